@@ -1,0 +1,38 @@
+"""Loops and progress bars. The only module that knows `equinox.internal`."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import equinox as eqx
+import equinox.internal as eqxi
+from jaxtyping import Array, Bool
+
+__all__ = ["any_lane", "iterate", "progress_meter"]
+
+Carry = TypeVar("Carry")
+
+
+def iterate(cond: Callable[[Carry], Bool[Array, ""]], body: Callable[[Carry], Carry], init: Carry, *, max_steps: int) -> Carry:
+    """A while loop of at most `max_steps` steps that can be differentiated in reverse, with checkpoints.
+
+    Leaves of the carry that are not arrays are left as they are.
+    """
+    arrays, rest = eqx.partition(init, eqx.is_array)
+
+    def array_body(arrays):
+        return eqx.filter(body(eqx.combine(arrays, rest)), eqx.is_array)
+
+    arrays = eqxi.while_loop(
+        lambda arrays: cond(eqx.combine(arrays, rest)), array_body, arrays, max_steps=max_steps, kind="checkpointed"
+    )
+    return eqx.combine(arrays, rest)
+
+
+def any_lane(condition: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Whether a condition holds in any lane of the enclosing `vmap`s: a predicate that keeps `lax.cond` a branch."""
+    return eqxi.unvmap_any(condition)
+
+
+def progress_meter(*, show: bool) -> eqxi.AbstractProgressMeter:
+    """A progress bar (of the slowest lane, under `vmap`), or one that shows nothing."""
+    return eqxi.TqdmProgressMeter(refresh_steps=1) if show else eqxi.NoProgressMeter()

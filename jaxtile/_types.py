@@ -1,0 +1,141 @@
+"""Array aliases, and the fields that configuration classes are made of.
+
+A physical number is a leaf: it can be traced, vmapped and differentiated. What changes shapes or code paths is static.
+Every field states its domain beside its default, and `Checked` refuses a value outside it by name.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+__all__ = ["Checked", "Key", "Scalar", "Weight", "check_number", "choice", "flag", "is_concrete", "number", "scalar", "whole"]
+
+Scalar = Float[Array, ""]
+Weight = Float[Array, "out in"]
+Key = PRNGKeyArray
+
+
+def is_concrete(value: Any) -> bool:
+    """Whether the values of an array can be looked at (under a trace only its shape and type can)."""
+    return not isinstance(value, jax.core.Tracer)
+
+
+def scalar(value: Any) -> Any:
+    """Turn a Python number, a NumPy or a JAX scalar (or a tracer) into a strongly typed floating JAX scalar.
+
+    What cannot be converted is returned as it came, so that `Checked` can refuse it by the name of its field.
+    """
+    try:
+        return jnp.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        return value
+
+
+@dataclasses.dataclass(frozen=True)
+class _Interval:
+    """The numbers that a field accepts; `open` excludes the lower end."""
+
+    low: float
+    high: float
+    open: bool
+
+    def __contains__(self, value: float) -> bool:
+        return (value > self.low if self.open else value >= self.low) and value <= self.high
+
+    def __str__(self) -> str:
+        if math.isinf(self.low):
+            return "a number" if math.isinf(self.high) else f"a number of at most {self.high:g}"
+        lower = f"a number above {self.low:g}" if self.open else f"a number of at least {self.low:g}"
+        return lower if math.isinf(self.high) else f"{lower} and at most {self.high:g}"
+
+
+def check_number(name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> None:
+    """Refuse, by name, what is not one number of the interval from `low` to `high` (without `low` if `open`).
+
+    Raises:
+        TypeError: `value` is not a number.
+        ValueError: it is an array of several numbers, or, when its value can be seen, outside the interval.
+    """
+    interval = _Interval(low, high, open)
+    if not eqx.is_array(value) or not jnp.issubdtype(value.dtype, jnp.number):
+        raise TypeError(f"{name}={value!r} is not a number; pass {interval}.")
+    if value.ndim != 0:
+        raise ValueError(
+            f"{name} has shape {value.shape}; pass {interval}. To sweep over several values, build the object "
+            "inside a function of one value and `jax.vmap` that function."
+        )
+    if is_concrete(value) and float(value) not in interval:
+        raise ValueError(f"{name}={float(value):g} is out of range; pass {interval}.")
+
+
+def number(default: float, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> Any:
+    """A physical number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`)."""
+
+    def check(name: str, value: Any) -> None:
+        check_number(name, value, low=low, high=high, open=open)
+
+    return eqx.field(default=default, converter=scalar, metadata={"check": check})
+
+
+def whole(default: int, *, low: int) -> Any:
+    """A static whole number of at least `low`: it sets a shape."""
+
+    def check(name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise ValueError(f"{name}={value!r} must be a whole number of at least {low}; it sets a shape, so it cannot be traced.")
+
+    return eqx.field(default=default, static=True, metadata={"check": check})
+
+
+def flag(default: bool, /) -> Any:
+    """A static switch between two code paths."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, bool):
+            raise TypeError(f"{name}={value!r} must be True or False.")
+
+    return eqx.field(default=default, static=True, metadata={"check": check})
+
+
+def choice(*options: str) -> Any:
+    """A static name out of `options`; the first is the default."""
+
+    def check(name: str, value: Any) -> None:
+        if value not in options:
+            raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")
+
+    return eqx.field(default=options[0], static=True, metadata={"check": check})
+
+
+class Checked(eqx.Module):
+    """A module whose fields are checked, by name, when it is built."""
+
+    def __check_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if "check" in field.metadata:
+                field.metadata["check"](f"{type(self).__name__}.{field.name}", getattr(self, field.name))
+
+    def __repr__(self) -> str:
+        """The class and what differs from its defaults."""
+        shown = (f"{f.name}={_short(getattr(self, f.name))}" for f in dataclasses.fields(self) if _is_changed(self, f))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:
+    value, default = getattr(module, field.name), field.default
+    if default is dataclasses.MISSING:
+        return True
+    if eqx.is_array(value) and default is not None:
+        return not is_concrete(value) or value.ndim > 0 or not math.isclose(float(value), default, rel_tol=1e-6)
+    return value is not default and value != default
+
+
+def _short(value: Any) -> str:
+    if eqx.is_array(value):
+        return f"{float(value):g}" if is_concrete(value) and value.ndim == 0 else f"{value.dtype}{list(value.shape)}"
+    return repr(value)

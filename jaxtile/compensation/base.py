@@ -1,0 +1,25 @@
+"""What a compensation of half-selection is.
+
+It stands between method and tile: it turns what a method proposes into what is sent. To add one: subclass `AbstractCompensation`
+and write `__call__`.
+"""
+
+import abc
+
+from jaxtyping import Array, Float
+
+from .._types import Checked
+from .._vectors import UnitVectors
+from ..tile import TileConfig
+
+__all__ = ["AbstractCompensation"]
+
+
+class AbstractCompensation(Checked):
+    """A compensation of half-selection, the same for every method."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], config: TileConfig
+    ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
+        """The vectors to send so that a tile of that configuration changes as the proposal wanted."""

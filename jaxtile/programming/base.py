@@ -1,0 +1,53 @@
+"""What a programming method is.
+
+A method never touches a tile. It says what it wants read, looks at the reading and the target, and proposes a pair of vectors or a
+batch of them; `program` does the reading, the compensation and the pulsing. To add one: subclass `AbstractMethod` and write `init`,
+`probe` and `propose`.
+"""
+
+import abc
+from typing import Any, Generic, TypeVar
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._types import Checked, Key, Scalar, Weight
+from .inputs import Inputs
+
+__all__ = ["AbstractMethod", "Proposal"]
+
+State = TypeVar("State")
+Proposal = tuple[Inputs, Float[Array, "k out"]]
+
+
+class AbstractMethod(Checked, Generic[State]):
+    """A programming method.
+
+    Attributes:
+        learning_rate: with which its proposals are executed.
+    """
+
+    learning_rate: eqx.AbstractVar[Scalar]
+
+    @abc.abstractmethod
+    def init(self, shape: tuple[int, int], target: Weight) -> State:
+        """The state before the first step, for a tile of `shape` = (out, in)."""
+
+    @abc.abstractmethod
+    def probe(self, state: State) -> Inputs | None:
+        """The inputs whose outputs it wants to see, or None for the weights themselves."""
+
+    @abc.abstractmethod
+    def propose(self, reading: Any, target: Weight, state: State, key: Key) -> tuple[Proposal, State]:
+        """Propose x [k, in] and d [k, out], so that `W - learning_rate d^T x` comes nearer to the target.
+
+        Args:
+            reading: the outputs [k, out] for its inputs, or the weights [out, in].
+            target: the weights wanted, [out, in].
+            state: its own.
+            key: of this step.
+        """
+
+    def steps_in_pass(self, shape: tuple[int, int]) -> int:
+        """How many steps it takes to look at the whole tile once: that many in a row decide that it is done."""
+        return 1

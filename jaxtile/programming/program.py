@@ -1,0 +1,228 @@
+"""`program`: the loop that makes a tile hold a target."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._linalg import safe_norm, spectral_norm
+from .._loop import iterate, progress_meter
+from .._random import Source, as_key, stream
+from .._types import Key, Scalar, Weight, check_number, is_concrete, scalar
+from .._vectors import UnitVectors
+from ..compensation import AbstractCompensation
+from ..tile import Tile, as_matrix, forward, get_weights
+from ..update import update
+from .base import AbstractMethod
+from .inputs import outputs
+from .result import RESULTS
+from .solution import Solution
+
+__all__ = ["QUANTITIES", "program"]
+
+QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
+    "read_error": lambda tile, target, read_error: read_error,
+    "frobenius_error": lambda tile, target, read_error: safe_norm(get_weights(tile) - target),
+    # Eigenvalues of a degenerate residual have no gradient: the estimate is a diagnostic, not an objective.
+    "spectral_error": lambda tile, target, read_error: spectral_norm(jax.lax.stop_gradient(get_weights(tile) - target)),
+    "full_pulses": lambda tile, target, read_error: tile.full_pulses,
+    "half_pulses": lambda tile, target, read_error: tile.half_pulses,
+}
+
+
+class _State(eqx.Module):
+    # evolving
+    step: Int[Array, ""]
+    tile: Tile
+    method: Any
+    meter: Any
+    # stopping
+    result: RESULTS
+    good_steps: Int[Array, ""]  # steps in a row with a small enough read error
+    idle_steps: Int[Array, ""]  # steps in a row without a proposal
+    # recorded
+    read_error: Scalar
+    history: dict[str, Float[Array, " step"]]
+
+
+def program(
+    tile: Tile,
+    target: Float[Array, "out in"],
+    method: AbstractMethod,
+    *,
+    key: Key,
+    max_steps: int,
+    tolerance: Scalar | float = 1e-2,
+    compensation: AbstractCompensation | None = None,
+    record: tuple[str, ...] = tuple(QUANTITIES),
+    progress: bool = False,
+    throw: bool = True,
+) -> Solution:
+    """Program a target into a tile, from where its weights stand: read, test, propose, compensate, pulse, and again.
+
+    A tile that has converged is not pulsed further. Pure: works under `jax.jit`, `jax.vmap` and (with `jt.pulse.MeanField` and
+    `jt.GDP`) `jax.grad`.
+
+    Args:
+        tile: a fabricated tile.
+        target: the weights wanted, [out, in].
+        method: what to read and what to propose.
+        key: of this run; step s draws from `fold_in(key, s)`.
+        max_steps: most pulse steps.
+        tolerance: stop when the read error is below this (0: never); a mini-batch method must stay below it for a full pass.
+        compensation: turns proposals into what is sent; None sends them as they are.
+        record: which quantities `history` keeps.
+        progress: show a progress bar.
+        throw: raise an error if the run ends with a state that is not finite.
+
+    Returns:
+        What happened, see `Solution`. Running out of steps and stalling are results, not errors.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, shape or range; the message names it.
+    """
+    _check(tile, method, compensation, max_steps, record)
+    key = as_key(key)
+    tolerance = scalar(tolerance)
+    check_number("tolerance", tolerance, low=0.0)
+    target = as_matrix("target", target, tile)
+    _warn_out_of_range(tile, target)
+    solution = _run(
+        tile, target, method, compensation, key, tolerance, max_steps=max_steps, record=tuple(record), progress=progress
+    )
+    if throw:
+        solution = eqx.error_if(solution, solution.result == RESULTS.nonfinite, RESULTS[RESULTS.nonfinite])
+    return solution
+
+
+@eqx.filter_jit
+def _run(
+    tile: Tile,
+    target: Weight,
+    method: AbstractMethod,
+    compensation: AbstractCompensation | None,
+    key: Key,
+    tolerance: Scalar,
+    *,
+    max_steps: int,
+    record: tuple[str, ...],
+    progress: bool,
+) -> Solution:
+    fresh = eqx.tree_at(lambda t: (t.full_pulses, t.half_pulses), tile, (jnp.zeros_like(tile.full_pulses),) * 2)
+    steps_in_pass = method.steps_in_pass(tile.shape)
+    meter = progress_meter(show=progress)
+    nothing = jnp.full(max_steps + 1, jnp.nan, target.dtype)
+    zero = jnp.asarray(0, jnp.int32)
+    start = _State(
+        step=zero,
+        tile=fresh,
+        method=method.init(tile.shape, target),
+        meter=meter.init(),
+        result=RESULTS.running,
+        good_steps=zero,
+        idle_steps=zero,
+        read_error=jnp.asarray(jnp.nan, target.dtype),
+        history={name: nothing for name in record},
+    )
+
+    def read_test_pulse(state: _State) -> _State:
+        step_key = stream(key, state.step)
+        reading, read_error = _read(state.tile, target, method.probe(state.method), stream(step_key, Source.READ))
+        history = {
+            name: kept.at[state.step].set(QUANTITIES[name](state.tile, target, read_error))
+            for name, kept in state.history.items()
+        }
+        good_steps = jnp.where(read_error < tolerance, state.good_steps + 1, 0)
+
+        (x, d), method_state = method.propose(reading, target, state.method, stream(step_key, Source.PROPOSE))
+        idle_steps = jnp.where(_is_zero(x) | _is_zero(d), state.idle_steps + 1, 0)
+
+        result = _first_that_holds(
+            (~jnp.isfinite(read_error), RESULTS.nonfinite),
+            (good_steps >= steps_in_pass, RESULTS.converged),
+            (idle_steps >= steps_in_pass, RESULTS.stalled),
+            (state.step >= max_steps, RESULTS.max_steps_reached),
+        )
+        done = result != RESULTS.running
+
+        def pulse(tile: Tile) -> Tile:
+            sent = (x, d) if compensation is None else compensation(x, d, tile.config)
+            return update(tile, *sent, learning_rate=method.learning_rate, key=stream(step_key, Source.UPDATE))
+
+        pulsed = jax.lax.cond(done, lambda tile: tile, pulse, state.tile)
+        return _State(
+            step=jnp.where(done, state.step, state.step + 1),
+            tile=pulsed,
+            method=method_state,
+            meter=meter.step(state.meter, jnp.where(done, 1.0, state.step.astype(float) / max_steps)),
+            result=result,
+            good_steps=good_steps,
+            idle_steps=idle_steps,
+            read_error=read_error,
+            history=history,
+        )
+
+    final = iterate(lambda state: state.result == RESULTS.running, read_test_pulse, start, max_steps=max_steps + 1)
+    meter.close(final.meter)
+    counted = (tile.full_pulses + final.tile.full_pulses, tile.half_pulses + final.tile.half_pulses)
+    stats = {name: measure(final.tile, target, final.read_error) for name, measure in QUANTITIES.items()}
+    stats |= {"steps": final.step, "unreachable": jnp.mean(tile.device.clip(tile.cells, target) != target)}
+    return Solution(
+        tile=eqx.tree_at(lambda t: (t.full_pulses, t.half_pulses), final.tile, counted),
+        result=final.result,
+        stats=stats,
+        history=final.history,
+    )
+
+
+def _read(tile: Tile, target: Weight, x: Any, key: Key) -> tuple[Float[Array, "..."], Scalar]:
+    """What a method is given, and its error relative to the largest number wanted."""
+    reading = get_weights(tile) if x is None else forward(tile, x, key=key)
+    wanted = target if x is None else outputs(target, x)
+    largest = jnp.max(jnp.abs(wanted))
+    return reading, jnp.mean(jnp.abs(reading - wanted)) / jnp.where(largest > 0, largest, 1)
+
+
+def _is_zero(vectors: Any) -> Bool[Array, ""]:
+    return jnp.asarray(False) if isinstance(vectors, UnitVectors) else ~jnp.any(vectors)
+
+
+def _first_that_holds(*rules: tuple[Bool[Array, ""], RESULTS]) -> RESULTS:
+    result = RESULTS.running
+    for holds, code in reversed(rules):
+        result = RESULTS.where(holds, code, result)
+    return result
+
+
+def _check(tile: Any, method: Any, compensation: Any, max_steps: Any, record: Any) -> None:
+    for name, value, kind, hint in (
+        ("tile", tile, Tile, "make one with jaxtile.init(config, (out, in), key=key)"),
+        ("method", method, AbstractMethod, "pass a method such as jaxtile.GDP() or jaxtile.SVD()"),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name}={value!r} is not a {kind.__name__}; {hint}.")
+    if compensation is not None and not isinstance(compensation, AbstractCompensation):
+        raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
+    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+        raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
+    unknown = [name for name in record if name not in QUANTITIES]
+    if unknown:
+        raise ValueError(f"record names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")
+
+
+def _warn_out_of_range(tile: Tile, target: Weight) -> None:
+    bounds = tile.device.bounds()
+    if bounds is None or not all(map(is_concrete, (target, *bounds))):
+        return
+    low, high = bounds
+    beyond = float(jnp.mean((target < low) | (target > high)))
+    if beyond > 0:
+        warnings.warn(
+            f"{beyond:.2%} of target lie outside the device's range [w_min, w_max] = [{float(low):g}, {float(high):g}] and cannot be "
+            "reached: scale the target, or widen the range.",
+            stacklevel=3,
+        )

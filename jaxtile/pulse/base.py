@@ -1,0 +1,205 @@
+"""What a pulse type is, and what it sends.
+
+A pulse type turns one pair of vectors (x, d) into what the lines of the crossbar send: `Trains` of bits slot by slot, or `Counts`
+where slots have no order. It knows no device but the size of one pulse, the granularity. What it sends is a value, which the
+tile executes: trains drawn elsewhere can be executed just as well.
+"""
+
+import abc
+from typing import ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Num, UInt32
+
+from .._random import uniform
+from .._types import Checked, Key, Scalar, flag, number, whole
+
+__all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
+
+SLOTS_PER_WORD = 32
+
+
+class AbstractLines(eqx.Module):
+    """What the lines send for one pair of vectors.
+
+    `x_sign` and `d_sign` are the signs of the *values*; a line of value zero belongs to no sign. A cell is moved down where the
+    signs of its lines agree and up where they differ (`update` subtracts).
+    """
+
+    x_sign: eqx.AbstractVar[Int[Array, " in"]]
+    d_sign: eqx.AbstractVar[Int[Array, " out"]]
+
+    @abc.abstractmethod
+    def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
+        """Pulses sent by each row and by each column."""
+
+    @abc.abstractmethod
+    def coincidences(self) -> Num[Array, "out in"]:
+        """Slots in which both lines of a cell pulse."""
+
+    def directions(self) -> Int[Array, "out in"]:
+        """+1 where coincidences move a cell down, -1 where they move it up, 0 where a line has value zero."""
+        return self.d_sign[:, None] * self.x_sign[None, :]
+
+
+class Trains(AbstractLines):
+    """Pulse trains, 32 slots of a line in each word.
+
+    Attributes:
+        x_words, d_words: bit t % 32 of word t // 32 is set if the line pulses in slot t.
+        x_sign, d_sign: sign of each line's value.
+        n_slots: length of the longest train that fits.
+    """
+
+    x_words: UInt32[Array, "in word"]
+    d_words: UInt32[Array, "out word"]
+    x_sign: Int[Array, " in"]
+    d_sign: Int[Array, " out"]
+    n_slots: int = eqx.field(static=True)
+
+    @classmethod
+    def from_bits(
+        cls, x_bits: Bool[Array, "in slot"], d_bits: Bool[Array, "out slot"], x_sign: Int[Array, " in"], d_sign: Int[Array, " out"]
+    ) -> "Trains":
+        """Pack trains that are given bit by bit."""
+        return cls(_pack(x_bits), _pack(d_bits), x_sign.astype(jnp.int8), d_sign.astype(jnp.int8), x_bits.shape[-1])
+
+    def sent(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
+        return _count(self.d_words), _count(self.x_words)
+
+    def coincidences(self) -> Int[Array, "out in"]:
+        # Without the barrier XLA draws the train of a line again for each of its cells.
+        d_words, x_words = jax.lax.optimization_barrier((self.d_words, self.x_words))
+        return sum(  # a word at a time: [out, in, word] is never formed
+            jax.lax.population_count(d_words[:, w, None] & x_words[None, :, w]).astype(jnp.int32) for w in range(x_words.shape[1])
+        )
+
+    def slot(self, t: Int[Array, ""]) -> tuple[Bool[Array, " out"], Bool[Array, " in"]]:
+        """Which rows and which columns pulse in slot t."""
+        word, bit = t // SLOTS_PER_WORD, jnp.asarray(t % SLOTS_PER_WORD, jnp.uint32)
+        return ((self.d_words[:, word] >> bit) & 1).astype(bool), ((self.x_words[:, word] >> bit) & 1).astype(bool)
+
+
+class Counts(AbstractLines):
+    """Numbers of pulses without an order of slots: whole (rounded) or fractional (expected)."""
+
+    x_count: Num[Array, " in"]
+    d_count: Num[Array, " out"]
+    coincidence: Num[Array, "out in"]
+    x_sign: Int[Array, " in"]
+    d_sign: Int[Array, " out"]
+
+    def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
+        return self.d_count, self.x_count
+
+    def coincidences(self) -> Num[Array, "out in"]:
+        return self.coincidence
+
+
+def _pack(train: Bool[Array, "line slot"]) -> UInt32[Array, "line word"]:
+    short = -train.shape[-1] % SLOTS_PER_WORD
+    slots = jnp.pad(train, ((0, 0), (0, short))).reshape(train.shape[0], -1, SLOTS_PER_WORD)
+    return jnp.sum(slots.astype(jnp.uint32) << jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[None, None, :], axis=-1, dtype=jnp.uint32)
+
+
+def _count(words: UInt32[Array, "line word"]) -> Int[Array, " line"]:
+    return jnp.sum(jax.lax.population_count(words).astype(jnp.int32), axis=-1)
+
+
+class AbstractPulse(Checked):
+    """A pulse type.
+
+    Class attributes:
+        sends_pulses: False for the types that add the outer product itself.
+        uses_device: False for the type that takes the devices as ideal.
+        mean_field: True if what is sent are expected counts, without cycle noise.
+    """
+
+    sends_pulses: ClassVar[bool] = True
+    uses_device: ClassVar[bool] = True
+    mean_field: ClassVar[bool] = False
+
+
+class Coded(NamedTuple):
+    """The entries of x or of d, coded for the lines that carry them."""
+
+    p: Float[Array, " line"]  # scaled magnitude: the probability of a pulse in a slot, above 1 where the line saturates
+    sign: Int[Array, " line"]
+    number: Int[Array, " line"]  # which line of the tile: its draws depend on it
+
+
+class AbstractTrainPulse(AbstractPulse):
+    """A pulse type that codes |x| and |d| into pulses, with aihwkit's management of the train length and the two scales.
+
+    With granularity g, learning rate lr, largest entries x_m and d_m of this pair of vectors (d_m times `um_grad_scale`):
+
+        k  = lr x_m d_m / g                        pulses that the strongest pair needs
+        BL = min(ceil(k), desired_bl)              with update_bl_management, else desired_bl
+        A  = B = sqrt(lr / (g BL))                 |d| is coded as A |d|, |x| as B |x|
+        A *= sqrt(x_m / d_m),  B *= sqrt(d_m / x_m)   with update_management: both lines get the same largest value
+
+    and if k > desired_bl, d_m is multiplied by desired_bl / k before the last line, so that d saturates and x never does.
+    Always g BL A B = lr: the mean update of an unsaturated pair is -lr d x. (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016;
+    aihwkit, `UpdateParameters`.) Numbers are multiplied in aihwkit's order, since ceil and rint of a last bit matter.
+
+    Attributes:
+        desired_bl: train length; the longest one with `update_bl_management`.
+        update_bl_management: shorten the train to what the pair of vectors needs (implies `update_management`).
+        update_management: balance the scales of x and d.
+        um_grad_scale: factor on d_m; below 1 lets d saturate earlier.
+    """
+
+    desired_bl: int = whole(31, low=1)
+    update_bl_management: bool = flag(True)
+    update_management: bool = flag(True)
+    um_grad_scale: Scalar = number(1.0, low=0.0, open=True)
+
+    @abc.abstractmethod
+    def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> AbstractLines:
+        """What the lines send, in a train of `length` slots (0: nothing)."""
+
+    def encode(
+        self,
+        x: Float[Array, " in"],
+        d: Float[Array, " out"],
+        *,
+        learning_rate: Scalar,
+        granularity: Scalar,
+        key: Key,
+        columns: Int[Array, " in"],
+    ) -> AbstractLines:
+        """What the lines send for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
+        length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
+        x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
+        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), jnp.arange(d.shape[0]))
+        return self.send(x_coded, d_coded, length, key)
+
+    def scales(
+        self, x: Float[Array, " in"], d: Float[Array, " out"], learning_rate: Scalar, granularity: Scalar
+    ) -> tuple[Scalar, Scalar, Scalar]:
+        """Train length BL and the scales A (of |d|) and B (of |x|); all zero where there is nothing to send."""
+        desired = jnp.asarray(self.desired_bl, x.dtype)
+        x_max, d_max = jnp.max(jnp.abs(x)), jnp.max(jnp.abs(d)) * self.um_grad_scale
+        silent = (x_max == 0) | (d_max == 0) | (learning_rate == 0)
+        x_max, d_max, rate = (jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate))
+        k = rate * x_max * d_max / granularity
+        needed = jnp.maximum(k, 1) if self.mean_field else jnp.ceil(k)
+        length = jnp.minimum(needed, desired) if self.update_bl_management else desired
+        d_scale = x_scale = jnp.sqrt(rate / (granularity * length))
+        if self.update_management or self.update_bl_management:
+            d_max = jnp.where(k > desired, d_max * (desired / k), d_max)
+            d_scale, x_scale = d_scale * jnp.sqrt(x_max / d_max), x_scale * jnp.sqrt(d_max / x_max)
+        return tuple(jnp.where(silent, 0, v) for v in (length, d_scale, x_scale))
+
+
+def _signs(values: Float[Array, " line"]) -> Int[Array, " line"]:
+    return jnp.sign(values).astype(jnp.int8)
+
+
+def on_grid(line: Coded, res: Scalar, round_key: Key | None) -> Float[Array, " line"]:
+    """Probabilities rounded to multiples of `res` (0: left as they are): to even, or at random in proportion if a key is given."""
+    step = jnp.where(res > 0, res, 1)
+    shift = 0 if round_key is None else (uniform(round_key, line.number) - 0.5).astype(line.p.dtype)
+    return jnp.where(res > 0, jnp.rint(line.p / step + shift) * step, line.p)

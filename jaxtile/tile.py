@@ -1,0 +1,191 @@
+"""TileConfig, Tile, and the verbs that fabricate, read and write one. Pulsing it is `update`."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ._random import as_key
+from ._types import Key, Scalar, Weight, is_concrete
+from ._vectors import UnitVectors
+from .device import AbstractCells, AbstractDevice, AbstractPulsedDevice, ConstantStep, Ideal
+from .half_select import AbstractHalfSelect
+from .periphery import IOParameters, read
+from .pulse import AbstractPulse, StochasticCompressed
+
+__all__ = ["Tile", "TileConfig", "backward", "forward", "get_weights", "init", "set_weights"]
+
+
+class TileConfig(eqx.Module):
+    """What the hardware is.
+
+    Attributes:
+        device: how a pulse moves a conductance.
+        pulse: how x and d become pulses.
+        half_select: what cells suffer that see one line only; None: nothing (also right for arrays with a selector or transistor
+            in each cell).
+        forward, backward: the periphery of reading in either direction.
+    """
+
+    device: AbstractDevice = eqx.field(default_factory=ConstantStep)
+    pulse: AbstractPulse = eqx.field(default_factory=StochasticCompressed)
+    half_select: AbstractHalfSelect | None = None
+    forward: IOParameters = eqx.field(default_factory=IOParameters)
+    backward: IOParameters = eqx.field(default_factory=IOParameters)
+
+    def __check_init__(self) -> None:
+        _check_kind("device", self.device, AbstractDevice, "jaxtile.device, such as ConstantStep()")
+        _check_kind("pulse", self.pulse, AbstractPulse, "jaxtile.pulse, such as StochasticCompressed()")
+        _check_kind("forward", self.forward, IOParameters, "jaxtile, such as IOParameters()")
+        _check_kind("backward", self.backward, IOParameters, "jaxtile, such as IOParameters()")
+        if self.half_select is not None:
+            _check_kind("half_select", self.half_select, AbstractHalfSelect, "jaxtile.half_select, such as ConstantRatio(kappa=1e3)")
+            if not self.is_pulsed:
+                raise ValueError(
+                    f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} sends "
+                    "no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
+                )
+        if self.pulse.mean_field and isinstance(self.device, AbstractPulsedDevice) and self.device.order == "slot":
+            raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
+
+    @property
+    def cells_of(self) -> AbstractDevice:
+        """The device that is fabricated: ideal ones if the pulse type takes them so."""
+        return self.device if self.pulse.uses_device else Ideal()
+
+    @property
+    def is_pulsed(self) -> bool:
+        """Whether an update is made of pulses."""
+        return self.device.takes_pulses and self.pulse.sends_pulses
+
+
+def _check_kind(name: str, value: Any, kind: type, where: str) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}={value!r} is not a {kind.__name__}; pass an object of {where}.")
+
+
+class Tile(eqx.Module):
+    """A fabricated crossbar: an immutable pytree.
+
+    Attributes:
+        config: what it was made from.
+        cells: the realised parameters of each device.
+        weight: the normalised conductances, [out, in].
+        full_pulses, half_pulses: pulses that the tile has seen since fabrication, mean over its cells.
+    """
+
+    config: TileConfig
+    cells: AbstractCells
+    weight: Weight
+    full_pulses: Scalar
+    half_pulses: Scalar
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(out, in)."""
+        return self.weight.shape[-2], self.weight.shape[-1]
+
+    @property
+    def device(self) -> AbstractDevice:
+        """The device that was fabricated."""
+        return self.config.cells_of
+
+    def __repr__(self) -> str:
+        batch = "".join(f"{n} x " for n in self.weight.shape[:-2])
+        out, width = self.shape
+        return f"Tile({batch}{out} x {width}, {self.device!r}, {self.config.pulse!r}, half_select={self.config.half_select!r})"
+
+
+def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
+    """Fabricate a tile: draw the device-to-device spread once. All weights start at zero.
+
+    Args:
+        config: what the hardware is.
+        shape: (out, in): rows (lines of d) and columns (lines of x).
+        key: of this chip: the same key makes the same devices.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, or the shape is empty.
+    """
+    _check_kind("config", config, TileConfig, "jaxtile, such as TileConfig()")
+    key = as_key(key)
+    if not (isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int | np.integer) and n >= 1 for n in shape)):
+        raise ValueError(f"shape={shape!r} is not a tile; pass (out, in), two whole numbers of at least 1.")
+    shape = (int(shape[0]), int(shape[1]))
+    zero = jnp.asarray(0.0, float)
+    cells = config.cells_of.init(shape, key=key)
+    return Tile(config, cells, weight=jnp.zeros(shape, zero.dtype), full_pulses=zero, half_pulses=zero)
+
+
+def set_weights(tile: Tile, weight: Float[Array, "out in"]) -> Tile:
+    """Put weights into a tile exactly, clipped to what each of its devices can hold (as aihwkit does).
+
+    Raises:
+        ValueError: the shape is not the tile's, or a weight is not finite.
+    """
+    weight = as_matrix("weight", weight, tile)
+    return eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
+
+
+def get_weights(tile: Tile) -> Weight:
+    """The weights as they are, without read noise: what a simulator knows and no hardware can."""
+    return tile.weight
+
+
+def forward(tile: Tile, x: Float[Array, "... in"] | UnitVectors, *, key: Key) -> Float[Array, "... out"]:
+    """Read W x through the forward periphery, each vector for itself.
+
+    Args:
+        tile: the tile.
+        x: one vector or many.
+        key: of the read noise.
+    """
+    return _read(tile.config.forward, tile.weight, "x", x, key)
+
+
+def backward(tile: Tile, d: Float[Array, "... out"], *, key: Key) -> Float[Array, "... in"]:
+    """Read W^T d through the backward periphery, each vector for itself; bound management never acts here, as in aihwkit.
+
+    Args:
+        tile: the tile.
+        d: one vector or many.
+        key: of the read noise.
+    """
+    io = eqx.tree_at(lambda io: io.bound_management, tile.config.backward, None, is_leaf=lambda leaf: leaf is None)
+    return _read(io, tile.weight.T, "d", d, key)
+
+
+def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key) -> Float[Array, "... line"]:
+    vectors = as_vectors(name, vectors, weight.shape[1], weight.dtype)
+    flat = vectors.reshape(-1, vectors.shape[-1])
+    return read(io, weight, flat, as_key(key)).reshape(*vectors.shape[:-1], -1)
+
+
+def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:
+    """Vectors as an array of the tile's dtype.
+
+    Raises:
+        ValueError: they do not fit a tile of that width.
+    """
+    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else jnp.asarray(vectors, dtype)
+    if vectors.ndim == 0 or vectors.shape[-1] != width:
+        raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the number of lines that carry it.")
+    return vectors
+
+
+def as_matrix(name: str, matrix: Any, tile: Tile) -> Weight:
+    """A matrix as an array of the tile's shape and dtype.
+
+    Raises:
+        ValueError: it has another shape, or an entry that is not finite.
+    """
+    matrix = jnp.asarray(matrix, tile.weight.dtype)
+    if matrix.shape != tile.shape:
+        hint = " (its transpose would fit)" if matrix.shape == tile.shape[::-1] else ""
+        raise ValueError(f"{name} has shape {matrix.shape}; the tile is [out, in] = {tile.shape}{hint}.")
+    if is_concrete(matrix) and not bool(jnp.all(jnp.isfinite(matrix))):
+        bad = int(jnp.sum(~jnp.isfinite(matrix)))
+        raise ValueError(f"{name} holds {bad} of {matrix.size} entries that are NaN or infinite; pass finite numbers.")
+    return matrix

@@ -1,0 +1,281 @@
+"""`update`: send pulses into a tile, half-selected cells and all.
+
+    encode        x and d become what the lines send              (pulse)
+    pulse         the fully selected cells                        (device)
+    disturb       the half-selected cells                         (half_select)
+    clip          to what each device can hold                    (device, with every pulse)
+
+Four loops run these lines. `_add` needs no pulses. `_scan` takes one vector after another, as the hardware does. `_one_shot`
+takes a batch of unit vectors, each of which touches a column of its own, in one pass over the tile. Within a vector, `_slot_by_slot`
+(device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Num
+
+from ._random import Draws, Source, as_key, cell_index, stream
+from ._types import Key, Scalar, Weight, check_number, scalar
+from ._vectors import UnitVectors
+from .half_select.phases import PHASES, Phase, active, line_exposure
+from .pulse import AbstractLines, Counts, Trains
+from .tile import Tile, as_vectors
+
+__all__ = ["send", "update"]
+
+
+class _Change(eqx.Module):
+    """Where the weights stand, and the mean number of pulses of a cell that it took."""
+
+    weight: Weight
+    full: Scalar
+    half: Scalar
+
+
+def update(
+    tile: Tile,
+    x: Float[Array, "k in"] | Float[Array, " in"] | UnitVectors,
+    d: Float[Array, "k out"] | Float[Array, " out"],
+    *,
+    learning_rate: Scalar | float,
+    key: Key,
+) -> Tile:
+    """Send pulses that change the weights by `-learning_rate * d^T x` on average.
+
+    Args:
+        tile: the tile.
+        x: one vector or several, for the columns; `UnitVectors` for columns driven one by one.
+        d: as many, for the rows.
+        learning_rate: not negative.
+        key: of the trains and of the cycle noise. Vector v draws from `fold_in(key, v)`.
+
+    Raises:
+        ValueError: shapes do not fit the tile or one another, or the learning rate is negative.
+    """
+    learning_rate = scalar(learning_rate)
+    check_number("learning_rate", learning_rate, low=0.0)
+    out, width = tile.shape
+    d = jnp.atleast_2d(as_vectors("d", d, out, tile.weight.dtype))
+    if isinstance(x, UnitVectors):
+        k = x.columns.shape[0]
+        if x.width != width:
+            raise ValueError(f"x is of width {x.width}; the tile has {width} columns.")
+    else:
+        x = jnp.atleast_2d(as_vectors("x", x, width, tile.weight.dtype))
+        k = x.shape[0]
+    if d.shape != (k, out):
+        raise ValueError(f"x holds {k} vectors and d has shape {d.shape}; pass one d of {out} entries for each x.")
+    key = as_key(key)
+
+    if not tile.config.is_pulsed:
+        return _add(tile, x, d, learning_rate)
+    if isinstance(x, UnitVectors) and tile.device.order == "aggregate":
+        change = _one_shot(tile, x, d, learning_rate, key)
+    else:
+        change = _scan(tile, as_vectors("x", x, width, d.dtype), d, learning_rate, key)
+    return _put(tile, change)
+
+
+def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
+    """Execute what the lines send for one pair of vectors, wherever it was drawn; `update` without the encoding.
+
+    Args:
+        tile: the tile.
+        lines: trains or counts.
+        key: of the cycle noise.
+    """
+    return _put(tile, _execute(tile, tile.weight, lines, as_key(key)))
+
+
+def _put(tile: Tile, change: _Change) -> Tile:
+    counted = (change.weight, tile.full_pulses + change.full, tile.half_pulses + change.half)
+    return eqx.tree_at(lambda t: (t.weight, t.full_pulses, t.half_pulses), tile, counted)
+
+
+def _add(tile: Tile, x, d, learning_rate: Scalar) -> Tile:
+    """Without pulses: the outer products themselves; one after another where devices clip."""
+    if tile.device.bounds() is None:
+        x = as_vectors("x", x, tile.shape[1], d.dtype)
+        product = jnp.matmul(d.T, x, precision=jax.lax.Precision.HIGHEST)
+        return eqx.tree_at(lambda t: t.weight, tile, tile.weight - learning_rate * product)
+
+    def step(weight, vectors):
+        x, d = vectors
+        return tile.device.clip(tile.cells, weight - learning_rate * jnp.outer(d, x)), None
+
+    weight, _ = jax.lax.scan(step, tile.weight, (as_vectors("x", x, tile.shape[1], d.dtype), d))
+    return eqx.tree_at(lambda t: t.weight, tile, weight)
+
+
+def _scan(tile: Tile, x: Float[Array, "k in"], d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> _Change:
+    """One vector after another."""
+    columns, granularity = jnp.arange(tile.shape[1]), tile.device.granularity()
+
+    def step(weight, vector):
+        v, x, d = vector
+        vector_key = stream(key, v)
+        lines = tile.config.pulse.encode(
+            x, d, learning_rate=learning_rate, granularity=granularity, key=vector_key, columns=columns
+        )
+        change = _execute(tile, weight, lines, vector_key)
+        return change.weight, (change.full, change.half)
+
+    weight, (full, half) = jax.lax.scan(step, tile.weight, (jnp.arange(x.shape[0]), x, d))
+    return _Change(weight, jnp.sum(full), jnp.sum(half))
+
+
+def _execute(tile: Tile, weight: Weight, lines: AbstractLines, key: Key) -> _Change:
+    in_order = tile.device.order == "slot"
+    run = _aggregate if not in_order else _slot_by_slot if isinstance(lines, Trains) else _phase_by_phase
+    out, width = tile.shape
+    index = cell_index(out, jnp.arange(width), width)
+    cycle, half_cycle = (_noise(tile, stream(key, source), index) for source in (Source.CYCLE, Source.HALF))
+    return run(tile, weight, lines, cycle, half_cycle)
+
+
+def _noise(tile: Tile, key: Key, index: Int[Array, "out column"]) -> Draws | None:
+    return None if tile.config.pulse.mean_field else Draws(key, index)
+
+
+def _selected(lines: AbstractLines) -> tuple[Num[Array, "out in"], Num[Array, "out in"]]:
+    """Full pulses up and down of each cell."""
+    both, direction = lines.coincidences(), lines.directions()
+    return jnp.where(direction < 0, both, 0), jnp.where(direction > 0, both, 0)
+
+
+def _mean(*counts: Num[Array, "..."]) -> Scalar:
+    return sum(jnp.mean(c.astype(float)) for c in counts)
+
+
+def _aggregate(tile: Tile, weight: Weight, lines: AbstractLines, cycle: Draws | None, half_cycle: Draws | None) -> _Change:
+    """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
+    up, down = _selected(lines)
+    weight = tile.device.pulses(tile.cells, weight, up, down, noise=cycle)
+    half_select = tile.config.half_select
+    if half_select is None:
+        return _Change(weight, _mean(up, down), jnp.zeros_like(tile.half_pulses))
+    exposure = line_exposure(lines, skip_inactive=half_select.phases == "active")
+    half_up = (exposure.row_up[:, None] + exposure.column_up[None, :] - 2 * up).astype(weight.dtype)
+    half_down = (exposure.row_down[:, None] + exposure.column_down[None, :] - 2 * down).astype(weight.dtype)
+    weight = half_select.disturb(tile.device, tile.cells, weight, half_up, half_down, half_cycle)
+    return _Change(weight, _mean(up, down), _mean(half_up, half_down))
+
+
+def _slot_by_slot(tile: Tile, weight: Weight, lines: Trains, cycle: Draws, half_cycle: Draws) -> _Change:
+    """Slot by slot, and within a slot sub-phase by sub-phase."""
+    half_select = tile.config.half_select
+
+    def in_phase(phase: Phase, rows, columns):
+        """Which cells are fully and which are half selected while the lines of this phase fire."""
+        rows, columns = rows & (lines.d_sign == phase.d), columns & (lines.x_sign == phase.x)
+        driven = True if half_select is None or half_select.phases == "all" else active(phase, lines)
+        both = rows[:, None] & columns[None, :]
+        return both, (rows[:, None] ^ columns[None, :]) & driven
+
+    def slot(t, state: _Change) -> _Change:
+        weight, full, half = state.weight, state.full, state.half
+        rows, columns = lines.slot(t)
+        for p, phase in enumerate(PHASES):
+            selected, disturbed = in_phase(phase, rows, columns)
+            weight = tile.device.pulses(tile.cells, weight, *_polarised(selected, phase), noise=cycle.fold(t))
+            full = full + _mean(selected)
+            if half_select is not None:
+                noise = half_cycle.fold(t * len(PHASES) + p)
+                weight = half_select.disturb(tile.device, tile.cells, weight, *_polarised(disturbed, phase), noise)
+                half = half + _mean(disturbed)
+        return _Change(weight, full, half)
+
+    nothing = jnp.zeros_like(tile.half_pulses)
+    return jax.lax.fori_loop(0, lines.n_slots, slot, _Change(weight, nothing, nothing))
+
+
+def _phase_by_phase(tile: Tile, weight: Weight, lines: Counts, cycle: Draws, half_cycle: Draws) -> _Change:
+    """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
+    up, down = _selected(lines)
+    weight = tile.device.pulses(tile.cells, weight, up, down, noise=cycle)
+    full, half = _mean(up, down), jnp.zeros_like(tile.half_pulses)
+    half_select = tile.config.half_select
+    if half_select is None:
+        return _Change(weight, full, half)
+    n, m = lines.sent()
+    for p, phase in enumerate(PHASES):
+        rows, columns = lines.d_sign == phase.d, lines.x_sign == phase.x
+        driven = True if half_select.phases == "all" else active(phase, lines)
+        both = jnp.where(rows[:, None] & columns[None, :], lines.coincidences(), 0)
+        disturbed = jnp.where(driven, jnp.where(rows, n, 0)[:, None] + jnp.where(columns, m, 0)[None, :] - 2 * both, 0)
+        weight = half_select.disturb(tile.device, tile.cells, weight, *_polarised(disturbed, phase), half_cycle.fold(p))
+        half = half + _mean(disturbed)
+    return _Change(weight, full, half)
+
+
+def _polarised(count: Num[Array, "out in"], phase: Phase) -> tuple[Int[Array, "out in"], Int[Array, "out in"]]:
+    """Counts of one phase as pulses up and down."""
+    count = count.astype(jnp.int32)
+    nothing = jnp.zeros_like(count)
+    return (count, nothing) if phase.up else (nothing, count)
+
+
+def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> _Change:
+    """Unit vectors, each of a column of its own: the whole batch at once.
+
+    The full pulses of vector v fall into its own column, from the very trains and noise that `_scan` would draw. A cell also sees
+    half pulses of its row from every other vector: those of earlier vectors disturb it before its own pulses, the rest after.
+    """
+    k, (out, width) = d.shape[0], tile.shape
+    granularity = tile.device.granularity()
+    keys = jax.vmap(lambda v: stream(key, v))(jnp.arange(k))
+
+    def encode(column, d, key) -> AbstractLines:
+        one = jnp.ones(1, d.dtype)
+        return tile.config.pulse.encode(
+            one, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=column[None]
+        )
+
+    def select(lines: AbstractLines):
+        up, down = _selected(lines)
+        return up[:, 0], down[:, 0]
+
+    lines = jax.vmap(encode)(x.columns, d, keys)
+    up, down = (counts.T for counts in jax.vmap(select)(lines))  # [out, k]
+    cycle_keys = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)
+    cycle = _noise(tile, cycle_keys[None, :], cell_index(out, x.columns, width))
+
+    def pulse_own_columns(weight: Weight) -> Weight:
+        cells = jax.tree.map(lambda parameter: parameter[:, x.columns], tile.cells)
+        pulsed = tile.device.pulses(cells, weight[:, x.columns], up, down, noise=cycle)
+        return weight.at[:, x.columns].set(pulsed)
+
+    full = _mean(up, down) * (k / width)
+    half_select = tile.config.half_select
+    if half_select is None:
+        return _Change(pulse_own_columns(tile.weight), full, jnp.zeros_like(full))
+
+    exposure = jax.vmap(lambda one: line_exposure(one, skip_inactive=half_select.phases == "active"))(lines)
+    before_up, after_up = _around_own(exposure.row_up, exposure.column_up[:, 0], up, x, tile.weight.dtype)
+    before_down, after_down = _around_own(exposure.row_down, exposure.column_down[:, 0], down, x, tile.weight.dtype)
+
+    def disturb(weight: Weight, up: Weight, down: Weight, tag: int) -> Weight:
+        noise = _noise(tile, stream(key, Source.HALF, tag), cell_index(out, jnp.arange(width), width))
+        return half_select.disturb(tile.device, tile.cells, weight, up, down, noise)
+
+    weight = disturb(tile.weight, before_up, before_down, 0)
+    weight = pulse_own_columns(weight)
+    weight = disturb(weight, after_up, after_down, 1)
+    return _Change(weight, full, _mean(before_up, before_down, after_up, after_down))
+
+
+def _around_own(
+    rows: Num[Array, "k out"], columns: Num[Array, " k"], own: Num[Array, "out k"], x: UnitVectors, dtype: jnp.dtype
+) -> tuple[Float[Array, "out in"], Float[Array, "out in"]]:
+    """Half pulses of one polarity that each cell sees before, and with or after, the vector that drives its column.
+
+    Columns that no vector drives see all of them "before".
+    """
+    rows = rows.astype(dtype).T  # [out, k]
+    total = jnp.sum(rows, axis=1, keepdims=True)
+    earlier = jnp.cumsum(rows, axis=1) - rows
+    later = total - earlier + columns[None, :].astype(dtype) - 2 * own.astype(dtype)
+    before = jnp.broadcast_to(total, (rows.shape[0], x.width)).at[:, x.columns].set(earlier)
+    after = jnp.zeros((rows.shape[0], x.width), dtype).at[:, x.columns].set(later)
+    return before, after
