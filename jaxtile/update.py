@@ -138,28 +138,28 @@ def _noise(tile: Tile, key: Key, index: Int[Array, "out column"]) -> Draws | Non
     return None if tile.config.pulse.mean_field else Draws(key, index)
 
 
-def _selected(lines: AbstractLines) -> tuple[Num[Array, "out in"], Num[Array, "out in"]]:
-    """Full pulses up and down of each cell."""
+def _selected(lines: AbstractLines) -> tuple[Num[Array, "out in"], Num[Array, "out in"], Scalar]:
+    """Full pulses up and down of each cell, and their mean."""
     both, direction = lines.coincidences(), lines.directions()
-    return jnp.where(direction < 0, both, 0), jnp.where(direction > 0, both, 0)
+    return jnp.where(direction < 0, both, 0), jnp.where(direction > 0, both, 0), _mean(both)
 
 
-def _mean(*counts: Num[Array, "..."]) -> Scalar:
-    return sum(jnp.mean(c.astype(float)) for c in counts)
+def _mean(counts: Num[Array, "..."]) -> Scalar:
+    return jnp.mean(counts.astype(float))
 
 
 def _aggregate(tile: Tile, weight: Weight, lines: AbstractLines, cycle: Draws | None, half_cycle: Draws | None) -> _Change:
     """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
-    up, down = _selected(lines)
+    up, down, full = _selected(lines)
     weight = tile.device.pulses(tile.cells, weight, up, down, noise=cycle)
     half_select = tile.config.half_select
     if half_select is None:
-        return _Change(weight, _mean(up, down), jnp.zeros_like(tile.half_pulses))
+        return _Change(weight, full, jnp.zeros_like(full))
     exposure = line_exposure(lines, skip_inactive=half_select.phases == "active")
     half_up = (exposure.row_up[:, None] + exposure.column_up[None, :] - 2 * up).astype(weight.dtype)
     half_down = (exposure.row_down[:, None] + exposure.column_down[None, :] - 2 * down).astype(weight.dtype)
     weight = half_select.disturb(tile.device, tile.cells, weight, half_up, half_down, half_cycle)
-    return _Change(weight, _mean(up, down), _mean(half_up, half_down))
+    return _Change(weight, full, _mean(half_up + half_down))
 
 
 def _slot_by_slot(tile: Tile, weight: Weight, lines: Trains, cycle: Draws, half_cycle: Draws) -> _Change:
@@ -192,10 +192,9 @@ def _slot_by_slot(tile: Tile, weight: Weight, lines: Trains, cycle: Draws, half_
 
 def _phase_by_phase(tile: Tile, weight: Weight, lines: Counts, cycle: Draws, half_cycle: Draws) -> _Change:
     """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
-    up, down = _selected(lines)
+    up, down, full = _selected(lines)
     weight = tile.device.pulses(tile.cells, weight, up, down, noise=cycle)
-    full, half = _mean(up, down), jnp.zeros_like(tile.half_pulses)
-    half_select = tile.config.half_select
+    half_select, half = tile.config.half_select, jnp.zeros_like(full)
     if half_select is None:
         return _Change(weight, full, half)
     n, m = lines.sent()
@@ -233,11 +232,12 @@ def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rat
         )
 
     def select(lines: AbstractLines):
-        up, down = _selected(lines)
-        return up[:, 0], down[:, 0]
+        up, down, full = _selected(lines)
+        return up[:, 0], down[:, 0], full
 
     lines = jax.vmap(encode)(x.columns, d, keys)
-    up, down = (counts.T for counts in jax.vmap(select)(lines))  # [out, k]
+    up, down, full = jax.vmap(select)(lines)
+    up, down, full = up.T, down.T, jnp.sum(full) / width  # [out, k]
     cycle_keys = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)
     cycle = _noise(tile, cycle_keys[None, :], cell_index(out, x.columns, width))
 
@@ -246,7 +246,6 @@ def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rat
         pulsed = tile.device.pulses(cells, weight[:, x.columns], up, down, noise=cycle)
         return weight.at[:, x.columns].set(pulsed)
 
-    full = _mean(up, down) * (k / width)
     half_select = tile.config.half_select
     if half_select is None:
         return _Change(pulse_own_columns(tile.weight), full, jnp.zeros_like(full))
@@ -262,7 +261,7 @@ def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rat
     weight = disturb(tile.weight, before_up, before_down, 0)
     weight = pulse_own_columns(weight)
     weight = disturb(weight, after_up, after_down, 1)
-    return _Change(weight, full, _mean(before_up, before_down, after_up, after_down))
+    return _Change(weight, full, _mean(before_up + before_down + after_up + after_down))
 
 
 def _around_own(
