@@ -185,7 +185,8 @@ def as_matrix(name: str, matrix: Any, tile: Tile) -> Weight:
     if matrix.shape != tile.shape:
         hint = " (its transpose would fit)" if matrix.shape == tile.shape[::-1] else ""
         raise ValueError(f"{name} has shape {matrix.shape}; the tile is [out, in] = {tile.shape}{hint}.")
-    if is_concrete(matrix) and not bool(jnp.all(jnp.isfinite(matrix))):
-        bad = int(jnp.sum(~jnp.isfinite(matrix)))
+    # NumPy, because under a trace JAX would stage even an operation on known values.
+    bad = int(np.sum(~np.isfinite(np.asarray(matrix)))) if is_concrete(matrix) else 0
+    if bad:
         raise ValueError(f"{name} holds {bad} of {matrix.size} entries that are NaN or infinite; pass finite numbers.")
     return matrix

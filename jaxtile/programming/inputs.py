@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._types import Weight, is_concrete
@@ -66,7 +67,7 @@ def as_inputs(inputs: Any) -> AbstractInputs:
     values = jnp.asarray(inputs, float)
     if values.ndim != 2 or values.size == 0:
         raise ValueError(f"inputs has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")
-    if is_concrete(values) and not bool(jnp.all(jnp.isfinite(values))):
+    if is_concrete(values) and not np.all(np.isfinite(np.asarray(values))):
         raise ValueError("inputs holds entries that are NaN or infinite; pass finite numbers.")
     return Given(values)
 

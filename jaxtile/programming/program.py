@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._linalg import safe_norm, spectral_norm
@@ -218,11 +219,11 @@ def _warn_out_of_range(tile: Tile, target: Weight) -> None:
     bounds = tile.device.bounds()
     if bounds is None or not all(map(is_concrete, (target, *bounds))):
         return
-    low, high = bounds
-    beyond = float(jnp.mean((target < low) | (target > high)))
+    low, high = map(float, bounds)
+    beyond = np.mean((np.asarray(target) < low) | (np.asarray(target) > high))
     if beyond > 0:
         warnings.warn(
-            f"{beyond:.2%} of target lie outside the device's range [w_min, w_max] = [{float(low):g}, {float(high):g}] and cannot be "
+            f"{beyond:.2%} of target lie outside the device's range [w_min, w_max] = [{low:g}, {high:g}] and cannot be "
             "reached: scale the target, or widen the range.",
             stacklevel=3,
         )
