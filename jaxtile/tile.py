@@ -114,6 +114,11 @@ def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
     if not (isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int | np.integer) and n >= 1 for n in shape)):
         raise ValueError(f"shape={shape!r} is not a tile; pass (out, in), two whole numbers of at least 1.")
     shape = (int(shape[0]), int(shape[1]))
+    return _init(config, shape, key)
+
+
+@eqx.filter_jit
+def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
     zero = jnp.asarray(0.0, float)
     cells = config.cells_of.init(shape, key=key)
     return Tile(config, cells, weight=jnp.zeros(shape, zero.dtype), full_pulses=zero, half_pulses=zero)
@@ -160,7 +165,10 @@ def backward(tile: Tile, d: Float[Array, "... out"], *, key: Key) -> Float[Array
 def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key) -> Float[Array, "... line"]:
     vectors = as_vectors(name, vectors, weight.shape[1], weight.dtype)
     flat = vectors.reshape(-1, vectors.shape[-1])
-    return read(io, weight, flat, as_key(key)).reshape(*vectors.shape[:-1], -1)
+    return _jit_read(io, weight, flat, as_key(key)).reshape(*vectors.shape[:-1], -1)
+
+
+_jit_read = eqx.filter_jit(read)
 
 
 def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:

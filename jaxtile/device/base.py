@@ -12,7 +12,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from .._random import Draws, Source, cell_index, normal, stream
+from .._random import Draws, Source, cell_index, normal, numbers, stream
 from .._types import Checked, Key, Scalar, Weight, choice, number
 from .burst import one_by_one
 
@@ -147,4 +147,4 @@ def fabricate(device: AbstractPulsedDevice, shape: tuple[int, int], key: Key) ->
 def spread(shape: tuple[int, int], key: Key, source: Source) -> Float[Array, "out in"]:
     """A standard normal for every device, from the stream of `source`."""
     rows, width = shape
-    return normal(stream(key, source), cell_index(rows, jnp.arange(width), width)).astype(jnp.asarray(0.0, float).dtype)
+    return normal(stream(key, source), cell_index(rows, numbers(width), width)).astype(jnp.asarray(0.0, float).dtype)

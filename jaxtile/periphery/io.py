@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._loop import iterate
-from .._random import Source, normal, stream
+from .._random import Source, normal, numbers, stream
 from .._types import Checked, Key, Scalar, Weight, flag, number
 from .bound_management import Iterative
 from .noise_management import AbsMax, AbstractNoiseManagement
@@ -66,7 +66,7 @@ def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) ->
         shrunk = scale / reduction
         u = jnp.clip(_quantise(x * shrunk, inp_step), -io.inp_bound, io.inp_bound)
         y = _product(weight, u)
-        xi = normal(stream(key, Source.OUTPUT_NOISE, halvings), jnp.arange(y.size).reshape(y.shape))
+        xi = normal(stream(key, Source.OUTPUT_NOISE, halvings), numbers(y.size).reshape(y.shape))
         y = _quantise(y + io.out_noise * xi.astype(y.dtype), out_step)
         clipped = jnp.any(jnp.abs(y) > io.out_bound, axis=-1, keepdims=True)
         return jnp.clip(y, -io.out_bound, io.out_bound) / shrunk, clipped

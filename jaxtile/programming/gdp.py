@@ -4,6 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from .._random import numbers
 from .._types import Key, Scalar, Weight, number
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
@@ -46,7 +47,7 @@ class GDP(AbstractMethod[GDPState]):
         return GDPState(jnp.asarray(0, jnp.int32), shape[1])
 
     def probe(self, state: GDPState) -> Inputs:
-        which = (state.start + jnp.arange(self._batch(state.width))) % self.inputs.count(state.width)
+        which = (state.start + numbers(self._batch(state.width))) % self.inputs.count(state.width)
         return self.inputs.take(which, state.width)
 
     def propose(

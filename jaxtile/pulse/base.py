@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
-from .._random import uniform
+from .._random import numbers, uniform
 from .._types import Checked, Key, Scalar, flag, number, whole
 
 __all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
@@ -105,7 +105,7 @@ def _pack(train: Bool[Array, "line slot"]) -> UInt32[Array, "line word"]:
 
 
 def _count(words: UInt32[Array, "line word"]) -> Int[Array, " line"]:
-    return jnp.sum(jax.lax.population_count(words).astype(jnp.int32), axis=-1)
+    return jnp.sum(jax.lax.population_count(words).astype(jnp.int32), axis=-1, dtype=jnp.int32)
 
 
 class AbstractPulse(Checked):
@@ -173,7 +173,7 @@ class AbstractTrainPulse(AbstractPulse):
         """What the lines send for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
-        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), jnp.arange(d.shape[0]))
+        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), numbers(d.shape[0]))
         return self.send(x_coded, d_coded, length, key)
 
     def scales(
