@@ -54,9 +54,7 @@ def spectral_norm(matrix: Weight, steps: int = 24) -> Scalar:
         size = jnp.linalg.norm(image)
         return (basis, jnp.where(size > 0, image / jnp.where(size > 0, size, 1), 0)), None
 
-    (basis, _), _ = jax.lax.scan(
-        step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), numbers(steps)
-    )
+    (basis, _), _ = jax.lax.scan(step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), numbers(steps))
     core = jnp.matmul(basis, matrix.T, precision=_HIGHEST)
     return jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(jnp.matmul(core, core.T, precision=_HIGHEST))[-1], 0))
 

@@ -58,7 +58,9 @@ def as_key(key: Key | Array, name: str = "key") -> Key:
             return key
         if key.dtype == jnp.uint32 and key.shape == (2,):
             return jr.wrap_key_data(key)
-    raise TypeError(f"{name}={key!r} is not one random key; pass `jax.random.key(seed)` (split it and `jax.vmap` for several runs).")
+    raise TypeError(
+        f"{name}={key!r} is not one random key; pass `jax.random.key(seed)` (for several runs, `jax.vmap` over split keys)."
+    )
 
 
 def stream(key: Key, *tags: int | Array) -> Key:

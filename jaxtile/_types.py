@@ -29,8 +29,8 @@ def is_concrete(value: Any) -> bool:
 def scalar(value: Any) -> Any:
     """Turn a Python number, a NumPy or a JAX scalar (or a tracer) into a strongly typed floating JAX scalar.
 
-    A number that is known stays known under a trace, so that it can be checked there too. What cannot be converted is returned as it
-    came, so that `Checked` can refuse it by the name of its field.
+    A number that is known stays known under a trace, so that it can be checked there too. What cannot be converted is returned as
+    it came, so that `Checked` can refuse it by the name of its field.
     """
     try:
         with jax.ensure_compile_time_eval() if is_concrete(value) else contextlib.nullcontext():

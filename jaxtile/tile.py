@@ -41,11 +41,11 @@ class TileConfig(eqx.Module):
         _check_kind("forward", self.forward, IOParameters, "jaxtile, such as IOParameters()")
         _check_kind("backward", self.backward, IOParameters, "jaxtile, such as IOParameters()")
         if self.half_select is not None:
-            _check_kind("half_select", self.half_select, AbstractHalfSelect, "jaxtile.half_select, such as ConstantRatio(kappa=1e3)")
+            _check_kind("half_select", self.half_select, AbstractHalfSelect, "jaxtile.half_select, such as ConstantRatio()")
             if not self.is_pulsed:
                 raise ValueError(
-                    f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} sends "
-                    "no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
+                    f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} "
+                    "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
                 )
         if self.pulse.mean_field and isinstance(self.device, AbstractPulsedDevice) and self.device.order == "slot":
             raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
@@ -179,7 +179,7 @@ def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[A
     """
     vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else jnp.asarray(vectors, dtype)
     if vectors.ndim == 0 or vectors.shape[-1] != width:
-        raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the number of lines that carry it.")
+        raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the lines that carry it.")
     return vectors
 
 

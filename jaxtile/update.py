@@ -5,9 +5,9 @@
     disturb       the half-selected cells                         (half_select)
     clip          to what each device can hold                    (device, with every pulse)
 
-Four loops run these lines. `_add` needs no pulses. `_scan` takes one vector after another, as the hardware does. `_one_shot`
-takes a batch of unit vectors, each of which touches a column of its own, in one pass over the tile. Within a vector, `_slot_by_slot`
-(device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
+Three loops run these lines over the vectors of a batch: `_add` where no pulses are sent; `_scan`, one vector after another, as the
+hardware does; `_one_shot` for unit vectors, each of which touches a column of its own, in one pass over the tile. Within a vector
+`_slot_by_slot` (device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
 """
 
 from typing import Any
@@ -237,9 +237,7 @@ def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rat
 
     def encode(column, d, key) -> AbstractLines:
         one = jnp.ones(1, d.dtype)
-        return tile.config.pulse.encode(
-            one, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=column[None]
-        )
+        return tile.config.pulse.encode(one, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=column[None])
 
     def select(lines: AbstractLines):
         up, down, full = _selected(lines)

@@ -14,8 +14,8 @@ __all__ = ["Gain"]
 class Gain(AbstractCompensation):
     """Divide d by the gain that half-selection leaves of an update (for a constant ratio 1 - 2 / kappa).
 
-    Exact in the mean where that gain is: signed x and d, up and down steps that are equal and do not depend on the weight. It restores
-    what an open loop loses (`SVD(refresh=False)`); a closed loop corrects the gain by itself, and only converges faster.
+    Exact in the mean where that gain is: signed x and d, up and down steps that are equal and do not depend on the weight. It
+    restores what an open loop loses (`SVD(refresh=False)`); a closed loop corrects the gain by itself, and only converges faster.
 
     A model that leaves no gain (kappa of at most 2) cannot be compensated this way: with a kappa that is known the call is refused,
     under a trace d is left as it is.
@@ -28,5 +28,5 @@ class Gain(AbstractCompensation):
             return x, d
         gain = config.half_select.gain()
         if is_concrete(gain) and not gain > 0:
-            raise ValueError(f"compensation=Gain() needs a gain above 0; half_select={config.half_select!r} leaves {float(gain):g}.")
+            raise ValueError(f"compensation=Gain() needs a gain above 0; {config.half_select!r} leaves {float(gain):g}.")
         return x, d / jnp.where(gain > 0, gain, 1)

@@ -43,7 +43,9 @@ class IOParameters(Checked):
         for name, kind in (("noise_management", AbstractNoiseManagement), ("bound_management", Iterative)):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
-                raise TypeError(f"IOParameters.{name}={value!r} must be None or an object of jaxtile.periphery, such as {kind.__name__}().")
+                raise TypeError(
+                    f"IOParameters.{name}={value!r} must be None or an object such as jaxtile.periphery.{kind.__name__}()."
+                )
 
 
 def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) -> Float[Array, "k out"]:
@@ -52,8 +54,8 @@ def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) ->
         u = clip(round_DAC(x / (alpha r)), inp_bound)
         y = clip(round_ADC(W u + out_noise xi), out_bound) * alpha r
 
-    with alpha from noise management and the reduction r from bound management; xi is drawn anew at every reduction. A vector of zeros
-    reads as exactly zero.
+    with alpha from noise management and the reduction r from bound management; xi is drawn anew at every reduction. A vector of
+    zeros reads as exactly zero.
     """
     if io.is_perfect:
         return _product(weight, x)

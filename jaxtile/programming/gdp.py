@@ -50,9 +50,7 @@ class GDP(AbstractMethod[GDPState]):
         which = (state.start + numbers(self._batch(state.width))) % self.inputs.count(state.width)
         return self.inputs.take(which, state.width)
 
-    def propose(
-        self, reading: Float[Array, "k out"], target: Weight, state: GDPState, key: Key
-    ) -> tuple[Proposal, GDPState]:
+    def propose(self, reading: Float[Array, "k out"], target: Weight, state: GDPState, key: Key) -> tuple[Proposal, GDPState]:
         x = self.probe(state)
         start = (state.start + self._batch(state.width)) % self.inputs.count(state.width)
         return (x, reading - outputs(target, x)), GDPState(start, state.width)

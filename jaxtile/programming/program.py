@@ -134,8 +134,7 @@ def _run(
         step_key = stream(key, state.step)
         reading, read_error = _read(state.tile, target, method.probe(state.method), stream(step_key, Source.READ))
         history = {
-            name: kept.at[state.step].set(QUANTITIES[name](state.tile, target, read_error))
-            for name, kept in state.history.items()
+            name: kept.at[state.step].set(QUANTITIES[name](state.tile, target, read_error)) for name, kept in state.history.items()
         }
         good_steps = jnp.where(read_error < tolerance, state.good_steps + 1, 0)
 

@@ -100,8 +100,9 @@ class Counts(AbstractLines):
 
 def _pack(train: Bool[Array, "line slot"]) -> UInt32[Array, "line word"]:
     short = -train.shape[-1] % SLOTS_PER_WORD
-    slots = jnp.pad(train, ((0, 0), (0, short))).reshape(train.shape[0], -1, SLOTS_PER_WORD)
-    return jnp.sum(slots.astype(jnp.uint32) << jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[None, None, :], axis=-1, dtype=jnp.uint32)
+    slots = jnp.pad(train, ((0, 0), (0, short))).reshape(train.shape[0], -1, SLOTS_PER_WORD).astype(jnp.uint32)
+    place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[None, None, :]
+    return jnp.sum(slots << place, axis=-1, dtype=jnp.uint32)
 
 
 def _count(words: UInt32[Array, "line word"]) -> Int[Array, " line"]:
