@@ -21,12 +21,15 @@ class Gain(AbstractCompensation):
     under a trace d is left as it is.
     """
 
+    def check(self, config: TileConfig) -> None:
+        gain = None if config.half_select is None else config.half_select.gain()
+        if gain is not None and is_concrete(gain) and not gain > 0:
+            raise ValueError(f"compensation=Gain() needs a gain above 0; {config.half_select!r} leaves {float(gain):g}.")
+
     def __call__(
         self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], config: TileConfig
     ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
         if config.half_select is None:
             return x, d
         gain = config.half_select.gain()
-        if is_concrete(gain) and not gain > 0:
-            raise ValueError(f"compensation=Gain() needs a gain above 0; {config.half_select!r} leaves {float(gain):g}.")
         return x, d / jnp.where(gain > 0, gain, 1)

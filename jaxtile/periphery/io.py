@@ -40,12 +40,14 @@ class IOParameters(Checked):
     bound_management: Iterative | None = eqx.field(default_factory=Iterative)
 
     def __check_init__(self) -> None:
-        for name, kind in (("noise_management", AbstractNoiseManagement), ("bound_management", Iterative)):
+        for name, kind, example in (
+            ("noise_management", AbstractNoiseManagement, AbsMax),
+            ("bound_management", Iterative, Iterative),
+        ):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
-                raise TypeError(
-                    f"IOParameters.{name}={value!r} must be None or an object such as jaxtile.periphery.{kind.__name__}()."
-                )
+                where = f"jaxtile.periphery.{example.__name__}()"
+                raise TypeError(f"IOParameters.{name}={value!r} must be None or an object such as {where}.")
 
 
 def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) -> Float[Array, "k out"]:
