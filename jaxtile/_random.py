@@ -121,7 +121,8 @@ class Draws(eqx.Module):
 
     def normal(self, dtype: jnp.dtype, count: int | Array = 0) -> Float[Array, "*shape"]:
         """One normal for every cell; `count` tells one pulse of a burst from the next."""
-        return normal(self.key, self.index, count).astype(dtype)
+        # Without the barrier XLA draws anew for each use, and compiles each.
+        return jax.lax.optimization_barrier(normal(self.key, self.index, count).astype(dtype))
 
     def fold(self, tag: int | Array) -> "Draws":
         """The same cells in the stream of `tag`."""
