@@ -16,7 +16,9 @@ def draw(device, seed=0) -> dict:
     return {name: np.asarray(value, np.float64).ravel() for name, value in vars(cells).items()}
 
 
-def sample(rng, *, dw_min=0.001, dw_min_dtod=0.3, up_down=0.0, up_down_dtod=0.01, w_max=0.6, w_max_dtod=0.3, w_min=-0.6, w_min_dtod=0.3):
+def sample(
+    rng, *, dw_min=0.001, dw_min_dtod=0.3, up_down=0.0, up_down_dtod=0.01, w_max=0.6, w_max_dtod=0.3, w_min=-0.6, w_min_dtod=0.3
+):
     """aihwkit's sampler with consistency enforced: bounds are drawn, swapped if in the wrong order, and folded."""
     xi = rng.standard_normal((4, N))
     gain, r = 1 + dw_min_dtod * xi[0], up_down_dtod * xi[1]
