@@ -22,3 +22,6 @@ from .tile import init as init
 from .tile import set_weights as set_weights
 from .update import send as send
 from .update import update as update
+from .upkeep import decay as decay
+from .upkeep import diffuse as diffuse
+from .upkeep import reset as reset

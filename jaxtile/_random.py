@@ -32,6 +32,9 @@ class Source(enum.IntEnum):
     LOWER_BOUND = 4
     SLOPE_UP = 5
     SLOPE_DOWN = 6
+    LIFETIME = 7
+    DIFFUSION = 8
+    RESET_BIAS = 9
     # writing
     X_TRAIN = 16
     D_TRAIN = 17
@@ -39,6 +42,10 @@ class Source(enum.IntEnum):
     D_ROUND = 19
     CYCLE = 20
     HALF = 21
+    # between updates
+    DIFFUSE = 24
+    RESET = 25
+    RESET_CHOICE = 26
     # reading
     OUTPUT_NOISE = 32
     # programming

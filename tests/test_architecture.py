@@ -22,6 +22,7 @@ ROOMS = [
     "periphery",
     "tile",
     "update",
+    "upkeep",
     "compensation",
     "programming",
     "targets",
