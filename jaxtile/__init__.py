@@ -5,7 +5,9 @@ from . import device as device
 from . import half_select as half_select
 from . import periphery as periphery
 from . import plot as plot
+from . import programming as programming
 from . import pulse as pulse
+from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
@@ -47,9 +49,11 @@ __all__ = [
     "periphery",
     "plot",
     "program",
+    "programming",
     "pulse",
     "reset",
     "send",
     "set_weights",
+    "targets",
     "update",
 ]

@@ -13,9 +13,25 @@ import equinox as eqx
 import jax
 import jax.core
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-__all__ = ["Checked", "Key", "Scalar", "Weight", "check_number", "choice", "flag", "is_concrete", "number", "scalar", "whole"]
+__all__ = [
+    "Checked",
+    "Key",
+    "Scalar",
+    "Weight",
+    "check_number",
+    "choice",
+    "flag",
+    "is_concrete",
+    "is_whole",
+    "known_array",
+    "number",
+    "plain",
+    "scalar",
+    "whole",
+]
 
 Scalar = Float[Array, ""]
 Weight = Float[Array, "out in"]
@@ -33,11 +49,33 @@ def scalar(value: Any) -> Any:
     A number that is known stays known under a trace, so that it can be checked there too. What cannot be converted is returned as
     it came, so that `Checked` can refuse it by the name of its field.
     """
+    if isinstance(value, bool | str | bytes):  # NumPy would take them for numbers
+        return value
     try:
-        with jax.ensure_compile_time_eval() if is_concrete(value) else contextlib.nullcontext():
+        with _while_known(value):
             return jnp.asarray(value, dtype=float)
     except (TypeError, ValueError):
         return value
+
+
+def known_array(value: Any, dtype: Any, name: str) -> Array:
+    """An array of real numbers; one that is known stays known under a trace, so that its values can be checked there too.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    try:
+        with _while_known(value):
+            array = jnp.asarray(value)
+            if jnp.issubdtype(array.dtype, jnp.complexfloating):
+                raise TypeError("complex numbers")
+            return array.astype(dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}={value!r:.80} is not an array of real numbers ({error}).") from None
+
+
+def _while_known(value: Any) -> contextlib.AbstractContextManager:
+    return jax.ensure_compile_time_eval() if is_concrete(value) else contextlib.nullcontext()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +96,9 @@ class _Interval:
         return lower if math.isinf(self.high) else f"{lower} and at most {self.high:g}"
 
 
-def check_number(name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> None:
+def check_number(
+    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open: bool = False, finite: bool = True
+) -> None:
     """Refuse, by name, what is not one number of the interval from `low` to `high` (without `low` if `open`).
 
     Raises:
@@ -73,15 +113,15 @@ def check_number(name: str, value: Any, *, low: float = -math.inf, high: float =
             f"{name} has shape {value.shape}; pass {interval}. To sweep over several values, build the object "
             "inside a function of one value and `jax.vmap` that function."
         )
-    if is_concrete(value) and float(value) not in interval:
+    if is_concrete(value) and (float(value) not in interval or (finite and math.isinf(float(value)))):
         raise ValueError(f"{name}={float(value):g} is out of range; pass {interval}.")
 
 
-def number(default: float, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> Any:
+def number(default: float, *, low: float = -math.inf, high: float = math.inf, open: bool = False, finite: bool = True) -> Any:
     """A physical number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`)."""
 
     def check(name: str, value: Any) -> None:
-        check_number(name, value, low=low, high=high, open=open)
+        check_number(name, value, low=low, high=high, open=open, finite=finite)
 
     return eqx.field(default=default, converter=scalar, metadata={"check": check})
 
@@ -90,10 +130,20 @@ def whole(default: int, *, low: int) -> Any:
     """A static whole number of at least `low`: it sets a shape."""
 
     def check(name: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        if not is_whole(value, low):
             raise ValueError(f"{name}={value!r} must be a whole number of at least {low}; it sets a shape, so it cannot be traced.")
 
-    return eqx.field(default=default, static=True, metadata={"check": check})
+    return eqx.field(default=default, static=True, converter=plain, metadata={"check": check})
+
+
+def plain(value: Any) -> Any:
+    """A NumPy integer as a Python one; anything else as it came."""
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def is_whole(value: Any, low: int) -> bool:
+    """Whether it is a Python or NumPy whole number of at least `low`."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= low
 
 
 def flag(default: bool, /) -> Any:
@@ -132,6 +182,8 @@ class Checked(eqx.Module):
 
 def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:
     value, default = getattr(module, field.name), field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return repr(value) != repr(field.default_factory())
     if default is dataclasses.MISSING:
         return True
     if eqx.is_array(value) and default is not None:

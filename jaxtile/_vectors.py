@@ -2,9 +2,23 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
-__all__ = ["UnitVectors"]
+from ._types import is_concrete, is_whole
+
+__all__ = ["UnitVectors", "check_columns"]
+
+
+def check_columns(columns: Int[Array, " k"], width: int) -> None:
+    """Refuse numbers of columns that a tile does not have.
+
+    Raises:
+        ValueError: there is one.
+    """
+    beyond = np.asarray(columns)[(np.asarray(columns) < 0) | (np.asarray(columns) >= width)]
+    if beyond.size:
+        raise ValueError(f"columns holds {beyond}; the tile has columns 0 to {width - 1}.")
 
 
 class UnitVectors(eqx.Module):
@@ -24,9 +38,15 @@ class UnitVectors(eqx.Module):
         columns = jnp.asarray(columns)
         if columns.ndim != 1 or not jnp.issubdtype(columns.dtype, jnp.integer):
             raise TypeError(f"columns has dtype {columns.dtype} and shape {columns.shape}; pass whole numbers in one dimension.")
+        if not is_whole(width, 1):
+            raise ValueError(f"width={width!r} must be a whole number of at least 1, the number of columns of the tile.")
         if columns.shape[0] > width:
             raise ValueError(f"columns names {columns.shape[0]} columns of {width}; drive each column at most once.")
-        self.columns, self.width = columns, width
+        if is_concrete(columns):
+            check_columns(columns, width)
+            if np.unique(columns).size < columns.size:
+                raise ValueError(f"columns={np.asarray(columns)} names a column twice; drive each column at most once.")
+        self.columns, self.width = columns, int(width)
 
     def dense(self, dtype: jnp.dtype) -> Float[Array, "k in"]:
         """The same vectors written out."""

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._linalg import product
 from ._random import as_key
 from ._types import Key, Weight
 
@@ -30,7 +31,7 @@ def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None =
         raise ValueError(f"rank={rank} is out of range; pass at least 1 and at most {min(shape)}, the shorter side of {shape}.")
     u, s, v = jnp.linalg.svd(jax.random.normal(as_key(key), shape, float), full_matrices=False)
     scale = 1.0 if spectral_norm is None else spectral_norm / s[0]
-    return (u[:, :rank] * (s[:rank] * scale)[None, :]) @ v[:rank]
+    return product(u[:, :rank] * (s[:rank] * scale)[None, :], v[:rank])
 
 
 def load(path: str | Path, name: str | None = None) -> np.ndarray:

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ._random import Source, as_key, cell_index, normal, numbers, stream, uniform
-from ._types import Key, Scalar, Weight, check_number, scalar
+from ._types import Key, Scalar, Weight, check_number, is_concrete, scalar
+from ._vectors import check_columns
 from .device import AbstractPulsedDevice
 from .tile import Tile
 
@@ -55,6 +56,8 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
     """
     chance, key = scalar(probability), as_key(key)
     check_number("probability", chance, low=0.0, high=1.0)
+    if is_concrete(columns):
+        check_columns(columns, tile.shape[1])
     if not isinstance(tile.device, AbstractPulsedDevice):
         return tile
     fresh = tile.cells.reset_bias + tile.device.reset_std * _normal(tile, stream(key, Source.RESET))

@@ -14,14 +14,18 @@ __all__ = ["Gain"]
 class Gain(AbstractCompensation):
     """Divide d by the gain that half-selection leaves of an update (for a constant ratio 1 - 2 / kappa).
 
-    Exact in the mean where that gain is: signed x and d, up and down steps that are equal and do not depend on the weight. It
+    Exact in the mean where that gain is: all phases driven, up and down steps that are equal and do not depend on the weight. It
     restores what an open loop loses (`SVD(refresh=False)`); a closed loop corrects the gain by itself, and only converges faster.
 
-    A model that leaves no gain (kappa of at most 2) cannot be compensated this way: with a kappa that is known the call is refused,
-    under a trace d is left as it is.
+    Refused with `phases="active"`, where the gain is another for each pair of vectors (at kappa 10 between 0.8 and 0.98), and
+    where a known kappa of at most 2 leaves no gain; under a trace d is then left as it is.
     """
 
     def check(self, config: TileConfig) -> None:
+        if config.half_select is not None and config.half_select.phases != "all":
+            raise ValueError(
+                f"compensation=Gain() needs phases='all'; {config.half_select!r} has no gain that is the same for all x."
+            )
         gain = None if config.half_select is None else config.half_select.gain()
         if gain is not None and is_concrete(gain) and not gain > 0:
             raise ValueError(f"compensation=Gain() needs a gain above 0; {config.half_select!r} leaves {float(gain):g}.")

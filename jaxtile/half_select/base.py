@@ -40,4 +40,4 @@ class AbstractHalfSelect(Checked):
 
     @abc.abstractmethod
     def gain(self) -> Scalar:
-        """Expected net change of a cell relative to that without half-selection, for signed x and d and symmetric steps."""
+        """Expected net change of a cell relative to that without half-selection: all phases driven, symmetric steps."""

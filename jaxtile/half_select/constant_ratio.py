@@ -27,7 +27,7 @@ class ConstantRatio(AbstractHalfSelect):
         phases: "all" or "active", see `AbstractHalfSelect`.
     """
 
-    kappa: Scalar = number(1e3, low=1.0)
+    kappa: Scalar = number(1e3, low=1.0, finite=False)
     scheme: Literal["V/2"] = choice("V/2")
     phases: Literal["all", "active"] = choice("all", "active")
 

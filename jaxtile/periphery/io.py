@@ -31,9 +31,9 @@ class IOParameters(Checked):
     """
 
     is_perfect: bool = flag(False)
-    inp_bound: Scalar = number(1.0, low=0.0, open=True)
+    inp_bound: Scalar = number(1.0, low=0.0, open=True, finite=False)
     inp_res: Scalar = number(1 / 126)
-    out_bound: Scalar = number(12.0, low=0.0, open=True)
+    out_bound: Scalar = number(12.0, low=0.0, open=True, finite=False)
     out_noise: Scalar = number(0.06, low=0.0)
     out_res: Scalar = number(1 / 510)
     noise_management: AbstractNoiseManagement | None = eqx.field(default_factory=AbsMax)

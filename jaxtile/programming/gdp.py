@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._random import numbers
-from .._types import Key, Scalar, Weight, number
+from .._types import Key, Scalar, Weight, is_whole, number, plain
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
 
@@ -34,12 +34,12 @@ class GDP(AbstractMethod[GDPState]):
     """
 
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
-    batch_size: int | None = eqx.field(default=None, static=True)
+    batch_size: int | None = eqx.field(default=None, static=True, converter=plain)
     inputs: AbstractInputs = eqx.field(default_factory=Eye, converter=as_inputs)
 
     def __check_init__(self) -> None:
         size = self.batch_size
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
+        if size is not None and not is_whole(size, 1):
             raise ValueError(f"GDP.batch_size={size!r} must be None (all inputs) or a whole number of at least 1.")
 
     def init(self, shape: tuple[int, int], target: Weight) -> GDPState:

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._types import Weight, is_concrete
+from .._linalg import product
+from .._types import Weight, is_concrete, known_array
 from .._vectors import UnitVectors
 
 __all__ = ["AbstractInputs", "Eye", "Given", "Inputs", "as_inputs", "outputs"]
@@ -64,7 +65,7 @@ def as_inputs(inputs: Any) -> AbstractInputs:
         if inputs != "eye":
             raise ValueError(f"inputs={inputs!r} is unknown; pass 'eye' or an array [n, in].")
         return Eye()
-    values = jnp.asarray(inputs, float)
+    values = known_array(inputs, jnp.asarray(0.0, float).dtype, "inputs")
     if values.ndim != 2 or values.size == 0:
         raise ValueError(f"inputs has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")
     if is_concrete(values) and not np.all(np.isfinite(np.asarray(values))):
@@ -74,4 +75,4 @@ def as_inputs(inputs: Any) -> AbstractInputs:
 
 def outputs(weight: Weight, x: Inputs) -> Float[Array, "k out"]:
     """The exact outputs W x of weights for some inputs."""
-    return weight[:, x.columns].T if isinstance(x, UnitVectors) else x.astype(weight.dtype) @ weight.T
+    return weight[:, x.columns].T if isinstance(x, UnitVectors) else product(x.astype(weight.dtype), weight.T)

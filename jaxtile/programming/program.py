@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._linalg import safe_norm, spectral_norm
 from .._loop import iterate, progress_meter
 from .._random import Source, as_key, stream
-from .._types import Key, Scalar, Weight, check_number, is_concrete, scalar
+from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from .._vectors import UnitVectors
 from ..compensation import AbstractCompensation
 from ..tile import Tile, as_matrix, forward, get_weights
@@ -74,7 +74,8 @@ def program(
         method: what to read and what to propose.
         key: of this run; step s draws from `fold_in(key, s)`.
         max_steps: most pulse steps.
-        tolerance: stop when the read error is below this (0: never); a mini-batch method must stay below it for a full pass.
+        tolerance: stop when the read error is below this; a mini-batch method must stay below it for a full pass. At 0 a run ends
+            early only if the method has nothing more to propose.
         compensation: turns proposals into what is sent; None sends them as they are.
         record: which quantities `history` keeps.
         progress: show a progress bar.
@@ -93,7 +94,7 @@ def program(
     target = as_matrix("target", target, tile)
     _warn_out_of_range(tile, target)
     solution = _run(
-        tile, target, method, compensation, key, threshold, max_steps=max_steps, record=tuple(record), progress=progress
+        tile, target, method, compensation, key, threshold, max_steps=int(max_steps), record=tuple(record), progress=progress
     )
     if throw:
         solution = eqx.error_if(solution, solution.result == RESULTS.nonfinite, RESULTS[RESULTS.nonfinite])
@@ -209,8 +210,10 @@ def _check(tile: Any, method: Any, compensation: Any, max_steps: Any, record: An
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
         compensation.check(tile.config)
-    if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
+    if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
+    if isinstance(record, str) or not isinstance(record, tuple | list):
+        raise TypeError(f"record={record!r} must be a tuple of names, such as ('read_error',).")
     unknown = [name for name in record if name not in QUANTITIES]
     if unknown:
         raise ValueError(f"record names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")

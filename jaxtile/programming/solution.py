@@ -20,8 +20,9 @@ class Solution(eqx.Module):
             end, `full_pulses` and `half_pulses` (mean per cell, of this run), `unreachable` (fraction of the target beyond the
             bounds of its own device).
         history: arrays of length max_steps + 1; entry s is the state after s pulse steps, NaN after the end. `read_error` is what
-            the method saw: mean |reading - wanted| / max |wanted|. `spectral_error` and `frobenius_error` are norms of W - target,
-            which the simulator knows. `full_pulses`, `half_pulses`: cumulative, mean per cell.
+            the method saw: mean |reading - wanted| / max |wanted| (the mean itself where only zeros are wanted).
+            `spectral_error` and `frobenius_error` are norms of W - target, which the simulator knows. `full_pulses` and
+            `half_pulses` are cumulative, mean per cell.
     """
 
     tile: Tile

@@ -91,9 +91,10 @@ class SVD(AbstractMethod[_State]):
         def decompose(state: _Walk) -> _Walk:
             u, s, v = jnp.linalg.svd(residual, full_matrices=False)
             root = jnp.sqrt(s)
-            return _Walk((root[None, :] * u).T, root[:, None] * v, s, state.position)
+            fresh = _Walk((root[None, :] * u).T, root[:, None] * v, s, state.position)
+            return jax.tree.map(lambda new, old: jnp.where(state.position == 0, new, old), fresh, state)
 
-        # All lanes of a vmap take their first step together, so this stays a branch, and the decomposition is made once.
+        # In `program` all lanes of a vmap take their first step together, so the decomposition is made once, in a branch.
         first = any_lane(state.position == 0)
         state = jax.lax.cond(first, decompose, lambda state: state, state)
         eps = jnp.finfo(residual.dtype).eps
