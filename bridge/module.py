@@ -101,6 +101,6 @@ class RPUConfigWithProgram(CustomRPUConfig):
     update: UpdateParameters = field(default_factory=UpdateParameters)
     half_select: AbstractHalfSelect | None = None
     order: Literal["aggregate", "slot"] = "aggregate"
-    clip: WeightClipParameter = field(default_factory=lambda: WeightClipParameter(type=WeightClipType.FIXED_VALUE, fixed_value=1.0))
+    clip: WeightClipParameter = field(default_factory=WeightClipParameter)
     remap: WeightRemapParameter = field(default_factory=WeightRemapParameter)
     modifier: WeightModifierParameter = field(default_factory=WeightModifierParameter)

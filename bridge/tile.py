@@ -126,25 +126,24 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def set_weights(self, weight: Tensor) -> None:
         """Put weights in exactly, clipped to what each device can hold."""
-        self.jax_tile = jt.set_weights(self.jax_tile, to_jax(weight))
+        self._put(to_jax(weight))
 
     def set_weights_uniform_random(self, bmin: float, bmax: float) -> None:
         """Put in uniform random weights between two numbers, clipped to what each device can hold."""
         key, call = self._draw()
         low, high = min(bmin, bmax), max(bmin, bmax)
-        weight = jr.uniform(jr.fold_in(key, call), self.jax_tile.shape, self.jax_tile.weight.dtype, low, high)
-        self.jax_tile = jt.set_weights(self.jax_tile, weight)
+        self._put(jr.uniform(jr.fold_in(key, call), self.jax_tile.shape, self.jax_tile.weight.dtype, low, high))
 
     # Once per optimizer step.
 
     def clip_weights(self, clip: WeightClipParameter) -> None:
         """Clip the weights."""
-        self.jax_tile = jt.set_weights(self.jax_tile, clipped(self.jax_tile.weight, clip))
+        self._put(clipped(self.jax_tile.weight, clip))
 
     def remap_weights(self, remap: WeightRemapParameter, scales: Tensor) -> Tensor:
         """Stretch the weights to the range of the array; returns the scales of the outputs that make up for it."""
         weight, new_scales = remapped(self.jax_tile.weight, to_jax(scales), remap)
-        self.jax_tile = jt.set_weights(self.jax_tile, weight)
+        self._put(weight)
         return to_torch(new_scales, like=scales)
 
     def modify_weights(self, modifier: WeightModifierParameter) -> None:
@@ -192,7 +191,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Become the chip with these devices; the weights are clipped to what they can hold."""
         cells = from_hidden(self.jax_tile.cells, to_jax(params))
         self.jax_tile = eqx.tree_at(lambda tile: tile.cells, self.jax_tile, cells)
-        self.jax_tile = jt.set_weights(self.jax_tile, self.jax_tile.weight)
+        self._put(self.jax_tile.weight)
 
     def dump_extra(self) -> dict[str, np.ndarray]:
         """What hidden parameters and weights leave out, as arrays: where the random stream stands, counters, modified weights."""
@@ -223,6 +222,13 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         weight = jnp.asarray(extra["bridge.modified_weight"], self.jax_tile.weight.dtype)
         self.jax_modified = weight if weight.size else None
         self._read_during_test = bool(extra["bridge.read_during_test"][0])
+
+    def _put(self, weight: jax.Array) -> None:
+        tile = self.jax_tile
+        if weight.shape != tile.shape:
+            raise TileError(f"weights have shape {tuple(weight.shape)}; the tile is [out, in] = {tile.shape}.")
+        # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first write memory that is not initialised.
+        self.jax_tile = eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
 
     def _draw(self) -> tuple[jax.Array, np.uint32]:
         """The key, and the number of this draw."""
