@@ -4,6 +4,7 @@ from . import compensation as compensation
 from . import device as device
 from . import half_select as half_select
 from . import periphery as periphery
+from . import plot as plot
 from . import pulse as pulse
 from ._vectors import UnitVectors as UnitVectors
 from .periphery import IOParameters as IOParameters

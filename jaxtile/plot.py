@@ -1,0 +1,223 @@
+"""Pictures of programming runs and of devices. Each takes and returns matplotlib Axes, and sets no global style."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ._random import Draws
+from ._types import Key
+from .device import AbstractPulsedDevice
+from .programming import Solution
+
+if TYPE_CHECKING:  # importing matplotlib takes longer than importing the rest of this library
+    from matplotlib.axes import Axes
+
+__all__ = ["COLOURS", "convergence", "pulse_response", "weight_error"]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
+
+_QUANTITIES = {
+    "spectral_error": "spectral error (weight units)",
+    "frobenius_error": "Frobenius error (weight units)",
+    "read_error": "read error (relative to largest)",
+}
+_AGAINST = {
+    "steps": "pulse steps",
+    "full_pulses": "full pulses per cell",
+    "half_pulses": "half pulses per cell",
+}
+
+
+def convergence(
+    solutions: Solution | Mapping[str, Solution],
+    *,
+    quantity: str = "spectral_error",
+    against: str = "steps",
+    colours: Sequence[Any] = COLOURS,
+    ax: Axes | None = None,
+) -> Axes:
+    """The error of programming runs against the work done, on a logarithmic scale.
+
+    A solution with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its median, with a band from the 10 % to the 90 %
+    quantile. A run that has stopped is pulsed no further, so it keeps its last value in the median; the line ends, with a dot, where the
+    last of the runs stopped.
+
+    Args:
+        solutions: one solution, or several by label.
+        quantity: of the history: "spectral_error", "frobenius_error" or "read_error".
+        against: "steps", "full_pulses" or "half_pulses" (of several runs: their median).
+        colours: of the lines, in turn.
+        ax: where to draw; None: a new figure.
+    """
+    _check_choice("quantity", quantity, _QUANTITIES)
+    _check_choice("against", against, _AGAINST)
+    labelled = {None: solutions} if isinstance(solutions, Solution) else solutions
+    ax = _axes(ax)
+    for i, (label, solution) in enumerate(labelled.items()):
+        error, steps = _runs(solution, quantity)
+        work = np.arange(error.shape[1]) if against == "steps" else np.median(_runs(solution, against)[0], axis=0)
+        colour = colours[i % len(colours)]
+        median = np.median(error, axis=0)
+        ax.plot(work, median, label=label, color=colour, linewidth=1.2)
+        if steps < solution.history[quantity].shape[-1] - 1:
+            ax.plot(work[-1], median[-1], ".", color=colour)
+        if error.shape[0] > 1:
+            low, high = np.quantile(error, (0.1, 0.9), axis=0)
+            ax.fill_between(work, low, high, color=colour, alpha=0.25, linewidth=0)
+    _log_scale(ax)
+    ax.set_xlabel(_AGAINST[against])
+    ax.set_ylabel(_QUANTITIES[quantity])
+    ax.set_xlim(left=0)
+    if None not in labelled:
+        ax.legend(frameon=False)
+    return ax
+
+
+def _runs(solution: Solution, name: str) -> tuple[np.ndarray, int]:
+    """A history as [run, step], each run held at its last value up to the step at which the last run stopped; and that step."""
+    if name not in solution.history:
+        raise ValueError(f"{name!r} was not recorded; run `program` with it among record=.")
+    history = np.asarray(solution.history[name])
+    history = history.reshape(-1, history.shape[-1])
+    stop = np.asarray(solution.stats["steps"]).reshape(-1)
+    last = int(stop.max())
+    held = np.minimum(np.arange(last + 1)[None, :], stop[:, None])
+    return np.take_along_axis(history, held, axis=1), last
+
+
+def _log_scale(ax: Axes) -> None:
+    """A logarithmic y axis with plain numbers where it spans less than two decades; powers of ten label such an axis hardly at all."""
+    from matplotlib import ticker
+
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    if high / low < 100:
+        ax.yaxis.set_major_locator(ticker.MaxNLocator(5) if high / low < 6 else ticker.LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.yaxis.set_minor_formatter(ticker.NullFormatter())
+
+
+def pulse_response(
+    device: AbstractPulsedDevice,
+    *,
+    n_pulses: int | None = None,
+    n_cells: int = 5,
+    key: Key | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """The weight of some fabricated cells, and of the nominal one (no spread, no noise), under pulses up and then as many down.
+
+    All start from their lower bounds.
+
+    Args:
+        device: the kind of device.
+        n_pulses: pulses in each direction; None: as many nominal steps as the range from w_min to w_max holds.
+        n_cells: how many cells to fabricate.
+        key: of the cells and of their cycle noise; None: a fixed one.
+        ax: where to draw; None: a new figure.
+    """
+    if not isinstance(device, AbstractPulsedDevice):
+        raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.ConstantStep().")
+    low, high = map(float, device.bounds())
+    if n_pulses is None:
+        n_pulses = max(1, math.ceil((high - low) / float(device.granularity())))
+    if n_pulses < 1 or n_cells < 0:
+        raise ValueError(f"n_pulses={n_pulses} and n_cells={n_cells} are out of range; pass at least 1 pulse and 0 cells.")
+    key = jax.random.key(0) if key is None else key
+    spreads = {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith("_dtod")}
+    nominal = dataclasses.replace(device, **spreads)
+
+    ax = _axes(ax)
+    if n_cells:
+        ax.plot(_respond(device, n_cells, n_pulses, key, noisy=True), color=COLOURS[5], linewidth=0.6, label="cells")
+    ax.plot(_respond(nominal, 1, n_pulses, key, noisy=False), color=COLOURS[0], linewidth=1.6, label="nominal")
+    for bound in (low, high):
+        ax.axhline(bound, color="0.4", linestyle=":", linewidth=0.8, label="bounds", zorder=0)
+    ax.set_xlim(0, 2 * n_pulses)
+    ax.set_xlabel(f"pulses ({n_pulses} up, then {n_pulses} down)")
+    ax.set_ylabel("weight (weight units)")
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(top=top + 0.2 * (top - bottom))  # room for the legend
+    lines = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))  # one of each kind
+    ax.legend(
+        lines.values(),
+        lines.keys(),
+        frameon=False,
+        loc="upper center",
+        ncols=3,
+        fontsize="small",
+        handlelength=1.2,
+        columnspacing=1,
+    )
+    return ax
+
+
+def _respond(device: AbstractPulsedDevice, n_cells: int, n_pulses: int, key: Key, *, noisy: bool) -> Float[Array, "pulse cell"]:
+    """The weights of a row of cells before the first pulse and after each."""
+
+    @jax.jit
+    def run(device, key):
+        cells = device.init((1, n_cells), key=key)
+        noise = Draws(jax.random.fold_in(key, 0), jnp.arange(n_cells)[None, :]) if noisy else None
+
+        def pulse(weight, n):
+            up = jnp.full((1, n_cells), n < n_pulses, jnp.int32)
+            weight = device.pulses(cells, weight, up, 1 - up, noise=None if noise is None else noise.fold(n))
+            return weight, weight[0]
+
+        start = device.clip(cells, jnp.full((1, n_cells), -jnp.inf))
+        _, weights = jax.lax.scan(pulse, start, jnp.arange(2 * n_pulses))
+        return jnp.concatenate([start, weights])
+
+    return run(device, key)
+
+
+def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes | None = None) -> Axes:
+    """The error W - target of each cell.
+
+    The colour scale ends at the 99.5 % quantile of |W - target|, so that a few cells that cannot reach their targets do not hide the
+    rest; the title gives the largest error.
+
+    Args:
+        solution: of a single run.
+        target: what was to be programmed.
+        ax: where to draw; None: a new figure.
+    """
+    weight, target = np.asarray(solution.weight), np.asarray(target)
+    if weight.ndim != 2 or target.shape != weight.shape:
+        raise ValueError(
+            f"target has shape {target.shape} and the weights {weight.shape}; pass the [out, in] of one run "
+            "(of several, pick one: `jax.tree.map(lambda leaf: leaf[0], solution)`)."
+        )
+    error = weight - target
+    size = float(np.quantile(np.abs(error), 0.995)) or 1.0
+    ax = _axes(ax)
+    image = ax.imshow(error, cmap="RdBu_r", vmin=-size, vmax=size)
+    ax.figure.colorbar(image, ax=ax, extend="both", label="$W$ - target (weight units)", shrink=0.8)
+    ax.set_title(f"rms {np.sqrt(np.mean(error**2)):.2g}, largest {np.max(np.abs(error)):.2g}", fontsize="small")
+    ax.set_xlabel("column (in)")
+    ax.set_ylabel("row (out)")
+    return ax
+
+
+def _axes(ax: Axes | None) -> Axes:
+    """The Axes given, or those of a new figure of the width of one column of print."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(3.5, 2.6), layout="constrained")[1]
+
+
+def _check_choice(name: str, value: str, options: Mapping[str, str]) -> None:
+    if value not in options:
+        raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")

@@ -1,0 +1,114 @@
+"""Matrices to program: a random one of low rank, and loading one from a file."""
+
+import zipfile
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._random import as_key
+from ._types import Key, Weight
+
+__all__ = ["load", "low_rank"]
+
+
+def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None = 3.0, key: Key) -> Weight:
+    """A Gaussian matrix, truncated to its largest singular values.
+
+    Args:
+        shape: (out, in).
+        rank: how many singular values to keep.
+        spectral_norm: scale to this largest singular value; None leaves the entries as they were drawn, with variance 1 before the
+            truncation.
+        key: of the draw.
+
+    Raises:
+        ValueError: the shape has not that rank.
+    """
+    if not 1 <= rank <= min(shape):
+        raise ValueError(f"rank={rank} is out of range; pass at least 1 and at most {min(shape)}, the shorter side of {shape}.")
+    u, s, v = jnp.linalg.svd(jax.random.normal(as_key(key), shape, float), full_matrices=False)
+    scale = 1.0 if spectral_norm is None else spectral_norm / s[0]
+    return (u[:, :rank] * (s[:rank] * scale)[None, :]) @ v[:rank]
+
+
+def load(path: str | Path, name: str | None = None) -> np.ndarray:
+    """Read a matrix from a .npy, .npz, .safetensors or .csv file (numbers separated by commas, without a header).
+
+    Args:
+        path: the file.
+        name: which array of an .npz or .safetensors file; None: the only matrix in it.
+
+    Raises:
+        OSError: there is no such file, or it cannot be opened.
+        ValueError: it holds no such matrix, or not one of finite numbers; the message names the file.
+    """
+    path = Path(path)
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ValueError(f"target {path} is of an unknown kind; pass a file that ends in {', '.join(_READERS)}.")
+    if path.is_dir() or not path.exists():
+        raise FileNotFoundError(f"target {path}: there is no such file.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"target {path} is empty.")
+    try:
+        arrays = reader(path)
+    except OSError:
+        raise
+    except Exception as error:  # each reader has exceptions of its own, and they share no base
+        raise ValueError(f"target {path} cannot be read as {path.suffix}: {error}") from error
+    return _as_matrix(path, _choose(path, arrays, name))
+
+
+def _read_npy(path: Path) -> dict[str, np.ndarray]:
+    # Not `np.load`: it takes a damaged file for a pickle, and says how to load that.
+    with path.open("rb") as file:
+        return {"": np.lib.format.read_array(file, allow_pickle=False)}
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    if not zipfile.is_zipfile(path):
+        raise ValueError("it is not a zip archive of arrays")
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors import safe_open
+
+    # Through JAX, because NumPy alone has no bfloat16.
+    with safe_open(path, framework="flax") as tensors:
+        return {name: np.asarray(tensors.get_tensor(name)) for name in tensors.keys()}
+
+
+_READERS = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+    ".csv": lambda path: {"": np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")},
+}
+
+
+def _choose(path: Path, arrays: dict[str, np.ndarray], name: str | None) -> np.ndarray:
+    if name is None:
+        matrices = {key: array for key, array in arrays.items() if array.ndim == 2} or arrays
+        if len(matrices) == 1:
+            return next(iter(matrices.values()))
+    elif name in arrays:
+        return arrays[name]
+    shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())
+    holds = "no array" if not arrays else "several arrays" if name is None else f"no array {name!r}"
+    raise ValueError(f"target {path} holds {holds}" + (f"; name one of these: {shapes}." if arrays else "."))
+
+
+def _as_matrix(path: Path, array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise ValueError(f"target {path} holds {array.dtype}; pass real numbers.")
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"target {path} has shape {list(array.shape)}; pass a matrix [out, in] that is not empty.")
+    array = array.astype(float)
+    bad = int(np.sum(~np.isfinite(array)))
+    if bad:
+        raise ValueError(f"target {path} holds {bad} of {array.size} entries that are NaN or infinite; pass finite numbers.")
+    return array

@@ -1,0 +1,96 @@
+"""What the tests share: catalogues of strategies, kinds of input, and gates for random numbers.
+
+A new device or pulse type costs one line in its catalogue; every test that is true of all of them then covers it.
+"""
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+import jaxtile as jt
+
+DEVICES = {
+    "constant": jt.device.ConstantStep,
+    "linear": partial(jt.device.LinearStep, gamma_up=0.5, gamma_down=0.3),
+    "linear, additive noise": partial(jt.device.LinearStep, gamma_up=0.5, gamma_down=0.3, mult_noise=False),
+    "soft bounds": jt.device.SoftBounds,
+    "soft bounds, additive noise": partial(jt.device.SoftBounds, mult_noise=False),
+    "exp": jt.device.ExpStep,
+    "exp, noise of three parts": partial(jt.device.ExpStep, dw_min_std_add=0.01, dw_min_std_slope=0.02),
+}
+STATE_DEPENDENT = tuple(name for name in DEVICES if name != "constant")
+
+TRAIN_PULSES = {"compressed": jt.pulse.StochasticCompressed, "stochastic": jt.pulse.Stochastic}
+COUNT_PULSES = {"mean count": jt.pulse.MeanCount, "implicit": jt.pulse.DeterministicImplicit}
+PULSES = {**TRAIN_PULSES, **COUNT_PULSES, "mean field": jt.pulse.MeanField}
+
+SHAPE = (5, 7)
+
+# One compilation for each structure (device, pulse type, policy, shape); numbers such as kappa are leaves and cost none.
+init = eqx.filter_jit(lambda config, shape, key: jt.init(config, shape, key=key))
+update = jax.jit(lambda tile, x, d, learning_rate, key: jt.update(tile, x, d, learning_rate=learning_rate, key=key))
+
+
+@jax.jit
+def lines_of(pulse, granularity, x, d, learning_rate, key):
+    """What one pair of vectors sends, as `update` draws it."""
+    columns = jnp.arange(x.shape[0])
+    return pulse.encode(x, d, learning_rate=jnp.asarray(learning_rate), granularity=granularity, key=key, columns=columns)
+
+
+def vectors(kind: str, seed: int = 0, shape: tuple[int, int] = SHAPE, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """A batch of x [k, in] and d [k, out] of a kind that half-selection treats in its own way."""
+    rng = np.random.default_rng(seed)
+    out, width = shape
+    x, d = rng.uniform(-1, 1, (k, width)), rng.uniform(-1, 1, (k, out))
+    if kind == "one-signed x":
+        x = np.maximum(x, 0)
+    elif kind == "both one-signed":
+        x, d = np.abs(x), -np.abs(d)
+    elif kind == "zeros":
+        x[rng.random(x.shape) < 0.4] = 0
+        d[rng.random(d.shape) < 0.4] = 0
+        x[1], d[2] = 0, 0
+    elif kind == "one-hot":
+        x = np.eye(width)[rng.permutation(width)[:k]]
+    elif kind != "signed":
+        raise ValueError(kind)
+    return x.astype(np.float32), d.astype(np.float32)
+
+
+INPUTS = ("signed", "one-signed x", "both one-signed", "zeros", "one-hot")
+
+
+def random_tile(config: jt.TileConfig, shape: tuple[int, int] = SHAPE, seed: int = 0, fill: float = 0.9) -> jt.Tile:
+    """A fabricated tile whose weights lie anywhere in the inner `fill` of each device's own range."""
+    tile = init(config, shape, jr.key(seed))
+    place = np.random.default_rng(seed).uniform(-fill, fill, shape).astype(np.float32)
+    cells = tile.cells
+    return jt.set_weights(tile, jnp.where(place > 0, place * cells.w_max, -place * cells.w_min))
+
+
+def assert_mean(samples, expected, *, z: float = 4.5, axis: int = 0) -> None:
+    """Independent samples have the expected mean, within z of their own standard errors (and a rounding error)."""
+    samples = np.asarray(samples, np.float64)
+    error = samples.std(axis=axis, ddof=1) / np.sqrt(samples.shape[axis])
+    off = np.abs(samples.mean(axis=axis) - expected)
+    rounding = 1e-6 * np.maximum(np.abs(expected), np.abs(samples).max(axis=axis))
+    worst = np.max(off / (error + rounding / z + 1e-300))
+    assert np.all(off <= z * error + rounding), f"off by {np.max(off):.3g}, {worst:.2f} standard errors"
+
+
+def assert_covariance(a, b, expected, *, z: float = 4.5, axis: int = 0) -> None:
+    """Independent pairs of samples have the expected covariance (of a with itself: variance), within z standard errors."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    product = (a - a.mean(axis=axis, keepdims=True)) * (b - b.mean(axis=axis, keepdims=True))
+    n = a.shape[axis]
+    assert_mean(product * n / (n - 1), expected, z=z, axis=axis)
+
+
+def assert_std(samples, expected, *, z: float = 4.5) -> None:
+    """Independent samples have the expected standard deviation."""
+    assert_covariance(samples, samples, np.asarray(expected) ** 2, z=z)

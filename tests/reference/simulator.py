@@ -1,0 +1,132 @@
+"""A crossbar in plain NumPy, one pulse of one cell at a time: the judge of `jaxtile.update`.
+
+Written to be read, not to be fast. It knows what fires and nothing else: no popcounts, no sums over phases. It is fed the trains
+(or counts) of a tile, the parameters of its devices and, if wanted, the very normals of its cycle noise.
+"""
+
+import numpy as np
+
+PHASES = ((+1, +1), (+1, -1), (-1, +1), (-1, -1))  # (sign of d, sign of x), in the order in which they are driven
+
+
+def unpack(words: np.ndarray, n_slots: int) -> np.ndarray:
+    """Bits [line, slot] of trains that are packed 32 slots to a word."""
+    bits = np.zeros((words.shape[0], n_slots), bool)
+    for line in range(words.shape[0]):
+        for t in range(n_slots):
+            bits[line, t] = (int(words[line, t // 32]) >> (t % 32)) & 1
+    return bits
+
+
+class Crossbar:
+    """Devices, their weights, and how many pulses each has seen.
+
+    Attributes:
+        weight: [out, in], double precision.
+        full, half: pulses seen by each cell, {"up": [out, in], "down": [out, in]}.
+        clips: pulses that met a bound.
+    """
+
+    def __init__(self, tile, kappa: float | None = None, phases: str = "all"):
+        self.kind, self.device = type(tile.device).__name__, {n: _plain(value) for n, value in vars(tile.device).items()}
+        self.cells = {name: np.asarray(value, np.float64) for name, value in vars(tile.cells).items()}
+        self.weight = np.array(tile.weight, np.float64)
+        self.kappa, self.phases = kappa, phases  # kappa None: cells that see one line only are not disturbed
+        self.full = {way: np.zeros(tile.shape, int) for way in ("up", "down")}
+        self.half = {way: np.zeros(tile.shape, int) for way in ("up", "down")}
+        self.clips = 0
+
+    def send_trains(self, x_bits, d_bits, x_sign, d_sign, full_xi=None, half_xi=None) -> None:
+        """Send trains of bits [line, slot], slot by slot and sub-phase by sub-phase.
+
+        full_xi(t) and half_xi(t, phase) are the normals [out, in] of the pulses of that slot; None: no cycle noise.
+        """
+        for t in range(x_bits.shape[1]):
+            for p, (s_d, s_x) in enumerate(PHASES):
+                if not self._is_driven(s_d, s_x, x_sign, d_sign):
+                    continue
+                row_fires = d_bits[:, t] & (d_sign == s_d)
+                column_fires = x_bits[:, t] & (x_sign == s_x)
+                way = "up" if s_d * s_x < 0 else "down"
+                xi = None if full_xi is None else full_xi(t), None if half_xi is None else half_xi(t, p)
+                for i, j in np.ndindex(self.weight.shape):
+                    if row_fires[i] and column_fires[j]:
+                        self._full_pulse(i, j, way, xi[0])
+                    elif row_fires[i] or column_fires[j]:
+                        self._half_pulse(i, j, way, xi[1])
+
+    def send_counts(self, x_count, d_count, both, x_sign, d_sign) -> None:
+        """Send numbers of pulses without slots: first every coincidence, then what is left of each phase, line by line."""
+        for i, j in np.ndindex(self.weight.shape):
+            for _ in range(both[i, j]):
+                self._full_pulse(i, j, "up" if d_sign[i] * x_sign[j] < 0 else "down", None)
+        for s_d, s_x in PHASES:
+            if not self._is_driven(s_d, s_x, x_sign, d_sign):
+                continue
+            way = "up" if s_d * s_x < 0 else "down"
+            for i, j in np.ndindex(self.weight.shape):
+                row_pulses = d_count[i] if d_sign[i] == s_d else 0
+                column_pulses = x_count[j] if x_sign[j] == s_x else 0
+                together = both[i, j] if d_sign[i] == s_d and x_sign[j] == s_x else 0
+                row_alone, column_alone = row_pulses - together, column_pulses - together
+                for _ in range(row_alone + column_alone):
+                    self._half_pulse(i, j, way, None)
+
+    def _is_driven(self, s_d: int, s_x: int, x_sign, d_sign) -> bool:
+        return self.phases == "all" or (bool(np.any(d_sign == s_d)) and bool(np.any(x_sign == s_x)))
+
+    def _full_pulse(self, i: int, j: int, way: str, xi) -> None:
+        self.full[way][i, j] += 1
+        self._move(i, j, way, 1.0, xi)
+
+    def _half_pulse(self, i: int, j: int, way: str, xi) -> None:
+        if self.kappa is None:
+            return
+        self.half[way][i, j] += 1
+        self._move(i, j, way, 1 / self.kappa, xi)
+
+    def _move(self, i: int, j: int, way: str, size: float, xi) -> None:
+        cell = {name: value[i, j] for name, value in self.cells.items()}
+        w = self.weight[i, j]
+        step = one_step(self.kind, self.device, cell, w, way, 0.0 if xi is None else float(xi[i, j]))
+        moved = w + size * step if way == "up" else w - size * step
+        self.weight[i, j] = min(max(moved, cell["w_min"]), cell["w_max"])
+        self.clips += self.weight[i, j] != moved
+
+
+def _plain(value):
+    return value if isinstance(value, bool | str) else float(value)
+
+
+def one_step(kind: str, device: dict, cell: dict, w, way: str, xi):
+    """Size of one full pulse of a kind of device, with the standard normal xi of its cycle noise.
+
+    Args:
+        kind: the name of its class.
+        device: its configured numbers.
+        cell: what was drawn for the one device at hand (or for many).
+        w: its weight.
+        way: "up" or "down".
+        xi: the normal.
+    """
+    sigma = device["dw_min_std"]
+    scale = cell["step_up"] if way == "up" else cell["step_down"]
+    if kind == "ConstantStep":
+        return scale * (1 + sigma * xi)
+    if kind in ("LinearStep", "SoftBounds"):
+        if kind == "SoftBounds":  # it vanishes at the device's own bound
+            slope = -scale / (cell["w_max"] if way == "up" else cell["w_min"])
+        else:
+            slope = cell["slope_up"] if way == "up" else cell["slope_down"]
+        if device["mult_noise"]:
+            return (scale + slope * w) * (1 + sigma * xi)
+        return scale + slope * w + scale * sigma * xi
+    if kind == "ExpStep":
+        z = 2 * w / (cell["w_max"] - cell["w_min"]) * device["a"] + device["b"]
+        if way == "up":
+            response = 1 - device["A_up"] * np.exp(device["gamma_up"] * z)
+        else:
+            response = 1 - device["A_down"] * np.exp(-device["gamma_down"] * z)
+        size = np.maximum(response, 0) * scale
+        return size + sigma * (size + device["dw_min_std_add"] + device["dw_min_std_slope"] * np.abs(w)) * xi
+    raise NotImplementedError(f"write the step of {kind} down here, from its paper and not from jaxtile")
