@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._random import normal
+from ._random import normal, numbers
 from ._types import Scalar, Weight
 
 __all__ = ["leading_triplet", "safe_norm", "spectral_norm", "starting_block"]
@@ -14,7 +14,7 @@ _HIGHEST = jax.lax.Precision.HIGHEST
 
 def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:
     """A block of fixed pseudo-random vectors to start from."""
-    return normal(jax.random.key(0), jnp.arange(width * columns)).reshape(width, columns).astype(dtype)
+    return normal(jax.random.key(0), numbers(width * columns)).reshape(width, columns).astype(dtype)
 
 
 def leading_triplet(
@@ -54,9 +54,7 @@ def spectral_norm(matrix: Weight, steps: int = 24) -> Scalar:
         size = jnp.linalg.norm(image)
         return (basis, jnp.where(size > 0, image / jnp.where(size > 0, size, 1), 0)), None
 
-    (basis, _), _ = jax.lax.scan(
-        step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), jnp.arange(steps)
-    )
+    (basis, _), _ = jax.lax.scan(step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), numbers(steps))
     core = jnp.matmul(basis, matrix.T, precision=_HIGHEST)
     return jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(jnp.matmul(core, core.T, precision=_HIGHEST))[-1], 0))
 

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from ._types import Key
 
-__all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "normal", "stream", "uniform"]
+__all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "normal", "numbers", "stream", "uniform"]
 
 
 class Source(enum.IntEnum):
@@ -58,7 +58,9 @@ def as_key(key: Key | Array, name: str = "key") -> Key:
             return key
         if key.dtype == jnp.uint32 and key.shape == (2,):
             return jr.wrap_key_data(key)
-    raise TypeError(f"{name}={key!r} is not one random key; pass `jax.random.key(seed)` (split it and `jax.vmap` for several runs).")
+    raise TypeError(
+        f"{name}={key!r} is not one random key; pass `jax.random.key(seed)` (for several runs, `jax.vmap` over split keys)."
+    )
 
 
 def stream(key: Key, *tags: int | Array) -> Key:
@@ -68,9 +70,14 @@ def stream(key: Key, *tags: int | Array) -> Key:
     return key
 
 
+def numbers(count: int) -> Int[Array, " {count}"]:
+    """0, 1, 2, ...: of lines, slots or vectors, in 32 bits also where JAX defaults to 64."""
+    return jnp.arange(count, dtype=jnp.int32)
+
+
 def cell_index(rows: int, columns: Int[Array, " column"], width: int) -> Int[Array, "{rows} column"]:
     """Row-major number of each cell in an array of the given width, for all rows and the given columns."""
-    return jnp.arange(rows, dtype=jnp.int32)[:, None] * width + columns.astype(jnp.int32)[None, :]
+    return numbers(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
 
 
 def _rotate(word: UInt32[Array, "..."], by: int) -> UInt32[Array, "..."]:

@@ -4,6 +4,7 @@ A physical number is a leaf: it can be traced, vmapped and differentiated. What 
 Every field states its domain beside its default, and `Checked` refuses a value outside it by name.
 """
 
+import contextlib
 import dataclasses
 import math
 from typing import Any
@@ -28,10 +29,12 @@ def is_concrete(value: Any) -> bool:
 def scalar(value: Any) -> Any:
     """Turn a Python number, a NumPy or a JAX scalar (or a tracer) into a strongly typed floating JAX scalar.
 
-    What cannot be converted is returned as it came, so that `Checked` can refuse it by the name of its field.
+    A number that is known stays known under a trace, so that it can be checked there too. What cannot be converted is returned as
+    it came, so that `Checked` can refuse it by the name of its field.
     """
     try:
-        return jnp.asarray(value, dtype=float)
+        with jax.ensure_compile_time_eval() if is_concrete(value) else contextlib.nullcontext():
+            return jnp.asarray(value, dtype=float)
     except (TypeError, ValueError):
         return value
 

@@ -30,4 +30,4 @@ class UnitVectors(eqx.Module):
 
     def dense(self, dtype: jnp.dtype) -> Float[Array, "k in"]:
         """The same vectors written out."""
-        return (self.columns[:, None] == jnp.arange(self.width)[None, :]).astype(dtype)
+        return (self.columns[:, None] == jnp.arange(self.width, dtype=self.columns.dtype)[None, :]).astype(dtype)

@@ -47,9 +47,9 @@ def convergence(
 ) -> Axes:
     """The error of programming runs against the work done, on a logarithmic scale.
 
-    A solution with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its median, with a band from the 10 % to the 90 %
-    quantile. A run that has stopped is pulsed no further, so it keeps its last value in the median; the line ends, with a dot, where the
-    last of the runs stopped.
+    A solution with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its median, with a band from the 10 % to the
+    90 % quantile. A run that has stopped is pulsed no further, so it keeps its last value in the median; the line ends, with a dot,
+    where the last of the runs stopped.
 
     Args:
         solutions: one solution, or several by label.
@@ -95,7 +95,7 @@ def _runs(solution: Solution, name: str) -> tuple[np.ndarray, int]:
 
 
 def _log_scale(ax: Axes) -> None:
-    """A logarithmic y axis with plain numbers where it spans less than two decades; powers of ten label such an axis hardly at all."""
+    """A logarithmic y axis, with plain numbers where it spans less than two decades: powers of ten are too few there."""
     from matplotlib import ticker
 
     ax.set_yscale("log")
@@ -184,8 +184,8 @@ def _respond(device: AbstractPulsedDevice, n_cells: int, n_pulses: int, key: Key
 def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes | None = None) -> Axes:
     """The error W - target of each cell.
 
-    The colour scale ends at the 99.5 % quantile of |W - target|, so that a few cells that cannot reach their targets do not hide the
-    rest; the title gives the largest error.
+    The colour scale ends at the 99.5 % quantile of |W - target|, so that a few cells that cannot reach their targets do not hide
+    the rest; the title gives the largest error.
 
     Args:
         solution: of a single run.

@@ -41,11 +41,11 @@ class TileConfig(eqx.Module):
         _check_kind("forward", self.forward, IOParameters, "jaxtile, such as IOParameters()")
         _check_kind("backward", self.backward, IOParameters, "jaxtile, such as IOParameters()")
         if self.half_select is not None:
-            _check_kind("half_select", self.half_select, AbstractHalfSelect, "jaxtile.half_select, such as ConstantRatio(kappa=1e3)")
+            _check_kind("half_select", self.half_select, AbstractHalfSelect, "jaxtile.half_select, such as ConstantRatio()")
             if not self.is_pulsed:
                 raise ValueError(
-                    f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} sends "
-                    "no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
+                    f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} "
+                    "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
                 )
         if self.pulse.mean_field and isinstance(self.device, AbstractPulsedDevice) and self.device.order == "slot":
             raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
@@ -114,6 +114,11 @@ def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
     if not (isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int | np.integer) and n >= 1 for n in shape)):
         raise ValueError(f"shape={shape!r} is not a tile; pass (out, in), two whole numbers of at least 1.")
     shape = (int(shape[0]), int(shape[1]))
+    return _init(config, shape, key)
+
+
+@eqx.filter_jit
+def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
     zero = jnp.asarray(0.0, float)
     cells = config.cells_of.init(shape, key=key)
     return Tile(config, cells, weight=jnp.zeros(shape, zero.dtype), full_pulses=zero, half_pulses=zero)
@@ -160,7 +165,10 @@ def backward(tile: Tile, d: Float[Array, "... out"], *, key: Key) -> Float[Array
 def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key) -> Float[Array, "... line"]:
     vectors = as_vectors(name, vectors, weight.shape[1], weight.dtype)
     flat = vectors.reshape(-1, vectors.shape[-1])
-    return read(io, weight, flat, as_key(key)).reshape(*vectors.shape[:-1], weight.shape[0])
+    return _jit_read(io, weight, flat, as_key(key)).reshape(*vectors.shape[:-1], weight.shape[0])
+
+
+_jit_read = eqx.filter_jit(read)
 
 
 def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:
@@ -171,7 +179,7 @@ def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[A
     """
     vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else jnp.asarray(vectors, dtype)
     if vectors.ndim == 0 or vectors.shape[-1] != width:
-        raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the number of lines that carry it.")
+        raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the lines that carry it.")
     return vectors
 
 

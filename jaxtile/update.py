@@ -5,17 +5,19 @@
     disturb       the half-selected cells                         (half_select)
     clip          to what each device can hold                    (device, with every pulse)
 
-Four loops run these lines. `_add` needs no pulses. `_scan` takes one vector after another, as the hardware does. `_one_shot`
-takes a batch of unit vectors, each of which touches a column of its own, in one pass over the tile. Within a vector, `_slot_by_slot`
-(device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
+Three loops run these lines over the vectors of a batch: `_add` where no pulses are sent; `_scan`, one vector after another, as the
+hardware does; `_one_shot` for unit vectors, each of which touches a column of its own, in one pass over the tile. Within a vector
+`_slot_by_slot` (device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
 """
+
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from ._random import Draws, Source, as_key, cell_index, stream
+from ._random import Draws, Source, as_key, cell_index, numbers, stream
 from ._types import Key, Scalar, Weight, check_number, scalar
 from ._vectors import UnitVectors
 from .half_select.phases import PHASES, Phase, active, line_exposure
@@ -66,14 +68,17 @@ def update(
         k = x.shape[0]
     if d.shape != (k, out):
         raise ValueError(f"x holds {k} vectors and d has shape {d.shape}; pass one d of {out} entries for each x.")
-    key = as_key(key)
+    return _update(tile, x, d, learning_rate, as_key(key))
 
+
+@eqx.filter_jit
+def _update(tile: Tile, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> Tile:
     if not tile.config.is_pulsed:
         return _add(tile, x, d, learning_rate)
     if isinstance(x, UnitVectors) and tile.device.order == "aggregate":
         change = _one_shot(tile, x, d, learning_rate, key)
     else:
-        change = _scan(tile, as_vectors("x", x, width, d.dtype), d, learning_rate, key)
+        change = _scan(tile, as_vectors("x", x, tile.shape[1], d.dtype), d, learning_rate, key)
     return _put(tile, change)
 
 
@@ -85,7 +90,12 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
         lines: trains or counts.
         key: of the cycle noise.
     """
-    return _put(tile, _execute(tile, tile.weight, lines, as_key(key)))
+    return _send(tile, lines, as_key(key))
+
+
+@eqx.filter_jit
+def _send(tile: Tile, lines: AbstractLines, key: Key) -> Tile:
+    return _put(tile, _execute(tile, tile.weight, lines, key))
 
 
 def _put(tile: Tile, change: _Change) -> Tile:
@@ -110,7 +120,7 @@ def _add(tile: Tile, x, d, learning_rate: Scalar) -> Tile:
 
 def _scan(tile: Tile, x: Float[Array, "k in"], d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> _Change:
     """One vector after another."""
-    columns, granularity = jnp.arange(tile.shape[1]), tile.device.granularity()
+    columns, granularity = numbers(tile.shape[1]), tile.device.granularity()
 
     def step(weight, vector):
         v, x, d = vector
@@ -121,7 +131,7 @@ def _scan(tile: Tile, x: Float[Array, "k in"], d: Float[Array, "k out"], learnin
         change = _execute(tile, weight, lines, vector_key)
         return change.weight, (change.full, change.half)
 
-    weight, (full, half) = jax.lax.scan(step, tile.weight, (jnp.arange(x.shape[0]), x, d))
+    weight, (full, half) = jax.lax.scan(step, tile.weight, (numbers(x.shape[0]), x, d))
     return _Change(weight, jnp.sum(full), jnp.sum(half))
 
 
@@ -129,7 +139,7 @@ def _execute(tile: Tile, weight: Weight, lines: AbstractLines, key: Key) -> _Cha
     in_order = tile.device.order == "slot"
     run = _aggregate if not in_order else _slot_by_slot if isinstance(lines, Trains) else _phase_by_phase
     out, width = tile.shape
-    index = cell_index(out, jnp.arange(width), width)
+    index = cell_index(out, numbers(width), width)
     cycle, half_cycle = (_noise(tile, stream(key, source), index) for source in (Source.CYCLE, Source.HALF))
     return run(tile, weight, lines, cycle, half_cycle)
 
@@ -223,13 +233,11 @@ def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rat
     """
     k, (out, width) = d.shape[0], tile.shape
     granularity = tile.device.granularity()
-    keys = jax.vmap(lambda v: stream(key, v))(jnp.arange(k))
+    keys = jax.vmap(lambda v: stream(key, v))(numbers(k))
 
     def encode(column, d, key) -> AbstractLines:
         one = jnp.ones(1, d.dtype)
-        return tile.config.pulse.encode(
-            one, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=column[None]
-        )
+        return tile.config.pulse.encode(one, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=column[None])
 
     def select(lines: AbstractLines):
         up, down, full = _selected(lines)
@@ -255,7 +263,7 @@ def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rat
     before_down, after_down = _around_own(exposure.row_down, exposure.column_down[:, 0], down, x, tile.weight.dtype)
 
     def disturb(weight: Weight, up: Weight, down: Weight, tag: int) -> Weight:
-        noise = _noise(tile, stream(key, Source.HALF, tag), cell_index(out, jnp.arange(width), width))
+        noise = _noise(tile, stream(key, Source.HALF, tag), cell_index(out, numbers(width), width))
         return half_select.disturb(tile.device, tile.cells, weight, up, down, noise)
 
     weight = disturb(tile.weight, before_up, before_down, 0)

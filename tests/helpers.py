@@ -5,7 +5,6 @@ A new device or pulse type costs one line in its catalogue; every test that is t
 
 from functools import partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -31,7 +30,7 @@ PULSES = {**TRAIN_PULSES, **COUNT_PULSES, "mean field": jt.pulse.MeanField}
 SHAPE = (5, 7)
 
 # One compilation for each structure (device, pulse type, policy, shape); numbers such as kappa are leaves and cost none.
-init = eqx.filter_jit(lambda config, shape, key: jt.init(config, shape, key=key))
+# (`jt.init` is called as it is: every device would have to be compiled anew.)
 update = jax.jit(lambda tile, x, d, learning_rate, key: jt.update(tile, x, d, learning_rate=learning_rate, key=key))
 
 
@@ -67,7 +66,7 @@ INPUTS = ("signed", "one-signed x", "both one-signed", "zeros", "one-hot")
 
 def random_tile(config: jt.TileConfig, shape: tuple[int, int] = SHAPE, seed: int = 0, fill: float = 0.9) -> jt.Tile:
     """A fabricated tile whose weights lie anywhere in the inner `fill` of each device's own range."""
-    tile = init(config, shape, jr.key(seed))
+    tile = jt.init(config, shape, key=jr.key(seed))
     place = np.random.default_rng(seed).uniform(-fill, fill, shape).astype(np.float32)
     cells = tile.cells
     return jt.set_weights(tile, jnp.where(place > 0, place * cells.w_max, -place * cells.w_min))
@@ -79,18 +78,36 @@ def assert_mean(samples, expected, *, z: float = 4.5, axis: int = 0) -> None:
     error = samples.std(axis=axis, ddof=1) / np.sqrt(samples.shape[axis])
     off = np.abs(samples.mean(axis=axis) - expected)
     rounding = 1e-6 * np.maximum(np.abs(expected), np.abs(samples).max(axis=axis))
-    worst = np.max(off / (error + rounding / z + 1e-300))
-    assert np.all(off <= z * error + rounding), f"off by {np.max(off):.3g}, {worst:.2f} standard errors"
+    assert np.all(off <= z * error + rounding), f"off by {np.max(off):.3g}, {np.max(off / (error + rounding / z)):.2f} standard errors"
 
 
 def assert_covariance(a, b, expected, *, z: float = 4.5, axis: int = 0) -> None:
     """Independent pairs of samples have the expected covariance (of a with itself: variance), within z standard errors."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    product = (a - a.mean(axis=axis, keepdims=True)) * (b - b.mean(axis=axis, keepdims=True))
-    n = a.shape[axis]
-    assert_mean(product * n / (n - 1), expected, z=z, axis=axis)
+    assert_mean(_products(a, b, axis), expected, z=z, axis=axis)
 
 
 def assert_std(samples, expected, *, z: float = 4.5) -> None:
     """Independent samples have the expected standard deviation."""
     assert_covariance(samples, samples, np.asarray(expected) ** 2, z=z)
+
+
+def assert_same_moments(a: dict, b: dict, *, z: float = 4.5) -> None:
+    """Two sets of samples of several variables agree in every mean, variance and covariance, within their joint standard errors."""
+    for p in a:
+        _assert_equal_means(p, a[p], b[p], z)
+        for q in a:
+            if p <= q:
+                _assert_equal_means(f"{p} x {q}", _products(a[p], a[q]), _products(b[p], b[q]), z)
+
+
+def _products(a, b, axis: int = 0) -> np.ndarray:
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    n = a.shape[axis]
+    return (a - a.mean(axis=axis, keepdims=True)) * (b - b.mean(axis=axis, keepdims=True)) * (n / (n - 1))
+
+
+def _assert_equal_means(name: str, a, b, z: float) -> None:
+    a, b = np.ravel(np.asarray(a, np.float64)), np.ravel(np.asarray(b, np.float64))
+    error = np.hypot(a.std() / np.sqrt(a.size), b.std() / np.sqrt(b.size))
+    off = abs(a.mean() - b.mean())
+    assert off <= z * error + 1e-6 * abs(b.mean()), f"{name}: {a.mean():.6g} against {b.mean():.6g}, {off / (error + 1e-300):.2f} standard errors"

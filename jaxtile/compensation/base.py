@@ -1,7 +1,7 @@
 """What a compensation of half-selection is.
 
 It stands between method and tile: it turns what a method proposes into what is sent. To add one: subclass `AbstractCompensation`
-and write `__call__`.
+and write `check` and `__call__`.
 """
 
 import abc
@@ -17,6 +17,10 @@ __all__ = ["AbstractCompensation"]
 
 class AbstractCompensation(Checked):
     """A compensation of half-selection, the same for every method."""
+
+    @abc.abstractmethod
+    def check(self, config: TileConfig) -> None:
+        """Refuse a configuration whose half-selection it cannot compensate, as far as its numbers are known."""
 
     @abc.abstractmethod
     def __call__(

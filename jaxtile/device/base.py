@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from .._random import Draws, Source, cell_index, normal, stream
+from .._random import Draws, Source, cell_index, normal, numbers, stream
 from .._types import Checked, Key, Scalar, Weight, choice, number
 from .burst import one_by_one
 
@@ -95,7 +96,7 @@ class AbstractPulsedDevice(AbstractDevice):
     order: Literal["aggregate", "slot"] = choice("aggregate", "slot")
 
     @abc.abstractmethod
-    def step(self, cells: AbstractCells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+    def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
 
     def granularity(self) -> Scalar:
@@ -105,12 +106,12 @@ class AbstractPulsedDevice(AbstractDevice):
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min, self.w_max
 
-    def clip(self, cells: AbstractCells, weight: Weight) -> Weight:
+    def clip(self, cells: Cells, weight: Weight) -> Weight:
         return jnp.clip(weight, cells.w_min, cells.w_max)
 
     def pulses(
         self,
-        cells: AbstractCells,
+        cells: Cells,
         weight: Weight,
         up: Num[Array, "out in"],
         down: Num[Array, "out in"],
@@ -147,4 +148,5 @@ def fabricate(device: AbstractPulsedDevice, shape: tuple[int, int], key: Key) ->
 def spread(shape: tuple[int, int], key: Key, source: Source) -> Float[Array, "out in"]:
     """A standard normal for every device, from the stream of `source`."""
     rows, width = shape
-    return normal(stream(key, source), cell_index(rows, jnp.arange(width), width)).astype(jnp.asarray(0.0, float).dtype)
+    drawn = normal(stream(key, source), cell_index(rows, numbers(width), width)).astype(jnp.asarray(0.0, float).dtype)
+    return jax.lax.optimization_barrier(drawn)  # otherwise XLA draws anew for each use, and compiles each

@@ -13,10 +13,12 @@ from .._types import Scalar, Weight
 
 __all__ = ["affine", "constant", "one_by_one"]
 
+Pulses = Num[Array, "out in"]
+
 _FLOW_STEPS = 4
 
 
-def constant(device, cells, weight: Weight, up: Num[Array, "out in"], down: Num[Array, "out in"], size: Scalar, noise: Draws | None):
+def constant(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar, noise: Draws | None) -> Weight:
     """For steps that do not depend on the weight: the sum.
 
         w' = w + size (up s_up - down s_down) + size sqrt(up v_up^2 + down v_down^2) xi
@@ -33,7 +35,7 @@ def constant(device, cells, weight: Weight, up: Num[Array, "out in"], down: Num[
     return device.clip(cells, moved)
 
 
-def affine(device, cells, weight: Weight, up: Num[Array, "out in"], down: Num[Array, "out in"], size: Scalar, noise: Draws | None):
+def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar, noise: Draws | None) -> Weight:
     """For steps that are affine in the weight: the geometric sum.
 
     One up pulse multiplies the distance to its fixed point by q_up = 1 + size s_up', one down pulse by q_down = 1 - size s_down'
@@ -47,7 +49,6 @@ def affine(device, cells, weight: Weight, up: Num[Array, "out in"], down: Num[Ar
     summed along the burst by Simpson's rule, which is exact for one direction with noise in proportion to the step. Bounds are
     clipped once, at the end, as in `constant`.
     """
-
     up, down = up.astype(weight.dtype), down.astype(weight.dtype)
 
     def both(at: Weight) -> tuple[tuple[Weight, Weight], tuple[Weight, Weight]]:
@@ -71,7 +72,7 @@ def affine(device, cells, weight: Weight, up: Num[Array, "out in"], down: Num[Ar
     return device.clip(cells, moved)
 
 
-def one_by_one(device, cells, weight: Weight, up: Num[Array, "out in"], down: Num[Array, "out in"], size: Scalar, noise: Draws | None):
+def one_by_one(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar, noise: Draws | None) -> Weight:
     """For any step. Whole numbers of pulses: one after another, each with its own noise and clip, up before down; exact.
 
     Fractional numbers of pulses (expected ones, or the many small half pulses of an aggregate): the flow

@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from .._loop import iterate
 from .._numerics import divide
-from .._random import Source, normal, stream
+from .._random import Source, normal, numbers, stream
 from .._types import Checked, Key, Scalar, Weight, flag, number
 from .bound_management import Iterative
 from .noise_management import AbsMax, AbstractNoiseManagement
@@ -41,10 +41,14 @@ class IOParameters(Checked):
     bound_management: Iterative | None = eqx.field(default_factory=Iterative)
 
     def __check_init__(self) -> None:
-        for name, kind in (("noise_management", AbstractNoiseManagement), ("bound_management", Iterative)):
+        for name, kind, example in (
+            ("noise_management", AbstractNoiseManagement, AbsMax),
+            ("bound_management", Iterative, Iterative),
+        ):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
-                raise TypeError(f"IOParameters.{name}={value!r} must be None or an object of jaxtile.periphery, such as {kind.__name__}().")
+                where = f"jaxtile.periphery.{example.__name__}()"
+                raise TypeError(f"IOParameters.{name}={value!r} must be None or an object such as {where}.")
 
 
 def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) -> Float[Array, "k out"]:
@@ -53,8 +57,8 @@ def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) ->
         u = clip(round_DAC(x / (alpha r)), inp_bound)
         y = clip(round_ADC(W u + out_noise xi), out_bound) * alpha r
 
-    with alpha from noise management and the reduction r from bound management; xi is drawn anew at every reduction. A vector of zeros
-    reads as exactly zero.
+    with alpha from noise management and the reduction r from bound management; xi is drawn anew at every reduction. A vector of
+    zeros reads as exactly zero.
     """
     if io.is_perfect:
         return _product(weight, x)
@@ -67,7 +71,7 @@ def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) ->
         shrunk = scale / reduction
         u = jnp.clip(_quantise(x * shrunk, inp_step), -io.inp_bound, io.inp_bound)
         y = _product(weight, u)
-        xi = normal(stream(key, Source.OUTPUT_NOISE, halvings), jnp.arange(y.size).reshape(y.shape))
+        xi = normal(stream(key, Source.OUTPUT_NOISE, halvings), numbers(y.size).reshape(y.shape))
         y = _quantise(y + io.out_noise * xi.astype(y.dtype), out_step)
         clipped = jnp.any(jnp.abs(y) > io.out_bound, axis=-1, keepdims=True)
         return jnp.clip(y, -io.out_bound, io.out_bound) / shrunk, clipped

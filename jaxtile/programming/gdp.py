@@ -4,6 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from .._random import numbers
 from .._types import Key, Scalar, Weight, number
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
@@ -46,12 +47,10 @@ class GDP(AbstractMethod[GDPState]):
         return GDPState(jnp.asarray(0, jnp.int32), shape[1])
 
     def probe(self, state: GDPState) -> Inputs:
-        which = (state.start + jnp.arange(self._batch(state.width))) % self.inputs.count(state.width)
+        which = (state.start + numbers(self._batch(state.width))) % self.inputs.count(state.width)
         return self.inputs.take(which, state.width)
 
-    def propose(
-        self, reading: Float[Array, "k out"], target: Weight, state: GDPState, key: Key
-    ) -> tuple[Proposal, GDPState]:
+    def propose(self, reading: Float[Array, "k out"], target: Weight, state: GDPState, key: Key) -> tuple[Proposal, GDPState]:
         x = self.probe(state)
         start = (state.start + self._batch(state.width)) % self.inputs.count(state.width)
         return (x, reading - outputs(target, x)), GDPState(start, state.width)

@@ -134,8 +134,7 @@ def _run(
         step_key = stream(key, state.step)
         reading, read_error = _read(state.tile, target, method.probe(state.method), stream(step_key, Source.READ))
         history = {
-            name: kept.at[state.step].set(QUANTITIES[name](state.tile, target, read_error))
-            for name, kept in state.history.items()
+            name: kept.at[state.step].set(QUANTITIES[name](state.tile, target, read_error)) for name, kept in state.history.items()
         }
         good_steps = jnp.where(read_error < tolerance, state.good_steps + 1, 0)
 
@@ -208,6 +207,8 @@ def _check(tile: Any, method: Any, compensation: Any, max_steps: Any, record: An
             raise TypeError(f"{name}={value!r} is not a {kind.__name__}; {hint}.")
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
+    if compensation is not None:
+        compensation.check(tile.config)
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
     unknown = [name for name in record if name not in QUANTITIES]

@@ -11,11 +11,11 @@ class RESULTS(eqx.Enumeration):
     running = "Still running."
     converged = "The read error fell below the tolerance."
     max_steps_reached = (
-        "All steps were used before the read error fell below the tolerance. Allow more steps (max_steps), a larger tolerance, or look "
-        "at the history: the error may have reached its floor (read noise, cycle noise, bounds)."
+        "All steps were used before the read error fell below the tolerance. Allow more steps (max_steps) or a larger tolerance, "
+        "or look at the history: the error may have reached its floor (read noise, cycle noise, bounds)."
     )
     stalled = "The method had nothing more to propose: its proposal was zero."
     nonfinite = (
-        "The read error became NaN or infinite. A learning rate or a step that is far too large can do this, and so can weights that were "
-        "not finite from the start."
+        "The read error became NaN or infinite. A learning rate or a step that is far too large can do this, and so can weights "
+        "that were not finite from the start."
     )

@@ -16,12 +16,12 @@ class Solution(eqx.Module):
     Attributes:
         tile: the tile after the last pulse.
         result: code of how the run ended; `RESULTS[result]` is its message.
-        stats: numbers of the whole run: `steps` (pulse steps taken), `read_error`, `frobenius_error` and `spectral_error` at the end,
-            `full_pulses` and `half_pulses` (mean per cell, of this run), `unreachable` (fraction of the target beyond the bounds
-            of its own device).
-        history: arrays of length max_steps + 1; entry s is the state after s pulse steps, NaN after the end. `read_error` is what the
-            method saw: mean |reading - wanted| / max |wanted|. `spectral_error` and `frobenius_error` are norms of W - target, which the
-            simulator knows. `full_pulses`, `half_pulses`: cumulative, mean per cell.
+        stats: numbers of the whole run: `steps` (pulse steps taken), `read_error`, `frobenius_error` and `spectral_error` at the
+            end, `full_pulses` and `half_pulses` (mean per cell, of this run), `unreachable` (fraction of the target beyond the
+            bounds of its own device).
+        history: arrays of length max_steps + 1; entry s is the state after s pulse steps, NaN after the end. `read_error` is what
+            the method saw: mean |reading - wanted| / max |wanted|. `spectral_error` and `frobenius_error` are norms of W - target,
+            which the simulator knows. `full_pulses`, `half_pulses`: cumulative, mean per cell.
     """
 
     tile: Tile

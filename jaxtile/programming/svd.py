@@ -33,11 +33,14 @@ class _Walk(eqx.Module):
     position: Int[Array, ""]
 
 
-class SVD(AbstractMethod):
+_State = _Block | _Walk | None
+
+
+class SVD(AbstractMethod[_State]):
     """Correct the residual R = W - T along one singular triplet a step: propose d = sqrt(s) u and x = sqrt(s) v.
 
-    An oracle read: it decomposes the exact weights, which no hardware can see. (Outer-product writing of singular vectors: Al-Shaarawy
-    et al., "SEVDA", 2023.)
+    An oracle read: it decomposes the exact weights, which no hardware can see. (Outer-product writing of singular vectors:
+    Al-Shaarawy, Genov and Amirsoleimani, "SEVDA", 2023.)
 
     Attributes:
         refresh: True: the leading triplet of the fresh residual, every step; False: decompose once, before the first step, and walk
@@ -60,7 +63,7 @@ class SVD(AbstractMethod):
         if self.rank_atol is not None:
             check_number("SVD.rank_atol", self.rank_atol, low=0.0)
 
-    def init(self, shape: tuple[int, int], target: Weight) -> _Block | _Walk | None:
+    def init(self, shape: tuple[int, int], target: Weight) -> _State:
         out, width = shape
         rank = min(shape)
         if not self.refresh:
@@ -68,10 +71,10 @@ class SVD(AbstractMethod):
             return _Walk(*empty, position=jnp.asarray(0, jnp.int32))
         return _Block(starting_block(width, min(_BLOCK, rank), target.dtype)) if self.solver == "power" else None
 
-    def probe(self, state) -> None:
+    def probe(self, state: _State) -> None:
         return None
 
-    def propose(self, reading: Weight, target: Weight, state: _Block | _Walk | None, key: Key) -> tuple[Proposal, _Block | _Walk | None]:
+    def propose(self, reading: Weight, target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
         residual = reading - target
         if not self.refresh:
             return self._walk(residual, state)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
 from .._numerics import divide
-from .._random import uniform
+from .._random import numbers, uniform
 from .._types import Checked, Key, Scalar, flag, number, whole
 
 __all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
@@ -101,12 +101,13 @@ class Counts(AbstractLines):
 
 def _pack(train: Bool[Array, "line slot"]) -> UInt32[Array, "line word"]:
     short = -train.shape[-1] % SLOTS_PER_WORD
-    slots = jnp.pad(train, ((0, 0), (0, short))).reshape(train.shape[0], -1, SLOTS_PER_WORD)
-    return jnp.sum(slots.astype(jnp.uint32) << jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[None, None, :], axis=-1, dtype=jnp.uint32)
+    slots = jnp.pad(train, ((0, 0), (0, short))).reshape(train.shape[0], -1, SLOTS_PER_WORD).astype(jnp.uint32)
+    place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[None, None, :]
+    return jnp.sum(slots << place, axis=-1, dtype=jnp.uint32)
 
 
 def _count(words: UInt32[Array, "line word"]) -> Int[Array, " line"]:
-    return jnp.sum(jax.lax.population_count(words).astype(jnp.int32), axis=-1)
+    return jnp.sum(jax.lax.population_count(words).astype(jnp.int32), axis=-1, dtype=jnp.int32)
 
 
 class AbstractPulse(Checked):
@@ -174,7 +175,7 @@ class AbstractTrainPulse(AbstractPulse):
         """What the lines send for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
-        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), jnp.arange(d.shape[0]))
+        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), numbers(d.shape[0]))
         return self.send(x_coded, d_coded, length, key)
 
     def scales(

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from .._random import Source, stream, uniform
+from .._random import Source, numbers, stream, uniform
 from .._types import Key, Scalar, flag, number
 from .base import AbstractTrainPulse, Coded, Trains, on_grid
 
@@ -15,12 +15,12 @@ class _AbstractStochastic(AbstractTrainPulse):
     sto_round: bool = flag(False)
 
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> Trains:
-        slots = jnp.arange(self.desired_bl)[None, :]
+        slots = numbers(self.desired_bl)[None, :]
 
         def train(line: Coded, source: Source, rounding: Source) -> Bool[Array, "line slot"]:
             p = on_grid(line, self.res, stream(key, rounding) if self.sto_round else None)
-            chance = uniform(stream(key, source), line.number[:, None] * self.desired_bl + slots)
-            return (chance < p[:, None]) & (slots.astype(length.dtype) < length)
+            chance = uniform(stream(key, source), line.number.astype(jnp.int32)[:, None] * self.desired_bl + slots)
+            return (chance.astype(p.dtype) < p[:, None]) & (slots.astype(length.dtype) < length)
 
         x_bits = train(x, Source.X_TRAIN, Source.X_ROUND)
         d_bits = train(d, Source.D_TRAIN, Source.D_ROUND)

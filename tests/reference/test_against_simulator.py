@@ -116,8 +116,8 @@ def test_slot_order_is_exact(device, policy):
         np.testing.assert_allclose(after.weight, crossbar.weight, atol=1e-6, rtol=0)
         check_counts(tile, after, crossbar, sent)
         clips += crossbar.clips
-    # Without cells at their bounds this would not judge the clip after each pulse. Steps of these two vanish before them.
-    assert clips > 10 or device in ("soft bounds", "exp")
+    # Without cells at their bounds this would not judge the clip after each pulse. Some steps vanish before them.
+    assert clips > 10 or device.startswith(("soft bounds", "exp"))
 
 
 @pytest.mark.parametrize("order", ["aggregate", "slot"])

@@ -1,0 +1,51 @@
+"""The command line: `jaxtile program` and `jaxtile devices`."""
+
+import contextlib
+import io
+import itertools
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from .devices import Devices
+from .program import Program
+from .refusal import Refusal
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after `jaxtile`; None: those of this process.
+
+    Returns:
+        The exit code: 0; 1 if a run ended with weights that are not finite; 2 if an argument or a file was refused, in one line on
+        stderr.
+    """
+    try:
+        return _parse(argv).run()
+    except Refusal as refusal:
+        print(f"jaxtile: {refusal}", file=sys.stderr)
+        return 2
+
+
+def _parse(argv: Sequence[str] | None) -> Program | Devices:
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(
+                Program | Devices,
+                prog="jaxtile",
+                description="Analog crossbar tiles, programmed by pulses, half-selected cells and all.",
+                args=argv,
+            )
+    except SystemExit as end:
+        if end.code != 2:  # --help
+            raise
+        # tyro draws a box around its errors; what stands between its title and its first rule says it in one line.
+        lines = [line.strip(" │╭╮╰╯─") for line in complaint.getvalue().splitlines()][1:]
+        said = list(itertools.takewhile(bool, lines))
+        raise Refusal(" ".join([*said, "See jaxtile --help."])) from None

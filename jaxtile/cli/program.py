@@ -1,0 +1,199 @@
+"""`jaxtile program`."""
+
+import contextlib
+import dataclasses
+import json
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from .. import plot, targets
+from .._types import Key, Weight
+from ..half_select import ConstantRatio
+from ..programming import GDP, RESULTS, SVD, AbstractMethod, Solution, program
+from ..tile import Tile, TileConfig, init, set_weights
+from .devices import make_device
+from .figure import ENDINGS, save_figure
+from .refusal import Refusal, check_file, check_name, check_whole, refusals
+
+__all__ = ["Program"]
+
+METHODS = ("gdp", "svd")
+BATCH_SIZE = 5
+START = 0.01  # GDP starts from uniform weights in +-START
+CAPTION = "error: spectral, in weight units, the last one once a run has stopped\npulses: mean per cell"
+
+
+class Run(NamedTuple):
+    """One method's run, and the seconds that it took."""
+
+    solution: Solution
+    compiling: float
+    running: float
+
+
+@dataclasses.dataclass
+class Program:
+    """Program a matrix into a simulated crossbar; compare methods in a table and a plot.
+
+    Without an argument:
+
+    - a random 300 x 500 matrix of rank 20 and spectral norm 3;
+    - constant-step devices, half-selected cells left in peace;
+    - GDP in mini-batches of 5 from uniform weights in +-0.01, against SVD from zero;
+    - 100 pulse steps.
+    """
+
+    target: Annotated[str | None, tyro.conf.arg(metavar="FILE[:NAME]")] = None
+    """Matrix to program, [out, in] (.npy, .npz, .safetensors or .csv); NAME is that of one array of several. None: a random one."""
+    rows: int = 300
+    """Rows of the random matrix."""
+    cols: int = 500
+    """Columns of the random matrix."""
+    rank: int = 20
+    """Rank of the random matrix."""
+    method: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = METHODS
+    """Programming methods: gdp, svd, or both."""
+    device: Annotated[str, tyro.conf.arg(metavar="NAME")] = "constant-step"
+    """Kind of device; `jaxtile devices` lists them."""
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
+    """Parameters of the device, such as dw_min=0.002 w_max=1."""
+    kappa: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """Half-selected cells move by 1/KAPPA of a step. None: they do not move."""
+    steps: int = 100
+    """Most pulse steps of each method."""
+    tolerance: float = 1e-2
+    """Stop when the read error, relative to the largest number read, is below this. 0: never."""
+    seed: int = 0
+    """Seed of the random matrix, the devices and all noise."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Save target, weights and histories to this .npz file."""
+    plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("convergence.png")
+    """Where to save the plot (.png, .pdf or .svg)."""
+
+    def run(self) -> int:
+        """Run the command; the exit code."""
+        with refusals():
+            self._check()
+            half_select = None if self.kappa is None else ConstantRatio(kappa=self.kappa)
+            config = TileConfig(device=make_device(self.device, self.set), half_select=half_select)
+            target_key, tile_key, start_key, run_key = jax.random.split(jax.random.key(self.seed), 4)
+            name, target = self._target(target_key)
+            tile = jax.jit(lambda key: init(config, target.shape, key=key))(tile_key)
+        runs = {}
+        for method in self.method:
+            runs[method] = self._program(method, _start(method, tile, start_key), target, run_key)
+
+        title = f"{name} on {self.device}" + ("" if self.kappa is None else f", kappa {self.kappa:g}")
+        solutions = {method: run.solution for method, run in runs.items()}
+        console = Console(highlight=False)
+        console.print(_table(title, runs, self.steps))
+        for message in dict.fromkeys(RESULTS[solution.result] for solution in solutions.values()):
+            ended_so = (method for method, solution in solutions.items() if RESULTS[solution.result] == message)
+            console.print(f"{', '.join(ended_so)}: {message}")
+        save_figure(self.plot, {title: lambda ax: plot.convergence(solutions, ax=ax)})
+        console.print(f"Plot: {self.plot}")
+        if self.out is not None:
+            _save(self.out, target, solutions, json.dumps(dataclasses.asdict(self), default=str))
+            console.print(f"Results: {self.out}")
+        return int(any(bool(solution.result == RESULTS.nonfinite) for solution in solutions.values()))
+
+    def _check(self) -> None:
+        for name in ("rows", "cols", "rank", "steps"):
+            check_whole(name, getattr(self, name), low=1)
+        check_whole("seed", self.seed, low=0)
+        check_file("plot", self.plot, ENDINGS)
+        check_file("out", self.out, (".npz",))
+        if not self.method:
+            raise Refusal(f"--method needs a name; choose from {', '.join(METHODS)}.")
+        for method in self.method:
+            check_name("method", method, METHODS)
+
+    def _target(self, key: Key) -> tuple[str, Weight]:
+        """The matrix, and what to call it."""
+        if self.target is None:
+            target = jax.jit(lambda key: targets.low_rank((self.rows, self.cols), self.rank, key=key))(key)
+            name = f"rank {self.rank}"
+        else:
+            path, colon, array = self.target.rpartition(":")
+            named = colon and not Path(self.target).exists()
+            target = jnp.asarray(targets.load(path, array) if named else targets.load(self.target), float)
+            name = Path(self.target).name
+        return f"{name}, {target.shape[0]} x {target.shape[1]},", target
+
+    def _program(self, method: str, tile: Tile, target: Weight, key: Key) -> Run:
+        @jax.jit
+        def run(key: Key) -> Solution:
+            options = {"max_steps": self.steps, "tolerance": self.tolerance, "progress": True, "throw": False}
+            return program(tile, target, _make(method, tile), key=key, **options)
+
+        with Console(stderr=True).status(f"{method}: compiling"):
+            start = time.perf_counter()
+            with refusals(), _warnings_as_lines():
+                traced = run.lower(key)
+            compiled = traced.compile()
+            compiling = time.perf_counter() - start
+        print(f"{method}: programming", file=sys.stderr)
+        start = time.perf_counter()
+        solution = jax.block_until_ready(compiled(key))
+        return Run(solution, compiling, time.perf_counter() - start)
+
+
+def _make(method: str, tile: Tile) -> AbstractMethod:
+    return SVD() if method == "svd" else GDP(batch_size=min(BATCH_SIZE, tile.shape[1]))
+
+
+def _start(method: str, tile: Tile, key: Key) -> Tile:
+    if method == "svd":
+        return tile
+    return set_weights(tile, jax.random.uniform(key, tile.shape, float, -START, START))
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        print(f"jaxtile: warning: {warning.message}", file=sys.stderr)
+
+
+def _table(title: str, runs: dict[str, Run], max_steps: int) -> Table:
+    at = [step for step in (0, 10, 20, 50, 100) if step < max_steps] + [max_steps]
+    table = Table(title=title, caption=CAPTION, box=box.SIMPLE, padding=0)
+    table.add_column("method")
+    for name in (*(f"error\nat {step}" for step in at), "\nsteps", "full\npulses", "half\npulses", "run\n(s)", "compile\n(s)"):
+        table.add_column(name, justify="right")
+    for method, run in runs.items():
+        stats = {name: float(value) for name, value in run.solution.stats.items()}
+        steps = int(stats["steps"])
+        errors = [float(run.solution.history["spectral_error"][min(step, steps)]) for step in at]
+        numbers = [*map(_short, errors), str(steps), *map(_short, (stats["full_pulses"], stats["half_pulses"]))]
+        table.add_row(method, *numbers, f"{run.running:.2f}", f"{run.compiling:.2f}")
+    return table
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 1e4 else f"{value:.4g}" if value >= 1e-3 else f"{value:.2g}"
+
+
+def _save(path: Path, target: Weight, solutions: dict[str, Solution], arguments: str) -> None:
+    """Arrays by name: "target", "arguments" (JSON), and of each method, such as svd, "svd/weight", "svd/history/..." and so on."""
+    arrays = {"target": target, "arguments": arguments}
+    for method, solution in solutions.items():
+        arrays[f"{method}/weight"] = solution.weight
+        arrays[f"{method}/result"] = RESULTS[solution.result]
+        arrays |= {f"{method}/history/{name}": values for name, values in solution.history.items()}
+        arrays |= {f"{method}/stats/{name}": value for name, value in solution.stats.items()}
+    np.savez(path, **{name: np.asarray(value) for name, value in arrays.items()})

@@ -1,0 +1,102 @@
+"""The house: imports point down, importing is cheap, files are short."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
+
+# From bottom to top: a module may import from its own room and from those before it.
+ROOMS = [
+    "_types",
+    "_random",
+    "_loop",
+    "_linalg",
+    "_vectors",
+    "pulse",
+    "device",
+    "half_select",
+    "periphery",
+    "tile",
+    "update",
+    "compensation",
+    "programming",
+    "targets",
+    "plot",
+    "cli",
+]
+
+
+def module_files():
+    return sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+def imported_rooms(path: pathlib.Path) -> set[str]:
+    """The rooms of jaxtile that a file imports from."""
+    package = path.relative_to(ROOT).parent.parts
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level > 0:
+            base = package[: len(package) - (node.level - 1)]
+            full = base + tuple(node.module.split(".") if node.module else ())
+            rooms |= {full[0]} if full else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("jaxtile"):
+            rooms.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("jaxtile.")}
+    return rooms
+
+
+def imported_libraries(path: pathlib.Path) -> set[str]:
+    libraries = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            libraries |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            libraries.add(node.module.split(".")[0])
+    return libraries
+
+
+@pytest.mark.parametrize("path", module_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path):
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert room in ROOMS, f"{room} has no place in the order of rooms: add it where it belongs"
+    for other in imported_rooms(path):
+        assert ROOMS.index(other) <= ROOMS.index(room), f"{path.name} imports {other}, which lies above it"
+
+
+@pytest.mark.parametrize("path", module_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_bridge_knows_torch_and_only_plots_draw(path):
+    libraries = imported_libraries(path)
+    assert not libraries & {"torch", "aihwkit", "bridge"}
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert "matplotlib" not in libraries or room in ("plot", "cli")
+
+
+def test_equinox_internals_have_one_owner():
+    users = [path.name for path in module_files() if "equinox.internal" in path.read_text() or "eqxi" in path.read_text()]
+    assert users == ["_loop.py"]
+
+
+def test_every_module_says_what_it_offers():
+    for path in module_files():
+        names = [target.id for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign) for target in node.targets]
+        assert "__all__" in names, path
+
+
+def test_files_are_short():
+    long = {path.name: lines for path in module_files() if (lines := len(path.read_text().splitlines())) > 400}
+    assert not long
+
+
+def test_importing_starts_no_backend_and_no_torch():
+    code = (
+        "import sys, jaxtile\n"
+        "from jax._src import xla_bridge\n"
+        "assert not xla_bridge.backends_are_initialized()\n"
+        "assert not {'torch', 'aihwkit', 'bridge'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)

@@ -1,0 +1,138 @@
+"""Bad input: each is refused with an error that names the argument, shows the value and says what to do."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import jaxtile as jt
+
+KEY = jr.key(0)
+TILE = jt.init(jt.TileConfig(), (3, 4), key=KEY)
+TARGET = jnp.full((3, 4), 0.1)
+ratio = jt.half_select.ConstantRatio
+
+
+def program(target=TARGET, method=None, tile=TILE, key=KEY, max_steps=2, **options):
+    return jt.program(tile, target, jt.SVD() if method is None else method, key=key, max_steps=max_steps, **options)
+
+
+CASES = {
+    # name: (what is called, the error, what its message must say)
+    "dw_min negative": (lambda: jt.device.ConstantStep(dw_min=-1e-3), ValueError, ["ConstantStep.dw_min=-0.001", "above 0"]),
+    "dw_min zero": (lambda: jt.device.SoftBounds(dw_min=0), ValueError, ["SoftBounds.dw_min=0", "above 0"]),
+    "dw_min text": (lambda: jt.device.ConstantStep(dw_min="small"), TypeError, ["dw_min='small'", "pass a number"]),
+    "dw_min several": (lambda: jt.device.ConstantStep(dw_min=jnp.ones(3)), ValueError, ["dw_min", "(3,)", "jax.vmap"]),
+    "dw_min nan": (lambda: jt.device.ConstantStep(dw_min=np.nan), ValueError, ["dw_min=nan", "above 0"]),
+    "w_min above zero": (lambda: jt.device.ConstantStep(w_min=0.1), ValueError, ["w_min=0.1", "at most 0"]),
+    "spread negative": (lambda: jt.device.LinearStep(gamma_up_dtod=-1), ValueError, ["gamma_up_dtod=-1", "at least 0"]),
+    "order unknown": (lambda: jt.device.ExpStep(order="fast"), ValueError, ["order='fast'", "'aggregate', 'slot'"]),
+    "mult_noise not a switch": (lambda: jt.device.SoftBounds(mult_noise=1), TypeError, ["mult_noise=1", "True or False"]),
+    "kappa below one": (lambda: ratio(kappa=0.5), ValueError, ["ConstantRatio.kappa=0.5", "at least 1"]),
+    "scheme unknown": (lambda: ratio(scheme="V/4"), ValueError, ["scheme='V/4'", "'V/2'"]),
+    "phases unknown": (lambda: ratio(phases="some"), ValueError, ["phases='some'", "'all', 'active'"]),
+    "desired_bl zero": (lambda: jt.pulse.MeanField(desired_bl=0), ValueError, ["desired_bl=0", "at least 1"]),
+    "desired_bl fraction": (lambda: jt.pulse.MeanCount(desired_bl=3.5), ValueError, ["desired_bl=3.5", "whole number"]),
+    "res above one": (lambda: jt.pulse.Stochastic(res=4), ValueError, ["res=4", "at most 1"]),
+    "out_bound zero": (lambda: jt.IOParameters(out_bound=0), ValueError, ["IOParameters.out_bound=0", "above 0"]),
+    "management by name": (lambda: jt.IOParameters(noise_management="abs_max"), TypeError, ["noise_management='abs_max'", "AbsMax()"]),
+    "device by name": (lambda: jt.TileConfig(device="ideal"), TypeError, ["device='ideal'", "ConstantStep()"]),
+    "half-select without pulses": (lambda: jt.TileConfig(device=jt.device.Ideal(), half_select=ratio()), ValueError, ["half_select", "None"]),
+    "half-select, type none": (lambda: jt.TileConfig(pulse=jt.pulse.NoPulse(), half_select=ratio()), ValueError, ["NoPulse", "None"]),
+    "mean field in slots": (
+        lambda: jt.TileConfig(device=jt.device.SoftBounds(order="slot"), pulse=jt.pulse.MeanField()),
+        ValueError,
+        ["MeanField()", "order='aggregate'"],
+    ),
+    "empty tile": (lambda: jt.init(jt.TileConfig(), (0, 4), key=KEY), ValueError, ["shape=(0, 4)", "at least 1"]),
+    "shape of one number": (lambda: jt.init(jt.TileConfig(), 5, key=KEY), ValueError, ["shape=5", "(out, in)"]),
+    "config missing": (lambda: jt.init(jt.device.Ideal(), (3, 4), key=KEY), TypeError, ["config=Ideal()", "TileConfig()"]),
+    "key is a seed": (lambda: jt.init(jt.TileConfig(), (3, 4), key=3), TypeError, ["key=3", "jax.random.key(seed)"]),
+    "keys are many": (lambda: jt.init(jt.TileConfig(), (3, 4), key=jr.split(KEY)), TypeError, ["key=", "jax.vmap"]),
+    "x too short": (lambda: jt.forward(TILE, jnp.ones(3), key=KEY), ValueError, ["x has shape (3,)", "4"]),
+    "d too long": (lambda: jt.backward(TILE, jnp.ones((2, 4)), key=KEY), ValueError, ["d has shape (2, 4)", "3"]),
+    "x and d unequal": (
+        lambda: jt.update(TILE, jnp.ones((2, 4)), jnp.ones((3, 3)), learning_rate=1, key=KEY),
+        ValueError,
+        ["2 vectors", "(3, 3)"],
+    ),
+    "learning rate negative": (
+        lambda: jt.update(TILE, jnp.ones(4), jnp.ones(3), learning_rate=-1, key=KEY),
+        ValueError,
+        ["learning_rate=-1", "at least 0"],
+    ),
+    "unit vectors, too many": (lambda: jt.UnitVectors(jnp.arange(5), 4), ValueError, ["5 columns of 4", "at most once"]),
+    "unit vectors, other width": (
+        lambda: jt.update(TILE, jt.UnitVectors(jnp.arange(2), 5), jnp.ones((2, 3)), learning_rate=1, key=KEY),
+        ValueError,
+        ["width 5", "4 columns"],
+    ),
+    "weights transposed": (lambda: jt.set_weights(TILE, TARGET.T), ValueError, ["weight has shape (4, 3)", "transpose"]),
+    "target of other shape": (lambda: program(jnp.ones((2, 2))), ValueError, ["target has shape (2, 2)", "(3, 4)"]),
+    "target nan": (lambda: program(TARGET.at[0, 0].set(jnp.nan)), ValueError, ["target", "1 of 12", "finite"]),
+    "target infinite": (lambda: program(TARGET.at[:, 0].set(jnp.inf)), ValueError, ["target", "3 of 12", "finite"]),
+    "target empty": (lambda: program(jnp.ones((0, 4))), ValueError, ["target has shape (0, 4)", "(3, 4)"]),
+    "no steps": (lambda: program(max_steps=0), ValueError, ["max_steps=0", "at least 1"]),
+    "negative steps": (lambda: program(max_steps=-5), ValueError, ["max_steps=-5", "at least 1"]),
+    "tolerance negative": (lambda: program(tolerance=-0.1), ValueError, ["tolerance=-0.1", "at least 0"]),
+    "method by name": (lambda: program(method="svd"), TypeError, ["method='svd'", "jaxtile.SVD()"]),
+    "compensation by name": (lambda: program(compensation="gain"), TypeError, ["compensation='gain'", "Gain()"]),
+    "record unknown": (lambda: program(record=("error",)), ValueError, ["error", "read_error"]),
+    "batch too large": (lambda: program(method=jt.GDP(batch_size=5)), ValueError, ["batch_size=5", "at most 4"]),
+    "batch zero": (lambda: jt.GDP(batch_size=0), ValueError, ["GDP.batch_size=0", "at least 1"]),
+    "inputs unknown": (lambda: jt.GDP(inputs="gauss"), ValueError, ["inputs='gauss'", "'eye'"]),
+    "inputs of other width": (lambda: program(method=jt.GDP(inputs=jnp.ones((2, 3)))), ValueError, ["inputs has shape (2, 3)", "4"]),
+    "inputs nan": (lambda: jt.GDP(inputs=jnp.full((2, 4), jnp.nan)), ValueError, ["inputs", "finite"]),
+    "solver unknown": (lambda: jt.SVD(solver="lanczos"), ValueError, ["solver='lanczos'", "'power', 'exact'"]),
+    "rank_atol negative": (lambda: jt.SVD(rank_atol=-1), ValueError, ["rank_atol=-1", "at least 0"]),
+    "gain that is not there": (
+        lambda: program(
+            tile=jt.init(jt.TileConfig(half_select=ratio(kappa=2.0)), (3, 4), key=KEY), compensation=jt.compensation.Gain()
+        ),
+        ValueError,
+        ["Gain()", "kappa=2", "above 0"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_bad_input_is_refused(name):
+    call, error, words = CASES[name]
+    with pytest.raises(error) as caught:
+        call()
+    message = str(caught.value)
+    for word in words:
+        assert word in message, message
+
+
+def test_targets_out_of_range_warn_and_are_counted():
+    """Half of the target lies beyond the nominal range; `unreachable` counts each device's own bounds."""
+    target = TARGET.at[:, :2].set(0.9)
+    with pytest.warns(UserWarning, match=r"50.00% of target .* \[-0.6, 0.6\]"):
+        run = program(target)
+    own = np.mean((target > TILE.cells.w_max) | (target < TILE.cells.w_min))
+    assert float(run.stats["unreachable"]) == pytest.approx(own)
+    assert own > 0
+
+
+def test_ideal_devices_reach_everything():
+    tile = jt.init(jt.TileConfig(device=jt.device.Ideal()), (3, 4), key=KEY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert float(program(100 * TARGET, tile=tile).stats["unreachable"]) == 0
+
+
+def test_numbers_of_any_kind_make_the_same_device():
+    """Python, NumPy and JAX numbers, and tracers, are accepted alike."""
+    made = [jt.device.ConstantStep(dw_min=kind(0.25)) for kind in (float, np.float64, np.float16, jnp.float32)]
+    assert all(float(device.dw_min) == 0.25 and device.dw_min.dtype == jnp.float32 for device in made)
+    traced = jax.jit(lambda dw_min: jt.device.ConstantStep(dw_min=dw_min).dw_min)(0.25)
+    assert float(traced) == 0.25
+
+
+def test_old_style_keys_are_accepted():
+    old, new = jr.PRNGKey(3), jr.key(3)
+    np.testing.assert_array_equal(jt.init(jt.TileConfig(), (3, 4), key=old).cells.w_max, jt.init(jt.TileConfig(), (3, 4), key=new).cells.w_max)

@@ -1,0 +1,281 @@
+"""`program`: order of events, stopping, purity, gradients."""
+
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import jaxtile as jt
+
+KEY = jr.key(7)
+SHAPE = (6, 9)
+PERFECT = jt.IOParameters(is_perfect=True)
+
+
+def low_rank(key, shape=SHAPE, rank=2, norm=0.8):
+    a, b = jr.normal(jr.fold_in(key, 1), (shape[0], rank)), jr.normal(jr.fold_in(key, 2), (rank, shape[1]))
+    return norm * a @ b / jnp.linalg.norm(a @ b, 2)
+
+
+TARGET = low_rank(jr.key(1))
+
+
+def make_tile(*, key=KEY, device=None, shape=SHAPE, **config):
+    return jt.init(jt.TileConfig(device=device or jt.device.ConstantStep(), **config), shape, key=key)
+
+
+METHODS = {
+    "gdp": jt.GDP(),
+    "gdp_batch": jt.GDP(batch_size=4),
+    "gdp_given": jt.GDP(inputs=jr.normal(jr.key(2), (5, 9)), learning_rate=0.1),
+    "svd": jt.SVD(),
+    "svd_exact": jt.SVD(solver="exact"),
+    "svd_once": jt.SVD(refresh=False),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_history_is_the_state_after_each_step(name):
+    """Entry s is the state after s pulse steps: a shorter run is a prefix of a longer one, and stats repeat the last entry."""
+    method, tile = METHODS[name], make_tile(half_select=jt.half_select.ConstantRatio(kappa=50.0))
+    long = jt.program(tile, TARGET, method, key=KEY, max_steps=6, tolerance=0)
+    short = jt.program(tile, TARGET, method, key=KEY, max_steps=3, tolerance=0)
+    steps = int(long.stats["steps"])
+    for quantity, values in long.history.items():
+        assert values.shape == (7,)
+        kept = min(steps, 3) + 1
+        np.testing.assert_array_equal(short.history[quantity][:kept], values[:kept], err_msg=quantity)
+        assert np.isnan(values[steps + 1 :]).all()
+        np.testing.assert_allclose(values[steps], long.stats[quantity], rtol=1e-6)
+    np.testing.assert_allclose(long.history["frobenius_error"][steps], np.linalg.norm(long.weight - TARGET), rtol=1e-5)
+    np.testing.assert_allclose(long.history["spectral_error"][steps], np.linalg.norm(long.weight - TARGET, 2), rtol=1e-3)
+    assert long.tile.full_pulses == pytest.approx(float(long.stats["full_pulses"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_stepping_by_hand_is_what_program_does(name):
+    """Read, propose, pulse in a Python loop gives the same weights."""
+    method, tile = METHODS[name], make_tile()
+    state = method.init(tile.shape, TARGET)
+    for step in range(3):
+        step_key = jr.fold_in(KEY, step)
+        x = method.probe(state)
+        read_key, propose_key, update_key = (jr.fold_in(step_key, tag) for tag in (48, 49, 50))
+        reading = jt.get_weights(tile) if x is None else jt.forward(tile, x, key=read_key)
+        (x, d), state = method.propose(reading, TARGET, state, propose_key)
+        tile = jt.update(tile, x, d, learning_rate=method.learning_rate, key=update_key)
+    run = jt.program(make_tile(), TARGET, method, key=KEY, max_steps=3, tolerance=0)
+    np.testing.assert_allclose(run.weight, tile.weight, atol=1e-6)
+
+
+def test_a_converged_tile_is_not_pulsed():
+    tile = jt.set_weights(make_tile(device=jt.device.Ideal()), TARGET)
+    run = jt.program(tile, TARGET, jt.SVD(), key=KEY, max_steps=5, tolerance=1e-6)
+    assert run.result == jt.RESULTS.converged
+    assert int(run.stats["steps"]) == 0
+    np.testing.assert_array_equal(run.weight, TARGET)
+
+
+def test_running_out_of_steps_and_tolerance_zero():
+    run = jt.program(make_tile(), TARGET, jt.GDP(), key=KEY, max_steps=4, tolerance=0)
+    assert run.result == jt.RESULTS.max_steps_reached
+    assert int(run.stats["steps"]) == 4
+    assert "max_steps" in jt.RESULTS[run.result]
+
+
+def test_one_decomposition_is_walked_and_then_stalls():
+    """Two components, from weights that are not zero: an ideal device holds the target after two steps, and the run stalls."""
+    start = low_rank(jr.key(5), rank=1)
+    tile = jt.set_weights(make_tile(device=jt.device.Ideal()), start)
+    run = jt.program(tile, start + TARGET, jt.SVD(refresh=False), key=KEY, max_steps=8, tolerance=0)
+    assert run.result == jt.RESULTS.stalled
+    assert int(run.stats["steps"]) == 2
+    np.testing.assert_allclose(run.weight, start + TARGET, atol=1e-6)
+
+
+def test_rank_atol_leaves_small_components_out():
+    u, _, v = np.linalg.svd(TARGET, full_matrices=False)
+    target = jnp.asarray(u[:, :3] * np.array([0.5, 0.2, 0.01])) @ v[:3]
+    run = jt.program(
+        make_tile(device=jt.device.Ideal()), target, jt.SVD(refresh=False, rank_atol=0.1), key=KEY, max_steps=8, tolerance=0
+    )
+    assert int(run.stats["steps"]) == 2
+    assert float(run.stats["spectral_error"]) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_mini_batches_wrap_around():
+    """Nine columns in batches of four: steps use 0-3, 4-7, then 8, 0, 1, 2."""
+    method = jt.GDP(batch_size=4)
+    state = method.init(SHAPE, TARGET)
+    seen = []
+    for _ in range(3):
+        x = method.probe(state)
+        seen.append(np.asarray(x.columns).tolist())
+        _, state = method.propose(jnp.zeros((4, 6)), TARGET, state, KEY)
+    assert seen == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 0, 1, 2]]
+
+
+def test_a_mini_batch_succeeds_only_after_a_full_pass():
+    """All columns but the last are right from the start: the run must not stop before it has seen the last one."""
+    wrong = TARGET.at[:, 8].add(0.5)
+    tile = jt.set_weights(make_tile(device=jt.device.Ideal(), forward=PERFECT), wrong)
+    run = jt.program(tile, TARGET, jt.GDP(batch_size=4), key=KEY, max_steps=20, tolerance=1e-4)
+    assert run.result == jt.RESULTS.converged
+    # Batch 3 (step 2) holds column 8; three good steps in a row follow it, the last of which is only read.
+    assert int(run.stats["steps"]) == 5
+    np.testing.assert_allclose(run.weight, TARGET, atol=1e-6)
+
+
+def test_gdp_reads_through_the_periphery_and_svd_the_weights():
+    tile = make_tile(forward=jt.IOParameters(out_noise=10.0))
+    for method, is_noisy in ((jt.GDP(), True), (jt.SVD(), False)):
+        run = jt.program(tile, TARGET, method, key=KEY, max_steps=1, tolerance=0)
+        assert (float(run.history["read_error"][0]) > 1) == is_noisy
+
+
+def test_read_error_is_relative_to_the_largest_number_wanted():
+    run = jt.program(make_tile(), TARGET, jt.SVD(), key=KEY, max_steps=1, tolerance=0)
+    assert float(run.history["read_error"][0]) == pytest.approx(float(jnp.mean(jnp.abs(TARGET)) / jnp.max(jnp.abs(TARGET))))
+
+
+def test_recording_changes_nothing_but_the_history():
+    tile = make_tile()
+    full = jt.program(tile, TARGET, jt.SVD(), key=KEY, max_steps=4)
+    lean = jt.program(tile, TARGET, jt.SVD(), key=KEY, max_steps=4, record=("read_error",))
+    assert set(lean.history) == {"read_error"}
+    np.testing.assert_allclose(full.weight, lean.weight, atol=1e-6)
+
+
+def test_a_state_that_is_not_finite_is_a_result_and_an_error_if_asked():
+    tile = make_tile(device=jt.device.Ideal(), forward=PERFECT)
+    run = functools.partial(jt.program, tile, TARGET, jt.GDP(learning_rate=1e30), key=KEY, max_steps=5, tolerance=0)
+    quiet = run(throw=False)
+    assert quiet.result == jt.RESULTS.nonfinite
+    with pytest.raises(Exception, match="NaN or infinite"):
+        run()
+
+
+def test_gain_restores_what_half_selection_takes_from_an_open_loop():
+    """One walk of the decomposition loses 2 / kappa of the target; with the gain corrected, nothing in the mean."""
+    device = jt.device.ConstantStep(dw_min=1e-4, dw_min_dtod=0.0, up_down_dtod=0.0, dw_min_std=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
+    tile = make_tile(device=device, half_select=jt.half_select.ConstantRatio(kappa=10.0), pulse=jt.pulse.MeanField(desired_bl=10**5))
+    run = functools.partial(jt.program, tile, TARGET, jt.SVD(refresh=False), key=KEY, max_steps=5, tolerance=0)
+    plain, corrected = run(), run(compensation=jt.compensation.Gain())
+    np.testing.assert_allclose(plain.weight, 0.8 * TARGET, atol=1e-5)
+    np.testing.assert_allclose(corrected.weight, TARGET, atol=1e-5)
+
+
+# Purity
+
+
+def build(key, target, kappa, dw_min, learning_rate):
+    """One whole run as a function of keys, targets and physical numbers."""
+    config = jt.TileConfig(
+        device=jt.device.ConstantStep(dw_min=dw_min),
+        half_select=jt.half_select.ConstantRatio(kappa=kappa, phases="active"),
+        forward=jt.IOParameters(out_noise=0.005),
+    )
+    tile = jt.init(config, SHAPE, key=jr.fold_in(key, 0))
+    run = jt.program(tile, target, jt.GDP(learning_rate=learning_rate), key=jr.fold_in(key, 1), max_steps=12, tolerance=0.1)
+    return run.weight, run.stats["steps"], run.result
+
+
+single_run = jax.jit(build)
+LANES = 24
+ARGUMENTS = {
+    "key": (jr.split(jr.key(3), LANES), None, None, None, None),
+    "target": (None, jax.vmap(low_rank)(jr.split(jr.key(4), LANES)), None, None, None),
+    "kappa": (None, None, jnp.logspace(0.5, 4, LANES), None, None),
+    "dw_min": (None, None, None, jnp.logspace(-3.3, -2, LANES), None),
+    "learning_rate": (None, None, None, None, jnp.linspace(0.2, 1.2, LANES)),
+}
+SINGLE = (KEY, TARGET, jnp.asarray(100.0), jnp.asarray(1e-3), jnp.asarray(1.0))
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_vmapped_lane_is_the_single_run(name):
+    """Lanes draw what single runs draw and stop at their own step; few may differ by a pulse that a last bit flipped."""
+    lanes = ARGUMENTS[name]
+    axes = tuple(None if lane is None else 0 for lane in lanes)
+    arguments = tuple(one if lane is None else lane for one, lane in zip(SINGLE, lanes, strict=True))
+    weights, steps, _ = jax.jit(jax.vmap(build, in_axes=axes))(*arguments)
+    equal = 0
+    for i in range(LANES):
+        weight, step, _ = single_run(*(a if axis is None else a[i] for a, axis in zip(arguments, axes, strict=True)))
+        equal += bool(np.allclose(weight, weights[i], atol=1e-5)) and int(step) == int(steps[i])
+    assert equal >= 0.9 * LANES
+    if name in ("key", "target", "dw_min"):
+        assert len(set(np.asarray(steps).tolist())) > 1  # lanes really stop at different steps
+
+
+def test_program_compiles_once_for_new_numbers():
+    traces = []
+
+    def counted(*args):
+        traces.append(None)
+        return build(*args)
+
+    run = jax.jit(counted)
+    run(*SINGLE)
+    run(jr.key(11), 0.5 * TARGET, jnp.asarray(10.0), jnp.asarray(2e-3), jnp.asarray(0.5))
+    assert len(traces) == 1
+
+    tiles = [make_tile(device=jt.device.ConstantStep(dw_min=value)) for value in (1e-3, 2e-3)]
+    assert jax.tree.structure(tiles[0]) == jax.tree.structure(tiles[1])
+
+
+@pytest.mark.parametrize("method", [jt.SVD(), jt.SVD(refresh=False), jt.GDP(batch_size=2)], ids=["svd", "once", "batch"])
+def test_every_method_runs_under_jit_of_vmap(method):
+    tile = make_tile(half_select=jt.half_select.ConstantRatio(kappa=100.0))
+    run = lambda key: jt.program(tile, TARGET, method, key=key, max_steps=4, tolerance=0)
+    many = jax.jit(jax.vmap(run))(jr.split(KEY, 3))
+    one = jax.jit(run)(jr.split(KEY, 3)[1])
+    np.testing.assert_allclose(many.weight[1], one.weight, atol=1e-5)
+    assert many.history["read_error"].shape == (3, 5)
+    repr(many), repr(one)
+
+
+def test_every_leaf_is_an_array():
+    tile = make_tile(half_select=jt.half_select.ConstantRatio())
+    run = jt.program(tile, TARGET, jt.SVD(), key=KEY, max_steps=1)
+    for name, tree in {"tile": tile, "solution": run, **METHODS}.items():
+        assert all(eqx.is_array(leaf) for leaf in jax.tree.leaves(tree)), name
+
+
+def test_program_is_differentiable_in_mean_field():
+    """d(final Frobenius error) / d(kappa, dw_min, learning_rate) against central differences, in double precision."""
+    with jax.enable_x64():
+        shape, target = (4, 5), low_rank(jr.key(9), (4, 5)).astype(jnp.float64)
+
+        def final_error(kappa, dw_min, learning_rate):
+            config = jt.TileConfig(
+                device=jt.device.SoftBounds(dw_min=dw_min),
+                pulse=jt.pulse.MeanField(),
+                half_select=jt.half_select.ConstantRatio(kappa=kappa),
+                forward=PERFECT,
+            )
+            tile = jt.init(config, shape, key=KEY)
+            run = jt.program(tile, target, jt.GDP(learning_rate=learning_rate), key=KEY, max_steps=6, tolerance=0)
+            return run.history["frobenius_error"][-1]
+
+        point = tuple(map(jnp.float64, (12.0, 4e-3, 0.3)))
+        gradient = jax.jit(jax.grad(final_error, argnums=(0, 1, 2)))(*point)
+        value = jax.jit(final_error)
+        for i, derivative in enumerate(gradient):
+            step = 1e-6 * point[i]
+            shifted = [tuple(p + sign * step if j == i else p for j, p in enumerate(point)) for sign in (1, -1)]
+            difference = (value(*shifted[0]) - value(*shifted[1])) / (2 * step)
+            assert abs(float(difference)) > 1e-5
+            assert float(derivative) == pytest.approx(float(difference), rel=1e-4)
+
+
+def test_progress_bar_moves_under_plain_and_vmap(capfd):
+    run = lambda key: jt.program(make_tile(), TARGET, jt.SVD(), key=key, max_steps=2, tolerance=0, progress=True)
+    for call, keys in ((run, KEY), (jax.vmap(run), jr.split(KEY, 2))):
+        jax.block_until_ready(call(keys))
+        jax.effects_barrier()
+        assert "50.00%" in capfd.readouterr().err

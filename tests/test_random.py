@@ -1,0 +1,76 @@
+"""The counter generator is JAX's own, and its sources are independent."""
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from helpers import assert_covariance, assert_mean, assert_std
+
+from jaxtile._random import Draws, Source, as_key, bits, cell_index, normal, stream, uniform
+
+N = 20_000
+draw_bits, draw_uniform, draw_normal = jax.jit(bits), jax.jit(uniform), jax.jit(normal)
+
+
+def test_draws_are_those_of_jax():
+    for seed in (0, 1, 2**31 + 5):
+        key, index = stream(jr.key(seed), 3, 11), jnp.arange(N)
+        assert np.array_equal(draw_bits(key, index), jr.bits(key, (N,), jnp.uint32))
+        assert np.array_equal(draw_uniform(key, index), jr.uniform(key, (N,)))
+        assert np.array_equal(draw_normal(key, index), jr.normal(key, (N,)))
+
+
+def test_a_draw_does_not_depend_on_what_is_drawn_with_it():
+    key = jr.key(4)
+    whole = np.asarray(draw_normal(key, cell_index(6, jnp.arange(9), 9)))
+    columns = jnp.array([7, 2])
+    assert np.array_equal(draw_normal(key, cell_index(6, columns, 9)), whole[:, [7, 2]])
+    assert np.array_equal(draw_normal(key, jnp.array([13])), whole[1, 4:5])
+    keys = jax.vmap(lambda tag: stream(key, tag))(jnp.arange(9))  # a stream for each column
+    assert np.array_equal(draw_normal(keys[None, :], cell_index(6, jnp.arange(9), 9))[:, 5], draw_normal(keys[5], jnp.arange(6) * 9 + 5))
+
+
+def test_law_of_normals():
+    sample = np.asarray(draw_normal(jr.key(5), jnp.arange(400_000)), np.float64)
+    for power, moment in enumerate((0, 1, 0, 3, 0, 15), start=1):
+        assert_mean(sample**power, moment)
+    assert np.isfinite(sample).all()
+    assert 4.2 < np.abs(sample).max() < 6
+
+
+def test_streams_are_independent():
+    """Sources, pulses of a burst, steps and vectors draw from streams of their own."""
+    key, index = jr.key(6), jnp.arange(N)
+    draws = Draws(stream(key, Source.HALF), index)
+    streams = {f"source {source.name}": draw_normal(stream(key, source), index) for source in Source}
+    streams |= {f"count {n}": draw_normal(key, index, n) for n in range(4)}
+    streams |= {f"fold {n}": draws.fold(n).normal(jnp.float32) for n in (0, 1, 40)}
+    streams |= {f"vector {v}": draw_normal(stream(stream(key, v), Source.CYCLE), index) for v in range(3)}
+    streams["neighbour"] = np.roll(np.asarray(draw_normal(key, index)), 1)
+    values = np.stack([np.asarray(s, np.float64) for s in streams.values()])
+    assert len(np.unique(values[:, 0])) == len(streams)
+    for a in range(len(values)):
+        assert_mean(values[a], 0)
+        assert_std(values[a], 1)
+        for b in range(a):
+            assert_covariance(values[a], values[b], 0)
+
+
+def test_sources_are_distinct():
+    assert len({int(source) for source in Source}) == len(list(Source))
+
+
+def test_double_precision_sees_the_same_randomness():
+    draws = Draws(jr.key(8), jnp.arange(100))
+    draw = jax.jit(Draws.normal, static_argnums=1)
+    single = np.asarray(draw(draws, jnp.float32))
+    with jax.enable_x64(True):
+        assert np.array_equal(np.asarray(draw(draws, jnp.float64)), single.astype(np.float64))
+
+
+def test_keys_of_either_style():
+    assert jr.key_data(as_key(jr.PRNGKey(3))).tolist() == jr.key_data(as_key(jr.key(3))).tolist()
+    for wrong in (3, jnp.zeros(3, jnp.uint32), jr.split(jr.key(0), 2)):
+        with pytest.raises(TypeError, match=r"jax\.random\.key"):
+            as_key(wrong)
