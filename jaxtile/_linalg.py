@@ -44,6 +44,9 @@ def spectral_norm(matrix: Weight, steps: int = 24) -> Scalar:
     width = matrix.shape[1]
     steps = min(steps, width)
     start = starting_block(width, 1, matrix.dtype)[:, 0]
+    # An image this small is rounding: of low rank, the matrix has shown all it has. What is left lies in the basis already, and no
+    # orthogonalisation would tell.
+    rounding = 32 * jnp.finfo(matrix.dtype).eps * jnp.sum(matrix**2)
 
     def step(carry, i):
         basis, q = carry
@@ -52,7 +55,8 @@ def spectral_norm(matrix: Weight, steps: int = 24) -> Scalar:
         for _ in range(2):  # twice is enough to be orthogonal to rounding
             image = image - (basis @ image) @ basis
         size = jnp.linalg.norm(image)
-        return (basis, jnp.where(size > 0, image / jnp.where(size > 0, size, 1), 0)), None
+        there = size > rounding
+        return (basis, jnp.where(there, image / jnp.where(there, size, 1), 0)), None
 
     (basis, _), _ = jax.lax.scan(step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), numbers(steps))
     core = jnp.matmul(basis, matrix.T, precision=_HIGHEST)
