@@ -18,6 +18,7 @@ from torch import Tensor
 
 import jaxtile as jt
 from jaxtile.programming import AbstractMethod
+from jaxtile.programming.inputs import outputs
 
 from ._convert import to_jax, to_torch
 
@@ -139,7 +140,7 @@ class _GrowingWindow(AbstractMethod):
 
     def propose(self, reading, target, state, key):
         x = self.probe(state)
-        return (x, reading - target[:, x.columns].T), (state[0] + 1, state[1])
+        return (x, reading - outputs(target, x)), (state[0] + 1, state[1])
 
 
 def _program(
@@ -166,8 +167,8 @@ def _program(
     try:
         for step in range(max_iter + 1):
             x = method.probe(state)
-            reading = to_jax(tile.get_weights() if x is None else tile.forward(to_torch(x, like=target).to(module.device), False))
-            done.read_error.append(_relative_error(reading, wanted if x is None else to_jax(to_torch(x) @ target.T)))
+            reading = to_jax(tile.get_weights() if x is None else tile.forward(to_torch(x).to(module.device), False))
+            done.read_error.append(_relative_error(reading, wanted if x is None else outputs(wanted, x)))
             done.spectral_error.append(float(np.linalg.norm(to_jax(tile.get_weights()) - wanted, 2)))
             _log.debug("Error: %g", done.spectral_error[-1])
             error = done.spectral_error[-1] if test_spectral else done.read_error[-1]

@@ -12,6 +12,7 @@ from aihwkit.simulator.configs import SingleRPUConfig
 from aihwkit.simulator.configs.devices import ConstantStepDevice, IdealDevice
 from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.tiles.analog import AnalogTile
+from aihwkit.simulator.tiles.periphery import TileWithPeriphery
 from chips import analog_tile
 
 import jaxtile as jt
@@ -74,8 +75,8 @@ def test_arguments_keep_their_meaning(engine):
     torch.testing.assert_close(tile.tile.get_weights(), wanted + 0.9**5 * (start - wanted), atol=1e-5, rtol=0)
     assert len(done.read_error) == 6
     assert done.result == jt.RESULTS.max_steps_reached
-    x = torch.randn(30, WIDTH) * 0.2
-    run(program_weights_gdp, x_values=x, learning_rate=0.5, max_iter=400, tolerance=1e-3)
+    x, _ = torch.linalg.qr(torch.randn(WIDTH, WIDTH))
+    run(program_weights_gdp, x_values=x, learning_rate=0.5, tolerance=1e-3)
     torch.testing.assert_close(tile.tile.get_weights(), wanted, atol=5e-3, rtol=0)
     # The reference is what was set, once more and in spite of what was programmed; otherwise it is what the tile holds.
     tile.tile.set_weights(torch.zeros(OUT, WIDTH))
@@ -137,6 +138,7 @@ def test_an_error_leaves_the_learning_rate():
     tile.set_learning_rate(0.2)
     with pytest.raises(ValueError, match="inputs"):
         program_weights_gdp(tile, x_values=torch.eye(WIDTH + 1))
+    tile.set_weights(target())
     tile.tile.update = lambda *args: 1 / 0
     with pytest.raises(ZeroDivisionError):
         program_weights_gdp(tile)
@@ -176,16 +178,13 @@ def aihwkits_own(tile):
 
     original, tile.tile = tile.tile, Watched()
     try:
-        type(tile).__mro__[-1]
-        from aihwkit.simulator.tiles.periphery import TileWithPeriphery
-
         TileWithPeriphery.program_weights(tile, from_reference=False, learning_rate=1.0, max_iter=STEPS + 1, tolerance=None)
     finally:
         tile.tile = original
     return errors
 
 
-SEEDS, STEPS = 10, 30
+SEEDS, STEPS = 10, 20
 RUNS = {
     "gdp": lambda tile: program_weights_gdp(tile, from_reference=False, max_iter=STEPS, tolerance=None).spectral_error,
     "gdp2": lambda tile: program_weights_gdp2(tile, max_iter=STEPS, tolerance=None).spectral_error,
@@ -207,8 +206,8 @@ def test_both_engines_draw_the_same_curves(run):
     ours, theirs = (np.log(np.array(curves[engine])) for engine in ("jaxtile", "aihwkit"))
     assert ours.shape == theirs.shape == (SEEDS, STEPS + 1)
     difference = ours - theirs  # of the same chip and target
-    z = difference.mean(axis=0) / (difference.std(axis=0, ddof=1) / np.sqrt(SEEDS))
-    assert np.median(np.abs(z[1:])) < 3
+    z = difference[:, 1:].mean(axis=0) / (difference[:, 1:].std(axis=0, ddof=1) / np.sqrt(SEEDS))
+    assert np.median(np.abs(z)) < 3
     assert np.max(np.abs(difference.mean(axis=0))) < 0.25
     assert np.mean(ours[:, -1]) < np.mean(ours[:, 0]) - 0.5  # there was something to program
 

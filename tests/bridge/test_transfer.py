@@ -24,7 +24,9 @@ def test_from_aihwkit_and_back(device):
     same_leaves(from_analog_tile(back), chip)
 
 
-@pytest.mark.parametrize("device", [jt.device.Ideal, jt.device.ConstantStep, jt.device.LinearStep, jt.device.SoftBounds, jt.device.ExpStep])
+@pytest.mark.parametrize(
+    "device", [jt.device.Ideal, jt.device.ConstantStep, jt.device.LinearStep, jt.device.SoftBounds, jt.device.ExpStep]
+)
 def test_from_jaxtile_and_back(device):
     config = jt.TileConfig(
         device=device(),

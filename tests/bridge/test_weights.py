@@ -38,7 +38,9 @@ def test_clip(clip_type, fixed_value):
     assert torch.equal(ours.tile.get_weights(), weight) != moves
 
 
-@pytest.mark.parametrize("numbers", [{}, {"remapped_wmax": 0.5}, {"max_scale_range": 1.5}, {"max_scale_range": 3.0, "max_scale_ref": 0.2}])
+@pytest.mark.parametrize(
+    "numbers", [{}, {"remapped_wmax": 0.5}, {"max_scale_range": 1.5}, {"max_scale_range": 3.0, "max_scale_ref": 0.2}]
+)
 @pytest.mark.parametrize("remap_type", WeightRemapType)
 def test_remap(remap_type, numbers):
     weight = torch.randn(OUT, WIDTH) * 0.5
