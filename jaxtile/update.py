@@ -10,7 +10,7 @@ hardware does; `_one_shot` for unit vectors, each of which touches a column of i
 `_slot_by_slot` (device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,11 +20,34 @@ from jaxtyping import Array, Float, Int, Num
 from ._random import Draws, Source, as_key, cell_index, numbers, stream
 from ._types import Key, Scalar, Weight, check_number, scalar
 from ._vectors import UnitVectors
+from .device import AbstractPulsedDevice, Cells
+from .half_select import AbstractHalfSelect
 from .half_select.phases import PHASES, Phase, active, line_exposure
-from .pulse import AbstractLines, Counts, Trains
+from .pulse import AbstractLines, AbstractTrainPulse, Trains
 from .tile import Tile, as_vectors
 
 __all__ = ["send", "update"]
+
+
+class _Hardware(NamedTuple):
+    """What writes: devices that take pulses, and a pulse type that sends them."""
+
+    device: AbstractPulsedDevice
+    cells: Cells
+    pulse: AbstractTrainPulse
+    half_select: AbstractHalfSelect | None
+
+    @classmethod
+    def of(cls, tile: Tile) -> "_Hardware":
+        device, cells, pulse = tile.device, tile.cells, tile.config.pulse
+        assert isinstance(device, AbstractPulsedDevice)
+        assert isinstance(cells, Cells)
+        assert isinstance(pulse, AbstractTrainPulse)
+        return cls(device, cells, pulse, tile.config.half_select)
+
+    def noise(self, key: Key, index: Int[Array, "out column"]) -> Draws | None:
+        """The cycle noise of some cells, unless the pulse type leaves it out."""
+        return None if self.pulse.mean_field else Draws(key, index)
 
 
 class _Change(eqx.Module):
@@ -55,8 +78,8 @@ def update(
     Raises:
         ValueError: shapes do not fit the tile or one another, or the learning rate is negative.
     """
-    learning_rate = scalar(learning_rate)
-    check_number("learning_rate", learning_rate, low=0.0)
+    rate = scalar(learning_rate)
+    check_number("learning_rate", rate, low=0.0)
     out, width = tile.shape
     d = jnp.atleast_2d(as_vectors("d", d, out, tile.weight.dtype))
     if isinstance(x, UnitVectors):
@@ -68,17 +91,18 @@ def update(
         k = x.shape[0]
     if d.shape != (k, out):
         raise ValueError(f"x holds {k} vectors and d has shape {d.shape}; pass one d of {out} entries for each x.")
-    return _update(tile, x, d, learning_rate, as_key(key))
+    return _update(tile, x, d, rate, as_key(key))
 
 
 @eqx.filter_jit
 def _update(tile: Tile, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> Tile:
     if not tile.config.is_pulsed:
         return _add(tile, x, d, learning_rate)
-    if isinstance(x, UnitVectors) and tile.device.order == "aggregate":
-        change = _one_shot(tile, x, d, learning_rate, key)
+    hardware = _Hardware.of(tile)
+    if isinstance(x, UnitVectors) and hardware.device.order == "aggregate":
+        change = _one_shot(hardware, tile.weight, x, d, learning_rate, key)
     else:
-        change = _scan(tile, as_vectors("x", x, tile.shape[1], d.dtype), d, learning_rate, key)
+        change = _scan(hardware, tile.weight, as_vectors("x", x, tile.shape[1], d.dtype), d, learning_rate, key)
     return _put(tile, change)
 
 
@@ -95,7 +119,7 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
 
 @eqx.filter_jit
 def _send(tile: Tile, lines: AbstractLines, key: Key) -> Tile:
-    return _put(tile, _execute(tile, tile.weight, lines, key))
+    return _put(tile, _execute(_Hardware.of(tile), tile.weight, lines, key))
 
 
 def _put(tile: Tile, change: _Change) -> Tile:
@@ -118,34 +142,34 @@ def _add(tile: Tile, x, d, learning_rate: Scalar) -> Tile:
     return eqx.tree_at(lambda t: t.weight, tile, weight)
 
 
-def _scan(tile: Tile, x: Float[Array, "k in"], d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> _Change:
+def _scan(
+    hardware: _Hardware, weight: Weight, x: Float[Array, "k in"], d: Float[Array, "k out"], learning_rate: Scalar, key: Key
+) -> _Change:
     """One vector after another."""
-    columns, granularity = numbers(tile.shape[1]), tile.device.granularity()
+    columns, granularity = numbers(x.shape[1]), hardware.device.granularity()
 
     def step(weight, vector):
         v, x, d = vector
         vector_key = stream(key, v)
-        lines = tile.config.pulse.encode(
-            x, d, learning_rate=learning_rate, granularity=granularity, key=vector_key, columns=columns
-        )
-        change = _execute(tile, weight, lines, vector_key)
+        lines = hardware.pulse.encode(x, d, learning_rate=learning_rate, granularity=granularity, key=vector_key, columns=columns)
+        change = _execute(hardware, weight, lines, vector_key)
         return change.weight, (change.full, change.half)
 
-    weight, (full, half) = jax.lax.scan(step, tile.weight, (numbers(x.shape[0]), x, d))
+    weight, (full, half) = jax.lax.scan(step, weight, (numbers(x.shape[0]), x, d))
     return _Change(weight, jnp.sum(full), jnp.sum(half))
 
 
-def _execute(tile: Tile, weight: Weight, lines: AbstractLines, key: Key) -> _Change:
-    in_order = tile.device.order == "slot"
-    run = _aggregate if not in_order else _slot_by_slot if isinstance(lines, Trains) else _phase_by_phase
-    out, width = tile.shape
+def _execute(hardware: _Hardware, weight: Weight, lines: AbstractLines, key: Key) -> _Change:
+    out, width = weight.shape
     index = cell_index(out, numbers(width), width)
-    cycle, half_cycle = (_noise(tile, stream(key, source), index) for source in (Source.CYCLE, Source.HALF))
-    return run(tile, weight, lines, cycle, half_cycle)
-
-
-def _noise(tile: Tile, key: Key, index: Int[Array, "out column"]) -> Draws | None:
-    return None if tile.config.pulse.mean_field else Draws(key, index)
+    cycle, half_cycle = (hardware.noise(stream(key, source), index) for source in (Source.CYCLE, Source.HALF))
+    if hardware.device.order == "aggregate":
+        return _aggregate(hardware, weight, lines, cycle, half_cycle)
+    assert cycle is not None  # mean field has no slots, and is refused with them
+    assert half_cycle is not None
+    if isinstance(lines, Trains):
+        return _slot_by_slot(hardware, weight, lines, cycle, half_cycle)
+    return _phase_by_phase(hardware, weight, lines, cycle, half_cycle)
 
 
 def _selected(lines: AbstractLines) -> tuple[Num[Array, "out in"], Num[Array, "out in"], Scalar]:
@@ -158,23 +182,23 @@ def _mean(counts: Num[Array, "..."]) -> Scalar:
     return jnp.mean(counts.astype(float))
 
 
-def _aggregate(tile: Tile, weight: Weight, lines: AbstractLines, cycle: Draws | None, half_cycle: Draws | None) -> _Change:
+def _aggregate(hardware: _Hardware, weight: Weight, lines: AbstractLines, cycle: Draws | None, half_cycle: Draws | None) -> _Change:
     """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
     up, down, full = _selected(lines)
-    weight = tile.device.pulses(tile.cells, weight, up, down, noise=cycle)
-    half_select = tile.config.half_select
+    weight = hardware.device.pulses(hardware.cells, weight, up, down, noise=cycle)
+    half_select = hardware.half_select
     if half_select is None:
         return _Change(weight, full, jnp.zeros_like(full))
     exposure = line_exposure(lines, skip_inactive=half_select.phases == "active")
     half_up = (exposure.row_up[:, None] + exposure.column_up[None, :] - 2 * up).astype(weight.dtype)
     half_down = (exposure.row_down[:, None] + exposure.column_down[None, :] - 2 * down).astype(weight.dtype)
-    weight = half_select.disturb(tile.device, tile.cells, weight, half_up, half_down, half_cycle)
+    weight = half_select.disturb(hardware.device, hardware.cells, weight, half_up, half_down, half_cycle)
     return _Change(weight, full, _mean(half_up + half_down))
 
 
-def _slot_by_slot(tile: Tile, weight: Weight, lines: Trains, cycle: Draws, half_cycle: Draws) -> _Change:
+def _slot_by_slot(hardware: _Hardware, weight: Weight, lines: Trains, cycle: Draws, half_cycle: Draws) -> _Change:
     """Slot by slot, and within a slot sub-phase by sub-phase."""
-    half_select = tile.config.half_select
+    half_select = hardware.half_select
 
     def in_phase(phase: Phase, rows, columns):
         """Which cells are fully and which are half selected while the lines of this phase fire."""
@@ -188,23 +212,23 @@ def _slot_by_slot(tile: Tile, weight: Weight, lines: Trains, cycle: Draws, half_
         rows, columns = lines.slot(t)
         for p, phase in enumerate(PHASES):
             selected, disturbed = in_phase(phase, rows, columns)
-            weight = tile.device.pulses(tile.cells, weight, *_polarised(selected, phase), noise=cycle.fold(t))
+            weight = hardware.device.pulses(hardware.cells, weight, *_polarised(selected, phase), noise=cycle.fold(t))
             full = full + _mean(selected)
             if half_select is not None:
                 noise = half_cycle.fold(t * len(PHASES) + p)
-                weight = half_select.disturb(tile.device, tile.cells, weight, *_polarised(disturbed, phase), noise)
+                weight = half_select.disturb(hardware.device, hardware.cells, weight, *_polarised(disturbed, phase), noise)
                 half = half + _mean(disturbed)
         return _Change(weight, full, half)
 
-    nothing = jnp.zeros_like(tile.half_pulses)
+    nothing = jnp.zeros((), float)
     return jax.lax.fori_loop(0, lines.n_slots, slot, _Change(weight, nothing, nothing))
 
 
-def _phase_by_phase(tile: Tile, weight: Weight, lines: Counts, cycle: Draws, half_cycle: Draws) -> _Change:
+def _phase_by_phase(hardware: _Hardware, weight: Weight, lines: AbstractLines, cycle: Draws, half_cycle: Draws) -> _Change:
     """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
     up, down, full = _selected(lines)
-    weight = tile.device.pulses(tile.cells, weight, up, down, noise=cycle)
-    half_select, half = tile.config.half_select, jnp.zeros_like(full)
+    weight = hardware.device.pulses(hardware.cells, weight, up, down, noise=cycle)
+    half_select, half = hardware.half_select, jnp.zeros_like(full)
     if half_select is None:
         return _Change(weight, full, half)
     n, m = lines.sent()
@@ -213,7 +237,7 @@ def _phase_by_phase(tile: Tile, weight: Weight, lines: Counts, cycle: Draws, hal
         driven = True if half_select.phases == "all" else active(phase, lines)
         both = jnp.where(rows[:, None] & columns[None, :], lines.coincidences(), 0)
         disturbed = jnp.where(driven, jnp.where(rows, n, 0)[:, None] + jnp.where(columns, m, 0)[None, :] - 2 * both, 0)
-        weight = half_select.disturb(tile.device, tile.cells, weight, *_polarised(disturbed, phase), half_cycle.fold(p))
+        weight = half_select.disturb(hardware.device, hardware.cells, weight, *_polarised(disturbed, phase), half_cycle.fold(p))
         half = half + _mean(disturbed)
     return _Change(weight, full, half)
 
@@ -225,19 +249,21 @@ def _polarised(count: Num[Array, "out in"], phase: Phase) -> tuple[Int[Array, "o
     return (count, nothing) if phase.up else (nothing, count)
 
 
-def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> _Change:
+def _one_shot(
+    hardware: _Hardware, weight: Weight, x: UnitVectors, d: Float[Array, "k out"], learning_rate: Scalar, key: Key
+) -> _Change:
     """Unit vectors, each of a column of its own: the whole batch at once.
 
     The full pulses of vector v fall into its own column, from the very trains and noise that `_scan` would draw. A cell also sees
     half pulses of its row from every other vector: those of earlier vectors disturb it before its own pulses, the rest after.
     """
-    k, (out, width) = d.shape[0], tile.shape
-    granularity = tile.device.granularity()
+    k, (out, width) = d.shape[0], weight.shape
+    granularity = hardware.device.granularity()
     keys = jax.vmap(lambda v: stream(key, v))(numbers(k))
 
     def encode(column, d, key) -> AbstractLines:
         one = jnp.ones(1, d.dtype)
-        return tile.config.pulse.encode(one, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=column[None])
+        return hardware.pulse.encode(one, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=column[None])
 
     def select(lines: AbstractLines):
         up, down, full = _selected(lines)
@@ -247,26 +273,26 @@ def _one_shot(tile: Tile, x: UnitVectors, d: Float[Array, "k out"], learning_rat
     up, down, full = jax.vmap(select)(lines)
     up, down, full = up.T, down.T, jnp.sum(full) / width  # [out, k]
     cycle_keys = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)
-    cycle = _noise(tile, cycle_keys[None, :], cell_index(out, x.columns, width))
+    cycle = hardware.noise(cycle_keys[None, :], cell_index(out, x.columns, width))
 
     def pulse_own_columns(weight: Weight) -> Weight:
-        cells = jax.tree.map(lambda parameter: parameter[:, x.columns], tile.cells)
-        pulsed = tile.device.pulses(cells, weight[:, x.columns], up, down, noise=cycle)
+        cells = jax.tree.map(lambda parameter: parameter[:, x.columns], hardware.cells)
+        pulsed = hardware.device.pulses(cells, weight[:, x.columns], up, down, noise=cycle)
         return weight.at[:, x.columns].set(pulsed)
 
-    half_select = tile.config.half_select
+    half_select = hardware.half_select
     if half_select is None:
-        return _Change(pulse_own_columns(tile.weight), full, jnp.zeros_like(full))
+        return _Change(pulse_own_columns(weight), full, jnp.zeros_like(full))
 
     exposure = jax.vmap(lambda one: line_exposure(one, skip_inactive=half_select.phases == "active"))(lines)
-    before_up, after_up = _around_own(exposure.row_up, exposure.column_up[:, 0], up, x, tile.weight.dtype)
-    before_down, after_down = _around_own(exposure.row_down, exposure.column_down[:, 0], down, x, tile.weight.dtype)
+    before_up, after_up = _around_own(exposure.row_up, exposure.column_up[:, 0], up, x, weight.dtype)
+    before_down, after_down = _around_own(exposure.row_down, exposure.column_down[:, 0], down, x, weight.dtype)
 
     def disturb(weight: Weight, up: Weight, down: Weight, tag: int) -> Weight:
-        noise = _noise(tile, stream(key, Source.HALF, tag), cell_index(out, numbers(width), width))
-        return half_select.disturb(tile.device, tile.cells, weight, up, down, noise)
+        noise = hardware.noise(stream(key, Source.HALF, tag), cell_index(out, numbers(width), width))
+        return half_select.disturb(hardware.device, hardware.cells, weight, up, down, noise)
 
-    weight = disturb(tile.weight, before_up, before_down, 0)
+    weight = disturb(weight, before_up, before_down, 0)
     weight = pulse_own_columns(weight)
     weight = disturb(weight, after_up, after_down, 1)
     return _Change(weight, full, _mean(before_up + before_down + after_up + after_down))

@@ -18,7 +18,7 @@ Pulses = Num[Array, "out in"]
 _FLOW_STEPS = 4
 
 
-def constant(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar, noise: Draws | None) -> Weight:
+def constant(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar | float, noise: Draws | None) -> Weight:
     """For steps that do not depend on the weight: the sum.
 
         w' = w + size (up s_up - down s_down) + size sqrt(up v_up^2 + down v_down^2) xi
@@ -35,7 +35,7 @@ def constant(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scal
     return device.clip(cells, moved)
 
 
-def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar, noise: Draws | None) -> Weight:
+def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar | float, noise: Draws | None) -> Weight:
     """For steps that are affine in the weight: the geometric sum.
 
     One up pulse multiplies the distance to its fixed point by q_up = 1 + size s_up', one down pulse by q_down = 1 - size s_down'
@@ -72,7 +72,7 @@ def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar
     return device.clip(cells, moved)
 
 
-def one_by_one(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar, noise: Draws | None) -> Weight:
+def one_by_one(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar | float, noise: Draws | None) -> Weight:
     """For any step. Whole numbers of pulses: one after another, each with its own noise and clip, up before down; exact.
 
     Fractional numbers of pulses (expected ones, or the many small half pulses of an aggregate): the flow

@@ -20,11 +20,11 @@ class LinearCells(Cells):
     slope_down: Weight
 
 
-def linear_step(device: AbstractPulsedDevice, cells: LinearCells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+def linear_step(cells: LinearCells, weight: Weight, *, up: bool, dw_min_std: Scalar, mult_noise: bool) -> tuple[Weight, Weight]:
     """Mean and spread of a step that is affine in the weight; the noise is in proportion to the step, or to its part at zero."""
     at_zero, slope = (cells.step_up, cells.slope_up) if up else (cells.step_down, cells.slope_down)
     size = at_zero + slope * weight
-    return size, device.dw_min_std * (jnp.abs(size) if device.mult_noise else at_zero)
+    return size, dw_min_std * (jnp.abs(size) if mult_noise else at_zero)
 
 
 class LinearStep(AbstractPulsedDevice):
@@ -71,4 +71,4 @@ class LinearStep(AbstractPulsedDevice):
         return LinearCells(cells.step_up, cells.step_down, cells.w_min, cells.w_max, slope_up, slope_down)
 
     def step(self, cells: LinearCells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
-        return linear_step(self, cells, weight, up=up)
+        return linear_step(cells, weight, up=up, dw_min_std=self.dw_min_std, mult_noise=self.mult_noise)

@@ -42,4 +42,4 @@ class SoftBounds(AbstractPulsedDevice):
         return LinearCells(cells.step_up, cells.step_down, cells.w_min, cells.w_max, *slopes)
 
     def step(self, cells: LinearCells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
-        return linear_step(self, cells, weight, up=up)
+        return linear_step(cells, weight, up=up, dw_min_std=self.dw_min_std, mult_noise=self.mult_noise)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Num
 
 from .._random import Draws
 from .._types import Checked, Scalar, Weight
-from ..device import AbstractCells, AbstractPulsedDevice
+from ..device import AbstractPulsedDevice, Cells
 
 __all__ = ["AbstractHalfSelect"]
 
@@ -30,7 +30,7 @@ class AbstractHalfSelect(Checked):
     def disturb(
         self,
         device: AbstractPulsedDevice,
-        cells: AbstractCells,
+        cells: Cells,
         weight: Weight,
         up: Num[Array, "out in"],
         down: Num[Array, "out in"],

@@ -6,7 +6,7 @@ from jaxtyping import Array, Num
 
 from .._random import Draws
 from .._types import Scalar, Weight, choice, number
-from ..device import AbstractCells, AbstractPulsedDevice
+from ..device import AbstractPulsedDevice, Cells
 from .base import AbstractHalfSelect
 
 __all__ = ["ConstantRatio"]
@@ -34,7 +34,7 @@ class ConstantRatio(AbstractHalfSelect):
     def disturb(
         self,
         device: AbstractPulsedDevice,
-        cells: AbstractCells,
+        cells: Cells,
         weight: Weight,
         up: Num[Array, "out in"],
         down: Num[Array, "out in"],

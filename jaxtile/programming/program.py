@@ -88,12 +88,12 @@ def program(
     """
     _check(tile, method, compensation, max_steps, record)
     key = as_key(key)
-    tolerance = scalar(tolerance)
-    check_number("tolerance", tolerance, low=0.0)
+    threshold = scalar(tolerance)
+    check_number("tolerance", threshold, low=0.0)
     target = as_matrix("target", target, tile)
     _warn_out_of_range(tile, target)
     solution = _run(
-        tile, target, method, compensation, key, tolerance, max_steps=max_steps, record=tuple(record), progress=progress
+        tile, target, method, compensation, key, threshold, max_steps=max_steps, record=tuple(record), progress=progress
     )
     if throw:
         solution = eqx.error_if(solution, solution.result == RESULTS.nonfinite, RESULTS[RESULTS.nonfinite])

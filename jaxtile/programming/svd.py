@@ -1,6 +1,6 @@
 """Programming by rank-one corrections along singular vectors."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -74,7 +74,7 @@ class SVD(AbstractMethod[_State]):
     def probe(self, state: _State) -> None:
         return None
 
-    def propose(self, reading: Weight, target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
+    def propose(self, reading: Weight, target: Weight, state: Any, key: Key) -> tuple[Proposal, _State]:
         residual = reading - target
         if not self.refresh:
             return self._walk(residual, state)

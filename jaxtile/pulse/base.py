@@ -73,9 +73,10 @@ class Trains(AbstractLines):
     def coincidences(self) -> Int[Array, "out in"]:
         # Without the barrier XLA draws the train of a line again for each of its cells.
         d_words, x_words = jax.lax.optimization_barrier((self.d_words, self.x_words))
-        return sum(  # a word at a time: [out, in, word] is never formed
-            jax.lax.population_count(d_words[:, w, None] & x_words[None, :, w]).astype(jnp.int32) for w in range(x_words.shape[1])
-        )
+        total = jnp.zeros((d_words.shape[0], x_words.shape[0]), jnp.int32)
+        for word in range(x_words.shape[1]):  # a word at a time: [out, in, word] is never formed
+            total += jax.lax.population_count(d_words[:, word, None] & x_words[None, :, word]).astype(jnp.int32)
+        return total
 
     def slot(self, t: Int[Array, ""]) -> tuple[Bool[Array, " out"], Bool[Array, " in"]]:
         """Which rows and which columns pulse in slot t."""
@@ -91,6 +92,12 @@ class Counts(AbstractLines):
     coincidence: Num[Array, "out in"]
     x_sign: Int[Array, " in"]
     d_sign: Int[Array, " out"]
+
+    @classmethod
+    def whole(cls, x_count, d_count, coincidence, x_sign, d_sign) -> "Counts":
+        """Counts that are already rounded, kept as integers."""
+        x_count, d_count, coincidence = (count.astype(jnp.int32) for count in (x_count, d_count, coincidence))
+        return cls(x_count, d_count, coincidence, x_sign, d_sign)
 
     def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         return self.d_count, self.x_count
@@ -193,7 +200,8 @@ class AbstractTrainPulse(AbstractPulse):
         if self.update_management or self.update_bl_management:
             d_max = jnp.where(k > desired, d_max * (desired / k), d_max)
             d_scale, x_scale = d_scale * jnp.sqrt(x_max / d_max), x_scale * jnp.sqrt(d_max / x_max)
-        return tuple(jnp.where(silent, 0, v) for v in (length, d_scale, x_scale))
+        length, d_scale, x_scale = (jnp.where(silent, 0, v) for v in (length, d_scale, x_scale))
+        return length, d_scale, x_scale
 
 
 def _signs(values: Float[Array, " line"]) -> Int[Array, " line"]:
