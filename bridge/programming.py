@@ -115,9 +115,9 @@ def program_weights_svd(
         tolerance: stop when the largest singular value of the error is below this (absolute); None: never.
         w_init: as for `program_weights_gdp`.
         rank_atol: for `svd_once`: components of at most this size are left out; None: those that rounding makes.
-        svd_once: decompose once and walk the components; otherwise take the leading one of the fresh error in every step.
+        svd_once: decompose once and walk the components; otherwise take a leading one of the fresh error in every step.
     """
-    method = jt.SVD(refresh=False, rank_atol=rank_atol) if svd_once else jt.SVD(solver="exact")
+    method = jt.SVD(refresh=False, rank_atol=rank_atol) if svd_once else jt.SVD()
     return _program(
         self, self.tile.get_weights().clone(), method, max_iter=max_iter, tolerance=tolerance, w_init=w_init, test_spectral=True
     )
@@ -154,14 +154,16 @@ def _program(
     test_spectral: bool = False,
 ) -> Programmed:
     """Step a method of jaxtile on the simulator tile of a module: read, test, propose, update."""
+    if max_iter < 0:
+        raise ValueError(f"max_iter={max_iter!r} must not be negative.")
     tile, wanted = module.tile, to_jax(target)
+    shape = wanted.shape
+    state = method.init(shape, wanted)  # first, since it may refuse
     if isinstance(w_init, Tensor):
         tile.set_weights(w_init)
     else:
         tile.set_weights_uniform_random(-w_init, w_init)
-    done = Programmed(jt.RESULTS.running)
-    shape = wanted.shape
-    state, key, good, idle = method.init(shape, wanted), jr.key(0), 0, 0
+    done, key, good, idle = Programmed(jt.RESULTS.running), jr.key(0), 0, 0
     learning_rate = tile.get_learning_rate()
     tile.set_learning_rate(float(method.learning_rate))
     try:
@@ -169,7 +171,7 @@ def _program(
             x = method.probe(state)
             reading = to_jax(tile.get_weights() if x is None else tile.forward(to_torch(x).to(module.device), False))
             done.read_error.append(_relative_error(reading, wanted if x is None else outputs(wanted, x)))
-            done.spectral_error.append(float(np.linalg.norm(to_jax(tile.get_weights()) - wanted, 2)))
+            done.spectral_error.append(_spectral_norm(tile.get_weights() - target))
             _log.debug("Error: %g", done.spectral_error[-1])
             error = done.spectral_error[-1] if test_spectral else done.read_error[-1]
             good = good + 1 if tolerance is not None and error < tolerance else 0
@@ -182,6 +184,12 @@ def _program(
     finally:
         tile.set_learning_rate(learning_rate)
     return done
+
+
+def _spectral_norm(matrix: Tensor) -> float:
+    """The largest singular value, by the smaller of the two products of a matrix with itself."""
+    gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    return float(torch.linalg.eigvalsh(gram.double())[-1].clamp(min=0).sqrt())
 
 
 def _relative_error(reading: jax.Array, wanted: jax.Array) -> float:

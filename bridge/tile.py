@@ -41,9 +41,6 @@ def _update(tile: jt.Tile, x: Any, d: jax.Array, rate: np.float32, key: jax.Arra
     return jt.update(tile, x, d, learning_rate=rate, key=jr.fold_in(key, call))
 
 
-_fabricate = eqx.filter_jit(jt.init)
-
-
 class HalfSelectedSimulatorTile(SimulatorTile):
     """A simulator tile that aihwkit's layers, optimizers and tile modules drive.
 
@@ -58,9 +55,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def __init__(self, x_size: int, d_size: int, rpu_config: Any, bias: bool = False):
         if bias:
             raise AnalogBiasConfigError("An analog bias is not supported: use mapping.digital_bias=True.")
-        chip, stream = fresh_seed(), fresh_seed()
+        config, chip, stream = tile_config(rpu_config), fresh_seed(), fresh_seed()
         chip = getattr(rpu_config.device, "construction_seed", 0) or chip
-        self.jax_tile: jt.Tile = _fabricate(tile_config(rpu_config), (d_size, x_size), key=jr.key(chip))
+        self.jax_tile: jt.Tile = jt.init(config, (d_size, x_size), key=jr.key(chip))
         self.jax_modified: jax.Array | None = None
         self._key = jr.key(stream)
         self._calls = 0

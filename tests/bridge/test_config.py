@@ -76,14 +76,20 @@ def test_every_field_is_translated_or_refused_by_name(name):
     for field in dataclasses.fields(part()):
         altered = part()
         setattr(altered, field.name, changed(field.name, getattr(altered, field.name)))
-        try:
-            translated = config(altered)
-        except (ConfigError, ValueError) as error:
-            assert field.name in str(error)
-        else:
+        translated, refusal = translate(config, altered)
+        if refusal is None:
             seen += 1
             assert (field.name in INERT) == same(translated, default), field.name
+        else:
+            assert field.name in refusal
     assert seen > 0
+
+
+def translate(config, part):
+    try:
+        return config(part), None
+    except (ConfigError, ValueError) as error:
+        return None, str(error)
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -116,7 +116,7 @@ def test_law_of_a_stochastic_update(device, order):
     ours = (np.asarray(moved(ours, jr.split(KEY, REPEATS))) - start).reshape(REPEATS, -1)
     theirs = np.concatenate([sampled(chip, start, x, d, rate, REPEATS // TILES) for _ in range(TILES)]).reshape(REPEATS, -1)
 
-    # aihwkit's cycle noise comes from 32768 numbers that each tile draws once, so the mean noise of a tile is off by its own amount.
+    # aihwkit's cycle noise comes from 32768 numbers that each tile draws once: the mean noise of a tile is off by its own amount.
     means, variances = ([f(sample, axis=0) for sample in (ours, theirs)] for f in (np.mean, np.var))
     finite_list = (0.3 * means[0]) ** 2 / (32768 * TILES)
     agree(*means, variances[0] / REPEATS, variances[1] / REPEATS + finite_list)

@@ -91,6 +91,24 @@ def test_update_is_half_selected():
     assert float(disturbed.jax_tile.half_pulses) > 0
 
 
+def test_a_fresh_tile_is_at_zero():
+    assert torch.count_nonzero(make().get_weights()) == 0
+
+
+def test_weights_that_are_not_numbers_are_taken():
+    """Mapped convolutions of aihwkit write memory that is not initialised before they write weights."""
+    tile = make()
+    tile.set_weights(torch.full((OUT, WIDTH), torch.nan))
+    tile.set_weights(torch.zeros(OUT, WIDTH))
+    assert torch.all(tile.get_weights() == 0)
+
+
+def test_hidden_parameters_do_not_change_the_planned_step():
+    tile = make()
+    tile.set_hidden_parameters(tile.get_hidden_parameters() * torch.tensor([1, 1, 3, 3, 1, 1, 1, 1])[:, None, None])
+    assert float(tile.jax_tile.device.granularity()) == pytest.approx(0.001)
+
+
 def test_every_call_draws_anew_and_a_seed_makes_it_again():
     def run():
         torch.manual_seed(7)

@@ -135,5 +135,7 @@ def test_aihwkits_custom_tile_takes_the_simulator_tile_as_well():
 
 
 def test_a_default_module():
-    assert isinstance(RealisticTile(2, 4).tile, HalfSelectedSimulatorTile)
+    tile = RealisticTile(2, 4)
+    assert isinstance(tile.tile, HalfSelectedSimulatorTile)
+    assert tile.rpu_config.clip.type == WeightClipType.NONE
     assert "RealisticTile" in repr(AnalogLinear(4, 2, rpu_config=RPUConfigWithProgram()))
