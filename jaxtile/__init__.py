@@ -22,3 +22,34 @@ from .tile import init as init
 from .tile import set_weights as set_weights
 from .update import send as send
 from .update import update as update
+from .upkeep import decay as decay
+from .upkeep import diffuse as diffuse
+from .upkeep import reset as reset
+
+__all__ = [
+    "GDP",
+    "RESULTS",
+    "SVD",
+    "IOParameters",
+    "Solution",
+    "Tile",
+    "TileConfig",
+    "UnitVectors",
+    "backward",
+    "compensation",
+    "decay",
+    "device",
+    "diffuse",
+    "forward",
+    "get_weights",
+    "half_select",
+    "init",
+    "periphery",
+    "plot",
+    "program",
+    "pulse",
+    "reset",
+    "send",
+    "set_weights",
+    "update",
+]

@@ -44,23 +44,39 @@ def spectral_norm(matrix: Weight, steps: int = 24) -> Scalar:
     width = matrix.shape[1]
     steps = min(steps, width)
     start = starting_block(width, 1, matrix.dtype)[:, 0]
-    # An image this small is rounding: of low rank, the matrix has shown all it has. What is left lies in the basis already, and no
-    # orthogonalisation would tell.
-    rounding = 32 * jnp.finfo(matrix.dtype).eps * jnp.sum(matrix**2)
 
     def step(carry, i):
         basis, q = carry
         basis = basis.at[i].set(q)
         image = jnp.matmul(q @ matrix.T, matrix, precision=_HIGHEST)
+        before = jnp.linalg.norm(image)
         for _ in range(2):  # twice is enough to be orthogonal to rounding
             image = image - (basis @ image) @ basis
         size = jnp.linalg.norm(image)
-        there = size > rounding
-        return (basis, jnp.where(there, image / jnp.where(there, size, 1), 0)), None
+        new = size > 1e-5 * before  # otherwise everything there is has been visited, and what is left is rounding
+        return (basis, jnp.where(new, image / jnp.where(new, size, 1), 0)), None
 
     (basis, _), _ = jax.lax.scan(step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), numbers(steps))
     core = jnp.matmul(basis, matrix.T, precision=_HIGHEST)
-    return jnp.sqrt(jnp.maximum(jnp.linalg.eigvalsh(jnp.matmul(core, core.T, precision=_HIGHEST))[-1], 0))
+    return jnp.sqrt(_largest_eigenvalue(jnp.matmul(core, core.T, precision=_HIGHEST)))
+
+
+def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Scalar:
+    """The largest eigenvalue of a positive semidefinite matrix, by repeated squaring: too small by n / (e 2^squarings) at most.
+
+    Without LAPACK: jaxlib runs a batch of decompositions on the very threads that wait for them, so on a CPU of two cores two
+    batches side by side (this one and that of a method, under `vmap`) wait for ever.
+    """
+
+    def product(a, b):
+        return jnp.matmul(a, b, precision=_HIGHEST)
+
+    def normalise(power):
+        trace = jnp.trace(power)
+        return power / jnp.where(trace > 0, trace, 1)
+
+    power = jax.lax.fori_loop(0, squarings, lambda _, power: normalise(product(power, power)), normalise(matrix))
+    return jnp.trace(product(matrix, power))  # the mean of the eigenvalues, weighted by their powers
 
 
 def safe_norm(matrix: Weight) -> Scalar:

@@ -33,6 +33,6 @@ def any_lane(condition: Bool[Array, ""]) -> Bool[Array, ""]:
     return eqxi.unvmap_any(condition)
 
 
-def progress_meter(*, show: bool) -> eqxi.AbstractProgressMeter:
-    """A progress bar (of the slowest lane, under `vmap`), or one that shows nothing."""
-    return eqxi.TqdmProgressMeter(refresh_steps=1) if show else eqxi.NoProgressMeter()
+def progress_meter(max_steps: int, *, show: bool) -> eqxi.AbstractProgressMeter:
+    """A progress bar (of the slowest lane, under `vmap`) that moves about fifty times, or one that shows nothing."""
+    return eqxi.TqdmProgressMeter(refresh_steps=max(1, max_steps // 50)) if show else eqxi.NoProgressMeter()

@@ -32,6 +32,9 @@ class Source(enum.IntEnum):
     LOWER_BOUND = 4
     SLOPE_UP = 5
     SLOPE_DOWN = 6
+    LIFETIME = 7
+    DIFFUSION = 8
+    RESET_BIAS = 9
     # writing
     X_TRAIN = 16
     D_TRAIN = 17
@@ -39,6 +42,10 @@ class Source(enum.IntEnum):
     D_ROUND = 19
     CYCLE = 20
     HALF = 21
+    # between updates
+    DIFFUSE = 24
+    RESET = 25
+    RESET_CHOICE = 26
     # reading
     OUTPUT_NOISE = 32
     # programming
@@ -121,7 +128,8 @@ class Draws(eqx.Module):
 
     def normal(self, dtype: jnp.dtype, count: int | Array = 0) -> Float[Array, "*shape"]:
         """One normal for every cell; `count` tells one pulse of a burst from the next."""
-        return normal(self.key, self.index, count).astype(dtype)
+        # Without the barrier XLA draws anew for each use, and compiles each.
+        return jax.lax.optimization_barrier(normal(self.key, self.index, count).astype(dtype))
 
     def fold(self, tag: int | Array) -> "Draws":
         """The same cells in the stream of `tag`."""

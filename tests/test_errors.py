@@ -38,10 +38,22 @@ CASES = {
     "desired_bl fraction": (lambda: jt.pulse.MeanCount(desired_bl=3.5), ValueError, ["desired_bl=3.5", "whole number"]),
     "res above one": (lambda: jt.pulse.Stochastic(res=4), ValueError, ["res=4", "at most 1"]),
     "out_bound zero": (lambda: jt.IOParameters(out_bound=0), ValueError, ["IOParameters.out_bound=0", "above 0"]),
-    "management by name": (lambda: jt.IOParameters(noise_management="abs_max"), TypeError, ["noise_management='abs_max'", "AbsMax()"]),
+    "management by name": (
+        lambda: jt.IOParameters(noise_management="abs_max"),
+        TypeError,
+        ["noise_management='abs_max'", "AbsMax()"],
+    ),
     "device by name": (lambda: jt.TileConfig(device="ideal"), TypeError, ["device='ideal'", "ConstantStep()"]),
-    "half-select without pulses": (lambda: jt.TileConfig(device=jt.device.Ideal(), half_select=ratio()), ValueError, ["half_select", "None"]),
-    "half-select, type none": (lambda: jt.TileConfig(pulse=jt.pulse.NoPulse(), half_select=ratio()), ValueError, ["NoPulse", "None"]),
+    "half-select without pulses": (
+        lambda: jt.TileConfig(device=jt.device.Ideal(), half_select=ratio()),
+        ValueError,
+        ["half_select", "None"],
+    ),
+    "half-select, type none": (
+        lambda: jt.TileConfig(pulse=jt.pulse.NoPulse(), half_select=ratio()),
+        ValueError,
+        ["NoPulse", "None"],
+    ),
     "mean field in slots": (
         lambda: jt.TileConfig(device=jt.device.SoftBounds(order="slot"), pulse=jt.pulse.MeanField()),
         ValueError,
@@ -84,7 +96,11 @@ CASES = {
     "batch too large": (lambda: program(method=jt.GDP(batch_size=5)), ValueError, ["batch_size=5", "at most 4"]),
     "batch zero": (lambda: jt.GDP(batch_size=0), ValueError, ["GDP.batch_size=0", "at least 1"]),
     "inputs unknown": (lambda: jt.GDP(inputs="gauss"), ValueError, ["inputs='gauss'", "'eye'"]),
-    "inputs of other width": (lambda: program(method=jt.GDP(inputs=jnp.ones((2, 3)))), ValueError, ["inputs has shape (2, 3)", "4"]),
+    "inputs of other width": (
+        lambda: program(method=jt.GDP(inputs=jnp.ones((2, 3)))),
+        ValueError,
+        ["inputs has shape (2, 3)", "4"],
+    ),
     "inputs nan": (lambda: jt.GDP(inputs=jnp.full((2, 4), jnp.nan)), ValueError, ["inputs", "finite"]),
     "solver unknown": (lambda: jt.SVD(solver="lanczos"), ValueError, ["solver='lanczos'", "'power', 'exact'"]),
     "rank_atol negative": (lambda: jt.SVD(rank_atol=-1), ValueError, ["rank_atol=-1", "at least 0"]),
@@ -135,4 +151,6 @@ def test_numbers_of_any_kind_make_the_same_device():
 
 def test_old_style_keys_are_accepted():
     old, new = jr.PRNGKey(3), jr.key(3)
-    np.testing.assert_array_equal(jt.init(jt.TileConfig(), (3, 4), key=old).cells.w_max, jt.init(jt.TileConfig(), (3, 4), key=new).cells.w_max)
+    np.testing.assert_array_equal(
+        jt.init(jt.TileConfig(), (3, 4), key=old).cells.w_max, jt.init(jt.TileConfig(), (3, 4), key=new).cells.w_max
+    )

@@ -162,7 +162,9 @@ def test_a_state_that_is_not_finite_is_a_result_and_an_error_if_asked():
 def test_gain_restores_what_half_selection_takes_from_an_open_loop():
     """One walk of the decomposition loses 2 / kappa of the target; with the gain corrected, nothing in the mean."""
     device = jt.device.ConstantStep(dw_min=1e-4, dw_min_dtod=0.0, up_down_dtod=0.0, dw_min_std=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
-    tile = make_tile(device=device, half_select=jt.half_select.ConstantRatio(kappa=10.0), pulse=jt.pulse.MeanField(desired_bl=10**5))
+    tile = make_tile(
+        device=device, half_select=jt.half_select.ConstantRatio(kappa=10.0), pulse=jt.pulse.MeanField(desired_bl=10**5)
+    )
     run = functools.partial(jt.program, tile, TARGET, jt.SVD(refresh=False), key=KEY, max_steps=5, tolerance=0)
     plain, corrected = run(), run(compensation=jt.compensation.Gain())
     np.testing.assert_allclose(plain.weight, 0.8 * TARGET, atol=1e-5)

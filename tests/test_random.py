@@ -28,7 +28,9 @@ def test_a_draw_does_not_depend_on_what_is_drawn_with_it():
     assert np.array_equal(draw_normal(key, cell_index(6, columns, 9)), whole[:, [7, 2]])
     assert np.array_equal(draw_normal(key, jnp.array([13])), whole[1, 4:5])
     keys = jax.vmap(lambda tag: stream(key, tag))(jnp.arange(9))  # a stream for each column
-    assert np.array_equal(draw_normal(keys[None, :], cell_index(6, jnp.arange(9), 9))[:, 5], draw_normal(keys[5], jnp.arange(6) * 9 + 5))
+    assert np.array_equal(
+        draw_normal(keys[None, :], cell_index(6, jnp.arange(9), 9))[:, 5], draw_normal(keys[5], jnp.arange(6) * 9 + 5)
+    )
 
 
 def test_law_of_normals():

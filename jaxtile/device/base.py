@@ -47,12 +47,23 @@ class AbstractDevice(Checked):
 
 
 class Cells(AbstractCells):
-    """Sizes of the up and the down step at weight zero, and bounds, of each device."""
+    """What distinguishes one device from the next.
+
+    Attributes:
+        step_up, step_down: sizes of the steps at weight zero.
+        w_min, w_max: bounds.
+        decay_scale: what one decay leaves of the distance to `reset_bias`.
+        diffusion_rate: spread of one diffusion.
+        reset_bias: where decay and reset lead.
+    """
 
     step_up: Weight
     step_down: Weight
     w_min: Weight
     w_max: Weight
+    decay_scale: Weight
+    diffusion_rate: Weight
+    reset_bias: Weight
 
 
 class AbstractPulsedDevice(AbstractDevice):
@@ -66,6 +77,9 @@ class AbstractPulsedDevice(AbstractDevice):
         step_down = |gain - imbalance - max(up_down, 0)| dw_min
         w_max     = |w_max (1 + w_max_dtod xi)|,   w_min = -|w_min (1 + w_min_dtod xi)|
 
+        lifetime  = lifetime (1 + lifetime_dtod xi),   decay_scale = 1 - 1 / lifetime (0 if below 1; 1 if `lifetime` is 0)
+        diffusion_rate = |diffusion (1 + diffusion_dtod xi)|,   reset_bias = reset + reset_dtod xi
+
     `up_down` only ever shrinks one side: the down step if positive, the up step if negative.
 
     Attributes:
@@ -75,6 +89,10 @@ class AbstractPulsedDevice(AbstractDevice):
         up_down, up_down_dtod: mean and device-to-device spread of the imbalance of up and down steps, relative to `dw_min`.
         w_max, w_min: mean bounds of the weight (w_min <= 0 <= w_max).
         w_max_dtod, w_min_dtod: their device-to-device spread, relative.
+        lifetime, lifetime_dtod: mean number of decays (`jt.decay`) to lose the weight, and its relative spread; 0: no decay.
+        diffusion, diffusion_dtod: spread of one diffusion (`jt.diffuse`) in weight units, and its relative spread.
+        reset, reset_dtod, reset_std: mean, device-to-device and cycle-to-cycle spread of the weight after a reset (`jt.reset`), in
+            weight units.
         order: "aggregate": the pulses of one vector in one go, by the device's `burst` law; "slot": slot by slot and phase by
             phase, which is exact and slow.
 
@@ -93,6 +111,13 @@ class AbstractPulsedDevice(AbstractDevice):
     w_max_dtod: Scalar = number(0.3, low=0.0)
     w_min: Scalar = number(-0.6, high=0.0)
     w_min_dtod: Scalar = number(0.3, low=0.0)
+    lifetime: Scalar = number(0.0, low=0.0)
+    lifetime_dtod: Scalar = number(0.0, low=0.0)
+    diffusion: Scalar = number(0.0, low=0.0)
+    diffusion_dtod: Scalar = number(0.0, low=0.0)
+    reset: Scalar = number(0.0)
+    reset_dtod: Scalar = number(0.0, low=0.0)
+    reset_std: Scalar = number(0.01, low=0.0)
     order: Literal["aggregate", "slot"] = choice("aggregate", "slot")
 
     @abc.abstractmethod
@@ -141,8 +166,19 @@ def fabricate(device: AbstractPulsedDevice, shape: tuple[int, int], key: Key) ->
     step_down = jnp.abs(-jnp.maximum(device.up_down, 0) + gain - imbalance) * device.dw_min
     upper = device.w_max * (1 + device.w_max_dtod * spread(shape, key, Source.UPPER_BOUND))
     lower = device.w_min * (1 + device.w_min_dtod * spread(shape, key, Source.LOWER_BOUND))
-    # A wide spread can draw the bounds in the wrong order: swap them, then fold each onto its side of zero, as aihwkit does.
-    return Cells(step_up, step_down, w_min=-jnp.abs(jnp.minimum(lower, upper)), w_max=jnp.abs(jnp.maximum(lower, upper)))
+    lifetime = device.lifetime * (1 + device.lifetime_dtod * spread(shape, key, Source.LIFETIME))
+    decays = jnp.where(lifetime > 1, 1 - 1 / jnp.where(lifetime > 1, lifetime, 1), 0)
+    diffusion = device.diffusion * (1 + device.diffusion_dtod * spread(shape, key, Source.DIFFUSION))
+    return Cells(
+        step_up,
+        step_down,
+        # A wide spread can draw the bounds in the wrong order: swap them, then fold each onto its side of zero, as aihwkit does.
+        w_min=-jnp.abs(jnp.minimum(lower, upper)),
+        w_max=jnp.abs(jnp.maximum(lower, upper)),
+        decay_scale=jnp.where(device.lifetime > 0, decays, 1),
+        diffusion_rate=jnp.abs(diffusion),
+        reset_bias=device.reset + device.reset_dtod * spread(shape, key, Source.RESET_BIAS),
+    )
 
 
 def spread(shape: tuple[int, int], key: Key, source: Source) -> Float[Array, "out in"]:

@@ -68,7 +68,7 @@ class LinearStep(AbstractPulsedDevice):
         top, bottom = (self.w_max, self.w_min) if self.mean_bound_reference else (cells.w_max, cells.w_min)
         slope_up = slope(self.gamma_up, self.gamma_up_dtod, Source.SLOPE_UP, cells.step_up, top)
         slope_down = slope(self.gamma_down, self.gamma_down_dtod, Source.SLOPE_DOWN, cells.step_down, bottom)
-        return LinearCells(cells.step_up, cells.step_down, cells.w_min, cells.w_max, slope_up, slope_down)
+        return LinearCells(**vars(cells), slope_up=slope_up, slope_down=slope_down)
 
     def step(self, cells: LinearCells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         return linear_step(cells, weight, up=up, dw_min_std=self.dw_min_std, mult_noise=self.mult_noise)

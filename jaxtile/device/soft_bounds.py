@@ -38,8 +38,8 @@ class SoftBounds(AbstractPulsedDevice):
         def slope(step, bound):
             return jnp.where(bound == 0, 0, -step / jnp.where(bound == 0, 1, bound))
 
-        slopes = slope(cells.step_up, cells.w_max), slope(cells.step_down, cells.w_min)
-        return LinearCells(cells.step_up, cells.step_down, cells.w_min, cells.w_max, *slopes)
+        slope_up, slope_down = slope(cells.step_up, cells.w_max), slope(cells.step_down, cells.w_min)
+        return LinearCells(**vars(cells), slope_up=slope_up, slope_down=slope_down)
 
     def step(self, cells: LinearCells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         return linear_step(cells, weight, up=up, dw_min_std=self.dw_min_std, mult_noise=self.mult_noise)

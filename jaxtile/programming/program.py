@@ -115,7 +115,7 @@ def _run(
 ) -> Solution:
     fresh = eqx.tree_at(lambda t: (t.full_pulses, t.half_pulses), tile, (jnp.zeros_like(tile.full_pulses),) * 2)
     steps_in_pass = method.steps_in_pass(tile.shape)
-    meter = progress_meter(show=progress)
+    meter = progress_meter(max_steps, show=progress)
     nothing = jnp.full(max_steps + 1, jnp.nan, target.dtype)
     zero = jnp.asarray(0, jnp.int32)
     start = _State(

@@ -1,5 +1,7 @@
 """The spread of devices, against an independent sampler in NumPy, and in closed form where there is one."""
 
+from math import erf, exp, pi, sqrt
+
 import jax.random as jr
 import numpy as np
 import pytest
@@ -16,23 +18,27 @@ def draw(device, seed=0) -> dict:
     return {name: np.asarray(value, np.float64).ravel() for name, value in vars(cells).items()}
 
 
-def sample(rng, *, dw_min=0.001, dw_min_dtod=0.3, up_down=0.0, up_down_dtod=0.01, w_max=0.6, w_max_dtod=0.3, w_min=-0.6, w_min_dtod=0.3):
+def sample(rng, **numbers):
     """aihwkit's sampler with consistency enforced: bounds are drawn, swapped if in the wrong order, and folded."""
-    xi = rng.standard_normal((4, N))
-    gain, r = 1 + dw_min_dtod * xi[0], up_down_dtod * xi[1]
-    upper, lower = w_max * (1 + w_max_dtod * xi[2]), w_min * (1 + w_min_dtod * xi[3])
+    device = jt.device.ConstantStep(**numbers)
+    p = {name: value if isinstance(value, str) else float(value) for name, value in vars(device).items()}
+    xi = rng.standard_normal((7, N))
+    gain, r = 1 + p["dw_min_dtod"] * xi[0], p["up_down_dtod"] * xi[1]
+    upper, lower = (p[bound] * (1 + p[f"{bound}_dtod"] * xi[n]) for n, bound in ((2, "w_max"), (3, "w_min")))
     lower, upper = np.minimum(lower, upper), np.maximum(lower, upper)
+    lifetime = p["lifetime"] * (1 + p["lifetime_dtod"] * xi[4])
     return {
-        "step_up": np.abs(min(up_down, 0) + gain + r) * dw_min,
-        "step_down": np.abs(-max(up_down, 0) + gain - r) * dw_min,
+        "step_up": np.abs(min(p["up_down"], 0) + gain + r) * p["dw_min"],
+        "step_down": np.abs(-max(p["up_down"], 0) + gain - r) * p["dw_min"],
         "w_max": np.abs(upper),
         "w_min": -np.abs(lower),
+        "decay_scale": np.where(lifetime > 1, 1 - 1 / np.maximum(lifetime, 1), 0) if p["lifetime"] > 0 else np.ones(N),
+        "diffusion_rate": np.abs(p["diffusion"] * (1 + p["diffusion_dtod"] * xi[5])),
+        "reset_bias": p["reset"] + p["reset_dtod"] * xi[6],
     }
 
 
 def folded_normal_mean(mu, sigma):
-    from math import erf, exp, pi, sqrt
-
     return sigma * sqrt(2 / pi) * exp(-(mu**2) / (2 * sigma**2)) + mu * erf(mu / sigma / sqrt(2))
 
 
@@ -41,10 +47,13 @@ def folded_normal_mean(mu, sigma):
     {"up_down": 0.3, "up_down_dtod": 0.1, "dw_min": 0.02},
     {"up_down": -0.5, "up_down_dtod": 0.05, "dw_min_dtod": 0.5},  # steps fold
     {"w_max": 0.4, "w_max_dtod": 0.7, "w_min": -0.9, "w_min_dtod": 0.6},  # bounds swap and fold
+    {"lifetime": 5.0, "lifetime_dtod": 0.3, "diffusion": 0.01, "diffusion_dtod": 0.5, "reset": 0.1, "reset_dtod": 0.2},
 ])  # fmt: skip
 def test_against_a_sampler(numbers):
     """Every mean, variance and covariance; 512 x 512 devices."""
-    assert_same_moments(draw(jt.device.ConstantStep(**numbers)), sample(np.random.default_rng(1), **numbers))
+    drawn, expected = draw(jt.device.ConstantStep(**numbers)), sample(np.random.default_rng(1), **numbers)
+    assert drawn.keys() == expected.keys()
+    assert_same_moments(drawn, expected)
 
 
 def test_closed_forms():
@@ -98,6 +107,7 @@ def test_the_key_makes_the_chip():
     again = draw(jt.device.SoftBounds(), 4)
     for name in same:
         assert np.array_equal(same[name], again[name])
+    for name in ("step_up", "step_down", "w_min", "w_max"):
         assert not np.array_equal(same[name], other[name])
 
 

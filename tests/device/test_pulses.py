@@ -10,7 +10,6 @@ import pytest
 from helpers import DEVICES, assert_mean, assert_same_moments, assert_std
 from reference.simulator import _plain, one_step
 
-import jaxtile as jt
 from jaxtile._random import Draws, cell_index
 from jaxtile.device import burst
 
@@ -69,8 +68,8 @@ def real(count, shape=SHAPE):
 def test_one_pulse(name):
     """Up and down, full and half, with noise, anywhere in the range: by the device's law and by the exact one.
 
-    The closed laws add the noise of a burst instead of taking it with the pulses' direction, and Simpson's rule takes additive noise to be
-    larger by up to the relative change of the step in one pulse.
+    The closed laws add the noise of a burst instead of taking it along their direction, and Simpson's rule makes additive noise larger,
+    by half the relative change of the step in one pulse.
     """
     device, cells, weight = fabricated(name, dw_min_std=0.5)
     noise = Draws(jr.key(2), INDEX)

@@ -33,7 +33,7 @@ def test_order_and_polarity():
 
 
 def test_one_selected_cell():
-    """Both lines of one cell: the other cells of its lines see both polarities, unless their phases are skipped; it sees two against."""
+    """The other cells of its lines see both polarities, unless phases are skipped; the cell itself sees two against its own."""
     lines = one_slot([1, 0], [1, 0])
     up, down = half_counts(lines, "all")
     assert up.tolist() == [[2, 1], [1, 0]]

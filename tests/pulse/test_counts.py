@@ -59,7 +59,9 @@ def test_stochastic_rounding_keeps_the_mean(name):
     grids = ("res",) if name == "mean count" else ("x_res_implicit", "d_res_implicit")
     rate = 0.01 * 0.09 * 10
     size = jnp.full(3, 0.3 / np.sqrt(rate / 0.1), jnp.float32)
-    pulse = pulse_type(desired_bl=10, update_bl_management=False, update_management=False, sto_round=True, **dict.fromkeys(grids, 0.1))
+    pulse = pulse_type(
+        desired_bl=10, update_bl_management=False, update_management=False, sto_round=True, **dict.fromkeys(grids, 0.1)
+    )
     off_grid = size * 0.9  # p = 0.27, between 0.2 and 0.3
 
     def sent(key):
