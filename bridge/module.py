@@ -14,6 +14,7 @@ from aihwkit.simulator.tiles.base import SimulatorTileWrapper
 from aihwkit.simulator.tiles.custom import CustomRPUConfig, CustomTile
 from aihwkit.simulator.tiles.inference import InferenceTileWithPeriphery
 from aihwkit.simulator.tiles.module import TileModule
+from aihwkit.simulator.tiles.rpucuda import RPUCudaSimulatorTileWrapper
 
 from jaxtile.half_select import AbstractHalfSelect
 
@@ -50,6 +51,11 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
     # The custom tile's own: build the simulator tile of the configuration, and read through it.
     _create_simulator_tile = CustomTile._create_simulator_tile
     forward = CustomTile.forward
+    # The C++ wrapper's own: they call the methods of the simulator tile that have these names.
+    decay_weights = RPUCudaSimulatorTileWrapper.decay_weights
+    diffuse_weights = RPUCudaSimulatorTileWrapper.diffuse_weights
+    reset_columns = RPUCudaSimulatorTileWrapper.reset_columns
+    reset = RPUCudaSimulatorTileWrapper.reset
 
     def _recreate_simulator_tile(self, x_size: int, d_size: int, rpu_config: Any) -> HalfSelectedSimulatorTile:
         # Loading a state replaces the fresh chip's devices; that there was one must not show in torch's random numbers.
@@ -66,11 +72,15 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
 
     @torch.no_grad()
     def post_update_step(self) -> None:
-        """Clip, remap and modify the weights, once per optimizer step, in aihwkit's order.
+        """Diffuse, decay, clip, remap and modify the weights, once per optimizer step, in aihwkit's order.
 
         The parent would hand C++ objects to the tile; this one reads the configuration itself.
         """
         config = self.rpu_config
+        if config.device.requires_diffusion():
+            self.tile.diffuse_weights()
+        if config.device.requires_decay():
+            self.tile.decay_weights()
         if config.clip.type != WeightClipType.NONE:
             self.tile.clip_weights(config.clip)
         if config.remap.type != WeightRemapType.NONE:

@@ -25,22 +25,6 @@ from .weights import clipped, modified, remapped
 __all__ = ["HalfSelectedSimulatorTile"]
 
 
-# The counter is folded in inside, so that a call is one compiled program.
-@eqx.filter_jit
-def _forward(tile: jt.Tile, x: jax.Array, key: jax.Array, call: np.uint32) -> jax.Array:
-    return jt.forward(tile, x, key=jr.fold_in(key, call))
-
-
-@eqx.filter_jit
-def _backward(tile: jt.Tile, d: jax.Array, key: jax.Array, call: np.uint32) -> jax.Array:
-    return jt.backward(tile, d, key=jr.fold_in(key, call))
-
-
-@eqx.filter_jit
-def _update(tile: jt.Tile, x: Any, d: jax.Array, rate: np.float32, key: jax.Array, call: np.uint32) -> jt.Tile:
-    return jt.update(tile, x, d, learning_rate=rate, key=jr.fold_in(key, call))
-
-
 class HalfSelectedSimulatorTile(SimulatorTile):
     """A simulator tile that aihwkit's layers, optimizers and tile modules drive.
 
@@ -90,7 +74,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Read `[..., in]` to `[..., out]`."""
         _refuse_transposed(bias, in_trans, out_trans)
         tile = self._tile_to_read(is_test=is_test)
-        return to_torch(_forward(tile, to_jax(x_input), *self._draw()), like=x_input)
+        return to_torch(jt.forward(tile, to_jax(x_input), key=self._draw()), like=x_input)
 
     def backward(
         self, d_input: Tensor, bias: bool = False, in_trans: bool = False, out_trans: bool = False, non_blocking: bool = False
@@ -98,7 +82,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Read `[..., out]` to `[..., in]`, the other way round."""
         _refuse_transposed(bias, in_trans, out_trans)
         tile = self._tile_to_read(is_test=False)
-        return to_torch(_backward(tile, to_jax(d_input), *self._draw()), like=d_input)
+        return to_torch(jt.backward(tile, to_jax(d_input), key=self._draw()), like=d_input)
 
     def update(
         self,
@@ -115,7 +99,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             return
         x = to_inputs(x_input.reshape(-1, x_input.shape[-1]))
         d = to_jax(d_input.reshape(-1, d_input.shape[-1]))
-        self.jax_tile = _update(self.jax_tile, x, d, np.float32(self._learning_rate), *self._draw())
+        self.jax_tile = jt.update(self.jax_tile, x, d, learning_rate=self._learning_rate, key=self._draw())
 
     def get_weights(self, as_ref: bool = False) -> Tensor:
         """A copy of the weights, on the CPU; there is no tensor to refer to."""
@@ -127,11 +111,24 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def set_weights_uniform_random(self, bmin: float, bmax: float) -> None:
         """Put in uniform random weights between two numbers, clipped to what each device can hold."""
-        key, call = self._draw()
         low, high = min(bmin, bmax), max(bmin, bmax)
-        self._put(jr.uniform(jr.fold_in(key, call), self.jax_tile.shape, self.jax_tile.weight.dtype, low, high))
+        self._put(jr.uniform(self._draw(), self.jax_tile.shape, self.jax_tile.weight.dtype, low, high))
 
-    # Once per optimizer step.
+    # Once per optimizer step, or on demand.
+
+    def decay_weights(self, alpha: float = 1.0) -> None:
+        """Let every device decay, once or a fraction or multiple of that."""
+        self.jax_tile = jt.decay(self.jax_tile, alpha=alpha)
+
+    def diffuse_weights(self) -> None:
+        """Let every device diffuse once."""
+        self.jax_tile = jt.diffuse(self.jax_tile, key=self._draw())
+
+    def reset_columns(self, start: int, n_columns: int, probability: float) -> None:
+        """Reset the devices of `n_columns` columns from `start` on and around the end (-1: of all), each with a probability."""
+        width = self.get_x_size()
+        columns = (start + np.arange(width if n_columns < 0 else n_columns)) % width
+        self.jax_tile = jt.reset(self.jax_tile, jnp.asarray(columns), probability=probability, key=self._draw())
 
     def clip_weights(self, clip: WeightClipParameter) -> None:
         """Clip the weights."""
@@ -148,8 +145,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self.jax_modified = None
         self._read_during_test = modifier.enable_during_test
         if modifier.type not in (WeightModifierType.NONE, WeightModifierType.COPY) or modifier.pdrop > 0:
-            key, call = self._draw()
-            self.jax_modified = modified(self.jax_tile.weight, modifier, jr.fold_in(key, call))
+            self.jax_modified = modified(self.jax_tile.weight, modifier, self._draw())
 
     # What it is made of, and its state.
 
@@ -227,11 +223,11 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first write memory that is not initialised.
         self.jax_tile = eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
 
-    def _draw(self) -> tuple[jax.Array, np.uint32]:
-        """The key, and the number of this draw."""
-        call = np.uint32(self._calls)
+    def _draw(self) -> jax.Array:
+        """The key of the next draw."""
+        key = jr.fold_in(self._key, np.uint32(self._calls))
         self._calls += 1
-        return self._key, call
+        return key
 
     def _tile_to_read(self, *, is_test: bool) -> jt.Tile:
         if self.jax_modified is None or (is_test and not self._read_during_test):

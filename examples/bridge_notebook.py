@@ -148,13 +148,16 @@ by_batch = {b: {e: programmed(c, program_weights_gdp2, batch_size=b) for e, c in
 # %% [markdown]
 # ## Training a layer
 #
-# A digital layer, converted, learns to put out zero: `AnalogSGD` sends its pulses.
+# A digital layer, converted to ideal devices with noisy reads, learns to put out zero.
 
 # %%
 digital = torch.nn.Linear(WIDTH, OUT, bias=False)
 inputs = torch.rand(10 * STEPS, WIDTH)
 losses = {}
-for engine, config in {"aihwkit": SingleRPUConfig(device=device), "jaxtile": RPUConfigWithProgram(device=device)}.items():
+for engine, config in {
+    "aihwkit": SingleRPUConfig(device=IdealDevice()),
+    "jaxtile": RPUConfigWithProgram(device=IdealDevice()),
+}.items():
     layer = AnalogLinear.from_digital(digital, config)
     optimizer = AnalogSGD(layer.parameters(), lr=0.005)
     losses[engine] = []
@@ -187,17 +190,18 @@ for name, errors in disturbed.items():
     ax_pulsed.semilogy(errors, ":", color=COLOURS[name], label=f"{name.upper()}, half-selected cells, $\\kappa$ = 10")
 ax_pulsed.plot(own_steps, own["aihwkit"], "o", color=COLOURS["own"], alpha=0.5, label="aihwkit's program_weights")
 ax_pulsed.plot(own_steps, own["jaxtile"], "kx", markersize=5)
+ax_pulsed.set_ylim(top=400)  # room for the legend
 ax_pulsed.set_title("Constant-step devices", loc="left")
 
 for i, (batch, curves) in enumerate(by_batch.items()):
     for engine, errors in curves.items():
         colour = plt.colormaps["viridis"](i / max(len(by_batch) - 1, 1) * 0.85)
-        ax_batch.semilogy(errors, color=colour, label=f"batches of {batch}" if engine == "jaxtile" else None, **LINES[engine])
+        ax_batch.plot(errors, color=colour, label=f"batches of {batch}" if engine == "jaxtile" else None, **LINES[engine])
 ax_batch.set_title("GDP, constant-step devices: batch size", loc="left")
 
 for engine, loss in losses.items():
     ax_loss.semilogy(loss, color=COLOURS["gdp"], **LINES[engine])
-ax_loss.set_title("AnalogLinear with AnalogSGD", loc="left")
+ax_loss.set_title("AnalogLinear with AnalogSGD, ideal devices", loc="left")
 ax_loss.set(xlabel="optimizer step", ylabel="loss")
 
 for ax in (ax_ideal, ax_pulsed, ax_batch):

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 import torch
 from aihwkit.exceptions import ConfigError
-from aihwkit.simulator.configs.devices import ConstantStepDevice
 from aihwkit.simulator.parameters.enums import PulseType
 from chips import DEVICES, PULSED, analog_tile, weights_of
 
 import jaxtile as jt
 from bridge import RealisticTile, RPUConfigWithProgram, from_analog_tile, to_analog_tile
 
+WEAK = {"lifetime": 50.0, "lifetime_dtod": 0.2, "diffusion": 0.02, "diffusion_dtod": 0.2, "reset": 0.05, "reset_dtod": 0.02}
+
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_from_aihwkit_and_back(device):
-    theirs = analog_tile(3, 4, DEVICES[device]())
+    theirs = analog_tile(3, 4, DEVICES[device](**WEAK))
     chip = from_analog_tile(theirs)
     back = to_analog_tile(chip)
     assert torch.equal(back.tile.get_weights(), theirs.tile.get_weights())
@@ -85,12 +86,11 @@ def test_mean_field_pulses_have_no_counterpart():
 
 
 def test_devices_that_jaxtile_does_not_have_are_refused():
-    theirs = analog_tile(3, 4, ConstantStepDevice())
-    hidden = theirs.get_hidden_parameters()
-    hidden["decay_scales"] *= 0.9
-    theirs.set_hidden_parameters(hidden)
-    with pytest.raises(ConfigError, match="decay_scales"):
-        from_analog_tile(theirs)
+    tile = RealisticTile(3, 4)
+    hidden = tile.get_hidden_parameters()
+    hidden["drift_nu"] += 0.1
+    with pytest.raises(ConfigError, match="drift_nu"):
+        tile.set_hidden_parameters(hidden)
     with pytest.raises(ConfigError, match="hidden parameters"):
         to_analog_tile(jt.init(jt.TileConfig(), (3, 4), key=jr.key(0)), RPUConfigWithProgram(device=DEVICES["soft bounds"]()))
 
