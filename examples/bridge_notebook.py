@@ -197,16 +197,18 @@ for i, (batch, curves) in enumerate(by_batch.items()):
     for engine, errors in curves.items():
         colour = plt.colormaps["viridis"](i / max(len(by_batch) - 1, 1) * 0.85)
         ax_batch.plot(errors, color=colour, label=f"batches of {batch}" if engine == "jaxtile" else None, **LINES[engine])
+ax_batch.set_ylim(top=3.9)
 ax_batch.set_title("GDP, constant-step devices: batch size", loc="left")
 
 for engine, loss in losses.items():
-    ax_loss.semilogy(loss, color=COLOURS["gdp"], **LINES[engine])
+    ax_loss.plot(np.arange(STEPS) * 10 + 5, np.reshape(loss, (STEPS, 10)).mean(axis=1), color=COLOURS["gdp"], **LINES[engine])
 ax_loss.set_title("AnalogLinear with AnalogSGD, ideal devices", loc="left")
-ax_loss.set(xlabel="optimizer step", ylabel="loss")
+ax_loss.set(xlabel="optimizer step", ylabel="loss, mean of ten steps")
+ax_loss.set_ylim(bottom=0)
 
 for ax in (ax_ideal, ax_pulsed, ax_batch):
     ax.set(xlabel="pulse step", ylabel="spectral norm of W - target")
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=8, loc="lower right" if ax is ax_ideal else "upper right")
 for ax in axes.flat:
     ax.set_xlim(left=0)
     ax.spines[["top", "right"]].set_visible(False)

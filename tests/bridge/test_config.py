@@ -92,12 +92,10 @@ def translate(config, part):
         return None, str(error)
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", ["ideal", "constant", "linear", "soft bounds", "exp"])
 def test_defaults_are_jaxtiles(device):
     numbers = {"gamma_up": 0.5, "gamma_down": 0.6} if "linear" in device else {}
     kinds = {"ideal": "Ideal", "constant": "ConstantStep", "linear": "LinearStep", "soft bounds": "SoftBounds", "exp": "ExpStep"}
-    if device not in kinds:
-        pytest.skip("a variant of another device")
     expected = getattr(jt.device, kinds[device])(**numbers)
     assert same(tile_config(SingleRPUConfig(device=DEVICES[device]())), jt.TileConfig(device=expected))
 
