@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -129,17 +130,18 @@ def pulse_response(
         raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.ConstantStep().")
     low, high = map(float, device.bounds())
     if n_pulses is None:
-        n_pulses = max(1, math.ceil((high - low) / float(device.granularity())))
+        n_pulses = max(1, math.ceil((high - low) / float(device.granularity()) - 1e-3))  # 1e-3: rounding
     if n_pulses < 1 or n_cells < 0:
         raise ValueError(f"n_pulses={n_pulses} and n_cells={n_cells} are out of range; pass at least 1 pulse and 0 cells.")
     key = jax.random.key(0) if key is None else key
-    spreads = {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith("_dtod")}
+    spreads = {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith(("_dtod", "_std"))}
     nominal = dataclasses.replace(device, **spreads)
+    shape = {"n_cells": max(n_cells, 1), "n_pulses": n_pulses}
 
     ax = _axes(ax)
     if n_cells:
-        ax.plot(_respond(device, n_cells, n_pulses, key, noisy=True), color=COLOURS[5], linewidth=0.6, label="cells")
-    ax.plot(_respond(nominal, 1, n_pulses, key, noisy=False), color=COLOURS[0], linewidth=1.6, label="nominal")
+        ax.plot(_respond(device, key, **shape), color=COLOURS[5], linewidth=0.6, label="cells")
+    ax.plot(_respond(nominal, key, **shape)[:, 0], color=COLOURS[0], linewidth=1.6, label="nominal")
     for bound in (low, high):
         ax.axhline(bound, color="0.4", linestyle=":", linewidth=0.8, label="bounds", zorder=0)
     ax.set_xlim(0, 2 * n_pulses)
@@ -161,24 +163,20 @@ def pulse_response(
     return ax
 
 
-def _respond(device: AbstractPulsedDevice, n_cells: int, n_pulses: int, key: Key, *, noisy: bool) -> Float[Array, "pulse cell"]:
+@functools.partial(jax.jit, static_argnames=("n_cells", "n_pulses"))
+def _respond(device: AbstractPulsedDevice, key: Key, *, n_cells: int, n_pulses: int) -> Float[Array, "pulse cell"]:
     """The weights of a row of cells before the first pulse and after each."""
+    cells = device.init((1, n_cells), key=key)
+    noise = Draws(jax.random.fold_in(key, 0), jnp.arange(n_cells)[None, :])
 
-    @jax.jit
-    def run(device, key):
-        cells = device.init((1, n_cells), key=key)
-        noise = Draws(jax.random.fold_in(key, 0), jnp.arange(n_cells)[None, :]) if noisy else None
+    def pulse(weight, n):
+        up = jnp.full((1, n_cells), n < n_pulses, jnp.int32)
+        weight = device.pulses(cells, weight, up, 1 - up, noise=noise.fold(n))
+        return weight, weight[0]
 
-        def pulse(weight, n):
-            up = jnp.full((1, n_cells), n < n_pulses, jnp.int32)
-            weight = device.pulses(cells, weight, up, 1 - up, noise=None if noise is None else noise.fold(n))
-            return weight, weight[0]
-
-        start = device.clip(cells, jnp.full((1, n_cells), -jnp.inf))
-        _, weights = jax.lax.scan(pulse, start, jnp.arange(2 * n_pulses))
-        return jnp.concatenate([start, weights])
-
-    return run(device, key)
+    start = device.clip(cells, jnp.full((1, n_cells), -jnp.inf))
+    _, weights = jax.lax.scan(pulse, start, jnp.arange(2 * n_pulses))
+    return jnp.concatenate([start, weights])
 
 
 def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes | None = None) -> Axes:

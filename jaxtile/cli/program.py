@@ -128,7 +128,9 @@ class Program:
         else:
             path, colon, array = self.target.rpartition(":")
             named = colon and not Path(self.target).exists()
-            target = jnp.asarray(targets.load(path, array) if named else targets.load(self.target), float)
+            matrix = targets.load(path, array) if named else targets.load(self.target)
+            with np.errstate(over="ignore"):  # `program` refuses what is not finite in single precision
+                target = jnp.asarray(matrix, float)
             name = Path(self.target).name
         return f"{name}, {target.shape[0]} x {target.shape[1]},", target
 

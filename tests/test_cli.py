@@ -1,0 +1,181 @@
+"""The command line, in this process; once as a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxtile
+from jaxtile.cli import main
+
+SMALL = ["--rows", "8", "--cols", "6", "--rank", "2", "--steps", "12"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    return tmp_path
+
+
+def test_program(folder, capsys):
+    code = main(["program", *SMALL, "--method", "svd", "gdp", "--kappa", "50", "--tolerance", "0", "--out", "r.npz"])
+    shown = capsys.readouterr()
+    assert code == 0
+    assert "rank 2, 8 x 6, on constant-step, kappa 50" in shown.out
+    assert "svd, gdp: All steps were used before the read error fell below the tolerance." in shown.out
+    assert "100.00%" in shown.err, "a progress bar"
+    assert (folder / "convergence.png").read_bytes().startswith(b"\x89PNG")
+
+    with np.load(folder / "r.npz") as saved:
+        assert saved["target"].shape == (8, 6)
+        assert json.loads(str(saved["arguments"]))["kappa"] == 50
+        for method in ("svd", "gdp"):
+            error = saved[f"{method}/history/spectral_error"]
+            assert error.shape == (13,)
+            exact = np.linalg.norm(saved[f"{method}/weight"] - saved["target"], 2)
+            np.testing.assert_allclose(error[-1], exact, rtol=1e-3)
+            assert error[-1] < error[0]
+            assert saved[f"{method}/stats/half_pulses"] > 0
+            row = next(line.split() for line in shown.out.splitlines() if line.split()[:1] == [method])
+            assert row[1:4] == [f"{error[step]:.4g}" for step in (0, 10, 12)]
+            assert row[4] == "12"
+
+
+def test_a_run_that_stops_keeps_its_last_error(capsys):
+    arguments = [*SMALL, "--method", "svd", "--device", "Ideal", "--plot", "a.svg"]
+    assert main(["program", *arguments]) == 0
+    shown = capsys.readouterr().out
+    assert "svd: The read error fell below the tolerance." in shown
+    row = next(line.split() for line in shown.splitlines() if line.split()[:1] == ["svd"])
+    assert row[2] == row[3]
+    assert row[4] == "2", "as many steps as the rank"
+
+
+def test_target_from_a_file(folder, capsys):
+    np.savez(folder / "layers.npz", first=np.full((3, 4), 0.7), second=np.ones((2, 2)))
+    arguments = [
+        "--target",
+        "layers.npz:first",
+        "--method",
+        "gdp",
+        "--device",
+        "soft-bounds",
+        "--set",
+        "w_max=0.5",
+        "mult_noise=false",
+    ]
+    assert main(["program", *arguments, "--steps", "2", "--plot", "a.pdf"]) == 0
+    shown = capsys.readouterr()
+    assert "layers.npz:first, 3 x 4, on soft-bounds" in shown.out
+    assert "warning: 100.00% of target lie outside the device's range" in shown.err
+
+
+def test_a_state_that_is_not_finite_is_an_error(folder, capsys):
+    np.save(folder / "huge.npy", np.full((3, 4), 3e38))
+    assert main(["program", "--target", "huge.npy", "--method", "gdp", "--device", "ideal", "--steps", "2"]) == 1
+    assert "gdp: The read error became NaN or infinite." in capsys.readouterr().out
+
+
+def test_devices(folder, capsys):
+    assert main(["devices"]) == 0
+    shown = capsys.readouterr().out
+    for word in ("constant-step", "exp-step", "ideal", "linear-step", "soft-bounds", "dw_min=0.001", "gamma_up=0.0"):
+        assert word in shown
+    assert (folder / "pulse_response.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["program", "--help"], ["devices", "--help"]])
+def test_help(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert "usage: jaxtile" in shown
+    if arguments[0] == "program":
+        options = (
+            "target",
+            "rows",
+            "cols",
+            "rank",
+            "method",
+            "device",
+            "set",
+            "kappa",
+            "steps",
+            "tolerance",
+            "seed",
+            "out",
+            "plot",
+        )
+        assert all(f"--{option} " in shown for option in options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "Expected one of {program, devices}"),
+        ("programme", "Unrecognized options: programme"),
+        ("program --row 3", "Unrecognized options: --row"),
+        ("program --rows many", "--rows: invalid literal for int() with base 10: 'many'"),
+        ("program --rows 0", "--rows 0 is out of range"),
+        ("program --cols -3", "--cols -3 is out of range"),
+        ("program --rank 0", "--rank 0 is out of range"),
+        ("program --rows 8 --cols 6 --rank 7", "rank=7 is out of range; pass at least 1 and at most 6"),
+        ("program --steps 0", "--steps 0 is out of range"),
+        ("program --seed -1", "--seed -1 is out of range"),
+        ("program --rows 8 --cols 6 --rank 2 --tolerance -1", "tolerance=-1 is out of range; pass a number of at least 0"),
+        ("program --rows 8 --cols 6 --rank 2 --tolerance nan", "tolerance=nan is out of range"),
+        ("program --kappa 0.5", "kappa=0.5 is out of range; pass a number of at least 1"),
+        ("program --method lu", "method 'lu' is unknown; choose from gdp, svd."),
+        ("program --method", "--method needs a name"),
+        ("program --device memristor", "device 'memristor' is unknown; choose from constant-step"),
+        ("program --set dw=1", "parameter of constant-step 'dw' is unknown; choose from dw_min"),
+        ("program --set dw_min", "--set dw_min is not of the form NAME=VALUE"),
+        ("program --set dw_min=-1", "ConstantStep.dw_min=-1 is out of range; pass a number above 0."),
+        ("program --set dw_min=nan", "ConstantStep.dw_min=nan is out of range"),
+        ("program --set dw_min=small", "ConstantStep.dw_min='small' is not a number"),
+        ("program --device linear-step --set mult_noise=2", "LinearStep.mult_noise=2.0 must be True or False"),
+        ("program --device ideal --set dw_min=1", "parameter of ideal 'dw_min' is unknown"),
+        ("program --device ideal --kappa 10", "half_select=ConstantRatio(kappa=10) has nothing to act on"),
+        ("program --target absent.npy", "target absent.npy: there is no such file."),
+        ("program --target empty.npy", "target empty.npy is empty."),
+        ("program --target damaged.npy", "target damaged.npy cannot be read as .npy"),
+        ("program --target nan.csv", "target nan.csv holds 1 of 2 entries that are NaN or infinite"),
+        ("program --target row.txt", "target row.txt is of an unknown kind"),
+        ("program --target vector.npy", "target vector.npy has shape [3]; pass a matrix [out, in]"),
+        ("program --target large.npy", "target holds 4 of 4 entries that are NaN or infinite"),
+        ("program --out r.txt", "--out r.txt is of an unknown kind; pass a file that ends in .npz."),
+        ("program --out absent/r.npz", "--out absent/r.npz is in a folder that does not exist"),
+        ("program --plot p.doc", "--plot p.doc is of an unknown kind"),
+        ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
+    ],
+)
+def test_refusals_are_one_line(folder, capsys, arguments, message):
+    (folder / "empty.npy").touch()
+    (folder / "damaged.npy").write_text("damaged")
+    (folder / "nan.csv").write_text("1,nan")
+    np.save(folder / "vector.npy", np.ones(3))
+    np.save(folder / "large.npy", np.full((2, 2), 1e300))  # not finite in single precision
+    assert main(arguments.split()) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert shown.err.startswith("jaxtile: ")
+    assert message in shown.err
+
+
+def test_as_a_process(folder):
+    command = [sys.executable, "-c", "import sys; from jaxtile.cli import main; sys.exit(main())"]
+    how = {"capture_output": True, "text": True, "timeout": 120, "check": False}
+    how["env"] = os.environ | {"PYTHONPATH": str(Path(jaxtile.__path__[0]).parent)}  # also where it is not installed
+    done = subprocess.run([*command, "program", *SMALL, "--method", "svd"], **how)
+    assert done.returncode == 0, done.stderr
+    assert "Plot: convergence.png" in done.stdout
+    refused = subprocess.run([*command, "program", "--steps", "0"], **how)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,132 @@
+"""Pictures: what is drawn, and with which words."""
+
+import jax
+import jax.numpy as jnp
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+import jaxtile as jt
+from jaxtile import Solution
+
+
+@pytest.fixture(autouse=True)
+def _no_screen():
+    mpl.use("Agg")
+    style = dict(mpl.rcParams)
+    yield
+    assert dict(mpl.rcParams) == style, "a plot changed the global style"
+    plt.close("all")
+
+
+def solution(errors, steps):
+    """A solution with that history of errors; NaN after `steps`, a number for each run."""
+    errors, steps = np.asarray(errors, float), np.asarray(steps)
+    errors = np.where(np.arange(errors.shape[-1]) <= steps[..., None], errors, np.nan)
+    history = {"spectral_error": errors, "full_pulses": np.where(np.isnan(errors), np.nan, 10.0 * np.arange(errors.shape[-1]))}
+    return Solution(tile=None, result=None, stats={"steps": steps}, history=history)
+
+
+def test_convergence_of_one_run():
+    ax = jt.plot.convergence(solution([4, 2, 1, 0.5, 0.25], 4))
+    (line,) = ax.lines
+    np.testing.assert_array_equal(line.get_xydata(), [[0, 4], [1, 2], [2, 1], [3, 0.5], [4, 0.25]])
+    assert ax.get_yscale() == "log"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("pulse steps", "spectral error (weight units)")
+    assert ax.get_legend() is None
+    assert not ax.collections, "one run has no band"
+
+
+def test_a_run_that_stopped_ends_in_a_dot():
+    line, dot = jt.plot.convergence(solution([4, 2, 1, 0.5, 0.25], 2)).lines
+    assert line.get_xydata()[-1].tolist() == dot.get_xydata()[0].tolist() == [2, 1]
+
+
+def test_a_run_that_stopped_keeps_its_last_value_in_the_median():
+    runs = solution([[8, 4, 4, 4], [8, 6, 3, 2], [8, 7, 6, 5]], [1, 3, 3])
+    ax = jt.plot.convergence({"three": runs})
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [8, 6, 4, 4])
+    assert len(ax.collections) == 1
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["three"]
+
+
+def test_leading_axes_are_all_runs():
+    errors = np.random.default_rng(0).uniform(1, 2, (2, 3, 5))
+    ax = jt.plot.convergence(solution(errors, np.full((2, 3), 4)))
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), np.median(errors, axis=(0, 1)))
+
+
+def test_convergence_against_work_into_given_axes():
+    _, given = plt.subplots()
+    ax = jt.plot.convergence({"a": solution([4, 2, 1], 2)}, against="full_pulses", ax=given)
+    assert ax is given
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [0, 10, 20])
+    assert ax.get_xlabel() == "full pulses per cell"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quantity": "error"}, "quantity='error' is unknown; choose one of 'spectral_error'"),
+        ({"against": "time"}, "against='time' is unknown; choose one of 'steps'"),
+        ({"quantity": "read_error"}, "'read_error' was not recorded"),
+    ],
+)
+def test_convergence_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        jt.plot.convergence(solution([4, 2, 1], 2), **options)
+
+
+@pytest.mark.parametrize("device", [jt.device.ConstantStep(dw_min=0.05), jt.device.SoftBounds(dw_min=0.05)])
+def test_pulse_response(device):
+    ax = jt.plot.pulse_response(device, n_cells=3)
+    curves = [line for line in ax.lines if len(line.get_xdata()) == 49]  # 24 up, 24 down
+    assert len(curves) == 4
+    nominal = next(line for line in curves if line.get_label() == "nominal").get_ydata()
+    assert nominal[0] == pytest.approx(-0.6)
+    assert np.all(np.diff(nominal)[:24] > 0)
+    assert np.all(np.diff(nominal)[24:] < 0)
+    assert ax.get_xlabel() == "pulses (24 up, then 24 down)"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cells", "nominal", "bounds"]
+
+
+def test_pulse_response_of_a_constant_step_is_straight():
+    nominal = jt.plot.pulse_response(jt.device.ConstantStep(dw_min=0.05), n_pulses=4, n_cells=0).lines[0].get_ydata()
+    np.testing.assert_allclose(np.diff(nominal), [0.05] * 4 + [-0.05] * 4, atol=1e-6)
+
+
+def test_pulse_response_refuses_what_takes_no_pulses():
+    with pytest.raises(TypeError, match=r"device=Ideal\(\) takes no pulses"):
+        jt.plot.pulse_response(jt.device.Ideal())
+    with pytest.raises(ValueError, match="n_pulses=0"):
+        jt.plot.pulse_response(jt.device.ConstantStep(), n_pulses=0)
+
+
+@pytest.fixture(scope="module")
+def programmed():
+    target = jnp.full((4, 6), 0.2)
+    tile = jt.init(jt.TileConfig(device=jt.device.Ideal()), target.shape, key=jax.random.key(0))
+    return jt.program(tile, target, jt.SVD(solver="exact"), key=jax.random.key(1), max_steps=2), target
+
+
+def test_weight_error(programmed):
+    sol, target = programmed
+    ax = jt.plot.weight_error(sol, target + 0.1)
+    (image,) = ax.images
+    np.testing.assert_allclose(image.get_array(), -0.1, atol=1e-5)
+    assert image.norm.vmin == -image.norm.vmax
+    assert image.colorbar.ax.get_ylabel() == "$W$ - target (weight units)"
+    jt.plot.weight_error(sol, sol.weight)  # no error at all is a picture too
+
+
+def test_weight_error_refuses_several_runs(programmed):
+    sol, target = programmed
+    with pytest.raises(ValueError, match=r"weights \(2, 4, 6\); pass the \[out, in\] of one run"):
+        jt.plot.weight_error(jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), sol), target)
+
+
+def test_a_real_run_can_be_drawn(programmed):
+    ax = jt.plot.convergence(programmed[0], quantity="read_error", against="half_pulses")
+    assert ax.get_ylabel() == "read error (relative to largest)"
+    ax.figure.canvas.draw()
