@@ -167,8 +167,8 @@ def _warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
-    for warning in caught:
-        print(f"jaxtile: warning: {warning.message}", file=sys.stderr)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
+        print(f"jaxtile: warning: {message}", file=sys.stderr)
 
 
 def _table(title: str, runs: dict[str, Run], max_steps: int) -> Table:
