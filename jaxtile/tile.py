@@ -165,7 +165,7 @@ def backward(tile: Tile, d: Float[Array, "... out"], *, key: Key) -> Float[Array
 def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key) -> Float[Array, "... line"]:
     vectors = as_vectors(name, vectors, weight.shape[1], weight.dtype)
     flat = vectors.reshape(-1, vectors.shape[-1])
-    return _jit_read(io, weight, flat, as_key(key)).reshape(*vectors.shape[:-1], -1)
+    return _jit_read(io, weight, flat, as_key(key)).reshape(*vectors.shape[:-1], weight.shape[0])
 
 
 _jit_read = eqx.filter_jit(read)

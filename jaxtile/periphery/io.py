@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._loop import iterate
+from .._numerics import divide
 from .._random import Source, normal, numbers, stream
 from .._types import Checked, Key, Scalar, Weight, flag, number
 from .bound_management import Iterative
@@ -108,5 +109,5 @@ def _step(res: Scalar, bound: Scalar) -> Scalar:
 
 def _quantise(value: Float[Array, "..."], step: Scalar) -> Float[Array, "..."]:
     """Round to multiples of `step`, half to even; the gradient passes straight through."""
-    rounded = jnp.where(step > 0, jnp.rint(value / jnp.where(step > 0, step, 1)) * step, value)
+    rounded = jnp.where(step > 0, jnp.rint(divide(value, jnp.where(step > 0, step, 1))) * step, value)
     return jax.lax.stop_gradient(rounded) + (value - jax.lax.stop_gradient(value))

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
+from .._numerics import divide
 from .._random import numbers, uniform
 from .._types import Checked, Key, Scalar, flag, number, whole
 
@@ -192,7 +193,7 @@ class AbstractTrainPulse(AbstractPulse):
         x_max, d_max = jnp.max(jnp.abs(x)), jnp.max(jnp.abs(d)) * self.um_grad_scale
         silent = (x_max == 0) | (d_max == 0) | (learning_rate == 0)
         x_max, d_max, rate = (jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate))
-        k = rate * x_max * d_max / granularity
+        k = divide(rate * x_max * d_max, granularity)  # in lanes, too, where the granularity is one number for all
         needed = jnp.maximum(k, 1) if self.mean_field else jnp.ceil(k)
         length = jnp.minimum(needed, desired) if self.update_bl_management else desired
         d_scale = x_scale = jnp.sqrt(rate / (granularity * length))
@@ -211,4 +212,4 @@ def on_grid(line: Coded, res: Scalar, round_key: Key | None) -> Float[Array, " l
     """Probabilities rounded to multiples of `res` (0: left as they are): to even, or at random in proportion if a key is given."""
     step = jnp.where(res > 0, res, 1)
     shift = 0 if round_key is None else (uniform(round_key, line.number) - 0.5).astype(line.p.dtype)
-    return jnp.where(res > 0, jnp.rint(line.p / step + shift) * step, line.p)
+    return jnp.where(res > 0, jnp.rint(divide(line.p, step) + shift) * step, line.p)

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._numerics import divide
 from .._random import Source, stream
 from .._types import Key, Scalar, flag, number
 from .base import AbstractTrainPulse, Coded, Counts, on_grid
@@ -28,5 +29,5 @@ class MeanCount(AbstractTrainPulse):
             return jnp.minimum(jnp.rint(length * p), length)
 
         x_count, d_count = count(x, Source.X_ROUND), count(d, Source.D_ROUND)
-        both = jnp.rint((d_count / jnp.maximum(length, 1))[:, None] * x_count[None, :])
+        both = jnp.rint(divide(d_count, jnp.maximum(length, 1))[:, None] * x_count[None, :])
         return Counts.whole(x_count, d_count, both, x.sign, d.sign)

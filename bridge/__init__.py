@@ -1,0 +1,30 @@
+"""jaxtile inside aihwkit: a simulator tile, its configuration, programming methods, and translators of configurations and chips."""
+
+from ._check import check_installation
+
+check_installation()
+
+# What follows imports aihwkit, whose absence or mismatch with torch the check has explained.
+from .config import tile_config as tile_config  # noqa: E402
+from .module import RealisticTile as RealisticTile  # noqa: E402
+from .module import RPUConfigWithProgram as RPUConfigWithProgram  # noqa: E402
+from .programming import Programmed as Programmed  # noqa: E402
+from .programming import program_weights_gdp as program_weights_gdp  # noqa: E402
+from .programming import program_weights_gdp2 as program_weights_gdp2  # noqa: E402
+from .programming import program_weights_svd as program_weights_svd  # noqa: E402
+from .tile import HalfSelectedSimulatorTile as HalfSelectedSimulatorTile  # noqa: E402
+from .transfer import from_analog_tile as from_analog_tile  # noqa: E402
+from .transfer import to_analog_tile as to_analog_tile  # noqa: E402
+
+__all__ = [
+    "HalfSelectedSimulatorTile",
+    "Programmed",
+    "RPUConfigWithProgram",
+    "RealisticTile",
+    "from_analog_tile",
+    "program_weights_gdp",
+    "program_weights_gdp2",
+    "program_weights_svd",
+    "tile_config",
+    "to_analog_tile",
+]

@@ -1,0 +1,116 @@
+"""The tile module with its periphery, and the configuration that builds it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from aihwkit.exceptions import AnalogBiasConfigError, ConfigError, TileError
+from aihwkit.simulator.configs.devices import ConstantStepDevice
+from aihwkit.simulator.parameters.enums import WeightClipType, WeightRemapType
+from aihwkit.simulator.parameters.inference import WeightClipParameter, WeightModifierParameter, WeightRemapParameter
+from aihwkit.simulator.parameters.training import UpdateParameters
+from aihwkit.simulator.tiles.base import SimulatorTileWrapper
+from aihwkit.simulator.tiles.custom import CustomRPUConfig, CustomTile
+from aihwkit.simulator.tiles.inference import InferenceTileWithPeriphery
+from aihwkit.simulator.tiles.module import TileModule
+from aihwkit.simulator.tiles.rpucuda import RPUCudaSimulatorTileWrapper
+
+from jaxtile.half_select import AbstractHalfSelect
+
+from .programming import program_weights_gdp
+from .tile import HalfSelectedSimulatorTile
+
+__all__ = ["RPUConfigWithProgram", "RealisticTile"]
+
+
+class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper):
+    """A tile module (input range, weight scaling, digital bias) around a `HalfSelectedSimulatorTile`, programmed by pulses."""
+
+    supports_indexed = False
+    supports_ddp = False
+
+    def __init__(
+        self,
+        out_size: int,
+        in_size: int,
+        rpu_config: "RPUConfigWithProgram | None" = None,
+        bias: bool = False,
+        in_trans: bool = False,
+        out_trans: bool = False,
+    ):
+        if in_trans or out_trans:
+            raise TileError("Transposed inputs or outputs are not supported.")
+        rpu_config = RPUConfigWithProgram() if rpu_config is None else rpu_config
+        if bias and not rpu_config.mapping.digital_bias:
+            raise AnalogBiasConfigError("An analog bias is not supported: use mapping.digital_bias=True.")
+        TileModule.__init__(self)
+        SimulatorTileWrapper.__init__(self, out_size, in_size, rpu_config, bias, in_trans, out_trans, torch_update=True)
+        InferenceTileWithPeriphery.__init__(self)
+
+    # The custom tile's own: build the simulator tile of the configuration, and read through it.
+    _create_simulator_tile = CustomTile._create_simulator_tile
+    forward = CustomTile.forward
+    # The C++ wrapper's own: they call the methods of the simulator tile that have these names.
+    decay_weights = RPUCudaSimulatorTileWrapper.decay_weights
+    diffuse_weights = RPUCudaSimulatorTileWrapper.diffuse_weights
+    reset_columns = RPUCudaSimulatorTileWrapper.reset_columns
+    reset = RPUCudaSimulatorTileWrapper.reset
+
+    def _recreate_simulator_tile(self, x_size: int, d_size: int, rpu_config: Any) -> HalfSelectedSimulatorTile:
+        # Loading a state replaces the fresh chip's devices; that there was one must not show in torch's random numbers.
+        with torch.random.fork_rng(devices=[]):
+            return self._create_simulator_tile(x_size, d_size, rpu_config)
+
+    def program_weights(self, *args: Any, noise_model: Any = None, **kwargs: Any) -> Any:
+        """Program the weights that were set, by the method of the configuration (`rpu_config.program_weights`)."""
+        if noise_model is not None:
+            raise ConfigError(f"noise_model={noise_model!r}: this tile is programmed by pulses, not by a noise model.")
+        if self.rpu_config.program_weights is None:
+            raise ConfigError("rpu_config.program_weights is None: set it to a method such as bridge.program_weights_gdp.")
+        return self.rpu_config.program_weights(self, *args, **kwargs)
+
+    @torch.no_grad()
+    def post_update_step(self) -> None:
+        """Diffuse, decay, clip, remap and modify the weights, once per optimizer step, in aihwkit's order.
+
+        The parent would hand C++ objects to the tile; this one reads the configuration itself.
+        """
+        config = self.rpu_config
+        if config.device.requires_diffusion():
+            self.tile.diffuse_weights()
+        if config.device.requires_decay():
+            self.tile.decay_weights()
+        if config.clip.type != WeightClipType.NONE:
+            self.tile.clip_weights(config.clip)
+        if config.remap.type != WeightRemapType.NONE:
+            self.set_scales(self.tile.remap_weights(config.remap, self.get_scales()))
+        self.tile.modify_weights(config.modifier)
+        if hasattr(self, "_sync_analog_ctx_weights"):  # from aihwkit 1.2 on, the context shows a copy of the weights
+            self._sync_analog_ctx_weights()
+
+
+@dataclass
+class RPUConfigWithProgram(CustomRPUConfig):
+    """Configuration of a `RealisticTile`: aihwkit's fields and defaults, and those of jaxtile.
+
+    Attributes:
+        program_weights: how weights are programmed, a function of the tile module.
+        device, update: as in aihwkit's `SingleRPUConfig`.
+        half_select: what half-selected cells suffer; None: nothing.
+        order: how jaxtile executes the pulses of one vector: "aggregate", or "slot" by slot, which is exact and slow.
+        clip, remap, modifier: as in aihwkit's `InferenceRPUConfig`.
+
+    The other fields are those of `CustomRPUConfig`.
+    """
+
+    tile_class: type = RealisticTile
+    simulator_tile_class: type = HalfSelectedSimulatorTile
+    program_weights: Callable[..., Any] | None = program_weights_gdp
+    device: Any = field(default_factory=ConstantStepDevice)
+    update: UpdateParameters = field(default_factory=UpdateParameters)
+    half_select: AbstractHalfSelect | None = None
+    order: Literal["aggregate", "slot"] = "aggregate"
+    clip: WeightClipParameter = field(default_factory=WeightClipParameter)
+    remap: WeightRemapParameter = field(default_factory=WeightRemapParameter)
+    modifier: WeightModifierParameter = field(default_factory=WeightModifierParameter)

@@ -1,0 +1,244 @@
+"""An aihwkit simulator tile whose physics is jaxtile."""
+
+from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from aihwkit.exceptions import AnalogBiasConfigError, ConfigError, TileError
+from aihwkit.simulator.parameters.enums import WeightModifierType
+from aihwkit.simulator.parameters.inference import WeightClipParameter, WeightModifierParameter, WeightRemapParameter
+from aihwkit.simulator.tiles.base import SimulatorTile
+from torch import Tensor
+
+import jaxtile as jt
+
+from ._convert import fresh_seed, to_inputs, to_jax, to_torch
+from .config import tile_config
+from .hidden import from_hidden, hidden_names, to_hidden
+from .weights import clipped, modified, remapped
+
+__all__ = ["HalfSelectedSimulatorTile"]
+
+
+class HalfSelectedSimulatorTile(SimulatorTile):
+    """A simulator tile that aihwkit's layers, optimizers and tile modules drive.
+
+    It owns a `jaxtile.Tile`, the key of its random stream and the number of draws made from it; every call that needs randomness
+    uses `fold_in(key, number)`. The devices are fabricated once, from `device.construction_seed` if that is not 0.
+
+    Attributes:
+        jax_tile: the tile as it stands.
+        jax_modified: the weights of training reads, if a modifier is at work.
+    """
+
+    def __init__(self, x_size: int, d_size: int, rpu_config: Any, bias: bool = False):
+        if bias:
+            raise AnalogBiasConfigError("An analog bias is not supported: use mapping.digital_bias=True.")
+        config, chip, stream = tile_config(rpu_config), fresh_seed(), fresh_seed()
+        chip = getattr(rpu_config.device, "construction_seed", 0) or chip
+        self.jax_tile: jt.Tile = jt.init(config, (d_size, x_size), key=jr.key(chip))
+        self.jax_modified: jax.Array | None = None
+        self._key = jr.key(stream)
+        self._calls = 0
+        self._learning_rate = 0.1
+        self._read_during_test = False
+        self._settings = deepcopy(_changeable(rpu_config))
+
+    def set_config(self, rpu_config: Any) -> None:
+        """Follow a change of the read and update parameters. Devices and half-selection are fabricated: they stay as they are."""
+        if _changeable(rpu_config) == self._settings:
+            return
+        new, old = tile_config(rpu_config), self.jax_tile.config
+        if new.pulse.uses_device != old.pulse.uses_device:
+            raise ConfigError("update.pulse_type cannot change to or from NONE, which takes devices as ideal: build a new tile.")
+        config = jt.TileConfig(old.device, new.pulse, old.half_select, new.forward, new.backward)
+        self.jax_tile = eqx.tree_at(lambda tile: tile.config, self.jax_tile, config)
+        self._settings = deepcopy(_changeable(rpu_config))
+
+    # Reading and writing.
+
+    def forward(
+        self,
+        x_input: Tensor,
+        bias: bool = False,
+        in_trans: bool = False,
+        out_trans: bool = False,
+        is_test: bool = False,
+        non_blocking: bool = False,
+    ) -> Tensor:
+        """Read `[..., in]` to `[..., out]`."""
+        _refuse_transposed(bias, in_trans, out_trans)
+        tile = self._tile_to_read(is_test=is_test)
+        return to_torch(jt.forward(tile, to_jax(x_input), key=self._draw()), like=x_input)
+
+    def backward(
+        self, d_input: Tensor, bias: bool = False, in_trans: bool = False, out_trans: bool = False, non_blocking: bool = False
+    ) -> Tensor:
+        """Read `[..., out]` to `[..., in]`, the other way round."""
+        _refuse_transposed(bias, in_trans, out_trans)
+        tile = self._tile_to_read(is_test=False)
+        return to_torch(jt.backward(tile, to_jax(d_input), key=self._draw()), like=d_input)
+
+    def update(
+        self,
+        x_input: Tensor,
+        d_input: Tensor,
+        bias: bool = False,
+        in_trans: bool = False,
+        out_trans: bool = False,
+        non_blocking: bool = False,
+    ) -> None:
+        """Send the pulses of `[..., in]` and `[..., out]`, one pair of vectors after another."""
+        _refuse_transposed(bias, in_trans, out_trans)
+        if x_input.numel() == 0:
+            return
+        x = to_inputs(x_input.reshape(-1, x_input.shape[-1]))
+        d = to_jax(d_input.reshape(-1, d_input.shape[-1]))
+        self.jax_tile = jt.update(self.jax_tile, x, d, learning_rate=self._learning_rate, key=self._draw())
+
+    def get_weights(self, as_ref: bool = False) -> Tensor:
+        """A copy of the weights, on the CPU; there is no tensor to refer to."""
+        return to_torch(self.jax_tile.weight)
+
+    def set_weights(self, weight: Tensor) -> None:
+        """Put weights in exactly, clipped to what each device can hold."""
+        self._put(to_jax(weight))
+
+    def set_weights_uniform_random(self, bmin: float, bmax: float) -> None:
+        """Put in uniform random weights between two numbers, clipped to what each device can hold."""
+        low, high = min(bmin, bmax), max(bmin, bmax)
+        self._put(jr.uniform(self._draw(), self.jax_tile.shape, self.jax_tile.weight.dtype, low, high))
+
+    # Once per optimizer step, or on demand.
+
+    def decay_weights(self, alpha: float = 1.0) -> None:
+        """Let every device decay, once or a fraction or multiple of that."""
+        self.jax_tile = jt.decay(self.jax_tile, alpha=alpha)
+
+    def diffuse_weights(self) -> None:
+        """Let every device diffuse once."""
+        self.jax_tile = jt.diffuse(self.jax_tile, key=self._draw())
+
+    def reset_columns(self, start: int, n_columns: int, probability: float) -> None:
+        """Reset the devices of `n_columns` columns from `start` on and around the end (-1: of all), each with a probability."""
+        width = self.get_x_size()
+        columns = (start + np.arange(width if n_columns < 0 else n_columns)) % width
+        self.jax_tile = jt.reset(self.jax_tile, jnp.asarray(columns), probability=probability, key=self._draw())
+
+    def clip_weights(self, clip: WeightClipParameter) -> None:
+        """Clip the weights."""
+        self._put(clipped(self.jax_tile.weight, clip))
+
+    def remap_weights(self, remap: WeightRemapParameter, scales: Tensor) -> Tensor:
+        """Stretch the weights to the range of the array; returns the scales of the outputs that make up for it."""
+        weight, new_scales = remapped(self.jax_tile.weight, to_jax(scales), remap)
+        self._put(weight)
+        return to_torch(new_scales, like=scales)
+
+    def modify_weights(self, modifier: WeightModifierParameter) -> None:
+        """Draw the modified weights that training reads see until the next call; updates act on the true ones."""
+        self.jax_modified = None
+        self._read_during_test = modifier.enable_during_test
+        if modifier.type not in (WeightModifierType.NONE, WeightModifierType.COPY) or modifier.pdrop > 0:
+            self.jax_modified = modified(self.jax_tile.weight, modifier, self._draw())
+
+    # What it is made of, and its state.
+
+    def get_x_size(self) -> int:
+        return self.jax_tile.shape[1]
+
+    def get_d_size(self) -> int:
+        return self.jax_tile.shape[0]
+
+    def get_brief_info(self) -> str:
+        return f"{type(self).__name__}({self.jax_tile!r})"
+
+    def get_meta_parameters(self) -> Any:
+        """The read and update parameters in use, under the names of the C++ tile."""
+        forward_io, backward_io, update = self._settings
+        return SimpleNamespace(forward_io=forward_io, backward_io=backward_io, update=update)
+
+    def get_learning_rate(self) -> float:
+        return self._learning_rate
+
+    def set_learning_rate(self, learning_rate: float | None) -> None:
+        """Set the learning rate; None keeps it."""
+        if learning_rate is not None:
+            if learning_rate < 0:
+                raise TileError(f"learning_rate={learning_rate!r} must not be negative: reverse the sign of d instead.")
+            self._learning_rate = float(learning_rate)
+
+    def get_hidden_parameter_names(self) -> list[str]:
+        return hidden_names(self.jax_tile.cells)
+
+    def get_hidden_parameters(self) -> Tensor:
+        """The realised devices, `[name, out, in]`."""
+        return to_torch(to_hidden(self.jax_tile.cells))
+
+    def set_hidden_parameters(self, params: Tensor) -> None:
+        """Become the chip with these devices; the weights are clipped to what they can hold."""
+        cells = from_hidden(self.jax_tile.cells, to_jax(params))
+        self.jax_tile = eqx.tree_at(lambda tile: tile.cells, self.jax_tile, cells)
+        self._put(self.jax_tile.weight)
+
+    def dump_extra(self) -> dict[str, np.ndarray]:
+        """What hidden parameters and weights leave out, as arrays: where the random stream stands, counters, modified weights."""
+        modified_weight = np.zeros(0) if self.jax_modified is None else self.jax_modified
+        return {
+            "bridge.random_key": np.array(jr.key_data(self._key)),
+            "bridge.random_calls": np.array([self._calls], np.int64),
+            "bridge.pulses": np.array([self.jax_tile.full_pulses, self.jax_tile.half_pulses]),
+            "bridge.modified_weight": np.array(modified_weight),
+            "bridge.read_during_test": np.array([self._read_during_test]),
+        }
+
+    def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
+        """Take up a state of `dump_extra`; keys of another kind of tile are ignored.
+
+        Raises:
+            RuntimeError: `strict`, and a key is missing.
+        """
+        missing = self.dump_extra().keys() - extra.keys()
+        if missing:
+            if strict:
+                raise RuntimeError(f"The state lacks {', '.join(sorted(missing))}.")
+            return
+        self._key = jr.wrap_key_data(jnp.asarray(extra["bridge.random_key"], "uint32"))
+        self._calls = int(extra["bridge.random_calls"][0])
+        full, half = jnp.asarray(extra["bridge.pulses"], self.jax_tile.full_pulses.dtype)
+        self.jax_tile = eqx.tree_at(lambda tile: (tile.full_pulses, tile.half_pulses), self.jax_tile, (full, half))
+        weight = jnp.asarray(extra["bridge.modified_weight"], self.jax_tile.weight.dtype)
+        self.jax_modified = weight if weight.size else None
+        self._read_during_test = bool(extra["bridge.read_during_test"][0])
+
+    def _put(self, weight: jax.Array) -> None:
+        tile = self.jax_tile
+        if weight.shape != tile.shape:
+            raise TileError(f"weights have shape {tuple(weight.shape)}; the tile is [out, in] = {tile.shape}.")
+        # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first write memory that is not initialised.
+        self.jax_tile = eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
+
+    def _draw(self) -> jax.Array:
+        """The key of the next draw."""
+        key = jr.fold_in(self._key, np.uint32(self._calls))
+        self._calls += 1
+        return key
+
+    def _tile_to_read(self, *, is_test: bool) -> jt.Tile:
+        if self.jax_modified is None or (is_test and not self._read_during_test):
+            return self.jax_tile
+        return eqx.tree_at(lambda tile: tile.weight, self.jax_tile, self.jax_modified)
+
+
+def _changeable(rpu_config: Any) -> tuple[Any, Any, Any]:
+    return rpu_config.forward, rpu_config.backward, rpu_config.update
+
+
+def _refuse_transposed(bias: bool, in_trans: bool, out_trans: bool) -> None:  # noqa: FBT001 (aihwkit's order of arguments)
+    if bias or in_trans or out_trans:
+        raise TileError("An analog bias and transposed inputs or outputs are not supported.")

@@ -1,0 +1,80 @@
+"""A fabricated chip, carried from one simulator to the other with its very devices."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+from aihwkit.exceptions import ConfigError
+from aihwkit.simulator.configs import SingleRPUConfig
+
+import jaxtile as jt
+
+from ._convert import to_jax, to_torch
+from .config import aihwkit_device, aihwkit_io, aihwkit_update, tile_config
+from .hidden import from_hidden, hidden_names, to_hidden
+
+__all__ = ["from_analog_tile", "to_analog_tile"]
+
+_GRANULARITY = "rpu.rpu_device.weight_granularity"
+
+
+def from_analog_tile(analog_tile: Any) -> jt.Tile:
+    """The chip in a tile module of aihwkit: its configuration, the very devices that were drawn, and the weights.
+
+    Args:
+        analog_tile: a tile module, such as `AnalogTile` or `RealisticTile`.
+
+    Raises:
+        ConfigError: it has something that jaxtile does not have.
+    """
+    source = analog_tile.tile
+    shape = (source.get_d_size(), source.get_x_size())
+    tile = jt.init(tile_config(analog_tile.rpu_config), shape, key=jr.key(0))
+    names = hidden_names(tile.cells)
+    if list(source.get_hidden_parameter_names()) != names:
+        raise ConfigError(f"the tile has hidden parameters {source.get_hidden_parameter_names()}; jaxtile's devices have {names}.")
+    cells = from_hidden(tile.cells, to_jax(source.get_hidden_parameters()))
+    tile = eqx.tree_at(lambda t: (t.cells, t.weight), tile, (cells, to_jax(source.get_weights())))
+    # The size of step that pulse trains are planned with is a number of the C++ tile, which may differ from the configuration's.
+    planned = (source.dump_extra() or {}).get(_GRANULARITY)
+    if planned:
+        dw_min = tile.device.dw_min * (planned[0] / tile.device.granularity())
+        tile = eqx.tree_at(lambda t: t.config.device.dw_min, tile, jnp.asarray(dw_min, tile.device.dw_min.dtype))
+    return tile
+
+
+def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
+    """A tile module of aihwkit that holds this chip: its devices, its weights, and the size of step that trains are planned with.
+
+    Args:
+        tile: the chip.
+        rpu_config: what to build; None: aihwkit's C++ `AnalogTile` with the chip's own configuration.
+
+    Raises:
+        ConfigError: aihwkit has nothing like it.
+    """
+    if rpu_config is None:
+        config = tile.config
+        if config.half_select is not None:
+            raise ConfigError(
+                f"half_select={config.half_select!r}: aihwkit's own tiles have no half-selection; pass rpu_config="
+                "RPUConfigWithProgram(half_select=...)."
+            )
+        rpu_config = SingleRPUConfig(
+            device=aihwkit_device(config.device),
+            update=aihwkit_update(config.pulse),
+            forward=aihwkit_io(config.forward),
+            backward=aihwkit_io(config.backward),
+        )
+    analog_tile = rpu_config.tile_class(*tile.shape, rpu_config, bias=False)
+    target, names = analog_tile.tile, hidden_names(tile.cells)
+    if list(target.get_hidden_parameter_names()) != names:
+        raise ConfigError(f"the chip has hidden parameters {names}; that tile's are {target.get_hidden_parameter_names()}.")
+    planned = (target.dump_extra() or {}).get(_GRANULARITY)
+    if names:
+        target.set_hidden_parameters(to_torch(to_hidden(tile.cells)))
+    target.set_weights(to_torch(tile.weight))
+    if planned:  # which aihwkit changes to the mean of the devices if they are far from the configuration's
+        target.load_extra({_GRANULARITY: planned}, False)
+    return analog_tile

@@ -1,0 +1,175 @@
+"""Configurations go over field by field: total or loud."""
+
+import dataclasses
+import math
+import operator
+
+import jax
+import pytest
+from aihwkit.exceptions import ConfigError
+from aihwkit.simulator.configs import InferenceRPUConfig, SingleRPUConfig, UnitCellRPUConfig
+from aihwkit.simulator.configs.configs import FloatingPointRPUConfig
+from aihwkit.simulator.configs.devices import SoftBoundsPmaxDevice, SoftBoundsReferenceDevice
+from aihwkit.simulator.parameters.enums import (
+    AnalogMVType,
+    BoundManagementType,
+    NoiseManagementType,
+    PulseType,
+    RPUDataType,
+    WeightNoiseType,
+)
+from aihwkit.simulator.parameters.inference import DriftParameter
+from aihwkit.simulator.parameters.io import IOParameters
+from aihwkit.simulator.parameters.runtime import RuntimeParameter
+from aihwkit.simulator.parameters.training import UpdateParameters
+from aihwkit.simulator.presets.devices import EcRamPresetDevice, GokmenVlasovPresetDevice, ReRamESPresetDevice
+from chips import DEVICES
+
+import jaxtile as jt
+from bridge import RPUConfigWithProgram, tile_config
+
+PULSES = {
+    PulseType.NONE: jt.pulse.NoPulse,
+    PulseType.NONE_WITH_DEVICE: jt.pulse.NoneWithDevice,
+    PulseType.STOCHASTIC_COMPRESSED: jt.pulse.StochasticCompressed,
+    PulseType.STOCHASTIC: jt.pulse.Stochastic,
+    PulseType.MEAN_COUNT: jt.pulse.MeanCount,
+    PulseType.DETERMINISTIC_IMPLICIT: jt.pulse.DeterministicImplicit,
+}
+
+
+def changed(field, value):
+    """Another value for a field, inside its range."""
+    others = {
+        AnalogMVType: AnalogMVType.POS_NEG_SEPARATE,
+        NoiseManagementType: NoiseManagementType.MAX,
+        BoundManagementType: BoundManagementType.ITERATIVE_WORST_CASE,
+        WeightNoiseType: WeightNoiseType.PCM_READ,
+        PulseType: PulseType.MEAN_COUNT,
+        DriftParameter: DriftParameter(nu=0.1),
+    }
+    if type(value) in others:
+        return others[type(value)]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 3
+    return value * 0.75 if value else 0.25
+
+
+def same(a, b):
+    return jax.tree.structure(a) == jax.tree.structure(b) and all(map(operator.eq, jax.tree.leaves(a), jax.tree.leaves(b)))
+
+
+# Fields without a meaning for this pulse type, here and in aihwkit, or that are no property of the hardware.
+INERT = {"construction_seed", "fixed_bl", "x_res_implicit", "d_res_implicit"}
+
+
+@pytest.mark.parametrize("name", [*DEVICES, "update", "forward", "backward"])
+def test_every_field_is_translated_or_refused_by_name(name):
+    def config(part):
+        where = name if name in ("update", "forward", "backward") else "device"
+        return tile_config(SingleRPUConfig(**{where: part}))
+
+    part = {"update": UpdateParameters, "forward": IOParameters, "backward": IOParameters}.get(name) or DEVICES[name]
+    default, seen = config(part()), 0
+    for field in dataclasses.fields(part()):
+        altered = part()
+        setattr(altered, field.name, changed(field.name, getattr(altered, field.name)))
+        translated, refusal = translate(config, altered)
+        if refusal is None:
+            seen += 1
+            assert (field.name in INERT) == same(translated, default), field.name
+        else:
+            assert field.name in refusal
+    assert seen > 0
+
+
+def translate(config, part):
+    try:
+        return config(part), None
+    except (ConfigError, ValueError) as error:
+        return None, str(error)
+
+
+@pytest.mark.parametrize("device", ["ideal", "constant", "linear", "soft bounds", "exp"])
+def test_defaults_are_jaxtiles(device):
+    numbers = {"gamma_up": 0.5, "gamma_down": 0.6} if "linear" in device else {}
+    kinds = {"ideal": "Ideal", "constant": "ConstantStep", "linear": "LinearStep", "soft bounds": "SoftBounds", "exp": "ExpStep"}
+    expected = getattr(jt.device, kinds[device])(**numbers)
+    assert same(tile_config(SingleRPUConfig(device=DEVICES[device]())), jt.TileConfig(device=expected))
+
+
+@pytest.mark.parametrize("pulse_type", PulseType)
+def test_pulse_types(pulse_type):
+    pulse = tile_config(SingleRPUConfig(update=UpdateParameters(pulse_type=pulse_type, desired_bl=12))).pulse
+    assert type(pulse) is PULSES[pulse_type]
+    assert not pulse.sends_pulses or pulse.desired_bl == 12
+
+
+def test_grids_of_zero_or_less_are_none():
+    update = UpdateParameters(pulse_type=PulseType.DETERMINISTIC_IMPLICIT, x_res_implicit=-1, d_res_implicit=0.1)
+    pulse = tile_config(SingleRPUConfig(update=update)).pulse
+    assert float(pulse.x_res_implicit) == 0
+    assert float(pulse.d_res_implicit) == pytest.approx(0.1)
+
+
+def test_read_parameters():
+    io = IOParameters(
+        inp_res=-1, out_bound=0, noise_management=NoiseManagementType.NONE, bound_management=BoundManagementType.NONE, nm_thres=0.0
+    )
+    config = tile_config(SingleRPUConfig(forward=io, backward=IOParameters(mv_type=AnalogMVType.IDEAL, out_noise=1.0)))
+    assert math.isinf(config.forward.out_bound)
+    assert float(config.forward.out_res) == 0
+    assert config.forward.noise_management is None
+    assert config.forward.bound_management is None
+    assert config.backward.is_perfect
+    with pytest.raises(ConfigError, match=r"forward\.out_scale=2"):
+        tile_config(SingleRPUConfig(forward=IOParameters(is_perfect=True, out_scale=2.0)))
+
+
+def test_jaxtiles_own_fields():
+    half_select = jt.half_select.ConstantRatio(kappa=30.0)
+    config = tile_config(RPUConfigWithProgram(half_select=half_select, order="slot"))
+    assert config.half_select is half_select
+    assert config.device.order == "slot"
+
+
+def test_presets():
+    assert float(tile_config(SingleRPUConfig(device=GokmenVlasovPresetDevice())).device.up_down_dtod) == pytest.approx(0.01)
+    assert isinstance(tile_config(SingleRPUConfig(device=EcRamPresetDevice())).device, jt.device.LinearStep)
+    with pytest.raises(ConfigError, match=r"device\.write_noise_std=75"):  # its default, but not that of the device it presets
+        tile_config(SingleRPUConfig(device=ReRamESPresetDevice()))
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        (FloatingPointRPUConfig(), "update"),
+        (UnitCellRPUConfig(), "device='UnitCell'"),
+        (SingleRPUConfig(device=SoftBoundsReferenceDevice()), "SoftBoundsReferenceDevice"),
+        (SingleRPUConfig(device=SoftBoundsPmaxDevice()), r"device\.p_max"),
+        (SingleRPUConfig(update=UpdateParameters(update_bl_management=False, fixed_bl=False)), r"update\.fixed_bl"),
+        (SingleRPUConfig(update=UpdateParameters(res=4)), "res=4"),
+        (SingleRPUConfig(runtime=RuntimeParameter(data_type=RPUDataType.DOUBLE)), "data_type"),
+        (SingleRPUConfig(update=IOParameters()), "update='IOParameters'"),
+        (SingleRPUConfig(forward=UpdateParameters()), "forward='UpdateParameters'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_refusals_name_what_they_refuse(config, named):
+    with pytest.raises((ConfigError, ValueError), match=named):
+        tile_config(config)
+
+
+def test_a_misspelt_field_is_refused():
+    config = SingleRPUConfig()
+    config.device.dw_mim = 0.1
+    with pytest.raises(ConfigError, match=r"device\.dw_mim"):
+        tile_config(config)
+
+
+def test_an_inference_configuration_has_ideal_devices():
+    config = tile_config(InferenceRPUConfig())
+    assert isinstance(config.device, jt.device.Ideal)
+    assert config.backward.is_perfect

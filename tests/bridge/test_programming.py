@@ -1,0 +1,223 @@
+"""jaxtile's methods, stepped on a tile of either engine."""
+
+import dataclasses
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from aihwkit.simulator.configs import SingleRPUConfig
+from aihwkit.simulator.configs.devices import ConstantStepDevice, IdealDevice
+from aihwkit.simulator.parameters.io import IOParameters
+from aihwkit.simulator.tiles.analog import AnalogTile
+from aihwkit.simulator.tiles.periphery import TileWithPeriphery
+from chips import analog_tile
+
+import jaxtile as jt
+from bridge import (
+    RealisticTile,
+    RPUConfigWithProgram,
+    from_analog_tile,
+    program_weights_gdp,
+    program_weights_gdp2,
+    program_weights_svd,
+    to_analog_tile,
+)
+
+OUT, WIDTH = 12, 20
+PERFECT = IOParameters(is_perfect=True)
+METHODS = {"gdp": program_weights_gdp, "gdp2": program_weights_gdp2, "svd": program_weights_svd}
+
+
+def target(seed=0, rank=4, largest=0.3):
+    rng = np.random.default_rng(seed)
+    low_rank = rng.normal(size=(OUT, rank)) @ rng.normal(size=(rank, WIDTH))
+    return torch.tensor(low_rank / np.abs(low_rank).max() * largest, dtype=torch.float32)
+
+
+def ideal_tile(engine):
+    if engine == "aihwkit":
+        return AnalogTile(OUT, WIDTH, SingleRPUConfig(device=IdealDevice(), forward=PERFECT), bias=False)
+    return RealisticTile(OUT, WIDTH, RPUConfigWithProgram(device=IdealDevice(), forward=PERFECT))
+
+
+def attach(tile, method):
+    tile.program_weights = method.__get__(tile)
+    return tile
+
+
+@pytest.mark.parametrize("engine", ["aihwkit", "jaxtile"])
+@pytest.mark.parametrize("method", METHODS)
+def test_ideal_devices_are_programmed(method, engine):
+    tile = attach(ideal_tile(engine), METHODS[method])
+    tile.set_learning_rate(0.37)
+    tile.tile.set_weights(target())
+    done = tile.program_weights(tolerance=1e-5)
+    torch.testing.assert_close(tile.tile.get_weights(), target(), atol=2e-5, rtol=0)
+    assert done.result == jt.RESULTS.converged
+    assert len(done.spectral_error) == len(done.read_error) == {"gdp": 2, "gdp2": 8, "svd": 5}[method]
+    assert tile.get_learning_rate() == pytest.approx(0.37)
+
+
+@pytest.mark.parametrize("engine", ["aihwkit", "jaxtile"])
+def test_arguments_keep_their_meaning(engine):
+    tile, wanted = ideal_tile(engine), target()
+    start = torch.full((OUT, WIDTH), 0.1)
+
+    def run(method, **arguments):
+        tile.set_weights(wanted)
+        return method(tile, **arguments)
+
+    # A fraction of the error per step, from the given start, over the given inputs.
+    done = run(program_weights_gdp, learning_rate=0.1, max_iter=5, tolerance=None, w_init=start)
+    torch.testing.assert_close(tile.tile.get_weights(), wanted + 0.9**5 * (start - wanted), atol=1e-5, rtol=0)
+    assert len(done.read_error) == 6
+    assert done.result == jt.RESULTS.max_steps_reached
+    x, _ = torch.linalg.qr(torch.randn(WIDTH, WIDTH))
+    run(program_weights_gdp, x_values=x, learning_rate=0.5, tolerance=1e-3)
+    torch.testing.assert_close(tile.tile.get_weights(), wanted, atol=5e-3, rtol=0)
+    # The reference is what was set, once more and in spite of what was programmed; otherwise it is what the tile holds.
+    tile.tile.set_weights(torch.zeros(OUT, WIDTH))
+    program_weights_gdp(tile)
+    torch.testing.assert_close(tile.tile.get_weights(), wanted, atol=1e-2, rtol=0)
+    tile.tile.set_weights(start)
+    program_weights_gdp(tile, from_reference=False)
+    torch.testing.assert_close(tile.tile.get_weights(), start, atol=1e-3, rtol=0)
+    # Relative to the largest output for GDP, the largest singular value itself for SVD.
+    error = run(program_weights_svd, tolerance=0.2).spectral_error
+    assert error[-1] < 0.2 <= error[-2]
+    # Components up to rank_atol are left out of a decomposition that is walked.
+    sizes = torch.linalg.svdvals(wanted)
+    done = run(program_weights_svd, svd_once=True, tolerance=None, rank_atol=float(sizes[1:3].mean()))
+    assert done.result == jt.RESULTS.stalled
+    assert len(done.spectral_error) == 3
+    assert done.spectral_error[-1] == pytest.approx(float(sizes[2]), rel=1e-3)
+    assert run(program_weights_svd, svd_once=True, rank_atol=None).spectral_error[-1] < 1e-2
+
+
+def test_batches_go_around_and_the_notebooks_window_grows():
+    tile, columns = ideal_tile("jaxtile"), []
+    update = tile.tile.update
+    tile.tile.update = lambda x, d, bias: columns.append(x.argmax(dim=1).tolist()) or update(x, d, bias)
+
+    def batches(**arguments):
+        columns.clear()
+        tile.tile.set_weights(target())
+        program_weights_gdp2(tile, batch_size=8, max_iter=5, tolerance=None, **arguments)
+        return list(columns)
+
+    assert batches() == [[*range(8)], [*range(8, 16)], [*range(16, 20), *range(4)], [*range(4, 12)], [*range(12, 20)]]
+    expected = [[*range(8)], [*range(8, 16)], [*range(16, 20), *range(4)], [*range(12)], [*range(20)]]
+    assert batches(legacy_wrap=True) == expected
+
+
+def test_one_good_batch_does_not_stop_a_run_unless_asked_to():
+    """The first columns are right from the start, the last ones are not."""
+    wanted, tile = target(), ideal_tile("jaxtile")
+    start = wanted.clone()
+    start[:, 10:] = 0
+    tile.tile.set_weights(wanted)
+    assert len(program_weights_gdp2(tile, w_init=start).read_error) > 4
+    torch.testing.assert_close(tile.tile.get_weights(), wanted, atol=1e-3, rtol=0)
+    assert len(program_weights_gdp2(tile, w_init=start, legacy_wrap=True).read_error) == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_to_program(method):
+    """A target of zeros, which makes aihwkit's own method divide by zero."""
+    tile = ideal_tile("jaxtile")
+    tile.set_weights(torch.zeros(OUT, WIDTH))
+    assert METHODS[method](tile).result == jt.RESULTS.converged
+    assert tile.tile.get_weights().abs().max() < 1e-2
+
+
+def test_an_error_leaves_the_learning_rate():
+    tile = ideal_tile("jaxtile")
+    tile.set_learning_rate(0.2)
+    with pytest.raises(ValueError, match="inputs"):
+        program_weights_gdp(tile, x_values=torch.eye(WIDTH + 1))
+    tile.set_weights(target())
+    tile.tile.update = lambda *args: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        program_weights_gdp(tile)
+    assert tile.get_learning_rate() == pytest.approx(0.2)
+
+
+def test_the_error_is_logged(caplog):
+    tile = ideal_tile("jaxtile")
+    tile.set_weights(target())
+    with caplog.at_level(logging.DEBUG, "bridge"):
+        done = tile.program_weights()
+    assert caplog.messages == [f"Error: {error:g}" for error in done.spectral_error]
+
+
+def test_realistic_weights_are_programmed():
+    """`set_weights(realistic=True)` runs the method of the configuration."""
+    tile = RealisticTile(OUT, WIDTH, RPUConfigWithProgram(device=IdealDevice(), program_weights=program_weights_svd))
+    tile.set_weights(target(), realistic=True)
+    weight, _ = tile.get_weights()
+    assert 0 < (weight - target()).abs().max() < 1e-2
+    read, _ = tile.read_weights(over_sampling=20)
+    assert 0 < (read - target()).abs().mean() < 0.02
+
+
+def aihwkits_own(tile):
+    """aihwkit's `program_weights` with the notebook's numbers, recorded as the bridge's methods are."""
+    errors, update = [], tile.tile.update
+    wanted = tile.tile.get_weights()
+
+    class Watched:
+        def __getattr__(self, name):
+            return getattr(original, name)
+
+        def update(self, *args):
+            errors.append(float(np.linalg.norm(original.get_weights() - wanted, 2)))
+            update(*args)
+
+    original, tile.tile = tile.tile, Watched()
+    try:
+        TileWithPeriphery.program_weights(tile, from_reference=False, learning_rate=1.0, max_iter=STEPS + 1, tolerance=None)
+    finally:
+        tile.tile = original
+    return errors
+
+
+SEEDS, STEPS = 10, 20
+RUNS = {
+    "gdp": lambda tile: program_weights_gdp(tile, from_reference=False, max_iter=STEPS, tolerance=None).spectral_error,
+    "gdp2": lambda tile: program_weights_gdp2(tile, max_iter=STEPS, tolerance=None).spectral_error,
+    "svd": lambda tile: program_weights_svd(tile, max_iter=STEPS, tolerance=None).spectral_error,
+    "aihwkit's own": aihwkits_own,
+}
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_both_engines_draw_the_same_curves(run):
+    """Ten chips, each in both engines: the mean curves agree within their standard errors, at every step and on the whole."""
+    curves = {"aihwkit": [], "jaxtile": []}
+    for seed in range(SEEDS):
+        chip = from_analog_tile(analog_tile(OUT, WIDTH, ConstantStepDevice(dw_min=0.005)))
+        for engine, config in (("aihwkit", None), ("jaxtile", RPUConfigWithProgram(device=ConstantStepDevice(dw_min=0.005)))):
+            tile = to_analog_tile(chip, config)
+            tile.tile.set_weights(target(seed, rank=8))
+            curves[engine].append(RUNS[run](tile))
+    ours, theirs = (np.log(np.array(curves[engine])) for engine in ("jaxtile", "aihwkit"))
+    assert ours.shape == theirs.shape == (SEEDS, STEPS + 1)
+    difference = ours - theirs  # of the same chip and target
+    z = difference[:, 1:].mean(axis=0) / (difference[:, 1:].std(axis=0, ddof=1) / np.sqrt(SEEDS))
+    assert np.median(np.abs(z)) < 3
+    assert np.max(np.abs(difference.mean(axis=0))) < 0.25
+    assert np.mean(ours[:, -1]) < np.mean(ours[:, 0]) - 0.5  # there was something to program
+
+
+def test_the_bridges_loop_takes_the_steps_of_jaxtiles():
+    """On a tile without chance, stepping a method from outside is `jaxtile.program`."""
+    tile = ideal_tile("jaxtile")
+    tile.tile.set_weights(target())
+    chip = dataclasses.replace(tile.tile.jax_tile, weight=jnp.zeros((OUT, WIDTH)))
+    done = program_weights_svd(tile, tolerance=None, max_iter=6, w_init=0.0)
+    solution = jt.program(chip, jnp.asarray(target().numpy()), jt.SVD(), key=jax.random.key(0), max_steps=6, tolerance=0.0)
+    np.testing.assert_allclose(done.read_error[:5], solution.history["read_error"][:5], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(done.spectral_error[:5], solution.history["spectral_error"][:5], rtol=2e-3, atol=1e-5)

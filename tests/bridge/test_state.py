@@ -1,0 +1,123 @@
+"""A tile that is saved, pickled, copied or moved is the same chip and goes on with the same random numbers, bit by bit."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from aihwkit.nn import AnalogLinear
+from aihwkit.optim import AnalogSGD
+from aihwkit.simulator.parameters.enums import WeightModifierType
+from aihwkit.simulator.parameters.inference import WeightModifierParameter
+
+import jaxtile as jt
+from bridge import RPUConfigWithProgram
+
+X, Y = torch.rand(6, 4), torch.rand(6, 2)
+
+
+def layer_of(**fields):
+    modifier = WeightModifierParameter(type=WeightModifierType.ADD_NORMAL, std_dev=0.1)
+    half_select = jt.half_select.ConstantRatio(kappa=20.0)
+    return AnalogLinear(4, 2, rpu_config=RPUConfigWithProgram(half_select=half_select, modifier=modifier, **fields))
+
+
+def train(layer, steps):
+    optimizer = AnalogSGD(layer.parameters(), lr=0.1)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss = torch.mean((layer(X) - Y) ** 2)
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+
+
+def everything(layer):
+    tile = layer.analog_module.tile
+    extra = {name: torch.as_tensor(value.astype("float64")) for name, value in tile.dump_extra().items()}
+    return [tile.get_weights(), tile.get_hidden_parameters(), layer.analog_module.bias.detach(), *extra.values()]
+
+
+def through_state_dict(layer):
+    other = layer_of()
+    other.load_state_dict(layer.state_dict())
+    return other
+
+
+def through_file(layer):
+    file = io.BytesIO()
+    torch.save(layer, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+def through_file_of_state(layer):
+    file = io.BytesIO()
+    torch.save(layer.state_dict(), file)
+    file.seek(0)
+    other = layer_of()
+    other.load_state_dict(torch.load(file, weights_only=False))
+    return other
+
+
+def recreated(layer):
+    layer.analog_module.replace_with(layer.analog_module.rpu_config)
+    return layer
+
+
+WAYS = {
+    "state_dict": through_state_dict,
+    "state_dict in a file": through_file_of_state,
+    "pickle": lambda layer: pickle.loads(pickle.dumps(layer)),
+    "deepcopy": copy.deepcopy,
+    "torch.save": through_file,
+    "moved": lambda layer: layer.to(torch.device("cpu")),
+    "replace_with": recreated,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_continued_run_equals_the_unbroken_one(way):
+    layer = layer_of()
+    train(layer, 3)
+    other = WAYS[way](layer)
+    if other is layer:
+        layer = copy.deepcopy(other)
+    loss = train(layer, 3)
+    assert train(other, 3) == loss
+    for a, b in zip(everything(layer), everything(other), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_copy_is_independent():
+    layer = layer_of()
+    other = copy.deepcopy(layer)
+    before = other.analog_module.tile.get_weights()
+    train(layer, 2)
+    assert torch.equal(other.analog_module.tile.get_weights(), before)
+    assert not torch.equal(layer.analog_module.tile.get_weights(), before)
+
+
+def test_loading_does_not_disturb_torchs_random_numbers():
+    layer = layer_of()
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    copy.deepcopy(layer)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_a_state_of_another_kind_of_tile_is_ignored():
+    tile = layer_of().analog_module.tile
+    before = tile.dump_extra()
+    tile.load_extra({"rpu.learning_rate": [0.1]})
+    assert all((before[name] == value).all() for name, value in tile.dump_extra().items())
+
+
+def test_the_configuration_can_be_pickled():
+    config = RPUConfigWithProgram(half_select=jt.half_select.ConstantRatio(kappa=20.0))
+    again = pickle.loads(pickle.dumps(config))
+    assert again.program_weights is config.program_weights
+    assert float(again.half_select.kappa) == 20.0
+    assert "half_select" in str(config)

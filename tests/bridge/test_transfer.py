@@ -1,0 +1,102 @@
+"""Chips go from one simulator to the other and back."""
+
+import jax
+import jax.random as jr
+import numpy as np
+import pytest
+import torch
+from aihwkit.exceptions import ConfigError
+from aihwkit.simulator.parameters.enums import PulseType
+from chips import DEVICES, PULSED, analog_tile, weights_of
+
+import jaxtile as jt
+from bridge import RealisticTile, RPUConfigWithProgram, from_analog_tile, to_analog_tile
+
+WEAK = {"lifetime": 50.0, "lifetime_dtod": 0.2, "diffusion": 0.02, "diffusion_dtod": 0.2, "reset": 0.05, "reset_dtod": 0.02}
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_from_aihwkit_and_back(device):
+    theirs = analog_tile(3, 4, DEVICES[device](**WEAK))
+    chip = from_analog_tile(theirs)
+    back = to_analog_tile(chip)
+    assert torch.equal(back.tile.get_weights(), theirs.tile.get_weights())
+    assert torch.equal(back.tile.get_hidden_parameters(), theirs.tile.get_hidden_parameters())
+    same_leaves(from_analog_tile(back), chip)
+
+
+@pytest.mark.parametrize(
+    "device", [jt.device.Ideal, jt.device.ConstantStep, jt.device.LinearStep, jt.device.SoftBounds, jt.device.ExpStep]
+)
+def test_from_jaxtile_and_back(device):
+    config = jt.TileConfig(
+        device=device(),
+        pulse=jt.pulse.DeterministicImplicit(desired_bl=17, x_res_implicit=0.01),
+        forward=jt.IOParameters(out_noise=0.012, bound_management=None),
+        backward=jt.IOParameters(noise_management=None, inp_res=1 / 254),
+    )
+    chip = jt.init(config, (3, 4), key=jr.key(1))
+    chip = jt.set_weights(chip, jr.uniform(jr.key(2), (3, 4)) * 0.2)
+    same_leaves(from_analog_tile(to_analog_tile(chip)), chip)
+
+
+def same_leaves(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.mark.parametrize("device", PULSED)
+def test_the_planned_step_is_kept(device):
+    """aihwkit replaces `dw_min` by the mean of the imported devices if they are far from it; a chip's own planning goes with it."""
+    theirs = analog_tile(3, 4, DEVICES[device](dw_min_dtod=0.0))
+    hidden = theirs.get_hidden_parameters()
+    for name in ("dwmin_up", "dwmin_down"):
+        hidden[name] *= 2
+    chip = from_analog_tile(theirs)
+    planned = float(chip.device.granularity())
+    theirs.set_hidden_parameters(hidden)
+    replanned = from_analog_tile(theirs)
+    assert float(replanned.device.granularity()) != pytest.approx(planned, rel=0.1)
+    again = from_analog_tile(to_analog_tile(replanned))
+    assert float(again.device.granularity()) == float(replanned.device.granularity())
+    chip = replace_cells(chip, replanned.cells)
+    assert float(from_analog_tile(to_analog_tile(chip)).device.granularity()) == planned
+
+
+def replace_cells(chip, cells):
+    import dataclasses
+
+    return dataclasses.replace(chip, cells=cells)
+
+
+def test_half_selection_needs_a_bridge_tile():
+    half_select = jt.half_select.ConstantRatio(kappa=10.0)
+    chip = jt.init(jt.TileConfig(half_select=half_select), (3, 4), key=jr.key(0))
+    with pytest.raises(ConfigError, match="half_select"):
+        to_analog_tile(chip)
+    tile = to_analog_tile(chip, RPUConfigWithProgram(half_select=half_select))
+    assert isinstance(tile, RealisticTile)
+    same_leaves(from_analog_tile(tile), chip)
+
+
+def test_mean_field_pulses_have_no_counterpart():
+    chip = jt.init(jt.TileConfig(pulse=jt.pulse.MeanField()), (3, 4), key=jr.key(0))
+    with pytest.raises(ConfigError, match="pulse"):
+        to_analog_tile(chip)
+
+
+def test_devices_that_jaxtile_does_not_have_are_refused():
+    tile = RealisticTile(3, 4)
+    hidden = tile.get_hidden_parameters()
+    hidden["drift_nu"] += 0.1
+    with pytest.raises(ConfigError, match="drift_nu"):
+        tile.set_hidden_parameters(hidden)
+    with pytest.raises(ConfigError, match="hidden parameters"):
+        to_analog_tile(jt.init(jt.TileConfig(), (3, 4), key=jr.key(0)), RPUConfigWithProgram(device=DEVICES["soft bounds"]()))
+
+
+def test_pulse_type_none_has_ideal_devices():
+    theirs = analog_tile(3, 4, pulse_type=PulseType.NONE)
+    chip = from_analog_tile(theirs)
+    assert isinstance(chip.device, jt.device.Ideal)
+    np.testing.assert_array_equal(chip.weight, weights_of(theirs))
