@@ -1,7 +1,8 @@
 """How a pulse moves a conductance. Knows no tile.
 
-To add a device: subclass `AbstractPulsedDevice`, write `step` (and `init`, if a device has parameters of its own), and name the
-`burst` law that sums many pulses. Everything else (pulses, half-selection, programming) follows.
+To add a device: subclass `AbstractPulsedDevice` and write `step`. If its cells have parameters of their own, extend `init`; if its
+steps are constant or affine in the weight, name the `burst` law that sums many of them in closed form. Everything else (pulses,
+half-selection, programming) follows.
 """
 
 import abc
@@ -124,6 +125,29 @@ class AbstractPulsedDevice(AbstractDevice):
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
 
+    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
+        """Fabricate `shape` devices: draw the parameters that all pulsed devices share."""
+        gain = 1 + self.dw_min_dtod * spread(shape, key, Source.GAIN)
+        imbalance = self.up_down_dtod * spread(shape, key, Source.IMBALANCE)
+        step_up = jnp.abs(jnp.minimum(self.up_down, 0) + gain + imbalance) * self.dw_min
+        step_down = jnp.abs(-jnp.maximum(self.up_down, 0) + gain - imbalance) * self.dw_min
+        upper = self.w_max * (1 + self.w_max_dtod * spread(shape, key, Source.UPPER_BOUND))
+        lower = self.w_min * (1 + self.w_min_dtod * spread(shape, key, Source.LOWER_BOUND))
+        lifetime = self.lifetime * (1 + self.lifetime_dtod * spread(shape, key, Source.LIFETIME))
+        decays = jnp.where(lifetime > 1, 1 - 1 / jnp.where(lifetime > 1, lifetime, 1), 0)
+        diffusion = self.diffusion * (1 + self.diffusion_dtod * spread(shape, key, Source.DIFFUSION))
+        return Cells(
+            step_up,
+            step_down,
+            # A wide spread can draw the bounds in the wrong order: swap them, then fold each onto its side of zero, as aihwkit
+            # does.
+            w_min=-jnp.abs(jnp.minimum(lower, upper)),
+            w_max=jnp.abs(jnp.maximum(lower, upper)),
+            decay_scale=jnp.where(self.lifetime > 0, decays, 1),
+            diffusion_rate=jnp.abs(diffusion),
+            reset_bias=self.reset + self.reset_dtod * spread(shape, key, Source.RESET_BIAS),
+        )
+
     def granularity(self) -> Scalar:
         """The size of step that pulse types plan with."""
         return self.dw_min
@@ -156,29 +180,6 @@ class AbstractPulsedDevice(AbstractDevice):
         """
         law = one_by_one if self.order == "slot" else type(self).burst
         return law(self, cells, weight, up, down, size, noise)
-
-
-def fabricate(device: AbstractPulsedDevice, shape: tuple[int, int], key: Key) -> Cells:
-    """Draw the parameters that all pulsed devices share."""
-    gain = 1 + device.dw_min_dtod * spread(shape, key, Source.GAIN)
-    imbalance = device.up_down_dtod * spread(shape, key, Source.IMBALANCE)
-    step_up = jnp.abs(jnp.minimum(device.up_down, 0) + gain + imbalance) * device.dw_min
-    step_down = jnp.abs(-jnp.maximum(device.up_down, 0) + gain - imbalance) * device.dw_min
-    upper = device.w_max * (1 + device.w_max_dtod * spread(shape, key, Source.UPPER_BOUND))
-    lower = device.w_min * (1 + device.w_min_dtod * spread(shape, key, Source.LOWER_BOUND))
-    lifetime = device.lifetime * (1 + device.lifetime_dtod * spread(shape, key, Source.LIFETIME))
-    decays = jnp.where(lifetime > 1, 1 - 1 / jnp.where(lifetime > 1, lifetime, 1), 0)
-    diffusion = device.diffusion * (1 + device.diffusion_dtod * spread(shape, key, Source.DIFFUSION))
-    return Cells(
-        step_up,
-        step_down,
-        # A wide spread can draw the bounds in the wrong order: swap them, then fold each onto its side of zero, as aihwkit does.
-        w_min=-jnp.abs(jnp.minimum(lower, upper)),
-        w_max=jnp.abs(jnp.maximum(lower, upper)),
-        decay_scale=jnp.where(device.lifetime > 0, decays, 1),
-        diffusion_rate=jnp.abs(diffusion),
-        reset_bias=device.reset + device.reset_dtod * spread(shape, key, Source.RESET_BIAS),
-    )
 
 
 def spread(shape: tuple[int, int], key: Key, source: Source) -> Float[Array, "out in"]:

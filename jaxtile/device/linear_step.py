@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from .._random import Source
 from .._types import Key, Scalar, Weight, flag, number
-from .base import AbstractPulsedDevice, Cells, fabricate, spread
+from .base import AbstractPulsedDevice, Cells, spread
 from .burst import affine
 
 __all__ = ["LinearCells", "LinearStep", "linear_step"]
@@ -58,7 +58,7 @@ class LinearStep(AbstractPulsedDevice):
     mult_noise: bool = flag(True)
 
     def init(self, shape: tuple[int, int], *, key: Key) -> LinearCells:
-        cells = fabricate(self, shape, key)
+        cells = super().init(shape, key=key)
 
         def slope(gamma, gamma_dtod, source, step, bound):
             drawn = gamma + gamma_dtod * spread(shape, key, source)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from .._types import Key, Weight, flag
-from .base import AbstractPulsedDevice, fabricate
+from .base import AbstractPulsedDevice
 from .burst import affine
 from .linear_step import LinearCells, linear_step
 
@@ -33,7 +33,7 @@ class SoftBounds(AbstractPulsedDevice):
     mult_noise: bool = flag(True)
 
     def init(self, shape: tuple[int, int], *, key: Key) -> LinearCells:
-        cells = fabricate(self, shape, key)
+        cells = super().init(shape, key=key)
 
         def slope(step, bound):
             return jnp.where(bound == 0, 0, -step / jnp.where(bound == 0, 1, bound))
