@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 # From bottom to top: a module may import from its own room and from those before it.
 ROOMS = [
     "_types",
+    "_numerics",
     "_random",
     "_loop",
     "_linalg",
@@ -21,6 +22,7 @@ ROOMS = [
     "half_select",
     "periphery",
     "tile",
+    "presets",
     "update",
     "upkeep",
     "compensation",

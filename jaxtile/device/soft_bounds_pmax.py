@@ -33,6 +33,9 @@ def SoftBoundsPmax(
         range_min: where the pulses start, in weight units.
         range_max: where they end.
         **shared: the other parameters of `SoftBounds`.
+
+    Raises:
+        ValueError: a number is out of range, or follows from the others.
     """
     p_max, alpha, range_min, range_max = (scalar(value) for value in (p_max, alpha, range_min, range_max))
     check_number("SoftBoundsPmax.p_max", p_max, low=0.0, open=True)
@@ -41,4 +44,6 @@ def SoftBoundsPmax(
     check_number("SoftBoundsPmax.range_max", range_max, low=0.0, open=True)
     full = (range_max - range_min) / -jnp.expm1(-alpha * p_max)
     derived = {"w_min": range_min, "w_max": range_min + full, "dw_min": alpha * full, "up_down": 1 + 2 * range_min / full}
+    for name in derived.keys() & shared.keys():
+        raise ValueError(f"SoftBoundsPmax.{name}={shared[name]!r} follows from p_max, alpha and the range; leave it out.")
     return SoftBounds(**derived, **shared)
