@@ -80,14 +80,20 @@ def _value(text: str) -> bool | float | str | list:
 
 @dataclasses.dataclass
 class Devices:
-    """List devices with their parameters, and presets, and plot how devices respond to pulses."""
+    """List devices with their parameters, and presets, and plot how they respond to pulses."""
 
+    device: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
+    """Devices and presets to plot; none: all kinds of devices."""
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("pulse_response.png")
     """Where to save the plot (.png, .pdf or .svg)."""
 
     def run(self) -> int:
         """Run the command; the exit code."""
         check_file("plot", self.plot, ENDINGS)
+        made = {_kebab(name): make_device(name, ()) for name in self.device or DEVICES}
+        pulsed = {name: device for name, device in made.items() if isinstance(device, AbstractPulsedDevice)}
+        if not pulsed:
+            raise Refusal(f"--device {' '.join(self.device)} takes no pulses to plot; choose from {', '.join(DEVICES)}.")
         shared = {field.name for field in dataclasses.fields(AbstractPulsedDevice)}
         table = Table("device", "parameters and their defaults", show_lines=True)
         for name, make in DEVICES.items():
@@ -101,14 +107,13 @@ class Devices:
         console = Console(highlight=False)
         console.print(table)
         console.print(recipes)
-        pulsed = {name: made for name, make in DEVICES.items() if isinstance(made := make(), AbstractPulsedDevice)}
-        save_figure(self.plot, {name: functools.partial(_draw, made) for name, made in pulsed.items()})
+        save_figure(self.plot, {name: functools.partial(_draw, device) for name, device in pulsed.items()})
         console.print(f"Pulse response: {self.plot}")
         return 0
 
 
-def _draw(made: AbstractPulsedDevice, ax) -> None:
-    plot.pulse_response(made, ax=ax)
+def _draw(device: AbstractPulsedDevice, ax) -> None:
+    plot.pulse_response(device, ax=ax)
 
 
 def _listed(values: dict[str, Any]) -> str:
