@@ -16,6 +16,7 @@ from aihwkit.simulator.tiles.base import SimulatorTile
 from torch import Tensor
 
 import jaxtile as jt
+from jaxtile.tile import with_state
 
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
 from .config import tile_config
@@ -221,7 +222,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         if weight.shape != tile.shape:
             raise TileError(f"weights have shape {tuple(weight.shape)}; the tile is [out, in] = {tile.shape}.")
         # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first write memory that is not initialised.
-        self.jax_tile = eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
+        self.jax_tile = with_state(tile, tile.device.write(tile.cells, tile.state, weight))
 
     def _draw(self) -> jax.Array:
         """The key of the next draw."""
@@ -232,7 +233,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def _tile_to_read(self, *, is_test: bool) -> jt.Tile:
         if self.jax_modified is None or (is_test and not self._read_during_test):
             return self.jax_tile
-        return eqx.tree_at(lambda tile: tile.weight, self.jax_tile, self.jax_modified)
+        ideal = jt.device.Ideal()  # holds the modified weights as they are
+        config = jt.TileConfig(ideal, forward=self.jax_tile.config.forward, backward=self.jax_tile.config.backward)
+        return with_state(jt.init(config, self.jax_tile.shape, key=self._key), self.jax_modified)
 
 
 def _changeable(rpu_config: Any) -> tuple[Any, Any, Any]:

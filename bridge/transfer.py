@@ -35,7 +35,7 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
     if list(source.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the tile has hidden parameters {source.get_hidden_parameter_names()}; jaxtile's devices have {names}.")
     cells = from_hidden(tile.cells, to_jax(source.get_hidden_parameters()))
-    tile = eqx.tree_at(lambda t: (t.cells, t.weight), tile, (cells, to_jax(source.get_weights())))
+    tile = eqx.tree_at(lambda t: (t.cells, t.state), tile, (cells, to_jax(source.get_weights())))
     # The size of step that pulse trains are planned with is a number of the C++ tile, which may differ from the configuration's.
     planned = (source.dump_extra() or {}).get(_GRANULARITY)
     if planned:

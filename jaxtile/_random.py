@@ -131,6 +131,13 @@ class Draws(eqx.Module):
         # Without the barrier XLA draws anew for each use, and compiles each.
         return jax.lax.optimization_barrier(normal(self.key, self.index, count).astype(dtype))
 
+    def uniform(self, dtype: jnp.dtype) -> Float[Array, "*shape"]:
+        """One number in [0, 1) for every cell."""
+        return uniform(self.key, self.index).astype(dtype)
+
     def fold(self, tag: int | Array) -> "Draws":
         """The same cells in the stream of `tag`."""
-        return Draws(stream(self.key, tag), self.index)
+        fold_in = jr.fold_in
+        for _ in range(self.key.ndim):
+            fold_in = jax.vmap(fold_in, in_axes=(0, None))
+        return Draws(fold_in(self.key, tag), self.index)

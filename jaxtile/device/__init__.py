@@ -2,9 +2,12 @@
 
 from . import burst as burst
 from .base import AbstractCells as AbstractCells
+from .base import AbstractCrosspoint as AbstractCrosspoint
 from .base import AbstractDevice as AbstractDevice
 from .base import AbstractPulsedDevice as AbstractPulsedDevice
 from .base import Cells as Cells
+from .base import Rewrite as Rewrite
+from .base import State as State
 from .constant_step import ConstantStep as ConstantStep
 from .exp_step import ExpStep as ExpStep
 from .ideal import Ideal as Ideal
@@ -14,6 +17,7 @@ from .soft_bounds import SoftBounds as SoftBounds
 
 __all__ = [
     "AbstractCells",
+    "AbstractCrosspoint",
     "AbstractDevice",
     "AbstractPulsedDevice",
     "Cells",
@@ -22,6 +26,8 @@ __all__ = [
     "Ideal",
     "LinearCells",
     "LinearStep",
+    "Rewrite",
     "SoftBounds",
+    "State",
     "burst",
 ]

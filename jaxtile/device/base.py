@@ -1,4 +1,7 @@
-"""How a pulse moves a conductance. Knows no tile.
+"""What sits where two lines cross, and how a pulse moves it. Knows no tile.
+
+What pulses act on is the *state* of the devices, a pytree that each kind of device defines. For a single device it is its weight;
+others hold more than the weight that is read, and only they know what.
 
 To add a device: subclass `AbstractPulsedDevice`, write `step` (and `init`, if a device has parameters of its own), and name the
 `burst` law that sums many pulses. Everything else (pulses, half-selection, programming) follows.
@@ -11,13 +14,15 @@ from typing import ClassVar, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Num, PyTree
 
 from .._random import Draws, Source, cell_index, normal, numbers, stream
 from .._types import Checked, Key, Scalar, Weight, choice, number
 from .burst import one_by_one
 
-__all__ = ["AbstractCells", "AbstractDevice", "AbstractPulsedDevice", "Cells"]
+__all__ = ["AbstractCells", "AbstractCrosspoint", "AbstractDevice", "AbstractPulsedDevice", "Cells", "Rewrite", "State"]
+
+State = PyTree[Float[Array, "..."], "S"]
 
 
 class AbstractCells(eqx.Module):
@@ -36,6 +41,26 @@ class AbstractDevice(Checked):
     @abc.abstractmethod
     def init(self, shape: tuple[int, int], *, key: Key) -> AbstractCells:
         """Fabricate `shape` devices: draw the device-to-device spread."""
+
+    def start(self, shape: tuple[int, int]) -> State:
+        """The state of `shape` devices at weight zero."""
+        return jnp.zeros(shape, float)
+
+    def weight(self, state: State) -> Weight:
+        """The weight that is read."""
+        return state
+
+    def write(self, cells: AbstractCells, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
+        """Put a weight in, clipped to what each device can hold; `noise` is that of the write, for devices that have it."""
+        return self.clip(cells, weight)
+
+    def add(self, cells: AbstractCells, state: State, change: Weight, *, noise: Draws | None = None) -> State:
+        """Change the weight by so much, without pulses, clipped to what each device can hold."""
+        return self.clip(cells, state + change)
+
+    def rewrite(self, cells: AbstractCells, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
+        """Let a law that is no pulse, such as decay, change every device, with the clip to the bounds; ideal ones stay."""
+        return state
 
     @abc.abstractmethod
     def clip(self, cells: AbstractCells, weight: Weight) -> Weight:
@@ -66,7 +91,43 @@ class Cells(AbstractCells):
     reset_bias: Weight
 
 
-class AbstractPulsedDevice(AbstractDevice):
+class AbstractCrosspoint(AbstractDevice):
+    """What is moved by pulses: one device, or several that share the crossing of two lines.
+
+    Attributes:
+        order: "aggregate" or "slot", see `AbstractPulsedDevice`.
+    """
+
+    order: eqx.AbstractVar[Literal["aggregate", "slot"]]
+
+    @abc.abstractmethod
+    def granularity(self) -> Scalar:
+        """The size of step that pulse types plan with."""
+
+    @abc.abstractmethod
+    def pulses(
+        self,
+        cells: AbstractCells,
+        state: State,
+        up: Num[Array, "out in"],
+        down: Num[Array, "out in"],
+        *,
+        size: Scalar | float = 1.0,
+        noise: Draws | None = None,
+    ) -> State:
+        """Send each cell `up` pulses up and `down` pulses down, each `size` of a full one, with the clip to the bounds.
+
+        Args:
+            cells: the devices.
+            state: where they stand.
+            up: pulses of each cell: whole, or fractional for expected ones. If a cell gets both kinds, they are mixed evenly.
+            down: likewise.
+            size: step of one pulse relative to a full one.
+            noise: the cycle noise; None leaves it out.
+        """
+
+
+class AbstractPulsedDevice(AbstractCrosspoint):
     """A device that is moved by pulses, with the parameters that all of them share (names and defaults are aihwkit's).
 
     Fabrication, with a fresh standard normal xi for each parameter of each device:
@@ -125,7 +186,6 @@ class AbstractPulsedDevice(AbstractDevice):
         """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
 
     def granularity(self) -> Scalar:
-        """The size of step that pulse types plan with."""
         return self.dw_min
 
     def bounds(self) -> tuple[Scalar, Scalar]:
@@ -137,25 +197,21 @@ class AbstractPulsedDevice(AbstractDevice):
     def pulses(
         self,
         cells: Cells,
-        weight: Weight,
+        state: Weight,
         up: Num[Array, "out in"],
         down: Num[Array, "out in"],
         *,
         size: Scalar | float = 1.0,
         noise: Draws | None = None,
     ) -> Weight:
-        """Send each cell `up` pulses up and `down` pulses down, each `size` of a full one, with the clip to the bounds.
-
-        Args:
-            cells: the devices.
-            weight: where they stand.
-            up: pulses of each cell: whole, or fractional for expected ones. If a cell gets both kinds, they are mixed evenly.
-            down: likewise.
-            size: step of one pulse relative to a full one.
-            noise: the cycle noise; None leaves it out.
-        """
         law = one_by_one if self.order == "slot" else type(self).burst
-        return law(self, cells, weight, up, down, size, noise)
+        return law(self, cells, state, up, down, size, noise)
+
+    def rewrite(self, cells: Cells, state: Weight, law: "Rewrite", *, noise: Draws | None = None) -> Weight:
+        return self.clip(cells, law(self, cells, state, noise))
+
+
+Rewrite = Callable[[AbstractPulsedDevice, Cells, Weight, Draws | None], Weight]
 
 
 def fabricate(device: AbstractPulsedDevice, shape: tuple[int, int], key: Key) -> Cells:
