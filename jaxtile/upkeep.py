@@ -11,7 +11,7 @@ from ._random import Source, as_key
 from ._types import Key, Scalar, check_number, is_concrete, scalar
 from ._vectors import check_columns
 from .device import Rewrite
-from .tile import Tile, draws, with_state
+from .tile import Tile, check_tile, draws, with_state
 
 __all__ = ["decay", "diffuse", "reset"]
 
@@ -24,6 +24,7 @@ def decay(tile: Tile, *, alpha: Scalar | float = 1.0, key: Key | None = None) ->
         alpha: a fraction or multiple of one decay.
         key: of the write noise, for devices that have it.
     """
+    check_tile(tile)
     part, key = scalar(alpha), None if key is None else as_key(key)
     check_number("alpha", part, low=0.0)
 
@@ -40,6 +41,7 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
         tile: the tile.
         key: of this diffusion.
     """
+    check_tile(tile)
     key = as_key(key)
 
     def law(device, cells, weight, noise):
@@ -57,6 +59,7 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
         probability: of each of their devices.
         key: of this reset.
     """
+    check_tile(tile)
     chance, key = scalar(probability), as_key(key)
     check_number("probability", chance, low=0.0, high=1.0)
     if is_concrete(columns):
