@@ -5,7 +5,9 @@ default; anything else is refused by name, and nothing is dropped silently.
 """
 
 import dataclasses
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import equinox as eqx
@@ -24,8 +26,13 @@ _DEVICES = {
     aihwkit_devices.IdealDevice: jt.device.Ideal,
     aihwkit_devices.ConstantStepDevice: jt.device.ConstantStep,
     aihwkit_devices.LinearStepDevice: jt.device.LinearStep,
+    aihwkit_devices.SoftBoundsPmaxDevice: jt.device.SoftBoundsPmax,  # a subclass of the next
     aihwkit_devices.SoftBoundsDevice: jt.device.SoftBounds,
+    aihwkit_devices.SoftBoundsReferenceDevice: jt.device.SoftBoundsReference,
     aihwkit_devices.ExpStepDevice: jt.device.ExpStep,
+    aihwkit_devices.PowStepDevice: jt.device.PowStep,
+    aihwkit_devices.PowStepReferenceDevice: jt.device.PowStepReference,
+    aihwkit_devices.PiecewiseStepDevice: jt.device.PiecewiseStep,
 }
 _PULSES = {
     PulseType.NONE: jt.pulse.NoPulse,
@@ -75,10 +82,16 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
     base = next((theirs for theirs in _DEVICES if isinstance(device, theirs)), None)
     if base is None:
         _refuse("device", type(device).__name__, f"known are {', '.join(theirs.__name__ for theirs in _DEVICES)}")
-    kind = _DEVICES[base]
+    make = _DEVICES[base]
     # The seed of fabrication is not a property of the hardware: the tile takes it from the configuration.
-    values = _by_name(device, base, kind, "device", inert={"construction_seed"})
-    return kind(**values, order=order) if kind.takes_pulses else kind(**values)
+    values = _by_name(device, base, _parameters(make), "device", inert={"construction_seed"})
+    values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
+    return make(**values, order=order) if make().takes_pulses else make(**values)
+
+
+def _parameters(make: Callable[..., Any]) -> set[str]:
+    """The names of what makes a jaxtile object: of the arguments, and of the fields that they set."""
+    return {*inspect.signature(make).parameters, *(field.name for field in dataclasses.fields(make()))}
 
 
 def _pulse(update: Any) -> jt.pulse.AbstractPulse:
@@ -91,7 +104,7 @@ def _pulse(update: Any) -> jt.pulse.AbstractPulse:
         _refuse("update.fixed_bl", update.fixed_bl, "jaxtile has it only where update_bl_management makes it irrelevant")
     # aihwkit reads `res` for all types but one, which has two resolutions of its own; 0 or less is none.
     grids = {"res", "x_res_implicit", "d_res_implicit"}
-    values = _by_name(update, UpdateParameters, kind, "update", inert={"pulse_type", "fixed_bl"} | grids)
+    values = _by_name(update, UpdateParameters, _parameters(kind), "update", inert={"pulse_type", "fixed_bl"} | grids)
     return kind(**{name: max(value, 0) if name in grids else value for name, value in values.items()})
 
 
@@ -103,7 +116,7 @@ def _io(io: Any, name: str) -> jt.IOParameters:
             _refuse(f"{name}.out_scale", io.out_scale)
         return jt.IOParameters(is_perfect=True)
     named = {"noise_management", "bound_management", "max_bm_factor", "max_bm_res"}
-    values = _by_name(io, IOParameters, jt.IOParameters, name, inert=named)
+    values = _by_name(io, IOParameters, _parameters(jt.IOParameters), name, inert=named)
     for bound, res in (("inp_bound", "inp_res"), ("out_bound", "out_res")):
         if values[bound] <= 0 or math.isinf(values[bound]):  # no bound, and a converter without a range has no steps
             values |= {bound: math.inf, res: 0.0}
@@ -159,12 +172,16 @@ def _named_alike(table: dict, ours: Any, name: str) -> Any:
 def _numbers(module: Any) -> dict[str, Any]:
     """The fields of a jaxtile object; a number as the shortest one that gives the same in single precision."""
     values = {field.name: getattr(module, field.name) for field in dataclasses.fields(module)}
-    return {name: float(str(np.float32(value))) if eqx.is_array(value) else value for name, value in values.items()}
+    return {name: _shortest(np.asarray(value).tolist()) if eqx.is_array(value) else value for name, value in values.items()}
 
 
-def _by_name(theirs: Any, base: type, ours: type, name: str, *, inert: set[str]) -> dict[str, Any]:
-    """The fields of an aihwkit object that jaxtile's class has too; all others, but for `inert`, must stand at their defaults."""
-    shared = {field.name for field in dataclasses.fields(ours)} & {field.name for field in dataclasses.fields(base)}
+def _shortest(value: float | list[float]) -> float | list[float]:
+    return [float(str(np.float32(v))) for v in value] if isinstance(value, list) else float(str(np.float32(value)))
+
+
+def _by_name(theirs: Any, base: type, ours: set[str], name: str, *, inert: set[str]) -> dict[str, Any]:
+    """The fields of an aihwkit object that jaxtile has too; all others, but for `inert`, must stand at their defaults."""
+    shared = ours & {field.name for field in dataclasses.fields(base)}
     _refuse_rest(theirs, base, name, shared | inert)
     return {field: getattr(theirs, field) for field in shared}
 

@@ -5,6 +5,7 @@ from . import device as device
 from . import half_select as half_select
 from . import periphery as periphery
 from . import plot as plot
+from . import presets as presets
 from . import programming as programming
 from . import pulse as pulse
 from . import targets as targets
@@ -48,6 +49,7 @@ __all__ = [
     "init",
     "periphery",
     "plot",
+    "presets",
     "program",
     "programming",
     "pulse",

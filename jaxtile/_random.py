@@ -35,6 +35,11 @@ class Source(enum.IntEnum):
     LIFETIME = 7
     DIFFUSION = 8
     RESET_BIAS = 9
+    CORRUPT = 10
+    STUCK_AT = 11
+    REFERENCE = 12
+    EXPONENT = 13
+    EXPONENT_IMBALANCE = 14
     # writing
     X_TRAIN = 16
     D_TRAIN = 17

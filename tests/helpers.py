@@ -18,8 +18,14 @@ DEVICES = {
     "linear, additive noise": partial(jt.device.LinearStep, gamma_up=0.5, gamma_down=0.3, mult_noise=False),
     "soft bounds": jt.device.SoftBounds,
     "soft bounds, additive noise": partial(jt.device.SoftBounds, mult_noise=False),
+    "soft bounds, reversed": partial(jt.device.SoftBounds, reverse_up=True, reverse_down=True),
+    "soft bounds, reference": partial(jt.device.SoftBoundsReference, reference_mean=0.05, slope_up_dtod=0.1),
+    "soft bounds, reference, multiplicative noise": partial(jt.device.SoftBoundsReference, reference_mean=-0.1, mult_noise=True),
     "exp": jt.device.ExpStep,
     "exp, noise of three parts": partial(jt.device.ExpStep, dw_min_std_add=0.01, dw_min_std_slope=0.02),
+    "pow": partial(jt.device.PowStep, pow_gamma=1.4),
+    "pow, reference": partial(jt.device.PowStepReference, pow_gamma=0.8, reference_mean=0.1),
+    "piecewise": partial(jt.device.PiecewiseStep, piecewise_up=(1.5, 1.0, 0.7, 0.2), piecewise_down=(0.3, 1.0, 0.8, 1.2)),
 }
 STATE_DEPENDENT = tuple(name for name in DEVICES if name != "constant")
 

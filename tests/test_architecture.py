@@ -22,6 +22,7 @@ ROOMS = [
     "half_select",
     "periphery",
     "tile",
+    "presets",
     "update",
     "upkeep",
     "compensation",

@@ -3,8 +3,9 @@
 What pulses act on is the *state* of the devices, a pytree that each kind of device defines. For a single device it is its weight;
 others hold more than the weight that is read, and only they know what.
 
-To add a device: subclass `AbstractPulsedDevice`, write `step` (and `init`, if a device has parameters of its own), and name the
-`burst` law that sums many pulses. Everything else (pulses, half-selection, programming) follows.
+To add a device: subclass `AbstractPulsedDevice` and write `step`. If its cells have parameters of their own, extend `init`; if its
+steps are constant or affine in the weight, name the `burst` law that sums many of them in closed form. Everything else (pulses,
+half-selection, programming) follows.
 """
 
 import abc
@@ -12,21 +13,18 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num, PyTree
 
-from .._random import Draws, Source, cell_index, normal, numbers, stream
-from .._types import Checked, Key, Scalar, Weight, choice, number
+from .._random import Draws
+from .._types import Checked, Key, Scalar, Weight, choice, flag, number
 from .burst import one_by_one
+from .cells import AbstractCells, Cells
+from .fabrication import fabricate
 
-__all__ = ["AbstractCells", "AbstractCrosspoint", "AbstractDevice", "AbstractPulsedDevice", "Cells", "Rewrite", "State"]
+__all__ = ["AbstractCrosspoint", "AbstractDevice", "AbstractPulsedDevice", "Rewrite", "State"]
 
 State = PyTree[Float[Array, "..."], "S"]
-
-
-class AbstractCells(eqx.Module):
-    """The realised parameters of every device of a tile, drawn once at fabrication. All arrays are [out, in]."""
 
 
 class AbstractDevice(Checked):
@@ -71,26 +69,6 @@ class AbstractDevice(Checked):
         """The nominal range of the weights, or None if there is none."""
 
 
-class Cells(AbstractCells):
-    """What distinguishes one device from the next.
-
-    Attributes:
-        step_up, step_down: sizes of the steps at weight zero.
-        w_min, w_max: bounds.
-        decay_scale: what one decay leaves of the distance to `reset_bias`.
-        diffusion_rate: spread of one diffusion.
-        reset_bias: where decay and reset lead.
-    """
-
-    step_up: Weight
-    step_down: Weight
-    w_min: Weight
-    w_max: Weight
-    decay_scale: Weight
-    diffusion_rate: Weight
-    reset_bias: Weight
-
-
 class AbstractCrosspoint(AbstractDevice):
     """What is moved by pulses: one device, or several that share the crossing of two lines.
 
@@ -132,7 +110,7 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     Fabrication, with a fresh standard normal xi for each parameter of each device:
 
-        gain      = 1 + dw_min_dtod xi                    one for both directions
+        gain      = 1 + dw_min_dtod xi                    one for both directions; exp(dw_min_dtod xi) if log-normal
         imbalance = up_down_dtod xi
         step_up   = |gain + imbalance + min(up_down, 0)| dw_min
         step_down = |gain - imbalance - max(up_down, 0)| dw_min
@@ -141,15 +119,22 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         lifetime  = lifetime (1 + lifetime_dtod xi),   decay_scale = 1 - 1 / lifetime (0 if below 1; 1 if `lifetime` is 0)
         diffusion_rate = |diffusion (1 + diffusion_dtod xi)|,   reset_bias = reset + reset_dtod xi
 
-    `up_down` only ever shrinks one side: the down step if positive, the up step if negative.
+    `up_down` only ever shrinks one side: the down step if positive, the up step if negative. Without `enforce_consistency` steps
+    keep their signs, and bounds in the wrong order fix a device at the middle between them.
 
     Attributes:
         dw_min: mean size of one step at weight zero, in normalised conductance.
         dw_min_dtod: its device-to-device spread, relative.
+        dw_min_dtod_log_normal: spread the logarithm of the step by `dw_min_dtod` (`dw_min` is then the median).
         dw_min_std: cycle noise: spread of one step, relative to its size.
         up_down, up_down_dtod: mean and device-to-device spread of the imbalance of up and down steps, relative to `dw_min`.
         w_max, w_min: mean bounds of the weight (w_min <= 0 <= w_max).
         w_max_dtod, w_min_dtod: their device-to-device spread, relative.
+        enforce_consistency: fold steps to positive sizes, and bounds to either side of zero, as above.
+        perfect_bias: the devices of the last column are nominal, with bounds a hundred times as wide.
+        corrupt_devices_prob: chance of a device to be stuck, at a value drawn evenly from its range and within
+            `corrupt_devices_range` of zero.
+        corrupt_devices_range: see there.
         lifetime, lifetime_dtod: mean number of decays (`jt.decay`) to lose the weight, and its relative spread; 0: no decay.
         diffusion, diffusion_dtod: spread of one diffusion (`jt.diffuse`) in weight units, and its relative spread.
         reset, reset_dtod, reset_std: mean, device-to-device and cycle-to-cycle spread of the weight after a reset (`jt.reset`), in
@@ -165,6 +150,7 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     dw_min: Scalar = number(0.001, low=0.0, open=True)
     dw_min_dtod: Scalar = number(0.3, low=0.0)
+    dw_min_dtod_log_normal: bool = flag(False)
     dw_min_std: Scalar = number(0.3, low=0.0)
     up_down: Scalar = number(0.0, low=-1.0, high=1.0)
     up_down_dtod: Scalar = number(0.01, low=0.0)
@@ -172,6 +158,10 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     w_max_dtod: Scalar = number(0.3, low=0.0)
     w_min: Scalar = number(-0.6, high=0.0)
     w_min_dtod: Scalar = number(0.3, low=0.0)
+    enforce_consistency: bool = flag(True)
+    perfect_bias: bool = flag(False)
+    corrupt_devices_prob: Scalar = number(0.0, low=0.0, high=1.0)
+    corrupt_devices_range: Scalar = number(0.1, low=0.0)
     lifetime: Scalar = number(0.0, low=0.0)
     lifetime_dtod: Scalar = number(0.0, low=0.0)
     diffusion: Scalar = number(0.0, low=0.0)
@@ -184,6 +174,10 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     @abc.abstractmethod
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
+
+    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
+        """Fabricate `shape` devices: draw the parameters that all pulsed devices share."""
+        return fabricate(self, shape, key)
 
     def granularity(self) -> Scalar:
         return self.dw_min
@@ -212,33 +206,3 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
 
 Rewrite = Callable[[AbstractPulsedDevice, Cells, Weight, Draws | None], Weight]
-
-
-def fabricate(device: AbstractPulsedDevice, shape: tuple[int, int], key: Key) -> Cells:
-    """Draw the parameters that all pulsed devices share."""
-    gain = 1 + device.dw_min_dtod * spread(shape, key, Source.GAIN)
-    imbalance = device.up_down_dtod * spread(shape, key, Source.IMBALANCE)
-    step_up = jnp.abs(jnp.minimum(device.up_down, 0) + gain + imbalance) * device.dw_min
-    step_down = jnp.abs(-jnp.maximum(device.up_down, 0) + gain - imbalance) * device.dw_min
-    upper = device.w_max * (1 + device.w_max_dtod * spread(shape, key, Source.UPPER_BOUND))
-    lower = device.w_min * (1 + device.w_min_dtod * spread(shape, key, Source.LOWER_BOUND))
-    lifetime = device.lifetime * (1 + device.lifetime_dtod * spread(shape, key, Source.LIFETIME))
-    decays = jnp.where(lifetime > 1, 1 - 1 / jnp.where(lifetime > 1, lifetime, 1), 0)
-    diffusion = device.diffusion * (1 + device.diffusion_dtod * spread(shape, key, Source.DIFFUSION))
-    return Cells(
-        step_up,
-        step_down,
-        # A wide spread can draw the bounds in the wrong order: swap them, then fold each onto its side of zero, as aihwkit does.
-        w_min=-jnp.abs(jnp.minimum(lower, upper)),
-        w_max=jnp.abs(jnp.maximum(lower, upper)),
-        decay_scale=jnp.where(device.lifetime > 0, decays, 1),
-        diffusion_rate=jnp.abs(diffusion),
-        reset_bias=device.reset + device.reset_dtod * spread(shape, key, Source.RESET_BIAS),
-    )
-
-
-def spread(shape: tuple[int, int], key: Key, source: Source) -> Float[Array, "out in"]:
-    """A standard normal for every device, from the stream of `source`."""
-    rows, width = shape
-    drawn = normal(stream(key, source), cell_index(rows, numbers(width), width)).astype(jnp.asarray(0.0, float).dtype)
-    return jax.lax.optimization_barrier(drawn)  # otherwise XLA draws anew for each use, and compiles each
