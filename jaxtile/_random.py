@@ -40,6 +40,7 @@ class Source(enum.IntEnum):
     REFERENCE = 12
     EXPONENT = 13
     EXPONENT_IMBALANCE = 14
+    PART = 15
     # writing
     X_TRAIN = 16
     D_TRAIN = 17
@@ -47,10 +48,14 @@ class Source(enum.IntEnum):
     D_ROUND = 19
     CYCLE = 20
     HALF = 21
+    WRITE_NOISE = 22
+    CONNECT = 23
     # between updates
     DIFFUSE = 24
     RESET = 25
     RESET_CHOICE = 26
+    REFRESH = 27
+    REFRESH_READ = 28
     # reading
     OUTPUT_NOISE = 32
 

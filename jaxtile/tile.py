@@ -1,5 +1,6 @@
 """TileConfig, Tile, and the verbs that fabricate, read and write one. Pulsing it is `update`."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -9,12 +10,12 @@ from jaxtyping import Array, Float
 from ._random import Draws, as_key, cell_index, numbers
 from ._types import Key, Scalar, Weight, finite_array, is_whole
 from ._vectors import UnitVectors
-from .device import AbstractCells, AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal, State
+from .device import AbstractCells, AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal, SingleFixed, State
 from .half_select import AbstractHalfSelect
 from .periphery import IOParameters, read
 from .pulse import AbstractPulse, AbstractTrainPulse, StochasticCompressed
 
-__all__ = ["Tile", "TileConfig", "backward", "forward", "get_weights", "init", "set_weights"]
+__all__ = ["Tile", "TileConfig", "backward", "connect", "forward", "get_weights", "init", "set_weights"]
 
 
 class TileConfig(eqx.Module):
@@ -130,15 +131,38 @@ def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
     return Tile(config, device.init(shape, key=key), device.start(shape), full_pulses=zero, half_pulses=zero)
 
 
-def set_weights(tile: Tile, weight: Float[Array, "out in"]) -> Tile:
+def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None = None) -> Tile:
     """Put weights into a tile exactly, clipped to what each of its devices can hold (as aihwkit does).
+
+    Args:
+        tile: the tile.
+        weight: what to put in.
+        key: of the write noise, for devices that have it; None: leave none.
 
     Raises:
         ValueError: the shape is not the tile's, or a weight is not finite.
     """
     check_tile(tile)
     weight = as_matrix("weight", weight, tile)
-    return with_state(tile, tile.device.write(tile.cells, tile.state, weight))
+    noise = None if key is None else draws(tile, as_key(key))
+    return with_state(tile, tile.device.write(tile.cells, tile.state, weight, noise=noise))
+
+
+def connect(tile: Tile, index: int) -> Tile:
+    """Connect the lines of a tile to another device of each of its unit cells.
+
+    Args:
+        tile: one of `ReferenceCell` or of `VectorCell` with the policy `SingleFixed`.
+        index: which device.
+
+    Raises:
+        TypeError, ValueError: the cells have no such choice, or no such device.
+    """
+    check_tile(tile)
+    if not isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
+        raise TypeError(f"device={tile.device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have.")
+    device = dataclasses.replace(tile.device, update_policy=SingleFixed(index))
+    return dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=device))
 
 
 def get_weights(tile: Tile) -> Weight:

@@ -10,6 +10,8 @@ hardware does; `_one_shot` for unit vectors, each of which touches a column of i
 `_slot_by_slot` (device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -103,10 +105,11 @@ def _update(tile: Tile, x: Any, d: Float[Array, "k out"], learning_rate: Scalar,
     if not tile.config.is_pulsed:
         return _add(tile, x, d, learning_rate, key)
     hardware = _Hardware.of(tile)
-    if isinstance(x, UnitVectors) and hardware.device.order == "aggregate":
+    if isinstance(x, UnitVectors) and hardware.device.order == "aggregate" and not hardware.device.changes:
         change = _one_shot(hardware, tile.state, x, d, learning_rate, key)
     else:
-        change = _scan(hardware, tile.state, as_vectors("x", x, tile.shape[1], d.dtype), d, learning_rate, key)
+        one = partial(_vector, batch=d.shape[0])
+        change = _scan(hardware, tile.state, as_vectors("x", x, tile.shape[1], d.dtype), d, learning_rate, key, one)
     return _put(tile, change)
 
 
@@ -136,7 +139,7 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
 
 @eqx.filter_jit
 def _send(tile: Tile, lines: AbstractLines, key: Key) -> Tile:
-    return _put(tile, _execute(_Hardware.of(tile), tile.state, lines, key))
+    return _put(tile, _vector(_Hardware.of(tile), tile.state, lines, key, batch=1))
 
 
 def _put(tile: Tile, change: _Change) -> Tile:
@@ -151,30 +154,64 @@ def _add(tile: Tile, x, d, learning_rate: Scalar, key: Key) -> Tile:
         x = as_vectors("x", x, tile.shape[1], d.dtype)
         return with_state(tile, tile.device.add(tile.cells, tile.state, -learning_rate * product(d.T, x)))
 
+    assert isinstance(tile.device, AbstractCrosspoint)
+    device = tile.device
+
     def step(state, vector):
         v, x, d = vector
+        state = device.begin(state, key=stream(key, v, Source.CONNECT))
         noise = draws(tile, stream(key, v, Source.CYCLE))
-        return tile.device.add(tile.cells, state, -learning_rate * jnp.outer(d, x), noise=noise), None
+        return device.add(tile.cells, state, -learning_rate * jnp.outer(d, x), noise=noise), None
 
     state, _ = jax.lax.scan(step, tile.state, (numbers(d.shape[0]), as_vectors("x", x, tile.shape[1], d.dtype), d))
     return with_state(tile, state)
 
 
 def _scan(
-    hardware: _Hardware, state: State, x: Float[Array, "k in"], d: Float[Array, "k out"], learning_rate: Scalar, key: Key
+    hardware: _Hardware,
+    state: State,
+    x: Float[Array, "k in"],
+    d: Float[Array, "k out"],
+    learning_rate: Scalar,
+    key: Key,
+    one: Callable[..., _Change],
 ) -> _Change:
-    """One vector after another."""
+    """One vector after another; `one` executes what the lines send for it."""
     columns, granularity = numbers(x.shape[1]), hardware.device.granularity()
 
     def step(state, vector):
         v, x, d = vector
         vector_key = stream(key, v)
         lines = hardware.pulse.encode(x, d, learning_rate=learning_rate, granularity=granularity, key=vector_key, columns=columns)
-        change = _execute(hardware, state, lines, vector_key)
+        change = one(hardware, state, lines, vector_key)
         return change.state, (change.full, change.half)
 
     state, (full, half) = jax.lax.scan(step, state, (numbers(x.shape[0]), x, d))
     return _Change(state, jnp.sum(full), jnp.sum(half))
+
+
+def _vector(hardware: _Hardware, state: State, lines: AbstractLines, key: Key, *, batch: int) -> _Change:
+    """One vector, of so many in a batch, and what devices that change between vectors do before and after it."""
+    state = hardware.device.begin(state, key=stream(key, Source.CONNECT))
+    change = _execute(hardware, state, lines, key)
+    must_restore = hardware.device.must_restore(change.state, batch)
+    if must_restore is None:
+        return change
+    restore = partial(_restore, hardware, key=stream(key, Source.REFRESH))
+    return jax.lax.cond(must_restore, restore, lambda change: change, change)
+
+
+def _restore(hardware: _Hardware, change: _Change, *, key: Key) -> _Change:
+    """Write again what the devices ask for, column by column."""
+    out, width = hardware.shape
+    draws = Draws(key, cell_index(out, numbers(width), width))
+    state, pulse, wanted = hardware.device.restore(hardware.cells, change.state, draws)
+    hardware, x, d, rate = hardware._replace(pulse=pulse), UnitVectors(numbers(width), width), -wanted.T, jnp.asarray(1.0, float)
+    if hardware.device.order == "aggregate":
+        again = _one_shot(hardware, state, x, d, rate, key)
+    else:
+        again = _scan(hardware, state, x.dense(d.dtype), d, rate, key, _execute)
+    return _Change(again.state, change.full + again.full, change.half + again.half)
 
 
 def _execute(hardware: _Hardware, state: State, lines: AbstractLines, key: Key) -> _Change:
@@ -294,9 +331,9 @@ def _one_shot(
     cycle = hardware.noise(cycle_keys[None, :], cell_index(out, x.columns, width))
 
     def pulse_own_columns(state: State) -> State:
-        cells, own = jax.tree.map(lambda leaf: leaf[:, x.columns], (hardware.cells, state))
+        cells, own = jax.tree.map(lambda leaf: leaf[:, x.columns] if leaf.ndim else leaf, (hardware.cells, state))
         pulsed = hardware.device.pulses(cells, own, up, down, noise=cycle)
-        return jax.tree.map(lambda all, own: all.at[:, x.columns].set(own), state, pulsed)
+        return jax.tree.map(lambda all, own: all.at[:, x.columns].set(own) if all.ndim else all, state, pulsed)
 
     half_select = hardware.half_select
     if half_select is None:

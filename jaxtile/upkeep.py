@@ -67,9 +67,8 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
     named = jnp.zeros(tile.shape[1], bool).at[jnp.asarray(columns)].set(True)
 
     def law(device, cells, weight, noise):
-        fresh = cells.reset_bias + device.reset_std * noise.fold(Source.RESET).normal(weight.dtype)
         drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < chance
-        return jnp.where(drawn & named[None, :], fresh, weight)
+        return jnp.where(drawn & named[None, :], device.after_reset(cells, noise), weight)
 
     return _rewrite(tile, law, key)
 

@@ -14,10 +14,11 @@ from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num, PyTree
+from jaxtyping import Array, Bool, Float, Num, PyTree
 
-from .._random import Draws
+from .._random import Draws, Source
 from .._types import Checked, Key, Scalar, Weight, choice, flag, number
+from ..pulse import AbstractTrainPulse
 from .burst import one_by_one
 from .cells import AbstractCells, Cells
 from .fabrication import fabricate
@@ -77,6 +78,27 @@ class AbstractCrosspoint(AbstractDevice):
     """
 
     order: eqx.AbstractVar[Literal["aggregate", "slot"]]
+
+    @abc.abstractmethod
+    def bounds(self) -> tuple[Scalar, Scalar]:
+        """The nominal range of the weights."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether something changes between the vectors of a batch, so that they must be sent one after another."""
+        return False
+
+    def begin(self, state: State, *, key: Key) -> State:
+        """What happens before a vector is sent."""
+        return state
+
+    def must_restore(self, state: State, batch: int) -> Bool[Array, ""] | None:
+        """Whether, after the last vector, something must be written again (None: never); `batch` vectors make up the update."""
+        return None
+
+    def restore(self, cells: AbstractCells, state: State, draws: Draws) -> tuple[State, AbstractTrainPulse, Weight]:
+        """Prepare what must be written again, and say with which pulses and by how much."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def granularity(self) -> Scalar:
@@ -200,6 +222,10 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     ) -> Weight:
         law = one_by_one if self.order == "slot" else type(self).burst
         return law(self, cells, state, up, down, size, noise)
+
+    def after_reset(self, cells: Cells, noise: Draws) -> Weight:
+        """Where a reset leads: `reset_bias + reset_std xi`."""
+        return cells.reset_bias + self.reset_std * noise.fold(Source.RESET).normal(cells.reset_bias.dtype)
 
     def rewrite(self, cells: Cells, state: Weight, law: "Rewrite", *, noise: Draws | None = None) -> Weight:
         return self.clip(cells, law(self, cells, state, noise))
