@@ -66,7 +66,7 @@ _ARRAY = {"w_max": 1.0, "w_min": -1.0, "corrupt_devices_range": 0.01, "subtract_
 
 
 def capacitor(**changes: Any) -> LinearStep:
-    """A capacitor that leaks (fit to Li et al., VLSI 2018). How many updates its `lifetime` spans depends on how fast they follow."""
+    """A capacitor that leaks (fit to Li et al., VLSI 2018). Fit its `lifetime`, in updates, to how fast they follow one another."""
     steps = {"dw_min": 0.005, "dw_min_dtod": 0.1, "up_down_dtod": 0.06, "mult_noise": False}
     slopes = {"gamma_up": 0.05, "gamma_up_dtod": 0.01, "gamma_down": 0.05, "gamma_down_dtod": 0.01}
     bounds = {"w_max": 1.0, "w_max_dtod": 0.07, "w_min": -1.0, "w_min_dtod": 0.07}
@@ -87,7 +87,7 @@ def ecram_mo(**changes: Any) -> LinearStep:
 
 
 def pcm(**changes: Any) -> ExpStep:
-    """A phase-change device, which moves up only: for pairs that are refreshed (Nandakumar et al., Front. Neurosci. 14:406, 2020)."""
+    """A phase-change device, which moves up only: for pairs with refresh (Nandakumar et al., Front. Neurosci. 14:406, 2020)."""
     steps = {"dw_min": 0.01, "dw_min_dtod": 0.2, "up_down_dtod": 0.05}
     noise = {"dw_min_std": 0.6, "dw_min_std_add": 0.042, "dw_min_std_slope": 0.108}
     response = {"a": -1.0, "b": 0.0, "gamma_up": 2.5, "gamma_down": 2.5, "A_up": -27.235, "A_down": -2.235}

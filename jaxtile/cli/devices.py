@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import device, plot, presets
-from ..device import AbstractDevice, AbstractPulsedDevice
+from ..device import AbstractDevice, AbstractPulsedDevice, Ideal
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name
 
@@ -29,18 +29,17 @@ def _kebab(name: str) -> str:
 
 def _makers(module: ModuleType) -> dict[str, Maker]:
     """What makes a device in a module, be it a class or a function, by name."""
-    found = {name: getattr(module, name) for name in module.__all__}
-    kinds = {
-        name: inspect.get_annotations(made).get("return") if inspect.isfunction(made) else made for name, made in found.items()
-    }
-    return {
-        _kebab(name): found[name]
-        for name, kind in kinds.items()
-        if inspect.isclass(kind) and issubclass(kind, AbstractDevice) and not inspect.isabstract(kind)
-    }
+    makers = {}
+    for name in module.__all__:
+        make = getattr(module, name)
+        kind = inspect.get_annotations(make).get("return") if inspect.isfunction(make) else make
+        if inspect.isclass(kind) and issubclass(kind, AbstractPulsedDevice | Ideal) and not inspect.isabstract(kind):
+            makers[_kebab(name)] = make
+    return makers
 
 
-DEVICES, PRESETS = _makers(device), _makers(presets)
+DEVICES = _makers(device)
+PRESETS = _makers(presets)
 
 
 def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:

@@ -18,7 +18,7 @@ def nodes(default: tuple[float, ...]) -> Any:
     """A row of finite numbers, kept as an array leaf."""
 
     def check(name: str, value: Any) -> None:
-        if not eqx.is_array(value) or not jnp.issubdtype(value.dtype, jnp.number) or value.ndim != 1 or value.size == 0:
+        if not eqx.is_array(value) or value.ndim != 1 or value.size == 0:
             raise TypeError(f"{name}={value!r} is not a row of numbers; pass one number for each node, such as [1.5, 1.0, 1.5].")
         if is_concrete(value) and not np.all(np.isfinite(np.asarray(value))):
             raise ValueError(f"{name}={value!r} holds entries that are NaN or infinite; pass finite numbers.")
@@ -45,9 +45,9 @@ class PiecewiseStep(AbstractPulsedDevice):
     piecewise_down: Float[Array, " node"] = nodes((1.0,))
 
     def __check_init__(self) -> None:
-        up, down = self.piecewise_up.size, self.piecewise_down.size
+        up, down = np.shape(self.piecewise_up), np.shape(self.piecewise_down)
         if up != down:
-            raise ValueError(f"PiecewiseStep.piecewise_up has {up} nodes and piecewise_down {down}; pass as many for both.")
+            raise ValueError(f"PiecewiseStep.piecewise_up has shape {up} and piecewise_down {down}; pass as many nodes for both.")
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         scale, at_nodes = (cells.step_up, self.piecewise_up) if up else (cells.step_down, self.piecewise_down)

@@ -1,4 +1,4 @@
-"""Soft bounds, by the number of pulses."""
+"""Soft bounds, by a number of pulses."""
 
 from typing import Any
 
@@ -18,20 +18,20 @@ def SoftBoundsPmax(
     range_max: Scalar | float = 1.0,
     **shared: Any,
 ) -> SoftBounds:
-    """Soft bounds, given by how `p_max` pulses up take the weight from `range_min` to `range_max`.
+    """Soft bounds, given by the pulses that take the weight from one end of a range to the other.
 
-    After n pulses up from there the weight is
+        B = (range_max - range_min) / (1 - exp(-alpha p_max))
+        w_min = range_min,   w_max = range_min + B,   dw_min = alpha B,   up_down = 1 + 2 range_min / B
 
-        w = range_min + B (1 - exp(-alpha n)),    B = (range_max - range_min) / (1 - exp(-alpha p_max))
-
-    which are the soft bounds w_min = range_min, w_max = range_min + B, dw_min = alpha B, up_down = 1 + 2 range_min / B. (aihwkit
-    `SoftBoundsPmaxDevice`, which is no more than this change of parameters either.)
+    These are aihwkit's numbers (`SoftBoundsPmaxDevice`). They are meant for w = range_min + B (1 - exp(-alpha n)) after n pulses
+    up, so that `p_max` of them end at `range_max`; but the share of the distance to `w_max` that a pulse covers is alpha B / w_max,
+    not alpha, so they end farther up: at 1.36 instead of 1 with the defaults.
 
     Args:
-        p_max: pulses up from `range_min` to `range_max`.
-        alpha: share of the distance to `w_max` that one pulse covers.
-        range_min: where the pulses start, in weight units.
-        range_max: where they end.
+        p_max: pulses up from `range_min` that are meant to end at `range_max`.
+        alpha: share of the distance to `w_max` that one of them is meant to cover.
+        range_min: where they start, in weight units.
+        range_max: where they are meant to end.
         **shared: the other parameters of `SoftBounds`.
 
     Raises:

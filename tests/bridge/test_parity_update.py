@@ -101,7 +101,10 @@ REPEATS, TILES = 3000, 10
 
 
 # In slot order the laws are the devices' own, one pulse at a time; how they sum up is what differs from device to device.
-LAWS = [*((device, "aggregate") for device in PULSED), *((device, "slot") for device in ("constant", "soft bounds", "exp"))]
+LAWS = [
+    *((device, "aggregate") for device in PULSED if device not in ("soft bounds, reversed", "pow, reference")),
+    *((device, "slot") for device in ("constant", "soft bounds", "exp")),
+]
 
 
 @pytest.mark.parametrize(("device", "order"), LAWS)

@@ -95,7 +95,9 @@ class Crossbar:
 
 
 def _plain(value):
-    return value if isinstance(value, bool | str) else np.asarray(value, np.float64)
+    if isinstance(value, bool | str):
+        return value
+    return np.asarray(value, np.float64) if np.ndim(value) else float(value)
 
 
 def one_step(kind: str, device: dict, cell: dict, w, way: str, xi):
