@@ -20,6 +20,8 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 
 import jaxtile as jt
 
+from .unit_cells import UNIT_CELLS, from_unit_cell, to_unit_cell
+
 __all__ = ["aihwkit_device", "aihwkit_io", "aihwkit_update", "tile_config"]
 
 _DEVICES = {
@@ -78,15 +80,25 @@ def tile_config(rpu_config: Any) -> jt.TileConfig:
 
 
 def _device(device: Any, order: str) -> jt.device.AbstractDevice:
+    cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
+    if cell is not None:
+        _refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
+        return from_unit_cell(device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, _io)
     # Presets are subclasses with other defaults, so what counts as a default is the base class's.
     base = next((theirs for theirs in _DEVICES if isinstance(device, theirs)), None)
     if base is None:
-        _refuse("device", type(device).__name__, f"known are {', '.join(theirs.__name__ for theirs in _DEVICES)}")
+        known = ", ".join(theirs.__name__ for theirs in (*_DEVICES, *UNIT_CELLS))
+        _refuse("device", type(device).__name__, f"known are {known}")
     make = _DEVICES[base]
     # The seed of fabrication is not a property of the hardware: the tile takes it from the configuration.
-    values = _by_name(device, base, _parameters(make), "device", inert={"construction_seed"})
+    values = _by_name(
+        device, base, _parameters(make), "device", inert={"construction_seed", "write_noise_std", "apply_write_noise_on_set"}
+    )
     values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
-    return make(**values, order=order) if make().takes_pulses else make(**values)
+    made = make(**values, order=order) if make().takes_pulses else make(**values)
+    if getattr(device, "write_noise_std", 0) > 0:
+        return jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
+    return made
 
 
 def _parameters(make: Callable[..., Any]) -> set[str]:
@@ -142,6 +154,13 @@ def _bound_management(io: IOParameters, name: str) -> jt.periphery.Iterative | N
 
 def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
     """The aihwkit device that `tile_config` translates into this one."""
+    if isinstance(device, jt.device.AbstractUnitCell):
+        return to_unit_cell(device, aihwkit_device, aihwkit_update, aihwkit_io)
+    if isinstance(device, jt.device.WriteNoise):
+        written, numbers = aihwkit_device(device.device), _numbers(device)
+        if not hasattr(written, "write_noise_std"):
+            raise ConfigError(f"device={device!r}: {type(written).__name__} has no write noise in aihwkit.")
+        return dataclasses.replace(written, **{name: numbers[name] for name in ("write_noise_std", "apply_write_noise_on_set")})
     values = _numbers(device)
     values.pop("order", None)  # how jaxtile computes, which aihwkit has no choice of
     return _named_alike(_DEVICES, device, "device")(**values)

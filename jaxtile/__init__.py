@@ -19,6 +19,7 @@ from .programming import program as program
 from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
+from .tile import connect as connect
 from .tile import forward as forward
 from .tile import get_weights as get_weights
 from .tile import init as init
@@ -40,6 +41,7 @@ __all__ = [
     "UnitVectors",
     "backward",
     "compensation",
+    "connect",
     "decay",
     "device",
     "diffuse",

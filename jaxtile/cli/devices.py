@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import device, plot, presets
-from ..device import AbstractDevice, AbstractPulsedDevice
+from ..device import AbstractDevice, AbstractPulsedDevice, Ideal
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name
 
@@ -33,7 +33,7 @@ def _makers(module: ModuleType) -> dict[str, Maker]:
     for name in module.__all__:
         make = getattr(module, name)
         kind = inspect.get_annotations(make).get("return") if inspect.isfunction(make) else make
-        if inspect.isclass(kind) and issubclass(kind, AbstractDevice) and not inspect.isabstract(kind):
+        if inspect.isclass(kind) and issubclass(kind, AbstractPulsedDevice | Ideal) and not inspect.isabstract(kind):
             makers[_kebab(name)] = make
     return makers
 

@@ -1,4 +1,7 @@
-"""How a pulse moves a conductance. Knows no tile.
+"""What sits where two lines cross, and how a pulse moves it. Knows no tile.
+
+What pulses act on is the *state* of the devices, a pytree that each kind of device defines. For a single device it is its weight;
+others hold more than the weight that is read, and only they know what.
 
 To add a device: subclass `AbstractPulsedDevice` and write `step`. If its cells have parameters of their own, extend `init`; if its
 steps are constant or affine in the weight, name the `burst` law that sums many of them in closed form. Everything else (pulses,
@@ -9,16 +12,20 @@ import abc
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
+import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Num
+from jaxtyping import Array, Bool, Float, Num, PyTree
 
-from .._random import Draws
+from .._random import Draws, Source
 from .._types import Checked, Key, Scalar, Weight, choice, flag, number
+from ..pulse import AbstractTrainPulse
 from .burst import one_by_one
 from .cells import AbstractCells, Cells
 from .fabrication import fabricate
 
-__all__ = ["AbstractDevice", "AbstractPulsedDevice"]
+__all__ = ["AbstractCrosspoint", "AbstractDevice", "AbstractPulsedDevice", "Rewrite", "State"]
+
+State = PyTree[Float[Array, "..."], "S"]
 
 
 class AbstractDevice(Checked):
@@ -34,6 +41,26 @@ class AbstractDevice(Checked):
     def init(self, shape: tuple[int, int], *, key: Key) -> AbstractCells:
         """Fabricate `shape` devices: draw the device-to-device spread."""
 
+    def start(self, shape: tuple[int, int]) -> State:
+        """The state of `shape` devices at weight zero."""
+        return jnp.zeros(shape, float)
+
+    def weight(self, state: State) -> Weight:
+        """The weight that is read."""
+        return state
+
+    def write(self, cells: AbstractCells, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
+        """Put a weight in, clipped to what each device can hold; `noise` is that of the write, for devices that have it."""
+        return self.clip(cells, weight)
+
+    def add(self, cells: AbstractCells, state: State, change: Weight, *, noise: Draws | None = None) -> State:
+        """Change the weight by so much, without pulses, clipped to what each device can hold."""
+        return self.clip(cells, state + change)
+
+    def rewrite(self, cells: AbstractCells, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
+        """Let a law that is no pulse, such as decay, change every device, with the clip to the bounds; ideal ones stay."""
+        return state
+
     @abc.abstractmethod
     def clip(self, cells: AbstractCells, weight: Weight) -> Weight:
         """The nearest weight that each device can hold."""
@@ -43,7 +70,64 @@ class AbstractDevice(Checked):
         """The nominal range of the weights, or None if there is none."""
 
 
-class AbstractPulsedDevice(AbstractDevice):
+class AbstractCrosspoint(AbstractDevice):
+    """What is moved by pulses: one device, or several that share the crossing of two lines.
+
+    Attributes:
+        order: "aggregate" or "slot", see `AbstractPulsedDevice`.
+    """
+
+    order: eqx.AbstractVar[Literal["aggregate", "slot"]]
+
+    @abc.abstractmethod
+    def bounds(self) -> tuple[Scalar, Scalar]:
+        """The nominal range of the weights."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether something changes between the vectors of a batch, so that they must be sent one after another."""
+        return False
+
+    def begin(self, state: State, *, key: Key) -> State:
+        """What happens before a vector is sent."""
+        return state
+
+    def must_restore(self, state: State, batch: int) -> Bool[Array, ""] | None:
+        """Whether, after the last vector, something must be written again (None: never); `batch` vectors make up the update."""
+        return None
+
+    def restore(self, cells: AbstractCells, state: State, draws: Draws) -> tuple[State, AbstractTrainPulse, Weight]:
+        """Prepare what must be written again, and say with which pulses and by how much."""
+        raise NotImplementedError
+
+    @abc.abstractmethod
+    def granularity(self) -> Scalar:
+        """The size of step that pulse types plan with."""
+
+    @abc.abstractmethod
+    def pulses(
+        self,
+        cells: AbstractCells,
+        state: State,
+        up: Num[Array, "out in"],
+        down: Num[Array, "out in"],
+        *,
+        size: Scalar | float = 1.0,
+        noise: Draws | None = None,
+    ) -> State:
+        """Send each cell `up` pulses up and `down` pulses down, each `size` of a full one, with the clip to the bounds.
+
+        Args:
+            cells: the devices.
+            state: where they stand.
+            up: pulses of each cell: whole, or fractional for expected ones. If a cell gets both kinds, they are mixed evenly.
+            down: likewise.
+            size: step of one pulse relative to a full one.
+            noise: the cycle noise; None leaves it out.
+        """
+
+
+class AbstractPulsedDevice(AbstractCrosspoint):
     """A device that is moved by pulses, with the parameters that all of them share (names and defaults are aihwkit's).
 
     Fabrication, with a fresh standard normal xi for each parameter of each device:
@@ -118,7 +202,6 @@ class AbstractPulsedDevice(AbstractDevice):
         return fabricate(self, shape, key)
 
     def granularity(self) -> Scalar:
-        """The size of step that pulse types plan with."""
         return self.dw_min
 
     def bounds(self) -> tuple[Scalar, Scalar]:
@@ -130,22 +213,22 @@ class AbstractPulsedDevice(AbstractDevice):
     def pulses(
         self,
         cells: Cells,
-        weight: Weight,
+        state: Weight,
         up: Num[Array, "out in"],
         down: Num[Array, "out in"],
         *,
         size: Scalar | float = 1.0,
         noise: Draws | None = None,
     ) -> Weight:
-        """Send each cell `up` pulses up and `down` pulses down, each `size` of a full one, with the clip to the bounds.
-
-        Args:
-            cells: the devices.
-            weight: where they stand.
-            up: pulses of each cell: whole, or fractional for expected ones. If a cell gets both kinds, they are mixed evenly.
-            down: likewise.
-            size: step of one pulse relative to a full one.
-            noise: the cycle noise; None leaves it out.
-        """
         law = one_by_one if self.order == "slot" else type(self).burst
-        return law(self, cells, weight, up, down, size, noise)
+        return law(self, cells, state, up, down, size, noise)
+
+    def after_reset(self, cells: Cells, noise: Draws) -> Weight:
+        """Where a reset leads: `reset_bias + reset_std xi`."""
+        return cells.reset_bias + self.reset_std * noise.fold(Source.RESET).normal(cells.reset_bias.dtype)
+
+    def rewrite(self, cells: Cells, state: Weight, law: "Rewrite", *, noise: Draws | None = None) -> Weight:
+        return self.clip(cells, law(self, cells, state, noise))
+
+
+Rewrite = Callable[[AbstractPulsedDevice, Cells, Weight, Draws | None], Weight]
