@@ -64,17 +64,10 @@ TRAIN, LENGTH, TIMES = 10, 1000, 4  # pulses of one update, pulses in each direc
 SEED = 7
 
 
-def without_write_noise(make, **numbers):
-    """A device of aihwkit; jaxtile has no write noise."""
-    device = make(construction_seed=SEED, **numbers)
-    if hasattr(device, "write_noise_std"):
-        device.write_noise_std = 0.0
-    return device
-
-
-def fabricated(device, shape: tuple[int, int]) -> AnalogTile:
+def fabricated(make, shape: tuple[int, int], seed: int = SEED, **numbers) -> AnalogTile:
     """A chip of aihwkit's that takes deterministic pulses."""
     update = UpdateParameters(pulse_type=PulseType.DETERMINISTIC_IMPLICIT, desired_bl=TRAIN)
+    device = make(construction_seed=seed, **numbers)
     return AnalogTile(*shape, SingleRPUConfig(device=device, update=update), bias=False)
 
 
@@ -85,12 +78,14 @@ def fabrication(make, shape: tuple[int, int]) -> dict[str, float]:
         mean, std: the largest difference of a mean and of a standard deviation, in standard errors.
         p: the smallest p-value of a two-sample Kolmogorov-Smirnov test.
     """
-    theirs = fabricated(without_write_noise(make), shape)
-    ours = jt.init(tile_config(theirs.rpu_config), shape, key=jr.key(SEED)).cells
+    theirs = fabricated(make, shape)
+    ours = jt.init(tile_config(theirs.rpu_config), shape, key=jr.key(SEED))
     pairs = zip(theirs.tile.get_hidden_parameters().numpy(), np.asarray(to_hidden(ours)), strict=True)
     found = [(1.0, 0.0, 0.0)]
     for name, (a, b) in zip(hidden_names(ours), pairs, strict=True):
         a, b = a.ravel().astype(float), b.ravel().astype(float)
+        if name == "persistent_weights":  # not fabricated
+            continue
         if a.std() < 1e-6 * abs(a.mean()):  # not drawn
             np.testing.assert_allclose(b, a.mean(), rtol=1e-5, err_msg=name)
         elif a.any() or b.any():
@@ -108,19 +103,24 @@ def moments(sample) -> tuple[float, float, float, float]:
     return sample.mean(), std, std / np.sqrt(sample.size), of_variance / (2 * std) if std else 0.0
 
 
-def response(make, shape: tuple[int, int]) -> dict[str, float]:
-    """The same chip in both engines, from weight zero: 1000 noisy pulses up, then 1000 down, in trains of 10.
+def response(make, shape: tuple[int, int], chips: int) -> dict[str, float]:
+    """The same chips in both engines, from weight zero: 1000 noisy pulses up, then 1000 down, in trains of 10.
+
+    Several chips, because each of aihwkit's draws its noise from a list of its own, whose mean is not zero.
 
     Returns:
         mean: the largest difference of the mean weight on the way, relative to the range.
         spread: the largest difference of its standard deviation over the cells, relative.
     """
-    theirs = fabricated(without_write_noise(make), shape)
-    ours = from_analog_tile(theirs)
-    ways = np.repeat([-1.0, 1.0], LENGTH // TRAIN)
-    ends = np.stack([sent_there(theirs, ours, ways), sent_here(ours, ways)])
-    looks = ends[:, LENGTH // TRAIN // TIMES - 1 :: LENGTH // TRAIN // TIMES]
+    ways, every = np.repeat([-1.0, 1.0], LENGTH // TRAIN), LENGTH // TRAIN // TIMES
+    there, here = [], []
+    for seed in range(chips):
+        theirs = fabricated(make, shape, SEED + seed)
+        ours = from_analog_tile(theirs)
+        there.append(sent_there(theirs, ours, ways)[every - 1 :: every])
+        here.append(sent_here(ours, ways)[every - 1 :: every])
     low, high = map(float, ours.device.bounds())
+    looks = np.stack([np.concatenate(there, axis=1), np.concatenate(here, axis=1)])
     mean, std = looks.mean(axis=2), looks.std(axis=2)
     return {"mean": np.abs(mean[0] - mean[1]).max() / (high - low), "spread": np.abs(std[1] / std[0] - 1).max()}
 
@@ -152,6 +152,10 @@ def sent_here(ours: jt.Tile, ways) -> jax.Array:
     return jax.lax.scan(send, jt.set_weights(ours, jnp.zeros(ours.shape)), (jnp.arange(ways.size), ways))[1]
 
 
+def without_write_noise(make) -> dict[str, float]:
+    return {"write_noise_std": 0.0} if hasattr(make(), "write_noise_std") else {}
+
+
 def pulses(make, shape: tuple[int, int]) -> dict[str, float]:
     """The same chip without cycle noise, 1000 deterministic pulses up and then down.
 
@@ -160,7 +164,7 @@ def pulses(make, shape: tuple[int, int]) -> dict[str, float]:
     Returns:
         aggregate, slot: the largest difference of a weight on the way, in either order.
     """
-    theirs = fabricated(without_write_noise(make, dw_min_std=0.0), shape)
+    theirs = fabricated(make, shape, dw_min_std=0.0, **without_write_noise(make))
     chip = from_analog_tile(theirs)
     ways = np.repeat([-1.0, 1.0], LENGTH // TRAIN)
     zero = jnp.zeros(shape)
@@ -182,7 +186,7 @@ def upkeep(make, shape: tuple[int, int]) -> dict[str, float]:
             standard errors (with those of aihwkit's list of 32768 normals).
     """
     numbers = {"lifetime": 20.0, "lifetime_dtod": 0.2, "diffusion": 0.02, "diffusion_dtod": 0.2, "reset": 0.05, "reset_std": 0.03}
-    theirs = fabricated(without_write_noise(make, **numbers), shape)
+    theirs = fabricated(make, shape, **numbers, **without_write_noise(make))
     ours = from_analog_tile(theirs)
     key, every = jr.key(SEED), jnp.arange(shape[1])
     changed = ours
@@ -206,7 +210,7 @@ def upkeep(make, shape: tuple[int, int]) -> dict[str, float]:
 
 def row(name: str, make) -> str:
     """One line of the table."""
-    made, acted, exact = fabrication(make, (400, 400)), response(make, (100, 100)), pulses(make, (30, 30))
+    made, acted, exact = fabrication(make, (400, 400)), response(make, (25, 40), chips=10), pulses(make, (30, 30))
     passed = made["mean"] < 4.5 and made["std"] < 4.5 and made["p"] > 1e-5
     passed &= acted["mean"] < 0.01 and acted["spread"] < 0.03 and max(exact.values()) < LENGTH * 2**-24
     cells = [f"{made['mean']:.1f}", f"{made['std']:.1f}", f"{made['p']:.2g}"]
@@ -227,7 +231,7 @@ Measured on {date} by `docs/scripts/parity.py`, with aihwkit {aihwkit}, torch {t
 * *Fabrication*: 1.6e5 devices of each engine, every parameter (steps, bounds, slopes, exponents, references, reset bias): the
   largest difference of a mean and of a standard deviation, in standard errors, and the smallest p-value of a
   Kolmogorov-Smirnov test, which sees folded and clipped tails as well. To pass: below 4.5, and above 1e-5.
-* *Response*: a chip of 1e4 devices that aihwkit drew, in both engines; 1000 pulses up from weight zero and 1000 down, in
+* *Response*: ten chips of 1000 devices each that aihwkit drew, in both engines; 1000 pulses up from weight zero and 1000 down, in
   trains of 10, with cycle noise, in jaxtile's default order. The largest difference of the mean on the way, relative to the
   range of weights, and of the spread over the devices, relative. To pass: below 1 % and 3 %.
 * *Pulses*: the same without cycle noise, on 900 devices: the largest difference of a weight on the way, in the default order and
@@ -237,7 +241,7 @@ Measured on {date} by `docs/scripts/parity.py`, with aihwkit {aihwkit}, torch {t
   difference of a mean or a standard deviation, in standard errors (to pass: below 4.5).
 
 Devices have 2 % of corrupt ones, an imbalance of steps with a spread, and parameters of their own away from the defaults;
-presets are as they come, without write noise.
+presets are as they come, write noise included where there is noise at all.
 
 | | fabrication: mean | std | p | response: mean | spread | pulses: aggregate | slot | decay | diffusion, reset | pass |
 |---|---|---|---|---|---|---|---|---|---|---|
