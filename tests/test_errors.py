@@ -65,8 +65,8 @@ CASES = {
     ),
     "nodes, none": (
         lambda: jt.device.PiecewiseStep(piecewise_up=[], piecewise_down=[]),
-        TypeError,
-        ["piecewise_up", "[1.5, 1.0, 1.5]"],
+        ValueError,
+        ["piecewise_up has shape (0,)", "[1.5, 1.0, 1.5]"],
     ),
     "nodes, one number": (lambda: jt.device.PiecewiseStep(piecewise_down=1.0), ValueError, ["piecewise_down ()", "nodes"]),
     "nodes, nan": (lambda: jt.device.PiecewiseStep(piecewise_up=[np.nan]), ValueError, ["piecewise_up", "finite"]),
