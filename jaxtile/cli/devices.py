@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import device, plot, presets
-from ..device import AbstractDevice, AbstractPulsedDevice, Ideal
+from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal, WriteNoise
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name
 
@@ -27,19 +27,19 @@ def _kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower().replace("_", "-")
 
 
-def _makers(module: ModuleType) -> dict[str, Maker]:
-    """What makes a device in a module, be it a class or a function, by name."""
+def _makers(module: ModuleType, kinds: Any) -> dict[str, Maker]:
+    """What makes a device of some kinds in a module, be it a class or a function, by name."""
     makers = {}
     for name in module.__all__:
         make = getattr(module, name)
         kind = inspect.get_annotations(make).get("return") if inspect.isfunction(make) else make
-        if inspect.isclass(kind) and issubclass(kind, AbstractPulsedDevice | Ideal) and not inspect.isabstract(kind):
+        if inspect.isclass(kind) and issubclass(kind, kinds) and not inspect.isabstract(kind):
             makers[_kebab(name)] = make
     return makers
 
 
-DEVICES = _makers(device)
-PRESETS = _makers(presets)
+DEVICES = _makers(device, AbstractPulsedDevice | Ideal)
+PRESETS = _makers(presets, AbstractDevice)
 
 
 def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
@@ -50,7 +50,9 @@ def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
     """
     name, makers = _kebab(name), DEVICES | PRESETS
     check_name("device", name, makers)
-    known = _parameters(makers[name]) | dict.fromkeys(field.name for field in dataclasses.fields(makers[name]()))
+    made = makers[name]()
+    single = made.device if isinstance(made, WriteNoise) else made
+    known = _parameters(makers[name]) | dict.fromkeys(field.name for field in dataclasses.fields(single))
     values = {}
     for setting in settings:
         parameter, equals, value = setting.partition("=")
@@ -80,14 +82,20 @@ def _value(text: str) -> bool | float | str | list:
 
 @dataclasses.dataclass
 class Devices:
-    """List devices with their parameters, and presets, and plot how devices respond to pulses."""
+    """List devices with their parameters, and presets, and plot how they respond to pulses."""
 
+    device: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
+    """Devices and presets to plot; none: all kinds of devices."""
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("pulse_response.png")
     """Where to save the plot (.png, .pdf or .svg)."""
 
     def run(self) -> int:
         """Run the command; the exit code."""
         check_file("plot", self.plot, ENDINGS)
+        made = {_kebab(name): make_device(name, ()) for name in self.device or DEVICES}
+        pulsed = {name: device for name, device in made.items() if isinstance(device, AbstractCrosspoint)}
+        if not pulsed:
+            raise Refusal(f"--device {' '.join(self.device)} takes no pulses to plot; choose from {', '.join(DEVICES)}.")
         shared = {field.name for field in dataclasses.fields(AbstractPulsedDevice)}
         table = Table("device", "parameters and their defaults", show_lines=True)
         for name, make in DEVICES.items():
@@ -101,14 +109,13 @@ class Devices:
         console = Console(highlight=False)
         console.print(table)
         console.print(recipes)
-        pulsed = {name: made for name, make in DEVICES.items() if isinstance(made := make(), AbstractPulsedDevice)}
-        save_figure(self.plot, {name: functools.partial(_draw, made) for name, made in pulsed.items()})
+        save_figure(self.plot, {name: functools.partial(_draw, device) for name, device in pulsed.items()})
         console.print(f"Pulse response: {self.plot}")
         return 0
 
 
-def _draw(made: AbstractPulsedDevice, ax) -> None:
-    plot.pulse_response(made, ax=ax)
+def _draw(device: AbstractCrosspoint, ax) -> None:
+    plot.pulse_response(device, ax=ax)
 
 
 def _listed(values: dict[str, Any]) -> str:

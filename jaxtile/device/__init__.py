@@ -9,6 +9,8 @@ from .base import State as State
 from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .constant_step import ConstantStep as ConstantStep
+from .drifting import Drifted as Drifted
+from .drifting import Drifting as Drifting
 from .exp_step import ExpStep as ExpStep
 from .ideal import Ideal as Ideal
 from .linear_step import LinearCells as LinearCells
@@ -44,6 +46,8 @@ __all__ = [
     "All",
     "Cells",
     "ConstantStep",
+    "Drifted",
+    "Drifting",
     "ExpStep",
     "Ideal",
     "LinearCells",
