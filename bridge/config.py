@@ -5,7 +5,9 @@ default; anything else is refused by name, and nothing is dropped silently.
 """
 
 import dataclasses
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import equinox as eqx
@@ -18,14 +20,21 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 
 import jaxtile as jt
 
+from .unit_cells import UNIT_CELLS, from_unit_cell, to_unit_cell
+
 __all__ = ["aihwkit_device", "aihwkit_io", "aihwkit_update", "hardware", "tile_config"]
 
 _DEVICES = {
     aihwkit_devices.IdealDevice: jt.device.Ideal,
     aihwkit_devices.ConstantStepDevice: jt.device.ConstantStep,
     aihwkit_devices.LinearStepDevice: jt.device.LinearStep,
+    aihwkit_devices.SoftBoundsPmaxDevice: jt.device.SoftBoundsPmax,  # a subclass of the next
     aihwkit_devices.SoftBoundsDevice: jt.device.SoftBounds,
+    aihwkit_devices.SoftBoundsReferenceDevice: jt.device.SoftBoundsReference,
     aihwkit_devices.ExpStepDevice: jt.device.ExpStep,
+    aihwkit_devices.PowStepDevice: jt.device.PowStep,
+    aihwkit_devices.PowStepReferenceDevice: jt.device.PowStepReference,
+    aihwkit_devices.PiecewiseStepDevice: jt.device.PiecewiseStep,
 }
 _PULSES = {
     PulseType.NONE: jt.pulse.NoPulse,
@@ -82,14 +91,30 @@ def hardware(rpu_config: Any) -> jt.TileConfig:
 
 
 def _device(device: Any, order: str) -> jt.device.AbstractDevice:
+    cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
+    if cell is not None:
+        _refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
+        return from_unit_cell(device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, _io)
     # Presets are subclasses with other defaults, so what counts as a default is the base class's.
     base = next((theirs for theirs in _DEVICES if isinstance(device, theirs)), None)
     if base is None:
-        _refuse("device", type(device).__name__, f"known are {', '.join(theirs.__name__ for theirs in _DEVICES)}")
-    kind = _DEVICES[base]
+        known = ", ".join(theirs.__name__ for theirs in (*_DEVICES, *UNIT_CELLS))
+        _refuse("device", type(device).__name__, f"known are {known}")
+    make = _DEVICES[base]
     # The seed of fabrication is not a property of the hardware: the tile takes it from the configuration.
-    values = _by_name(device, base, kind, "device", inert={"construction_seed"})
-    return kind(**values, order=order) if kind.takes_pulses else kind(**values)
+    values = _by_name(
+        device, base, _parameters(make), "device", inert={"construction_seed", "write_noise_std", "apply_write_noise_on_set"}
+    )
+    values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
+    made = make(**values, order=order) if make().takes_pulses else make(**values)
+    if getattr(device, "write_noise_std", 0) > 0:
+        return jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
+    return made
+
+
+def _parameters(make: Callable[..., Any]) -> set[str]:
+    """The names of what makes a jaxtile object: of the arguments, and of the fields that they set."""
+    return {*inspect.signature(make).parameters, *(field.name for field in dataclasses.fields(make()))}
 
 
 def _pulse(update: Any) -> jt.pulse.AbstractPulse:
@@ -102,7 +127,7 @@ def _pulse(update: Any) -> jt.pulse.AbstractPulse:
         _refuse("update.fixed_bl", update.fixed_bl, "jaxtile has it only where update_bl_management makes it irrelevant")
     # aihwkit reads `res` for all types but one, which has two resolutions of its own; 0 or less is none.
     grids = {"res", "x_res_implicit", "d_res_implicit"}
-    values = _by_name(update, UpdateParameters, kind, "update", inert={"pulse_type", "fixed_bl"} | grids)
+    values = _by_name(update, UpdateParameters, _parameters(kind), "update", inert={"pulse_type", "fixed_bl"} | grids)
     return kind(**{name: max(value, 0) if name in grids else value for name, value in values.items()})
 
 
@@ -114,7 +139,7 @@ def _io(io: Any, name: str) -> jt.IOParameters:
             _refuse(f"{name}.out_scale", io.out_scale)
         return jt.IOParameters(is_perfect=True)
     named = {"noise_management", "bound_management", "max_bm_factor", "max_bm_res"}
-    values = _by_name(io, IOParameters, jt.IOParameters, name, inert=named)
+    values = _by_name(io, IOParameters, _parameters(jt.IOParameters), name, inert=named)
     for bound, res in (("inp_bound", "inp_res"), ("out_bound", "out_res")):
         if values[bound] <= 0 or math.isinf(values[bound]):  # no bound, and a converter without a range has no steps
             values |= {bound: math.inf, res: 0.0}
@@ -140,6 +165,13 @@ def _bound_management(io: IOParameters, name: str) -> jt.periphery.Iterative | N
 
 def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
     """The aihwkit device that `tile_config` translates into this one."""
+    if isinstance(device, jt.device.AbstractUnitCell):
+        return to_unit_cell(device, aihwkit_device, aihwkit_update, aihwkit_io)
+    if isinstance(device, jt.device.WriteNoise):
+        written, numbers = aihwkit_device(device.device), _numbers(device)
+        if not hasattr(written, "write_noise_std"):
+            raise ConfigError(f"device={device!r}: {type(written).__name__} has no write noise in aihwkit.")
+        return dataclasses.replace(written, **{name: numbers[name] for name in ("write_noise_std", "apply_write_noise_on_set")})
     values = _numbers(device)
     values.pop("order", None)  # how jaxtile computes, which aihwkit has no choice of
     return _named_alike(_DEVICES, device, "device")(**values)
@@ -170,12 +202,16 @@ def _named_alike(table: dict, ours: Any, name: str) -> Any:
 def _numbers(module: Any) -> dict[str, Any]:
     """The fields of a jaxtile object; a number as the shortest one that gives the same in single precision."""
     values = {field.name: getattr(module, field.name) for field in dataclasses.fields(module)}
-    return {name: float(str(np.float32(value))) if eqx.is_array(value) else value for name, value in values.items()}
+    return {name: _shortest(np.asarray(value).tolist()) if eqx.is_array(value) else value for name, value in values.items()}
 
 
-def _by_name(theirs: Any, base: type, ours: type, name: str, *, inert: set[str]) -> dict[str, Any]:
-    """The fields of an aihwkit object that jaxtile's class has too; all others, but for `inert`, must stand at their defaults."""
-    shared = {field.name for field in dataclasses.fields(ours)} & {field.name for field in dataclasses.fields(base)}
+def _shortest(value: float | list[float]) -> float | list[float]:
+    return [float(str(np.float32(v))) for v in value] if isinstance(value, list) else float(str(np.float32(value)))
+
+
+def _by_name(theirs: Any, base: type, ours: set[str], name: str, *, inert: set[str]) -> dict[str, Any]:
+    """The fields of an aihwkit object that jaxtile has too; all others, but for `inert`, must stand at their defaults."""
+    shared = ours & {field.name for field in dataclasses.fields(base)}
     _refuse_rest(theirs, base, name, shared | inert)
     return {field: getattr(theirs, field) for field in shared}
 

@@ -16,6 +16,7 @@ from aihwkit.simulator.tiles.base import SimulatorTile
 from torch import Tensor
 
 import jaxtile as jt
+from jaxtile.tile import draws, with_state
 
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
 from .config import hardware
@@ -125,7 +126,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def decay_weights(self, alpha: float = 1.0) -> None:
         """Let every device decay, once or a fraction or multiple of that."""
-        self.jax_tile = jt.decay(self.jax_tile, alpha=alpha)
+        self.jax_tile = jt.decay(self.jax_tile, alpha=alpha, key=self._write_key())
 
     def diffuse_weights(self) -> None:
         """Let every device diffuse once."""
@@ -182,17 +183,17 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             self._learning_rate = float(learning_rate)
 
     def get_hidden_parameter_names(self) -> list[str]:
-        return hidden_names(self.jax_tile.cells)
+        return hidden_names(self.jax_tile)
 
     def get_hidden_parameters(self) -> Tensor:
         """The realised devices, `[name, out, in]`."""
-        return to_torch(to_hidden(self.jax_tile.cells))
+        return to_torch(to_hidden(self.jax_tile))
 
     def set_hidden_parameters(self, params: Tensor) -> None:
         """Become the chip with these devices; the weights are clipped to what they can hold."""
-        cells = from_hidden(self.jax_tile.cells, to_jax(params))
-        self.jax_tile = eqx.tree_at(lambda tile: tile.cells, self.jax_tile, cells)
-        self._put(self.jax_tile.weight)
+        self.jax_tile = from_hidden(self.jax_tile, to_jax(params), self.jax_tile.weight)
+        if self._is_plain:
+            self._put(self.jax_tile.weight)
 
     def dump_extra(self) -> dict[str, np.ndarray]:
         """What hidden parameters and weights leave out, as arrays: where the random stream stands, counters, modified weights."""
@@ -203,6 +204,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             "bridge.pulses": np.array([self.jax_tile.full_pulses, self.jax_tile.half_pulses]),
             "bridge.modified_weight": np.array(modified_weight),
             "bridge.read_during_test": np.array([self._read_during_test]),
+            **self._hidden_state(),
         }
 
     def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
@@ -224,6 +226,10 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self._calls = int(state["bridge.random_calls"][0])
         full, half = jnp.asarray(state["bridge.pulses"], self.jax_tile.full_pulses.dtype)
         self.jax_tile = eqx.tree_at(lambda tile: (tile.full_pulses, tile.half_pulses), self.jax_tile, (full, half))
+        if not self._is_plain:
+            leaves, kind = jax.tree.flatten(self.jax_tile.state)
+            leaves = [jnp.asarray(state[f"bridge.state.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)]
+            self.jax_tile = with_state(self.jax_tile, jax.tree.unflatten(kind, leaves))
         self.jax_modified = modified_weight if modified_weight.size else None
         self._read_during_test = bool(state["bridge.read_during_test"][0])
 
@@ -232,7 +238,22 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         if weight.shape != tile.shape:
             raise TileError(f"weights have shape {tuple(weight.shape)}; the tile is [out, in] = {tile.shape}.")
         # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first write memory that is not initialised.
-        self.jax_tile = eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
+        key = self._write_key()
+        noise = None if key is None else draws(tile, key)
+        self.jax_tile = with_state(tile, tile.device.write(tile.cells, tile.state, weight, noise=noise))
+
+    def _hidden_state(self) -> dict[str, np.ndarray]:
+        leaves = [] if self._is_plain else jax.tree.leaves(self.jax_tile.state)
+        return {f"bridge.state.{n}": np.array(leaf) for n, leaf in enumerate(leaves)}
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the state of the devices is the weight, and nothing else."""
+        return isinstance(self.jax_tile.state, jax.Array)
+
+    def _write_key(self) -> jax.Array | None:
+        """The key of the write noise, if there can be any."""
+        return None if self._is_plain else self._draw()
 
     def _draw(self) -> jax.Array:
         """The key of the next draw."""
@@ -243,7 +264,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def _tile_to_read(self, *, is_test: bool) -> jt.Tile:
         if self.jax_modified is None or (is_test and not self._read_during_test):
             return self.jax_tile
-        return eqx.tree_at(lambda tile: tile.weight, self.jax_tile, self.jax_modified)
+        ideal = jt.device.Ideal()  # holds the modified weights as they are
+        config = jt.TileConfig(ideal, forward=self.jax_tile.config.forward, backward=self.jax_tile.config.backward)
+        return with_state(jt.init(config, self.jax_tile.shape, key=self._key), self.jax_modified)
 
 
 def _settings(rpu_config: Any) -> tuple[Any, ...]:

@@ -4,12 +4,14 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 from aihwkit.exceptions import ConfigError
-from aihwkit.simulator.configs import SingleRPUConfig
+from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
 
 import jaxtile as jt
+from jaxtile.device import AbstractCrosspoint, AbstractPulsedDevice, AbstractUnitCell, OneSided, SingleFixed, Written
 from jaxtile.tile import check_tile
 
 from ._convert import to_jax, to_torch
@@ -20,6 +22,7 @@ from .tile import HalfSelectedSimulatorTile
 __all__ = ["from_analog_tile", "to_analog_tile"]
 
 _GRANULARITY = "rpu.rpu_device.weight_granularity"
+_DEVICE, _VECTORS = "rpu.rpu_device.current_device_idx", "rpu.rpu_device.current_update_idx"  # of unit cells: next, and seen
 
 
 def from_analog_tile(analog_tile: Any) -> jt.Tile:
@@ -40,17 +43,33 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
         return source.jax_tile
     shape = (source.get_d_size(), source.get_x_size())
     tile = jt.init(hardware(analog_tile.rpu_config), shape, key=jr.key(0))
-    names = hidden_names(tile.cells)
+    names = hidden_names(tile)
     if list(source.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the tile has hidden parameters {source.get_hidden_parameter_names()}; jaxtile's devices have {names}.")
-    cells = from_hidden(tile.cells, to_jax(source.get_hidden_parameters()))
-    tile = eqx.tree_at(lambda t: (t.cells, t.weight), tile, (cells, to_jax(source.get_weights())))
+    tile = from_hidden(tile, to_jax(source.get_hidden_parameters()), to_jax(source.get_weights()))
     # The size of step that pulse trains are planned with is a number of the C++ tile, which may differ from the configuration's.
-    planned = (source.dump_extra() or {}).get(_GRANULARITY)
-    if planned:
-        dw_min = tile.device.dw_min * (planned[0] / tile.device.granularity())
-        tile = eqx.tree_at(lambda t: t.config.device.dw_min, tile, jnp.asarray(dw_min, tile.device.dw_min.dtype))
+    extra = source.dump_extra() or {}
+    if isinstance(tile.device, AbstractCrosspoint) and _GRANULARITY in extra:
+        factor = extra[_GRANULARITY][0] / tile.device.granularity()
+        tile = eqx.tree_at(lambda t: t.config.device, tile, _planned(tile.device, factor))
+    if isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
+        tile = jt.connect(tile, int(extra[_DEVICE][0]))
+    turn = getattr(tile.state, "turn", None)
+    if turn is not None:
+        counter = _VECTORS if isinstance(tile.device, OneSided) else _DEVICE
+        tile = eqx.tree_at(lambda t: t.state.turn, tile, jnp.asarray(extra[counter][0], turn.dtype))
     return tile
+
+
+def _planned(device: AbstractCrosspoint, factor: Any) -> AbstractCrosspoint:
+    """Devices whose trains are planned with other steps."""
+
+    def scale(one):
+        if not isinstance(one, AbstractPulsedDevice):
+            return one
+        return eqx.tree_at(lambda d: d.dw_min, one, jnp.asarray(one.dw_min * factor, one.dw_min.dtype))
+
+    return jax.tree.map(scale, device, is_leaf=lambda node: isinstance(node, AbstractPulsedDevice))
 
 
 def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
@@ -73,7 +92,8 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
                 f"half_select={config.half_select!r}: aihwkit's own tiles have no half-selection; pass rpu_config="
                 "RPUConfigWithProgram(half_select=...)."
             )
-        rpu_config = SingleRPUConfig(
+        kind = UnitCellRPUConfig if isinstance(config.device, AbstractUnitCell) else SingleRPUConfig
+        rpu_config = kind(
             device=aihwkit_device(config.device),
             update=aihwkit_update(config.pulse),
             forward=aihwkit_io(config.forward),
@@ -81,15 +101,24 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         )
     _refuse_other_hardware(hardware(rpu_config), tile.config)
     analog_tile = rpu_config.tile_class(*tile.shape, rpu_config, bias=False)
-    target, names = analog_tile.tile, hidden_names(tile.cells)
+    target, names = analog_tile.tile, hidden_names(tile)
     if list(target.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the chip has hidden parameters {names}; that tile's are {target.get_hidden_parameter_names()}.")
-    planned = (target.dump_extra() or {}).get(_GRANULARITY)
+    if isinstance(target, HalfSelectedSimulatorTile):
+        target.jax_tile = dataclasses.replace(target.jax_tile, cells=tile.cells, state=tile.state)
+        return analog_tile
+    extra = {_GRANULARITY: (target.dump_extra() or {}).get(_GRANULARITY)}
     if names:
-        target.set_hidden_parameters(to_torch(to_hidden(tile.cells)))
-    target.set_weights(to_torch(tile.weight))
-    if planned:  # which aihwkit changes to the mean of the devices if they are far from the configuration's
-        target.load_extra({_GRANULARITY: planned}, False)
+        target.set_hidden_parameters(to_torch(to_hidden(tile)))
+    if not isinstance(tile.device, AbstractUnitCell):
+        # aihwkit can put in the persistent weights; what they read as, it draws anew.
+        target.set_weights(to_torch(tile.state.persistent if isinstance(tile.state, Written) else tile.weight))
+    elif any(isinstance(state, Written) for state in tile.state.devices):
+        raise ConfigError(f"device={tile.device!r}: the persistent weights of a unit cell cannot be put into an aihwkit tile.")
+    elif tile.state.turn is not None:
+        extra[_VECTORS if isinstance(tile.device, OneSided) else _DEVICE] = [float(tile.state.turn)]
+    if extra[_GRANULARITY]:  # which aihwkit changes to the mean of the devices if they are far from the configuration's
+        target.load_extra(extra, False)
     return analog_tile
 
 

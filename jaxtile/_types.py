@@ -193,7 +193,8 @@ def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:
     if default is dataclasses.MISSING:
         return True
     if eqx.is_array(value) and default is not None:
-        return not is_concrete(value) or value.ndim > 0 or not math.isclose(float(value), default, rel_tol=1e-6)
+        same_shape = value.shape == np.shape(default)
+        return not (is_concrete(value) and same_shape and np.allclose(np.asarray(value), default, rtol=1e-6, atol=0))
     return value is not default and value != default
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from ._random import Draws
 from ._types import Key
-from .device import AbstractPulsedDevice
+from .device import AbstractCrosspoint
 from .programming import Solution
 
 if TYPE_CHECKING:  # importing matplotlib takes longer than importing the rest of this library
@@ -108,7 +108,7 @@ def _log_scale(ax: Axes) -> None:
 
 
 def pulse_response(
-    device: AbstractPulsedDevice,
+    device: AbstractCrosspoint,
     *,
     n_pulses: int | None = None,
     n_cells: int = 5,
@@ -126,7 +126,7 @@ def pulse_response(
         key: of the cells and of their cycle noise; None: a fixed one.
         ax: where to draw; None: a new figure.
     """
-    if not isinstance(device, AbstractPulsedDevice):
+    if not isinstance(device, AbstractCrosspoint):
         raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.ConstantStep().")
     low, high = map(float, device.bounds())
     if n_pulses is None:
@@ -134,14 +134,12 @@ def pulse_response(
     if n_pulses < 1 or n_cells < 0:
         raise ValueError(f"n_pulses={n_pulses} and n_cells={n_cells} are out of range; pass at least 1 pulse and 0 cells.")
     key = jax.random.key(0) if key is None else key
-    spreads = {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith(("_dtod", "_std"))}
-    nominal = dataclasses.replace(device, **spreads)
     shape = {"n_cells": max(n_cells, 1), "n_pulses": n_pulses}
 
     ax = _axes(ax)
     if n_cells:
         ax.plot(_respond(device, key, **shape), color=COLOURS[5], linewidth=0.6, label="cells")
-    ax.plot(_respond(nominal, key, **shape)[:, 0], color=COLOURS[0], linewidth=1.6, label="nominal")
+    ax.plot(_respond(_nominal(device), key, **shape)[:, 0], color=COLOURS[0], linewidth=1.6, label="nominal")
     for bound in (low, high):
         ax.axhline(bound, color="0.4", linestyle=":", linewidth=0.8, label="bounds", zorder=0)
     ax.set_xlim(0, 2 * n_pulses)
@@ -164,19 +162,26 @@ def pulse_response(
 
 
 @functools.partial(jax.jit, static_argnames=("n_cells", "n_pulses"))
-def _respond(device: AbstractPulsedDevice, key: Key, *, n_cells: int, n_pulses: int) -> Float[Array, "pulse cell"]:
+def _respond(device: AbstractCrosspoint, key: Key, *, n_cells: int, n_pulses: int) -> Float[Array, "pulse cell"]:
     """The weights of a row of cells before the first pulse and after each."""
     cells = device.init((1, n_cells), key=key)
     noise = Draws(jax.random.fold_in(key, 0), jnp.arange(n_cells)[None, :])
 
-    def pulse(weight, n):
+    def pulse(state, n):
         up = jnp.full((1, n_cells), n < n_pulses, jnp.int32)
-        weight = device.pulses(cells, weight, up, 1 - up, noise=noise.fold(n))
-        return weight, weight[0]
+        state = device.pulses(cells, state, up, 1 - up, noise=noise.fold(n))
+        return state, device.weight(state)[0]
 
-    start = device.clip(cells, jnp.full((1, n_cells), -jnp.inf))
+    start = device.write(cells, device.start((1, n_cells)), jnp.full((1, n_cells), -jnp.inf))
     _, weights = jax.lax.scan(pulse, start, jnp.arange(2 * n_pulses))
-    return jnp.concatenate([start, weights])
+    return jnp.concatenate([device.weight(start), weights])
+
+
+def _nominal(device: AbstractCrosspoint) -> AbstractCrosspoint:
+    """A device without spread and noise, and so the devices that it is made of."""
+    changes = {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith(("_dtod", "_std"))}
+    parts = {name: part for name, part in vars(device).items() if isinstance(part, AbstractCrosspoint)}
+    return dataclasses.replace(device, **changes, **{name: _nominal(part) for name, part in parts.items()})
 
 
 def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes | None = None) -> Axes:

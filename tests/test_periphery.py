@@ -179,7 +179,7 @@ def test_zeros_read_exactly_zero():
 
 
 def _sum_of_outputs(tile, weight, x):
-    return jnp.sum(jt.forward(eqx.tree_at(lambda t: t.weight, tile, weight), x, key=KEY))
+    return jnp.sum(jt.forward(eqx.tree_at(lambda t: t.state, tile, weight), x, key=KEY))
 
 
 def test_gradients_pass_straight_through():

@@ -2,8 +2,9 @@
 
 import jax.numpy as jnp
 
-from .._types import Key, Scalar, Weight, number
-from .base import AbstractPulsedDevice, Cells, fabricate
+from .._types import Scalar, Weight, number
+from .base import AbstractPulsedDevice
+from .cells import Cells
 
 __all__ = ["ExpStep"]
 
@@ -35,9 +36,6 @@ class ExpStep(AbstractPulsedDevice):
     b: Scalar = number(0.2425)
     dw_min_std_add: Scalar = number(0.0, low=0.0)
     dw_min_std_slope: Scalar = number(0.0, low=0.0)
-
-    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
-        return fabricate(self, shape, key)
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         span = cells.w_max - cells.w_min
