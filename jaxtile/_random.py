@@ -48,10 +48,6 @@ class Source(enum.IntEnum):
     RESET_CHOICE = 26
     # reading
     OUTPUT_NOISE = 32
-    # programming
-    READ = 48
-    PROPOSE = 49
-    UPDATE = 50
 
 
 def as_key(key: Key | Array, name: str = "key") -> Key:

@@ -23,10 +23,10 @@ __all__ = [
     "Weight",
     "check_number",
     "choice",
+    "finite_array",
     "flag",
     "is_concrete",
     "is_whole",
-    "known_array",
     "number",
     "plain",
     "scalar",
@@ -58,20 +58,26 @@ def scalar(value: Any) -> Any:
         return value
 
 
-def known_array(value: Any, dtype: Any, name: str) -> Array:
-    """An array of real numbers; one that is known stays known under a trace, so that its values can be checked there too.
+def finite_array(value: Any, dtype: Any, name: str) -> Array:
+    """An array of finite real numbers; one that is known stays known under a trace, so that its values can be checked there too.
 
     Raises:
         TypeError: it holds something else.
+        ValueError: an entry is NaN or infinite.
     """
     try:
         with _while_known(value):
             array = jnp.asarray(value)
             if jnp.issubdtype(array.dtype, jnp.complexfloating):
                 raise TypeError("complex numbers")
-            return array.astype(dtype)
+            array = array.astype(dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name}={value!r:.80} is not an array of real numbers ({error}).") from None
+    # NumPy, because under a trace JAX would stage even an operation on known values.
+    bad = int(np.sum(~np.isfinite(np.asarray(array)))) if is_concrete(array) else 0
+    if bad:
+        raise ValueError(f"{name} holds {bad} of {array.size} entries that are NaN or infinite; pass finite numbers.")
+    return array
 
 
 def _while_known(value: Any) -> contextlib.AbstractContextManager:

@@ -4,16 +4,15 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from ._random import as_key
-from ._types import Key, Scalar, Weight, is_concrete
+from ._types import Key, Scalar, Weight, finite_array, is_whole
 from ._vectors import UnitVectors
 from .device import AbstractCells, AbstractDevice, AbstractPulsedDevice, ConstantStep, Ideal
 from .half_select import AbstractHalfSelect
 from .periphery import IOParameters, read
-from .pulse import AbstractPulse, StochasticCompressed
+from .pulse import AbstractPulse, AbstractTrainPulse, StochasticCompressed
 
 __all__ = ["Tile", "TileConfig", "backward", "forward", "get_weights", "init", "set_weights"]
 
@@ -40,6 +39,8 @@ class TileConfig(eqx.Module):
         _check_kind("pulse", self.pulse, AbstractPulse, "jaxtile.pulse, such as StochasticCompressed()")
         _check_kind("forward", self.forward, IOParameters, "jaxtile, such as IOParameters()")
         _check_kind("backward", self.backward, IOParameters, "jaxtile, such as IOParameters()")
+        if self.pulse.sends_pulses:
+            _check_kind("pulse", self.pulse, AbstractTrainPulse, "jaxtile.pulse, such as StochasticCompressed()")
         if self.half_select is not None:
             _check_kind("half_select", self.half_select, AbstractHalfSelect, "jaxtile.half_select, such as ConstantRatio()")
             if not self.is_pulsed:
@@ -111,8 +112,8 @@ def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
     """
     _check_kind("config", config, TileConfig, "jaxtile, such as TileConfig()")
     key = as_key(key)
-    if not (isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int | np.integer) and n >= 1 for n in shape)):
-        raise ValueError(f"shape={shape!r} is not a tile; pass (out, in), two whole numbers of at least 1.")
+    if not (isinstance(shape, tuple) and len(shape) == 2 and all(is_whole(n, 1) for n in shape)):
+        raise ValueError(f"shape={shape!r} is not that of a tile; pass a tuple (out, in) of two whole numbers of at least 1.")
     shape = (int(shape[0]), int(shape[1]))
     return _init(config, shape, key)
 
@@ -130,6 +131,7 @@ def set_weights(tile: Tile, weight: Float[Array, "out in"]) -> Tile:
     Raises:
         ValueError: the shape is not the tile's, or a weight is not finite.
     """
+    check_tile(tile)
     weight = as_matrix("weight", weight, tile)
     return eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
 
@@ -147,6 +149,7 @@ def forward(tile: Tile, x: Float[Array, "... in"] | UnitVectors, *, key: Key) ->
         x: one vector or many.
         key: of the read noise.
     """
+    check_tile(tile)
     return _read(tile.config.forward, tile.weight, "x", x, key)
 
 
@@ -158,6 +161,7 @@ def backward(tile: Tile, d: Float[Array, "... out"], *, key: Key) -> Float[Array
         d: one vector or many.
         key: of the read noise.
     """
+    check_tile(tile)
     io = eqx.tree_at(lambda io: io.bound_management, tile.config.backward, None, is_leaf=lambda leaf: leaf is None)
     return _read(io, tile.weight.T, "d", d, key)
 
@@ -171,13 +175,25 @@ def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key) -
 _jit_read = eqx.filter_jit(read)
 
 
+def check_tile(tile: Any) -> None:
+    """Refuse what is not one tile.
+
+    Raises:
+        TypeError: it is no tile.
+        ValueError: it is a batch of tiles.
+    """
+    _check_kind("tile", tile, Tile, "jaxtile; make one with init(config, (out, in), key=key)")
+    if tile.weight.ndim != 2:
+        raise ValueError(f"tile={tile!r} is a batch of tiles; call this function on one of them, inside `jax.vmap`.")
+
+
 def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:
     """Vectors as an array of the tile's dtype.
 
     Raises:
-        ValueError: they do not fit a tile of that width.
+        TypeError, ValueError: they hold something else than finite numbers, or do not fit a tile of that width.
     """
-    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else jnp.asarray(vectors, dtype)
+    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else finite_array(vectors, dtype, name)
     if vectors.ndim == 0 or vectors.shape[-1] != width:
         raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the lines that carry it.")
     return vectors
@@ -187,14 +203,10 @@ def as_matrix(name: str, matrix: Any, tile: Tile) -> Weight:
     """A matrix as an array of the tile's shape and dtype.
 
     Raises:
-        ValueError: it has another shape, or an entry that is not finite.
+        TypeError, ValueError: it holds something else than finite numbers, or has another shape.
     """
-    matrix = jnp.asarray(matrix, tile.weight.dtype)
+    matrix = finite_array(matrix, tile.weight.dtype, name)
     if matrix.shape != tile.shape:
         hint = " (its transpose would fit)" if matrix.shape == tile.shape[::-1] else ""
         raise ValueError(f"{name} has shape {matrix.shape}; the tile is [out, in] = {tile.shape}{hint}.")
-    # NumPy, because under a trace JAX would stage even an operation on known values.
-    bad = int(np.sum(~np.isfinite(np.asarray(matrix)))) if is_concrete(matrix) else 0
-    if bad:
-        raise ValueError(f"{name} holds {bad} of {matrix.size} entries that are NaN or infinite; pass finite numbers.")
     return matrix

@@ -17,14 +17,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
+from ._linalg import product
 from ._random import Draws, Source, as_key, cell_index, numbers, stream
 from ._types import Key, Scalar, Weight, check_number, scalar
 from ._vectors import UnitVectors
 from .device import AbstractPulsedDevice, Cells
 from .half_select import AbstractHalfSelect
 from .half_select.phases import PHASES, Phase, active, line_exposure
-from .pulse import AbstractLines, AbstractTrainPulse, Trains
-from .tile import Tile, as_vectors
+from .pulse import AbstractLines, AbstractTrainPulse, Counts, Trains
+from .tile import Tile, as_vectors, check_tile
 
 __all__ = ["send", "update"]
 
@@ -78,6 +79,7 @@ def update(
     Raises:
         ValueError: shapes do not fit the tile or one another, or the learning rate is negative.
     """
+    check_tile(tile)
     rate = scalar(learning_rate)
     check_number("learning_rate", rate, low=0.0)
     out, width = tile.shape
@@ -88,10 +90,12 @@ def update(
             raise ValueError(f"x is of width {x.width}; the tile has {width} columns.")
     else:
         x = jnp.atleast_2d(as_vectors("x", x, width, tile.weight.dtype))
+        if x.ndim != 2:
+            raise ValueError(f"x has shape {x.shape}; pass one vector [in] or several [k, in].")
         k = x.shape[0]
     if d.shape != (k, out):
         raise ValueError(f"x holds {k} vectors and d has shape {d.shape}; pass one d of {out} entries for each x.")
-    return _update(tile, x, d, rate, as_key(key))
+    return _update(tile, x, d, rate.astype(tile.weight.dtype), as_key(key))
 
 
 @eqx.filter_jit
@@ -113,7 +117,20 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
         tile: the tile.
         lines: trains or counts.
         key: of the cycle noise.
+
+    Raises:
+        TypeError, ValueError: these are not lines, they do not fit the tile, or its devices take no pulses.
     """
+    check_tile(tile)
+    if not isinstance(lines, AbstractLines):
+        raise TypeError(f"lines={lines!r:.80} are not Trains or Counts of jaxtile.pulse, such as Trains.from_bits makes.")
+    if not tile.config.is_pulsed:
+        raise ValueError(f"tile={tile!r} takes no pulses; use a pulsed device with a pulse type that sends pulses.")
+    there = (lines.d_sign.shape[0], lines.x_sign.shape[0])
+    if there != tile.shape:
+        raise ValueError(f"lines are for {there[0]} rows and {there[1]} columns; the tile is [out, in] = {tile.shape}.")
+    if isinstance(lines, Counts) and jnp.issubdtype(lines.coincidence.dtype, jnp.floating) and tile.device.order == "slot":
+        raise ValueError("lines hold expected counts, which have no slots; use a device with order='aggregate'.")
     return _send(tile, lines, as_key(key))
 
 
@@ -123,7 +140,8 @@ def _send(tile: Tile, lines: AbstractLines, key: Key) -> Tile:
 
 
 def _put(tile: Tile, change: _Change) -> Tile:
-    counted = (change.weight, tile.full_pulses + change.full, tile.half_pulses + change.half)
+    full, half = (mean.astype(tile.full_pulses.dtype) for mean in (change.full, change.half))
+    counted = (change.weight, tile.full_pulses + full, tile.half_pulses + half)
     return eqx.tree_at(lambda t: (t.weight, t.full_pulses, t.half_pulses), tile, counted)
 
 
@@ -131,8 +149,7 @@ def _add(tile: Tile, x, d, learning_rate: Scalar) -> Tile:
     """Without pulses: the outer products themselves; one after another where devices clip."""
     if tile.device.bounds() is None:
         x = as_vectors("x", x, tile.shape[1], d.dtype)
-        product = jnp.matmul(d.T, x, precision=jax.lax.Precision.HIGHEST)
-        return eqx.tree_at(lambda t: t.weight, tile, tile.weight - learning_rate * product)
+        return eqx.tree_at(lambda t: t.weight, tile, tile.weight - learning_rate * product(d.T, x))
 
     def step(weight, vectors):
         x, d = vectors
@@ -175,7 +192,7 @@ def _execute(hardware: _Hardware, weight: Weight, lines: AbstractLines, key: Key
 def _selected(lines: AbstractLines) -> tuple[Num[Array, "out in"], Num[Array, "out in"], Scalar]:
     """Full pulses up and down of each cell, and their mean."""
     both, direction = lines.coincidences(), lines.directions()
-    return jnp.where(direction < 0, both, 0), jnp.where(direction > 0, both, 0), _mean(both)
+    return jnp.where(direction < 0, both, 0), jnp.where(direction > 0, both, 0), _mean(jnp.where(direction != 0, both, 0))
 
 
 def _mean(counts: Num[Array, "..."]) -> Scalar:

@@ -12,7 +12,7 @@ from ._random import Source, as_key, cell_index, normal, numbers, stream, unifor
 from ._types import Key, Scalar, Weight, check_number, is_concrete, scalar
 from ._vectors import check_columns
 from .device import AbstractPulsedDevice
-from .tile import Tile
+from .tile import Tile, check_tile
 
 __all__ = ["decay", "diffuse", "reset"]
 
@@ -24,6 +24,7 @@ def decay(tile: Tile, *, alpha: Scalar | float = 1.0) -> Tile:
         tile: the tile.
         alpha: a fraction or multiple of one decay.
     """
+    check_tile(tile)
     part = scalar(alpha)
     check_number("alpha", part, low=0.0)
     if not isinstance(tile.device, AbstractPulsedDevice):
@@ -39,6 +40,7 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
         tile: the tile.
         key: of this diffusion.
     """
+    check_tile(tile)
     key = as_key(key)
     if not isinstance(tile.device, AbstractPulsedDevice):
         return tile
@@ -54,6 +56,7 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
         probability: of each of their devices.
         key: of this reset.
     """
+    check_tile(tile)
     chance, key = scalar(probability), as_key(key)
     check_number("probability", chance, low=0.0, high=1.0)
     if is_concrete(columns):

@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 # From bottom to top: a module may import from its own room and from those before it.
 ROOMS = [
     "_types",
+    "_numerics",
     "_random",
     "_loop",
     "_linalg",
@@ -44,10 +45,6 @@ def imported_rooms(path: pathlib.Path) -> set[str]:
             base = package[: len(package) - (node.level - 1)]
             full = base + tuple(node.module.split(".") if node.module else ())
             rooms |= {full[0]} if full else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("jaxtile"):
-            rooms.add(node.module.split(".")[1])
-        elif isinstance(node, ast.Import):
-            rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("jaxtile.")}
     return rooms
 
 
@@ -72,7 +69,7 @@ def test_imports_point_down(path):
 @pytest.mark.parametrize("path", module_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_only_the_bridge_knows_torch_and_only_plots_draw(path):
     libraries = imported_libraries(path)
-    assert not libraries & {"torch", "aihwkit", "bridge"}
+    assert not libraries & {"torch", "aihwkit", "bridge", "jaxtile"}  # of its own, a module imports the part that it needs
     room = path.relative_to(ROOT).parts[0].removesuffix(".py")
     assert "matplotlib" not in libraries or room in ("plot", "cli")
 

@@ -12,12 +12,20 @@ import jaxtile as jt
 
 KEY = jr.key(0)
 TILE = jt.init(jt.TileConfig(), (3, 4), key=KEY)
+TILES = jax.vmap(lambda key: jt.init(jt.TileConfig(), (3, 4), key=key))(jr.split(KEY))
 TARGET = jnp.full((3, 4), 0.1)
+WITH_NAN = TARGET.at[0, 0].set(jnp.nan)
 ratio = jt.half_select.ConstantRatio
 
 
 def program(target=TARGET, method=None, tile=TILE, key=KEY, max_steps=2, **options):
     return jt.program(tile, target, jt.SVD() if method is None else method, key=key, max_steps=max_steps, **options)
+
+
+def lines(width, out):
+    """Trains that pulse in their only slot."""
+    x, d = jnp.ones((width, 1), bool), jnp.ones((out, 1), bool)
+    return jt.pulse.Trains.from_bits(x, d, jnp.ones(width, int), jnp.ones(out, int))
 
 
 CASES = {
@@ -27,6 +35,8 @@ CASES = {
     "dw_min text": (lambda: jt.device.ConstantStep(dw_min="small"), TypeError, ["dw_min='small'", "pass a number"]),
     "dw_min several": (lambda: jt.device.ConstantStep(dw_min=jnp.ones(3)), ValueError, ["dw_min", "(3,)", "jax.vmap"]),
     "dw_min nan": (lambda: jt.device.ConstantStep(dw_min=np.nan), ValueError, ["dw_min=nan", "above 0"]),
+    "dw_min infinite": (lambda: jt.device.ConstantStep(dw_min=np.inf), ValueError, ["dw_min=inf", "above 0"]),
+    "dw_min a switch": (lambda: jt.device.ConstantStep(dw_min=True), TypeError, ["dw_min=True", "pass a number"]),
     "w_min above zero": (lambda: jt.device.ConstantStep(w_min=0.1), ValueError, ["w_min=0.1", "at most 0"]),
     "spread negative": (lambda: jt.device.LinearStep(gamma_up_dtod=-1), ValueError, ["gamma_up_dtod=-1", "at least 0"]),
     "order unknown": (lambda: jt.device.ExpStep(order="fast"), ValueError, ["order='fast'", "'aggregate', 'slot'"]),
@@ -59,11 +69,25 @@ CASES = {
         ValueError,
         ["MeanField()", "order='aggregate'"],
     ),
+    "pulse type without a law": (
+        lambda: jt.TileConfig(pulse=jt.pulse.AbstractPulse()),
+        TypeError,
+        ["pulse=AbstractPulse()", "StochasticCompressed()"],
+    ),
     "empty tile": (lambda: jt.init(jt.TileConfig(), (0, 4), key=KEY), ValueError, ["shape=(0, 4)", "at least 1"]),
     "shape of one number": (lambda: jt.init(jt.TileConfig(), 5, key=KEY), ValueError, ["shape=5", "(out, in)"]),
     "config missing": (lambda: jt.init(jt.device.Ideal(), (3, 4), key=KEY), TypeError, ["config=Ideal()", "TileConfig()"]),
     "key is a seed": (lambda: jt.init(jt.TileConfig(), (3, 4), key=3), TypeError, ["key=3", "jax.random.key(seed)"]),
     "keys are many": (lambda: jt.init(jt.TileConfig(), (3, 4), key=jr.split(KEY)), TypeError, ["key=", "jax.vmap"]),
+    "no tile": (lambda: jt.forward(jt.TileConfig(), jnp.ones(4), key=KEY), TypeError, ["tile=TileConfig", "init("]),
+    "many tiles": (lambda: jt.forward(TILES, jnp.ones(4), key=KEY), ValueError, ["tile=Tile(2 x 3 x 4", "jax.vmap"]),
+    "many tiles to program": (lambda: program(tile=TILES), ValueError, ["tile=Tile(2 x 3 x 4", "jax.vmap"]),
+    "x nan": (lambda: jt.forward(TILE, jnp.full(4, jnp.nan), key=KEY), ValueError, ["x holds 4 of 4", "finite"]),
+    "x of three dimensions": (
+        lambda: jt.update(TILE, jnp.ones((2, 2, 4)), jnp.ones((2, 3)), learning_rate=1, key=KEY),
+        ValueError,
+        ["x has shape (2, 2, 4)", "[k, in]"],
+    ),
     "x too short": (lambda: jt.forward(TILE, jnp.ones(3), key=KEY), ValueError, ["x has shape (3,)", "4"]),
     "d too long": (lambda: jt.backward(TILE, jnp.ones((2, 4)), key=KEY), ValueError, ["d has shape (2, 4)", "3"]),
     "x and d unequal": (
@@ -76,6 +100,20 @@ CASES = {
         ValueError,
         ["learning_rate=-1", "at least 0"],
     ),
+    "d infinite": (
+        lambda: jt.update(TILE, jnp.ones(4), jnp.full(3, jnp.inf), learning_rate=1, key=KEY),
+        ValueError,
+        ["d holds 3 of 3", "finite"],
+    ),
+    "lines that are none": (lambda: jt.send(TILE, jnp.ones(4), key=KEY), TypeError, ["lines=", "Trains or Counts"]),
+    "lines of another tile": (lambda: jt.send(TILE, lines(5, 3), key=KEY), ValueError, ["3 rows and 5 columns", "(3, 4)"]),
+    "lines for ideal devices": (
+        lambda: jt.send(jt.init(jt.TileConfig(device=jt.device.Ideal()), (3, 4), key=KEY), lines(4, 3), key=KEY),
+        ValueError,
+        ["takes no pulses", "Ideal()"],
+    ),
+    "unit vectors, twice the same": (lambda: jt.UnitVectors(jnp.array([1, 1]), 4), ValueError, ["[1 1]", "at most once"]),
+    "unit vectors, beyond": (lambda: jt.UnitVectors(jnp.array([1, 4]), 4), ValueError, ["[4]", "columns 0 to 3"]),
     "unit vectors, too many": (lambda: jt.UnitVectors(jnp.arange(5), 4), ValueError, ["5 columns of 4", "at most once"]),
     "unit vectors, other width": (
         lambda: jt.update(TILE, jt.UnitVectors(jnp.arange(2), 5), jnp.ones((2, 3)), learning_rate=1, key=KEY),
@@ -84,7 +122,14 @@ CASES = {
     ),
     "weights transposed": (lambda: jt.set_weights(TILE, TARGET.T), ValueError, ["weight has shape (4, 3)", "transpose"]),
     "target of other shape": (lambda: program(jnp.ones((2, 2))), ValueError, ["target has shape (2, 2)", "(3, 4)"]),
-    "target nan": (lambda: program(TARGET.at[0, 0].set(jnp.nan)), ValueError, ["target", "1 of 12", "finite"]),
+    "target nan, known under jit": (
+        lambda: jax.jit(lambda kappa: program(WITH_NAN))(1.0),
+        ValueError,
+        ["target", "1 of 12", "finite"],
+    ),
+    "target complex": (lambda: program(TARGET + 1j), TypeError, ["target=", "real numbers", "complex"]),
+    "target none": (lambda: program(None), TypeError, ["target=None", "real numbers"]),
+    "target nan": (lambda: program(WITH_NAN), ValueError, ["target", "1 of 12", "finite"]),
     "target infinite": (lambda: program(TARGET.at[:, 0].set(jnp.inf)), ValueError, ["target", "3 of 12", "finite"]),
     "target empty": (lambda: program(jnp.ones((0, 4))), ValueError, ["target has shape (0, 4)", "(3, 4)"]),
     "no steps": (lambda: program(max_steps=0), ValueError, ["max_steps=0", "at least 1"]),
@@ -92,6 +137,7 @@ CASES = {
     "tolerance negative": (lambda: program(tolerance=-0.1), ValueError, ["tolerance=-0.1", "at least 0"]),
     "method by name": (lambda: program(method="svd"), TypeError, ["method='svd'", "jaxtile.SVD()"]),
     "compensation by name": (lambda: program(compensation="gain"), TypeError, ["compensation='gain'", "Gain()"]),
+    "record one name": (lambda: program(record="read_error"), TypeError, ["record='read_error'", "tuple"]),
     "record unknown": (lambda: program(record=("error",)), ValueError, ["error", "read_error"]),
     "batch too large": (lambda: program(method=jt.GDP(batch_size=5)), ValueError, ["batch_size=5", "at most 4"]),
     "batch zero": (lambda: jt.GDP(batch_size=0), ValueError, ["GDP.batch_size=0", "at least 1"]),
@@ -104,6 +150,13 @@ CASES = {
     "inputs nan": (lambda: jt.GDP(inputs=jnp.full((2, 4), jnp.nan)), ValueError, ["inputs", "finite"]),
     "solver unknown": (lambda: jt.SVD(solver="lanczos"), ValueError, ["solver='lanczos'", "'power', 'exact'"]),
     "rank_atol negative": (lambda: jt.SVD(rank_atol=-1), ValueError, ["rank_atol=-1", "at least 0"]),
+    "gain of active phases": (
+        lambda: program(
+            tile=jt.init(jt.TileConfig(half_select=ratio(phases="active")), (3, 4), key=KEY), compensation=jt.compensation.Gain()
+        ),
+        ValueError,
+        ["Gain()", "phases='all'"],
+    ),
     "gain that is not there": (
         lambda: program(
             tile=jt.init(jt.TileConfig(half_select=ratio(kappa=2.0)), (3, 4), key=KEY), compensation=jt.compensation.Gain()

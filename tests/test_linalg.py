@@ -8,7 +8,7 @@ import pytest
 from jaxtile._linalg import spectral_norm
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (20, 24), (60, 90)])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (20, 24), (60, 90), (300, 500), (1000, 1000)])
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_spectral_norm(shape, scale):
     matrix = scale * np.random.default_rng(0).standard_normal(shape).astype(np.float32)

@@ -62,9 +62,8 @@ def test_stepping_by_hand_is_what_program_does(name):
     method, tile = METHODS[name], make_tile()
     state = method.init(tile.shape, TARGET)
     for step in range(3):
-        step_key = jr.fold_in(KEY, step)
+        read_key, propose_key, update_key = jr.split(jr.fold_in(KEY, step), 3)
         x = method.probe(state)
-        read_key, propose_key, update_key = (jr.fold_in(step_key, tag) for tag in (48, 49, 50))
         reading = jt.get_weights(tile) if x is None else jt.forward(tile, x, key=read_key)
         (x, d), state = method.propose(reading, TARGET, state, propose_key)
         tile = jt.update(tile, x, d, learning_rate=method.learning_rate, key=update_key)

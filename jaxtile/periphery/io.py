@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._linalg import product
 from .._loop import iterate
 from .._numerics import divide
 from .._random import Source, normal, numbers, stream
@@ -57,11 +58,11 @@ def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) ->
         u = clip(round_DAC(x / (alpha r)), inp_bound)
         y = clip(round_ADC(W u + out_noise xi), out_bound) * alpha r
 
-    with alpha from noise management and the reduction r from bound management; xi is drawn anew at every reduction. A vector of
-    zeros reads as exactly zero.
+    with alpha from noise management and the reduction r from bound management; xi is drawn anew at every reduction. With
+    noise management a vector of zeros reads as exactly zero; without, as the noise that it is.
     """
     if io.is_perfect:
-        return _product(weight, x)
+        return product(x, weight.T)
     alpha = jnp.ones((x.shape[0], 1), x.dtype) if io.noise_management is None else io.noise_management.alpha(x)
     silent = alpha <= 0
     scale = 1 / jnp.where(silent, 1, alpha)
@@ -70,7 +71,7 @@ def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) ->
     def one_pass(halvings: Scalar, reduction: Float[Array, "k 1"]) -> tuple[Float[Array, "k out"], Bool[Array, "k 1"]]:
         shrunk = scale / reduction
         u = jnp.clip(_quantise(x * shrunk, inp_step), -io.inp_bound, io.inp_bound)
-        y = _product(weight, u)
+        y = product(u, weight.T)
         xi = normal(stream(key, Source.OUTPUT_NOISE, halvings), numbers(y.size).reshape(y.shape))
         y = _quantise(y + io.out_noise * xi.astype(y.dtype), out_step)
         clipped = jnp.any(jnp.abs(y) > io.out_bound, axis=-1, keepdims=True)
@@ -94,11 +95,6 @@ def _until_unclipped(management: Iterative | None, one_pass, reduction, inp_step
     state = (jnp.asarray(1), reduction, y, clipped & ~management.gives_up(reduction, inp_step))
     # 32 halvings exhaust any reduction that can be asked for.
     return iterate(lambda s: jnp.any(s[3]), again, state, max_steps=32)[2]
-
-
-def _product(weight: Weight, x: Float[Array, "k in"]) -> Float[Array, "k out"]:
-    # Full single precision also where accelerators default to less.
-    return jnp.matmul(x, weight.T, precision=jax.lax.Precision.HIGHEST)
 
 
 def _step(res: Scalar, bound: Scalar) -> Scalar:

@@ -5,11 +5,10 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._linalg import product
-from .._types import Weight, is_concrete, known_array
+from .._types import Weight, finite_array
 from .._vectors import UnitVectors
 
 __all__ = ["AbstractInputs", "Eye", "Given", "Inputs", "as_inputs", "outputs"]
@@ -65,11 +64,9 @@ def as_inputs(inputs: Any) -> AbstractInputs:
         if inputs != "eye":
             raise ValueError(f"inputs={inputs!r} is unknown; pass 'eye' or an array [n, in].")
         return Eye()
-    values = known_array(inputs, jnp.asarray(0.0, float).dtype, "inputs")
+    values = finite_array(inputs, jnp.asarray(0.0, float).dtype, "inputs")
     if values.ndim != 2 or values.size == 0:
         raise ValueError(f"inputs has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")
-    if is_concrete(values) and not np.all(np.isfinite(np.asarray(values))):
-        raise ValueError("inputs holds entries that are NaN or infinite; pass finite numbers.")
     return Given(values)
 
 

@@ -7,16 +7,17 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._linalg import safe_norm, spectral_norm
 from .._loop import iterate, progress_meter
-from .._random import Source, as_key, stream
+from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from .._vectors import UnitVectors
 from ..compensation import AbstractCompensation
-from ..tile import Tile, as_matrix, forward, get_weights
+from ..tile import Tile, as_matrix, check_tile, forward, get_weights
 from ..update import update
 from .base import AbstractMethod
 from .inputs import outputs
@@ -72,7 +73,7 @@ def program(
         tile: a fabricated tile.
         target: the weights wanted, [out, in].
         method: what to read and what to propose.
-        key: of this run; step s draws from `fold_in(key, s)`.
+        key: of this run; step s reads, proposes and pulses with the three keys of `split(fold_in(key, s), 3)`.
         max_steps: most pulse steps.
         tolerance: stop when the read error is below this; a mini-batch method must stay below it for a full pass. At 0 a run ends
             early only if the method has nothing more to propose.
@@ -132,14 +133,14 @@ def _run(
     )
 
     def read_test_pulse(state: _State) -> _State:
-        step_key = stream(key, state.step)
-        reading, read_error = _read(state.tile, target, method.probe(state.method), stream(step_key, Source.READ))
+        read_key, propose_key, update_key = jr.split(jr.fold_in(key, state.step), 3)
+        reading, read_error = _read(state.tile, target, method.probe(state.method), read_key)
         history = {
             name: kept.at[state.step].set(QUANTITIES[name](state.tile, target, read_error)) for name, kept in state.history.items()
         }
         good_steps = jnp.where(read_error < tolerance, state.good_steps + 1, 0)
 
-        (x, d), method_state = method.propose(reading, target, state.method, stream(step_key, Source.PROPOSE))
+        (x, d), method_state = method.propose(reading, target, state.method, propose_key)
         idle_steps = jnp.where(_is_zero(x) | _is_zero(d), state.idle_steps + 1, 0)
 
         result = _first_that_holds(
@@ -152,7 +153,7 @@ def _run(
 
         def pulse(tile: Tile) -> Tile:
             sent = (x, d) if compensation is None else compensation(x, d, tile.config)
-            return update(tile, *sent, learning_rate=method.learning_rate, key=stream(step_key, Source.UPDATE))
+            return update(tile, *sent, learning_rate=method.learning_rate, key=update_key)
 
         pulsed = jax.lax.cond(done, lambda tile: tile, pulse, state.tile)
         return _State(
@@ -200,12 +201,9 @@ def _first_that_holds(*rules: tuple[Bool[Array, ""], RESULTS]) -> RESULTS:
 
 
 def _check(tile: Any, method: Any, compensation: Any, max_steps: Any, record: Any) -> None:
-    for name, value, kind, hint in (
-        ("tile", tile, Tile, "make one with jaxtile.init(config, (out, in), key=key)"),
-        ("method", method, AbstractMethod, "pass a method such as jaxtile.GDP() or jaxtile.SVD()"),
-    ):
-        if not isinstance(value, kind):
-            raise TypeError(f"{name}={value!r} is not a {kind.__name__}; {hint}.")
+    check_tile(tile)
+    if not isinstance(method, AbstractMethod):
+        raise TypeError(f"method={method!r} is not an AbstractMethod; pass a method such as jaxtile.GDP() or jaxtile.SVD().")
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:

@@ -65,7 +65,7 @@ class Trains(AbstractLines):
         cls, x_bits: Bool[Array, "in slot"], d_bits: Bool[Array, "out slot"], x_sign: Int[Array, " in"], d_sign: Int[Array, " out"]
     ) -> "Trains":
         """Pack trains that are given bit by bit."""
-        return cls(_pack(x_bits), _pack(d_bits), x_sign.astype(jnp.int8), d_sign.astype(jnp.int8), x_bits.shape[-1])
+        return cls(_pack(x_bits), _pack(d_bits), _signs(x_sign), _signs(d_sign), x_bits.shape[-1])
 
     def sent(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
         return _count(self.d_words), _count(self.x_words)
