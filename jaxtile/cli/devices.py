@@ -23,10 +23,15 @@ def _kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
 
 
+def _is_complete(kind: type) -> bool:
+    """Whether it is a device that can be made without an argument."""
+    if not (inspect.isclass(kind) and issubclass(kind, AbstractDevice)) or inspect.isabstract(kind):
+        return False
+    return all(field.default is not dataclasses.MISSING for field in dataclasses.fields(kind))
+
+
 DEVICES: dict[str, type[AbstractDevice]] = {
-    _kebab(name): kind
-    for name in device.__all__
-    if inspect.isclass(kind := getattr(device, name)) and issubclass(kind, AbstractDevice) and not inspect.isabstract(kind)
+    _kebab(name): kind for name in device.__all__ if _is_complete(kind := getattr(device, name))
 }
 
 

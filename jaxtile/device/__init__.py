@@ -7,10 +7,13 @@ from .base import AbstractPulsedDevice as AbstractPulsedDevice
 from .base import Cells as Cells
 from .constant_step import ConstantStep as ConstantStep
 from .exp_step import ExpStep as ExpStep
+from .fitting import Fit as Fit
+from .fitting import fit as fit
 from .ideal import Ideal as Ideal
 from .linear_step import LinearCells as LinearCells
 from .linear_step import LinearStep as LinearStep
 from .soft_bounds import SoftBounds as SoftBounds
+from .table import Table as Table
 
 __all__ = [
     "AbstractCells",
@@ -19,9 +22,12 @@ __all__ = [
     "Cells",
     "ConstantStep",
     "ExpStep",
+    "Fit",
     "Ideal",
     "LinearCells",
     "LinearStep",
     "SoftBounds",
+    "Table",
     "burst",
+    "fit",
 ]

@@ -48,6 +48,7 @@ class LinearStep(AbstractPulsedDevice):
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(affine)
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "gamma_up", "gamma_down")
 
     gamma_up: Scalar = number(0.0)
     gamma_down: Scalar = number(0.0)

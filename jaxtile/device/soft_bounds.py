@@ -29,6 +29,7 @@ class SoftBounds(AbstractPulsedDevice):
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(affine)
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min")
 
     mult_noise: bool = flag(True)
 
