@@ -134,8 +134,13 @@ def check_number(
         raise ValueError(f"{name}={float(value):g} is out of range; pass {interval}.")
 
 
-def number(default: float, *, low: float = -math.inf, high: float = math.inf, open: bool = False, finite: bool = True) -> Any:
-    """A physical number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`)."""
+def number(
+    default: float | None, *, low: float = -math.inf, high: float = math.inf, open: bool = False, finite: bool = True
+) -> Any:
+    """A physical number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`).
+
+    A default of None is for the class to replace when it is built.
+    """
 
     def check(name: str, value: Any) -> None:
         check_number(name, value, low=low, high=high, open=open, finite=finite)

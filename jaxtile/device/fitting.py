@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -119,26 +120,27 @@ def _check_data(weights, pulses, unknowns: int):
 
 
 @functools.partial(jax.jit, static_argnames=("names", "max_steps"))
-def _fit(device, weights, pulses, read_std, *, names: tuple[str, ...], max_steps: int) -> Fit:
+def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_steps: int) -> Fit:
     unknowns = (*names, "read_std")
     domains = _domains(device) | {"read_std": Interval(0.0, math.inf, open=True)}
     nominal = _replace(device, {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith("_dtod")})
     rounding = jnp.finfo(weights.dtype).eps * jnp.nanmax(jnp.abs(weights))
 
-    start = {name: getattr(device, name) for name in names}
+    start = {name: getattr(device, name) for name in names} | {"read_std": jnp.ones_like(rounding)}
 
     def values(at: Coordinates) -> dict[str, Scalar]:
-        return {name: from_line(domains[name], place, start.get(name)) for name, place in zip(unknowns, at, strict=False)}
+        return {name: from_line(domains[name], place, start[name]) for name, place in zip(unknowns, at, strict=False)}
 
     def made(at: Coordinates) -> AbstractPulsedDevice:
         return _replace(nominal, {name: value for name, value in values(at).items() if name in names})
 
     def fit_one(weights, pulses):
         def model(at: Coordinates):
-            return _innovations(made(at), values(at).get("read_std", read_std) + rounding, weights, pulses)
+            read: Any = values(at).get("read_std", read_std)
+            return _innovations(made(at), read + rounding, weights, pulses)
 
         first = start | _first_bounds(device, weights) | _first_noise(nominal, weights, pulses)
-        at = jnp.stack([to_line(domains[name], first[name], start.get(name)) for name in unknowns])
+        at = jnp.stack([to_line(domains[name], first[name], start[name]) for name in unknowns])
         best = maximise(model, at, size=pulses.size, max_steps=max_steps)
         if read_std is not None:
             # Without read noise the likelihood is rugged (at a measurement, a step cannot cross zero), so this is a second search.
@@ -146,8 +148,8 @@ def _fit(device, weights, pulses, read_std, *, names: tuple[str, ...], max_steps
         covariance = best.covariance()
 
         def with_errors(quantities):
-            slopes = jax.jacfwd(quantities)(best.at)
-            return quantities(best.at), {name: jnp.sqrt(slope @ covariance @ slope) for name, slope in slopes.items()}
+            slopes, found = jax.jacfwd(lambda at: (quantities(at),) * 2, has_aux=True)(best.at)
+            return found, {name: jnp.sqrt(slope @ covariance @ slope) for name, slope in slopes.items()}
 
         traits = with_errors(lambda at: _traits(made(at), names))
         return with_errors(values), traits, best.settled, _response(made(best.at), weights[0], pulses), best.residuals

@@ -16,13 +16,6 @@ __all__ = ["Table"]
 _COLUMNS = ("state", "up", "down", "up_noise", "down_noise")
 
 
-def _column(name: str, *, optional: bool = False):
-    def convert(value):
-        return None if value is None and optional else finite_array(value, float, f"Table.{name}")
-
-    return eqx.field(converter=convert, kw_only=True, **({"default": None} if optional else {}))
-
-
 class Table(AbstractPulsedDevice):
     """Steps as they were measured: their mean and spread on a grid of weights, linear in between.
 
@@ -42,11 +35,11 @@ class Table(AbstractPulsedDevice):
     The other parameters: see `AbstractPulsedDevice`.
     """
 
-    state: Float[Array, " state"] = _column("state")
-    up: Float[Array, " state"] = _column("up")
-    down: Float[Array, " state"] = _column("down")
-    up_noise: Float[Array, " state"] | None = _column("up_noise", optional=True)
-    down_noise: Float[Array, " state"] | None = _column("down_noise", optional=True)
+    state: Float[Array, " state"] = eqx.field(kw_only=True)
+    up: Float[Array, " state"] = eqx.field(kw_only=True)
+    down: Float[Array, " state"] = eqx.field(kw_only=True)
+    up_noise: Float[Array, " state"] | None = eqx.field(kw_only=True, default=None)
+    down_noise: Float[Array, " state"] | None = eqx.field(kw_only=True, default=None)
     dw_min: Scalar = number(None, low=0.0, open=True)
     dw_min_dtod: Scalar = number(0.0, low=0.0)
     dw_min_std: Scalar = number(1.0, low=0.0)
@@ -57,7 +50,11 @@ class Table(AbstractPulsedDevice):
     w_min_dtod: Scalar = number(0.0, low=0.0)
 
     def __post_init__(self) -> None:
-        _check_columns({name: column for name in _COLUMNS if (column := getattr(self, name)) is not None})
+        # Here, because converters run later.
+        columns = {name: finite_array(a, float, f"Table.{name}") for name in _COLUMNS if (a := getattr(self, name)) is not None}
+        _check_columns(columns)
+        for name, column in columns.items():
+            setattr(self, name, column)
         if self.dw_min is None:
             self.dw_min = scalar((self._at(0.0, self.up) + self._at(0.0, self.down)) / 2)
         self.w_max = self.state[-1] if self.w_max is None else self.w_max
@@ -100,19 +97,17 @@ class Table(AbstractPulsedDevice):
         """
         if not is_whole(n_states, 2):
             raise ValueError(f"n_states={n_states!r} must be a whole number of at least 2.")
-        weights, pulses = (np.asarray(real_array(a, float, name), float) for a, name in ((weights, "weights"), (pulses, "pulses")))
-        if weights.ndim != 2 or pulses.shape not in (weights[0, 1:].shape, weights[:, 1:].shape):
+        seen, sent = (np.asarray(real_array(a, float, name), float) for a, name in ((weights, "weights"), (pulses, "pulses")))
+        if seen.ndim != 2 or sent.shape not in (seen[0, 1:].shape, seen[:, 1:].shape):
             raise ValueError(
-                f"weights has shape {weights.shape} and pulses {pulses.shape}; pass [device, measurement] and one pulse "
+                f"weights has shape {seen.shape} and pulses {sent.shape}; pass [device, measurement] and one pulse "
                 "less than measurements: the first is that before any pulse."
             )
-        step, middle, pulses = (
-            a.ravel() for a in np.broadcast_arrays(np.diff(weights), (weights[:, 1:] + weights[:, :-1]) / 2, pulses)
-        )
-        state = np.linspace(np.nanmin(weights), np.nanmax(weights), n_states)
+        step, middle = np.diff(seen), (seen[:, 1:] + seen[:, :-1]) / 2
+        state = np.linspace(np.nanmin(seen), np.nanmax(seen), n_states)
         columns = {"state": state}
         for name, way in (("up", 1), ("down", -1)):
-            taken = (pulses == way) & np.isfinite(step)
+            taken = (sent == way) & np.isfinite(step)
             columns[name], columns[f"{name}_noise"] = _fit_steps(state, middle[taken], way * step[taken], way, name)
         return cls(**columns, **parameters)
 
@@ -160,13 +155,14 @@ def _is_number(text: str) -> bool:
 
 
 def _fit_steps(state, middle, step, way, name):
-    """Mean and spread on the grid of steps that were taken around `middle`."""
-    before = middle
+    """Mean and noise, on the grid, of steps taken around `middle`."""
+    mean, back = np.zeros_like(state), np.zeros_like(step)
     for _ in range(3):  # the state before a step depends on the mean step
+        before = np.clip(middle - way * back / 2, state[0], state[-1])
         hats = np.maximum(1 - np.abs(before[:, None] - state) / (state[1] - state[0]), 0)
         near = hats.sum(axis=0)
         if (near < 1).any():
             raise ValueError(f"no {name} step was measured near weight {state[np.argmin(near)]:.3g}; pass a smaller n_states.")
         mean = np.linalg.lstsq(hats, step, rcond=None)[0]
-        before = np.clip(middle - way * (hats @ mean) / 2, state[0], state[-1])
-    return mean, np.sqrt(hats.T @ (step - hats @ mean) ** 2 / near)
+        back = hats @ mean
+    return mean, np.sqrt(hats.T @ (step - back) ** 2 / near)
