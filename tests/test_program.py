@@ -149,6 +149,16 @@ def test_recording_changes_nothing_but_the_history():
     np.testing.assert_allclose(full.weight, lean.weight, atol=1e-6)
 
 
+def test_a_run_counts_its_own_pulses_and_the_tile_all_of_them():
+    first = jt.program(make_tile(half_select=jt.half_select.ConstantRatio()), TARGET, jt.SVD(), key=KEY, max_steps=3)
+    second = jt.program(first.tile, -TARGET, jt.SVD(), key=KEY, max_steps=3)
+    for name in ("full_pulses", "half_pulses"):
+        assert float(second.history[name][0]) == 0
+        total = float(first.stats[name] + second.stats[name])
+        assert float(getattr(second.tile, name)) == pytest.approx(total, rel=1e-6)
+        assert total > 0
+
+
 def test_a_state_that_is_not_finite_is_a_result_and_an_error_if_asked():
     tile = make_tile(device=jt.device.Ideal(), forward=PERFECT)
     run = functools.partial(jt.program, tile, TARGET, jt.GDP(learning_rate=1e30), key=KEY, max_steps=5, tolerance=0)
@@ -213,7 +223,7 @@ def test_a_vmapped_lane_is_the_single_run(name):
         assert len(set(np.asarray(steps).tolist())) > 1  # lanes really stop at different steps
 
 
-def test_program_compiles_once_for_new_numbers():
+def test_program_compiles_once_for_new_numbers(caplog):
     traces = []
 
     def counted(*args):
@@ -224,6 +234,18 @@ def test_program_compiles_once_for_new_numbers():
     run(*SINGLE)
     run(jr.key(11), 0.5 * TARGET, jnp.asarray(10.0), jnp.asarray(2e-3), jnp.asarray(0.5))
     assert len(traces) == 1
+
+    # Called one by one, too: other numbers, another chip and another key compile nothing.
+    def one_by_one(dw_min, seed):
+        tile = make_tile(device=jt.device.ConstantStep(dw_min=dw_min), key=jr.key(seed))
+        tile = jt.update(tile, jnp.ones(9), jnp.full(6, dw_min), learning_rate=dw_min, key=jr.key(seed))
+        tile = jt.program(tile, dw_min * TARGET, jt.GDP(learning_rate=dw_min), key=jr.key(seed), max_steps=2, tolerance=dw_min).tile
+        return jt.forward(tile, jnp.ones(9), key=jr.key(seed)).block_until_ready()
+
+    one_by_one(1e-3, 0)
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        one_by_one(2e-3, 1)
+    assert not [record.message for record in caplog.records if "Compiling" in record.message]
 
     tiles = [make_tile(device=jt.device.ConstantStep(dw_min=value)) for value in (1e-3, 2e-3)]
     assert jax.tree.structure(tiles[0]) == jax.tree.structure(tiles[1])
@@ -247,14 +269,15 @@ def test_every_leaf_is_an_array():
         assert all(eqx.is_array(leaf) for leaf in jax.tree.leaves(tree)), name
 
 
-def test_program_is_differentiable_in_mean_field():
+@pytest.mark.parametrize("device", [jt.device.SoftBounds, jt.device.ExpStep])
+def test_program_is_differentiable_in_mean_field(device):
     """d(final Frobenius error) / d(kappa, dw_min, learning_rate) against central differences, in double precision."""
     with jax.enable_x64():
         shape, target = (4, 5), low_rank(jr.key(9), (4, 5)).astype(jnp.float64)
 
         def final_error(kappa, dw_min, learning_rate):
             config = jt.TileConfig(
-                device=jt.device.SoftBounds(dw_min=dw_min),
+                device=device(dw_min=dw_min),
                 pulse=jt.pulse.MeanField(),
                 half_select=jt.half_select.ConstantRatio(kappa=kappa),
                 forward=PERFECT,
