@@ -192,13 +192,14 @@ def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[An
     """
     ax = _axes(ax)
     for n, device in enumerate(device for device in devices if device < len(result.weights)):
-        colour = colours[n % len(colours)]
-        ax.plot(result.weights[device], ".", color=colour, markersize=2, alpha=0.5, markeredgewidth=0, label=f"device {device}")
-        ax.plot(result.response[device], color=colour, linewidth=1.2)
+        colour, first = colours[n % len(colours)], n == 0
+        dots = {"color": colour, "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
+        ax.plot(result.weights[device], ".", label="measured" if first else None, **dots)
+        ax.plot(result.response[device], color=colour, linewidth=1, label="fitted, without noise" if first else None)
     ax.set_xlim(0, result.weights.shape[1] - 1)
     ax.set_xlabel("pulses")
     ax.set_ylabel("weight (weight units)")
-    ax.legend(frameon=False, fontsize="small", markerscale=4)
+    _legend_above(ax)
     return ax
 
 
@@ -217,7 +218,7 @@ def residuals(result: Fit, *, ax: Axes | None = None) -> Axes:
     ax.set_xlim(-5, 5)
     ax.set_xlabel("residual (expected spreads)")
     ax.set_ylabel("density")
-    ax.legend(frameon=False, fontsize="small", loc="upper left")
+    _legend_above(ax)
     return ax
 
 
@@ -247,6 +248,12 @@ def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes
     ax.set_xlabel("column (in)")
     ax.set_ylabel("row (out)")
     return ax
+
+
+def _legend_above(ax: Axes) -> None:
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, top + 0.2 * (top - bottom))
+    ax.legend(frameon=False, fontsize="small", loc="upper center", ncols=2, handlelength=1.2, columnspacing=1)
 
 
 def _axes(ax: Axes | None) -> Axes:

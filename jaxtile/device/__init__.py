@@ -1,5 +1,6 @@
 """How a pulse moves a conductance; one small file each. Knows no tile."""
 
+from .._types import number as number
 from . import burst as burst
 from .base import AbstractCells as AbstractCells
 from .base import AbstractDevice as AbstractDevice
@@ -30,4 +31,5 @@ __all__ = [
     "Table",
     "burst",
     "fit",
+    "number",
 ]
