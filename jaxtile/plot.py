@@ -15,13 +15,13 @@ from jaxtyping import Array, Float
 
 from ._random import Draws
 from ._types import Key
-from .device import AbstractCrosspoint
+from .device import AbstractCrosspoint, Fit
 from .programming import Solution
 
 if TYPE_CHECKING:  # importing matplotlib takes longer than importing the rest of this library
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "convergence", "pulse_response", "weight_error"]
+__all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "weight_error"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
@@ -184,6 +184,49 @@ def _nominal(device: AbstractCrosspoint) -> AbstractCrosspoint:
     return dataclasses.replace(device, **changes, **{name: _nominal(part) for name, part in parts.items()})
 
 
+def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[Any] = COLOURS, ax: Axes | None = None) -> Axes:
+    """Measured weights (dots), and what the fitted devices do without noise (lines).
+
+    Cycle noise adds up, so a measured device strays from its line; whether the fit is good is for `residuals` to say.
+
+    Args:
+        result: of `jaxtile.device.fit`.
+        devices: which of the measured devices to draw; those beyond the last are left out.
+        colours: of the devices, in turn.
+        ax: where to draw; None: a new figure.
+    """
+    ax = _axes(ax)
+    for n, device in enumerate(device for device in devices if device < len(result.weights)):
+        colour, first = colours[n % len(colours)], n == 0
+        dots = {"color": colour, "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
+        ax.plot(result.weights[device], ".", label="measured" if first else None, **dots)
+        ax.plot(result.response[device], color=colour, linewidth=1, label="fitted, without noise" if first else None)
+    ax.set_xlim(0, result.weights.shape[1] - 1)
+    ax.set_xlabel("pulses")
+    ax.set_ylabel("weight (weight units)")
+    _legend_above(ax)
+    return ax
+
+
+def residuals(result: Fit, *, ax: Axes | None = None) -> Axes:
+    """The residuals of a fit against the standard normal that they are if the kind of device describes the data.
+
+    Args:
+        result: of `jaxtile.device.fit`.
+        ax: where to draw; None: a new figure.
+    """
+    used = np.asarray(result.residuals)[np.isfinite(result.weights[:, 1:]) & np.asarray(result.converged)[:, None]]
+    place = np.linspace(-5, 5, 61)
+    ax = _axes(ax)
+    ax.hist(used.clip(-5, 5), bins=list(place), density=True, color=COLOURS[5], label="residuals")
+    ax.plot(place, np.exp(-(place**2) / 2) / math.sqrt(2 * math.pi), color=COLOURS[6], linewidth=1.2, label="standard normal")
+    ax.set_xlim(-5, 5)
+    ax.set_xlabel("residual (expected spreads)")
+    ax.set_ylabel("density")
+    _legend_above(ax)
+    return ax
+
+
 def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes | None = None) -> Axes:
     """The error W - target of each cell.
 
@@ -210,6 +253,12 @@ def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes
     ax.set_xlabel("column (in)")
     ax.set_ylabel("row (out)")
     return ax
+
+
+def _legend_above(ax: Axes) -> None:
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, top + 0.2 * (top - bottom))
+    ax.legend(frameon=False, fontsize="small", loc="upper center", ncols=2, handlelength=1.2, columnspacing=1)
 
 
 def _axes(ax: Axes | None) -> Axes:

@@ -1,5 +1,6 @@
 """How a pulse moves a conductance; one small file each. Knows no tile."""
 
+from .._types import number as number
 from . import burst as burst
 from .base import AbstractCrosspoint as AbstractCrosspoint
 from .base import AbstractDevice as AbstractDevice
@@ -10,6 +11,8 @@ from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .constant_step import ConstantStep as ConstantStep
 from .exp_step import ExpStep as ExpStep
+from .fitting import Fit as Fit
+from .fitting import fit as fit
 from .ideal import Ideal as Ideal
 from .linear_step import LinearCells as LinearCells
 from .linear_step import LinearStep as LinearStep
@@ -22,6 +25,7 @@ from .refresh import Refresh as Refresh
 from .soft_bounds import SoftBounds as SoftBounds
 from .soft_bounds_pmax import SoftBoundsPmax as SoftBoundsPmax
 from .soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
+from .table import Table as Table
 from .unit_cell import AbstractUnitCell as AbstractUnitCell
 from .unit_cell import UnitCells as UnitCells
 from .unit_cell import UnitState as UnitState
@@ -45,6 +49,7 @@ __all__ = [
     "Cells",
     "ConstantStep",
     "ExpStep",
+    "Fit",
     "Ideal",
     "LinearCells",
     "LinearStep",
@@ -67,5 +72,8 @@ __all__ = [
     "VectorCell",
     "WriteNoise",
     "Written",
+    "Table",
     "burst",
+    "fit",
+    "number",
 ]

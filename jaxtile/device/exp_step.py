@@ -1,5 +1,7 @@
 """Exponential step."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 
 from .._types import Scalar, Weight, number
@@ -27,6 +29,8 @@ class ExpStep(AbstractPulsedDevice):
 
     The other parameters: see `AbstractPulsedDevice`.
     """
+
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "A_up", "A_down", "gamma_up", "gamma_down")
 
     A_up: Scalar = number(0.00081)
     A_down: Scalar = number(0.36833)
