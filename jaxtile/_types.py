@@ -165,7 +165,7 @@ def plain(value: Any) -> Any:
 
 def is_whole(value: Any, low: int) -> bool:
     """Whether it is a Python or NumPy whole number of at least `low`."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= low
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= low
 
 
 def flag(default: bool, /) -> Any:

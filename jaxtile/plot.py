@@ -238,13 +238,13 @@ def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes
         target: what was to be programmed.
         ax: where to draw; None: a new figure.
     """
-    weight, target = np.asarray(solution.weight), np.asarray(target)
-    if weight.ndim != 2 or target.shape != weight.shape:
+    weight, wanted = np.asarray(solution.weight), np.asarray(target)
+    if weight.ndim != 2 or wanted.shape != weight.shape:
         raise ValueError(
-            f"target has shape {target.shape} and the weights {weight.shape}; pass the [out, in] of one run "
+            f"target has shape {wanted.shape} and the weights {weight.shape}; pass the [out, in] of one run "
             "(of several, pick one: `jax.tree.map(lambda leaf: leaf[0], solution)`)."
         )
-    error = weight - target
+    error = weight - wanted
     size = float(np.quantile(np.abs(error), 0.995)) or 1.0
     ax = _axes(ax)
     image = ax.imshow(error, cmap="RdBu_r", vmin=-size, vmax=size)
