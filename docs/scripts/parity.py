@@ -45,7 +45,9 @@ DEVICES = {
     "ExpStep": partial(kinds.ExpStepDevice, dw_min_std_add=0.001, dw_min_std_slope=0.01, **SPREAD),
     "PowStep": partial(kinds.PowStepDevice, pow_gamma=1.5, pow_up_down=0.1, pow_up_down_dtod=0.05, **SPREAD),
     "PowStepReference": partial(
-        kinds.PowStepReferenceDevice, pow_gamma=1.2, reference_std=0.05, subtract_symmetry_point=True, **SPREAD
+        kinds.PowStepReferenceDevice,
+        **{"pow_gamma": 1.2, "reference_std": 0.05, "subtract_symmetry_point": True},
+        **SPREAD | {"corrupt_devices_prob": 0.0},  # stuck ones read their conductance there, without the reference
     ),
     "PiecewiseStep": partial(
         kinds.PiecewiseStepDevice, piecewise_up=[1.5, 1.0, 0.7, 0.2], piecewise_down=[0.3, 1.0, 0.8, 1.2], **SPREAD

@@ -10,6 +10,8 @@ from .base import State as State
 from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .constant_step import ConstantStep as ConstantStep
+from .drifting import Drifted as Drifted
+from .drifting import Drifting as Drifting
 from .exp_step import ExpStep as ExpStep
 from .fitting import Fit as Fit
 from .fitting import fit as fit
@@ -48,6 +50,8 @@ __all__ = [
     "All",
     "Cells",
     "ConstantStep",
+    "Drifted",
+    "Drifting",
     "ExpStep",
     "Fit",
     "Ideal",
