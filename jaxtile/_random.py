@@ -48,6 +48,7 @@ class Source(enum.IntEnum):
     RESET_CHOICE = 26
     # reading
     OUTPUT_NOISE = 32
+    MEASUREMENT = 33
 
 
 def as_key(key: Key | Array, name: str = "key") -> Key:

@@ -13,6 +13,7 @@ from .fitting import fit as fit
 from .ideal import Ideal as Ideal
 from .linear_step import LinearCells as LinearCells
 from .linear_step import LinearStep as LinearStep
+from .measuring import measure as measure
 from .soft_bounds import SoftBounds as SoftBounds
 from .table import Table as Table
 
@@ -31,5 +32,6 @@ __all__ = [
     "Table",
     "burst",
     "fit",
+    "measure",
     "number",
 ]

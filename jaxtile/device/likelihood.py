@@ -39,13 +39,20 @@ class Maximum(NamedTuple):
     settled: Bool[Array, ""]
 
     def covariance(self) -> Float[Array, "parameter parameter"]:
-        """Of the parameters: the inverse of the information."""
+        """Of the parameters: the inverse of the information. It says nothing of those that are not free."""
         scale = _scale(self.information)
         return jnp.linalg.inv(_normed(self.information)) / (scale[:, None] * scale[None, :])
 
 
-def maximise(model: Callable[[Coordinates], tuple[Errors, Errors]], start: Coordinates, *, size: int, max_steps: int) -> Maximum:
-    """Maximise the likelihood of `size` errors e of variance S, both functions of the parameters.
+def maximise(
+    model: Callable[[Coordinates], tuple[Errors, Errors]],
+    start: Coordinates,
+    free: Bool[Array, " parameter"],
+    *,
+    size: int,
+    max_steps: int,
+) -> Maximum:
+    """Maximise the likelihood of `size` errors e of variance S, both functions of the parameters, of which only the free ones move.
 
         loss        = sum (e^2 / S + log S) / 2
         gradient    = sum e e' / S + (1 - e^2 / S) S' / 2 S
@@ -66,8 +73,10 @@ def maximise(model: Callable[[Coordinates], tuple[Errors, Errors]], start: Coord
         return Maximum(
             at,
             loss=jnp.sum(squared + jnp.log(variance)) / 2,
-            gradient=(error / variance) @ d_error + (1 - squared) @ relative / 2,
-            information=(d_error / variance[:, None]).T @ d_error + relative.T @ relative / 2,
+            gradient=jnp.where(free, (error / variance) @ d_error + (1 - squared) @ relative / 2, 0),
+            information=jnp.where(
+                free[:, None] & free[None, :], (d_error / variance[:, None]).T @ d_error + relative.T @ relative / 2, 0
+            ),
             residuals=error / jnp.sqrt(variance),
             settled=jnp.asarray(False),
         )
