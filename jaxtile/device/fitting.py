@@ -65,8 +65,8 @@ def fit(
     of the steps, each weighted by its spread; without cycle noise, of the curve. The Fisher information gives the standard errors.
 
     The population gets the mean of the estimates and, for `_dtod`, their variance less their mean squared standard error (for
-    "dw_min" and "up_down" by way of the gain and imbalance of each device, see `AbstractPulsedDevice`). Devices whose search did not
-    settle are left out, and of each parameter those with a standard error ten times off the median.
+    "dw_min" and "up_down" by way of the gain and imbalance of each device, see `AbstractPulsedDevice`). Left out are devices whose
+    search did not settle, and of each parameter those with a standard error ten times off the median.
 
     Clips are not part of the model: put NaN for measurements at a hard bound, which say nothing about steps, and for missing ones.
 
@@ -148,11 +148,10 @@ def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_
         first |= _first_scales(_replace(nominal, {name: first[name] for name in names}), weights, pulses)
         at = jnp.stack([to_line(domains[name], first[name], start[name]) for name in unknowns])
         best = jax.tree.map(lambda leaf: leaf[-1], jax.lax.scan(search, at, _stages(unknowns, read_std, at.dtype))[1])
-        covariance = best.covariance()
 
         def with_errors(quantities):
             slopes, found = jax.jacfwd(lambda at: (quantities(at),) * 2, has_aux=True)(best.at)
-            return found, {name: jnp.sqrt(slope @ covariance @ slope) for name, slope in slopes.items()}
+            return found, {name: best.standard_error(slope) for name, slope in slopes.items()}
 
         traits = with_errors(lambda at: _traits(made(at), names))
         return with_errors(values), traits, best.settled, _response(made(best.at), weights[0], pulses), best.residuals

@@ -38,10 +38,10 @@ class Maximum(NamedTuple):
     residuals: Errors
     settled: Bool[Array, ""]
 
-    def covariance(self) -> Float[Array, "parameter parameter"]:
-        """Of the parameters: the inverse of the information. It says nothing of those that are not free."""
-        scale = _scale(self.information)
-        return jnp.linalg.inv(_normed(self.information)) / (scale[:, None] * scale[None, :])
+    def standard_error(self, slope: Coordinates) -> Scalar:
+        """Of a quantity with this derivative by the parameters, by the inverse of the information."""
+        direction = slope / _scale(self.information)
+        return jnp.sqrt(direction @ jnp.linalg.inv(_normed(self.information)) @ direction)
 
 
 def maximise(
@@ -91,7 +91,9 @@ def maximise(
         new = evaluate(point.at + move / jnp.maximum(1, jnp.max(jnp.abs(move))))
         rounding = 1e-6 * jnp.abs(point.loss)
         better = jnp.isfinite(new.loss) & jnp.isfinite(new.information).all() & (new.loss <= point.loss + rounding)
-        settled = better & jnp.isfinite(point.loss) & (damping < 0.1) & (left < _SETTLED)
+        # A noise that is not there goes to zero for ever, at no gain.
+        idle = (left < _SETTLED) | (new.loss > point.loss - rounding)
+        settled = better & jnp.isfinite(point.loss) & (damping < 0.1) & idle
         point = jax.tree.map(lambda new, old: jnp.where(better, new, old), new, point)
         return point._replace(settled=settled), jnp.where(better, damping / 10, damping * 5), steps + 1
 
@@ -115,7 +117,7 @@ def _scale(information):
 def _normed(information):
     """The information in units of its diagonal, which is solvable in single precision whatever the units of the parameters."""
     scale = _scale(information)
-    return information / (scale[:, None] * scale[None, :]) + 1e-7 * jnp.eye(scale.size, dtype=scale.dtype)
+    return information / scale[:, None] / scale[None, :] + 1e-7 * jnp.eye(scale.size, dtype=scale.dtype)
 
 
 def to_line(domain: Interval, value: Scalar, start: Scalar) -> Scalar:

@@ -30,7 +30,7 @@ CASES = {
     ),
     "exp": (
         ExpStep(dw_min=0.025, up_down=0.2, A_up=0.03, A_down=0.04, gamma_up=3.0, gamma_down=3.5, **EXP, **SPREAD),
-        *(ExpStep(dw_min=0.01, A_up=0.1, A_down=0.1, gamma_up=3.0, gamma_down=3.5, **EXP), -0.8, 0.001, False),
+        *(ExpStep(dw_min=0.01, A_up=0.1, A_down=0.1, gamma_up=3.0, gamma_down=3.5, **EXP), -0.8, 0.003, False),
     ),
 }
 
