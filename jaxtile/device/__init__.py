@@ -18,6 +18,7 @@ from .fitting import fit as fit
 from .ideal import Ideal as Ideal
 from .linear_step import LinearCells as LinearCells
 from .linear_step import LinearStep as LinearStep
+from .measuring import measure as measure
 from .one_sided import OneSided as OneSided
 from .piecewise_step import PiecewiseStep as PiecewiseStep
 from .pow_step import PowStep as PowStep
@@ -79,5 +80,6 @@ __all__ = [
     "Table",
     "burst",
     "fit",
+    "measure",
     "number",
 ]
