@@ -18,7 +18,7 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 
 import jaxtile as jt
 
-__all__ = ["aihwkit_device", "aihwkit_io", "aihwkit_update", "tile_config"]
+__all__ = ["aihwkit_device", "aihwkit_io", "aihwkit_update", "hardware", "tile_config"]
 
 _DEVICES = {
     aihwkit_devices.IdealDevice: jt.device.Ideal,
@@ -35,11 +35,11 @@ _PULSES = {
     PulseType.MEAN_COUNT: jt.pulse.MeanCount,
     PulseType.DETERMINISTIC_IMPLICIT: jt.pulse.DeterministicImplicit,
 }
-# What stands around the simulator tile and is honoured there: by aihwkit's periphery, or by `RealisticTile`.
-_AROUND_THE_TILE = {
-    *("tile_class", "tile_array_class", "simulator_tile_class", "mapping", "pre_post", "runtime"),
-    *("program_weights", "clip", "remap", "modifier", "noise_model", "drift_compensation"),
-}
+_HARDWARE = {"device", "update", "forward", "backward", "half_select", "order"}
+# How tiles are built and programmed.
+_BUILDING = {"tile_class", "tile_array_class", "simulator_tile_class", "runtime", "program_weights"}
+# What works on whole matrices, in digital or in a statistical model: aihwkit's tile modules do it, or `RealisticTile`.
+_AROUND_THE_TILE = {"mapping", "pre_post", "clip", "remap", "modifier", "noise_model", "drift_compensation"}
 
 
 def tile_config(rpu_config: Any) -> jt.TileConfig:
@@ -50,20 +50,31 @@ def tile_config(rpu_config: Any) -> jt.TileConfig:
             latter also has jaxtile's `half_select` and `order`.
 
     Raises:
-        ConfigError: it asks for something that jaxtile does not have; the message names it.
+        ConfigError: it asks for something that a `jaxtile.TileConfig` does not have; the message names it.
         ValueError: a number is outside the range that jaxtile accepts.
     """
-    parts = ("device", "update", "forward", "backward")
-    missing = [part for part in parts if not hasattr(rpu_config, part)]
+    config = hardware(rpu_config)
+    _refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, _HARDWARE | _BUILDING)
+    return config
+
+
+def hardware(rpu_config: Any) -> jt.TileConfig:
+    """The same for what is used inside a tile module, which clips, scales and modifies by itself."""
+    missing = [part for part in ("device", "update", "forward", "backward") if not hasattr(rpu_config, part)]
     if missing:
         raise ConfigError(f"{type(rpu_config).__name__} has no {', '.join(missing)}: use SingleRPUConfig or RPUConfigWithProgram.")
     name = type(rpu_config).__name__
-    _refuse_rest(rpu_config, type(rpu_config), name, {*parts, "half_select", "order"} | _AROUND_THE_TILE)
+    _refuse_rest(rpu_config, type(rpu_config), name, _HARDWARE | _BUILDING | _AROUND_THE_TILE)
     if rpu_config.runtime.data_type != RPUDataType.FLOAT:
         _refuse(f"{name}.runtime.data_type", rpu_config.runtime.data_type, "jaxtile's tiles are single precision")
+    pulse = _pulse(rpu_config.update)
+    for field in ("lifetime", "diffusion"):
+        if not pulse.uses_device and getattr(rpu_config.device, field, 0.0):
+            value = getattr(rpu_config.device, field)
+            _refuse(f"device.{field}", value, "with pulse_type NONE devices are ideal, and those of jaxtile keep their weights")
     return jt.TileConfig(
         device=_device(rpu_config.device, getattr(rpu_config, "order", "aggregate")),
-        pulse=_pulse(rpu_config.update),
+        pulse=pulse,
         half_select=getattr(rpu_config, "half_select", None),
         forward=_io(rpu_config.forward, "forward"),
         backward=_io(rpu_config.backward, "backward"),
@@ -174,7 +185,7 @@ def _refuse_rest(params: Any, base: type, name: str, taken: set[str]) -> None:
     for field, value in vars(params).items():
         if field not in defaults:
             _refuse(f"{name}.{field}", value, f"{base.__name__} has no such field")
-        if field not in taken and value != _default(defaults[field]):
+        if field not in taken and str(value) != str(_default(defaults[field])):  # not all of them can be compared
             _refuse(f"{name}.{field}", value, f"only its default is, {_default(defaults[field])!r}")
 
 

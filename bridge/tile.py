@@ -18,7 +18,7 @@ from torch import Tensor
 import jaxtile as jt
 
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
-from .config import tile_config
+from .config import hardware
 from .hidden import from_hidden, hidden_names, to_hidden
 from .weights import clipped, modified, remapped
 
@@ -39,7 +39,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def __init__(self, x_size: int, d_size: int, rpu_config: Any, bias: bool = False):
         if bias:
             raise AnalogBiasConfigError("An analog bias is not supported: use mapping.digital_bias=True.")
-        config, chip, stream = tile_config(rpu_config), fresh_seed(), fresh_seed()
+        config, chip, stream = hardware(rpu_config), fresh_seed(), fresh_seed()
         chip = getattr(rpu_config.device, "construction_seed", 0) or chip
         self.jax_tile: jt.Tile = jt.init(config, (d_size, x_size), key=jr.key(chip))
         self.jax_modified: jax.Array | None = None
@@ -47,18 +47,25 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self._calls = 0
         self._learning_rate = 0.1
         self._read_during_test = False
-        self._settings = deepcopy(_changeable(rpu_config))
+        self._settings = deepcopy(_settings(rpu_config))
 
     def set_config(self, rpu_config: Any) -> None:
-        """Follow a change of the read and update parameters. Devices and half-selection are fabricated: they stay as they are."""
-        if _changeable(rpu_config) == self._settings:
+        """Follow a change of the read and update parameters.
+
+        Raises:
+            ConfigError: what was fabricated would have to change: devices or half-selection.
+        """
+        if _settings(rpu_config) == self._settings:
             return
-        new, old = tile_config(rpu_config), self.jax_tile.config
+        new, old = hardware(rpu_config), self.jax_tile.config
+        for name, ours, theirs in (("device", new.device, old.device), ("half_select", new.half_select, old.half_select)):
+            if not eqx.tree_equal(ours, theirs):
+                raise ConfigError(f"{name}={ours!r}: the tile was built with {theirs!r}; `replace_with` builds another.")
         if new.pulse.uses_device != old.pulse.uses_device:
             raise ConfigError("update.pulse_type cannot change to or from NONE, which takes devices as ideal: build a new tile.")
         config = jt.TileConfig(old.device, new.pulse, old.half_select, new.forward, new.backward)
         self.jax_tile = eqx.tree_at(lambda tile: tile.config, self.jax_tile, config)
-        self._settings = deepcopy(_changeable(rpu_config))
+        self._settings = deepcopy(_settings(rpu_config))
 
     # Reading and writing.
 
@@ -144,7 +151,8 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Draw the modified weights that training reads see until the next call; updates act on the true ones."""
         self.jax_modified = None
         self._read_during_test = modifier.enable_during_test
-        if modifier.type not in (WeightModifierType.NONE, WeightModifierType.COPY) or modifier.pdrop > 0:
+        drops_only = modifier.type == WeightModifierType.COPY and modifier.pdrop > 0
+        if drops_only or modifier.type not in (WeightModifierType.NONE, WeightModifierType.COPY):
             self.jax_modified = modified(self.jax_tile.weight, modifier, self._draw())
 
     # What it is made of, and its state.
@@ -160,7 +168,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def get_meta_parameters(self) -> Any:
         """The read and update parameters in use, under the names of the C++ tile."""
-        forward_io, backward_io, update = self._settings
+        forward_io, backward_io, update, *_ = self._settings
         return SimpleNamespace(forward_io=forward_io, backward_io=backward_io, update=update)
 
     def get_learning_rate(self) -> float:
@@ -198,23 +206,26 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         }
 
     def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
-        """Take up a state of `dump_extra`; keys of another kind of tile are ignored.
+        """Take up a state of `dump_extra`; what it lacks stays as it is, and keys of another kind of tile are ignored.
 
         Raises:
             RuntimeError: `strict`, and a key is missing.
         """
-        missing = self.dump_extra().keys() - extra.keys()
-        if missing:
-            if strict:
-                raise RuntimeError(f"The state lacks {', '.join(sorted(missing))}.")
-            return
-        self._key = jr.wrap_key_data(jnp.asarray(extra["bridge.random_key"], "uint32"))
-        self._calls = int(extra["bridge.random_calls"][0])
-        full, half = jnp.asarray(extra["bridge.pulses"], self.jax_tile.full_pulses.dtype)
+        mine = {name: extra[name] for name in self.dump_extra() if name in extra}
+        if strict and len(mine) < len(self.dump_extra()):
+            raise RuntimeError(f"The state lacks {', '.join(sorted(self.dump_extra().keys() - mine.keys()))}.")
+        state = self.dump_extra() | mine
+        modified_weight = jnp.asarray(state["bridge.modified_weight"], self.jax_tile.weight.dtype)
+        if modified_weight.size and modified_weight.shape != self.jax_tile.shape:
+            raise TileError(
+                f"bridge.modified_weight has shape {modified_weight.shape}; the tile is [out, in] = {self.jax_tile.shape}."
+            )
+        self._key = jr.wrap_key_data(jnp.asarray(state["bridge.random_key"], "uint32"))
+        self._calls = int(state["bridge.random_calls"][0])
+        full, half = jnp.asarray(state["bridge.pulses"], self.jax_tile.full_pulses.dtype)
         self.jax_tile = eqx.tree_at(lambda tile: (tile.full_pulses, tile.half_pulses), self.jax_tile, (full, half))
-        weight = jnp.asarray(extra["bridge.modified_weight"], self.jax_tile.weight.dtype)
-        self.jax_modified = weight if weight.size else None
-        self._read_during_test = bool(extra["bridge.read_during_test"][0])
+        self.jax_modified = modified_weight if modified_weight.size else None
+        self._read_during_test = bool(state["bridge.read_during_test"][0])
 
     def _put(self, weight: jax.Array) -> None:
         tile = self.jax_tile
@@ -235,8 +246,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         return eqx.tree_at(lambda tile: tile.weight, self.jax_tile, self.jax_modified)
 
 
-def _changeable(rpu_config: Any) -> tuple[Any, Any, Any]:
-    return rpu_config.forward, rpu_config.backward, rpu_config.update
+def _settings(rpu_config: Any) -> tuple[Any, ...]:
+    own = (getattr(rpu_config, name, None) for name in ("half_select", "order"))
+    return rpu_config.forward, rpu_config.backward, rpu_config.update, rpu_config.device, *own
 
 
 def _refuse_transposed(bias: bool, in_trans: bool, out_trans: bool) -> None:  # noqa: FBT001 (aihwkit's order of arguments)

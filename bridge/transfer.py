@@ -1,5 +1,6 @@
 """A fabricated chip, carried from one simulator to the other with its very devices."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
@@ -9,10 +10,12 @@ from aihwkit.exceptions import ConfigError
 from aihwkit.simulator.configs import SingleRPUConfig
 
 import jaxtile as jt
+from jaxtile.tile import check_tile
 
 from ._convert import to_jax, to_torch
-from .config import aihwkit_device, aihwkit_io, aihwkit_update, tile_config
+from .config import aihwkit_device, aihwkit_io, aihwkit_update, hardware
 from .hidden import from_hidden, hidden_names, to_hidden
+from .tile import HalfSelectedSimulatorTile
 
 __all__ = ["from_analog_tile", "to_analog_tile"]
 
@@ -25,12 +28,18 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
     Args:
         analog_tile: a tile module, such as `AnalogTile` or `RealisticTile`.
 
+    The chip is the hardware: digital scales and biases, and learned input ranges, stay behind.
+
     Raises:
-        ConfigError: it has something that jaxtile does not have.
+        ConfigError: it is no tile module, or has something that jaxtile does not have.
     """
-    source = analog_tile.tile
+    source = getattr(analog_tile, "tile", None)
+    if source is None:
+        raise ConfigError(f"{type(analog_tile).__name__} is no tile module; pass one, such as `layer.analog_module`.")
+    if isinstance(source, HalfSelectedSimulatorTile):
+        return source.jax_tile
     shape = (source.get_d_size(), source.get_x_size())
-    tile = jt.init(tile_config(analog_tile.rpu_config), shape, key=jr.key(0))
+    tile = jt.init(hardware(analog_tile.rpu_config), shape, key=jr.key(0))
     names = hidden_names(tile.cells)
     if list(source.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the tile has hidden parameters {source.get_hidden_parameter_names()}; jaxtile's devices have {names}.")
@@ -49,11 +58,14 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
 
     Args:
         tile: the chip.
-        rpu_config: what to build; None: aihwkit's C++ `AnalogTile` with the chip's own configuration.
+        rpu_config: what to build, with the chip's devices and half-selection; its pulses and periphery may be others. None:
+            aihwkit's C++ `AnalogTile` with the chip's own configuration.
 
     Raises:
-        ConfigError: aihwkit has nothing like it.
+        ConfigError: aihwkit has nothing like it, or `rpu_config` describes other devices.
+        ValueError: `tile` is a batch of tiles.
     """
+    check_tile(tile)
     if rpu_config is None:
         config = tile.config
         if config.half_select is not None:
@@ -67,6 +79,7 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
             forward=aihwkit_io(config.forward),
             backward=aihwkit_io(config.backward),
         )
+    _refuse_other_hardware(hardware(rpu_config), tile.config)
     analog_tile = rpu_config.tile_class(*tile.shape, rpu_config, bias=False)
     target, names = analog_tile.tile, hidden_names(tile.cells)
     if list(target.get_hidden_parameter_names()) != names:
@@ -78,3 +91,14 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
     if planned:  # which aihwkit changes to the mean of the devices if they are far from the configuration's
         target.load_extra({_GRANULARITY: planned}, False)
     return analog_tile
+
+
+def _refuse_other_hardware(wanted: jt.TileConfig, chip: jt.TileConfig) -> None:
+    for name in ("device", "half_select"):
+        theirs, ours = getattr(wanted, name), getattr(chip, name)
+        if type(theirs) is not type(ours):
+            raise ConfigError(f"rpu_config asks for {name}={theirs!r}; the chip has {ours!r}.")
+        for field in dataclasses.fields(ours) if ours is not None else ():
+            asked, made = getattr(theirs, field.name), getattr(ours, field.name)
+            if field.name != "order" and not eqx.tree_equal(asked, made, rtol=1e-6):  # aihwkit has single precision
+                raise ConfigError(f"rpu_config asks for {name}.{field.name}={asked}; the chip was made with {made}.")

@@ -188,12 +188,12 @@ def check_tile(tile: Any) -> None:
 
 
 def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:
-    """Vectors as an array of the tile's dtype.
+    """Vectors as an array of the tile's dtype. What is not finite goes through: a read of NaN is NaN.
 
     Raises:
-        TypeError, ValueError: they hold something else than finite numbers, or do not fit a tile of that width.
+        ValueError: they do not fit a tile of that width.
     """
-    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else finite_array(vectors, dtype, name)
+    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else jnp.asarray(vectors, dtype)
     if vectors.ndim == 0 or vectors.shape[-1] != width:
         raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the lines that carry it.")
     return vectors

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int, Num
 
 from ._linalg import product
 from ._random import Draws, Source, as_key, cell_index, numbers, stream
-from ._types import Key, Scalar, Weight, check_number, scalar
+from ._types import Key, Scalar, Weight, check_number, finite_array, scalar
 from ._vectors import UnitVectors
 from .device import AbstractPulsedDevice, Cells
 from .half_select import AbstractHalfSelect
@@ -77,19 +77,20 @@ def update(
         key: of the trains and of the cycle noise. Vector v draws from `fold_in(key, v)`.
 
     Raises:
-        ValueError: shapes do not fit the tile or one another, or the learning rate is negative.
+        TypeError, ValueError: x or d hold something else than finite numbers (which would send no pulses), shapes do not fit the
+            tile or one another, or the learning rate is negative.
     """
     check_tile(tile)
     rate = scalar(learning_rate)
     check_number("learning_rate", rate, low=0.0)
     out, width = tile.shape
-    d = jnp.atleast_2d(as_vectors("d", d, out, tile.weight.dtype))
+    d = jnp.atleast_2d(as_vectors("d", finite_array(d, tile.weight.dtype, "d"), out, tile.weight.dtype))
     if isinstance(x, UnitVectors):
         k = x.columns.shape[0]
         if x.width != width:
             raise ValueError(f"x is of width {x.width}; the tile has {width} columns.")
     else:
-        x = jnp.atleast_2d(as_vectors("x", x, width, tile.weight.dtype))
+        x = jnp.atleast_2d(as_vectors("x", finite_array(x, tile.weight.dtype, "x"), width, tile.weight.dtype))
         if x.ndim != 2:
             raise ValueError(f"x has shape {x.shape}; pass one vector [in] or several [k, in].")
         k = x.shape[0]

@@ -117,7 +117,11 @@ CASES = {
     "no tile": (lambda: jt.forward(jt.TileConfig(), jnp.ones(4), key=KEY), TypeError, ["tile=TileConfig", "init("]),
     "many tiles": (lambda: jt.forward(TILES, jnp.ones(4), key=KEY), ValueError, ["tile=Tile(2 x 3 x 4", "jax.vmap"]),
     "many tiles to program": (lambda: program(tile=TILES), ValueError, ["tile=Tile(2 x 3 x 4", "jax.vmap"]),
-    "x nan": (lambda: jt.forward(TILE, jnp.full(4, jnp.nan), key=KEY), ValueError, ["x holds 4 of 4", "finite"]),
+    "x nan": (
+        lambda: jt.update(TILE, jnp.full(4, jnp.nan), jnp.ones(3), learning_rate=1, key=KEY),
+        ValueError,
+        ["x holds 4 of 4", "finite"],
+    ),
     "x of three dimensions": (
         lambda: jt.update(TILE, jnp.ones((2, 2, 4)), jnp.ones((2, 3)), learning_rate=1, key=KEY),
         ValueError,

@@ -7,19 +7,29 @@ import operator
 import jax
 import pytest
 from aihwkit.exceptions import ConfigError
+from aihwkit.inference import PCMLikeNoiseModel
 from aihwkit.simulator.configs import InferenceRPUConfig, SingleRPUConfig, UnitCellRPUConfig
 from aihwkit.simulator.configs.configs import FloatingPointRPUConfig
-from aihwkit.simulator.configs.devices import SoftBoundsPmaxDevice, SoftBoundsReferenceDevice
+from aihwkit.simulator.configs.devices import ConstantStepDevice, SoftBoundsPmaxDevice, SoftBoundsReferenceDevice
 from aihwkit.simulator.parameters.enums import (
     AnalogMVType,
     BoundManagementType,
     NoiseManagementType,
     PulseType,
     RPUDataType,
+    WeightClipType,
     WeightNoiseType,
+    WeightRemapType,
 )
-from aihwkit.simulator.parameters.inference import DriftParameter
+from aihwkit.simulator.parameters.inference import (
+    DriftParameter,
+    WeightClipParameter,
+    WeightModifierParameter,
+    WeightRemapParameter,
+)
 from aihwkit.simulator.parameters.io import IOParameters
+from aihwkit.simulator.parameters.mapping import MappingParameter
+from aihwkit.simulator.parameters.pre_post import InputRangeParameter, PrePostProcessingParameter
 from aihwkit.simulator.parameters.runtime import RuntimeParameter
 from aihwkit.simulator.parameters.training import UpdateParameters
 from aihwkit.simulator.presets.devices import EcRamPresetDevice, GokmenVlasovPresetDevice, ReRamESPresetDevice
@@ -28,6 +38,7 @@ from chips import DEVICES
 import jaxtile as jt
 from bridge import RPUConfigWithProgram, tile_config
 
+NONE = UpdateParameters(pulse_type=PulseType.NONE)
 PULSES = {
     PulseType.NONE: jt.pulse.NoPulse,
     PulseType.NONE_WITH_DEVICE: jt.pulse.NoneWithDevice,
@@ -146,6 +157,15 @@ def test_presets():
     ("config", "named"),
     [
         (FloatingPointRPUConfig(), "update"),
+        (SingleRPUConfig(device=ConstantStepDevice(lifetime=5.0), update=NONE), r"device\.lifetime=5"),
+        (SingleRPUConfig(device=ConstantStepDevice(diffusion=0.1), update=NONE), r"device\.diffusion=0\.1"),
+        (RPUConfigWithProgram(clip=WeightClipParameter(type=WeightClipType.FIXED_VALUE)), r"RPUConfigWithProgram\.clip="),
+        (RPUConfigWithProgram(modifier=WeightModifierParameter(pdrop=0.1)), r"modifier="),
+        (InferenceRPUConfig(remap=WeightRemapParameter(type=WeightRemapType.CHANNELWISE_SYMMETRIC)), r"remap="),
+        (InferenceRPUConfig(noise_model=PCMLikeNoiseModel(g_max=10.0)), r"noise_model="),
+        (InferenceRPUConfig(drift_compensation=None), r"drift_compensation=None"),
+        (SingleRPUConfig(mapping=MappingParameter(weight_scaling_omega=0.6)), r"mapping="),
+        (SingleRPUConfig(pre_post=PrePostProcessingParameter(InputRangeParameter(enable=True))), r"pre_post="),
         (UnitCellRPUConfig(), "device='UnitCell'"),
         (SingleRPUConfig(device=SoftBoundsReferenceDevice()), "SoftBoundsReferenceDevice"),
         (SingleRPUConfig(device=SoftBoundsPmaxDevice()), r"device\.p_max"),
