@@ -16,7 +16,7 @@ import numpy as np
 import jaxtile as jt
 
 SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
-every, devices, sweeps = (10, 20, 1) if SMALL else (1, 1000, 3)
+every, devices, sweeps, n_states = (10, 20, 2, 4) if SMALL else (1, 1000, 3, 8)
 folder = Path(__file__).parent
 
 # %% A measured device
@@ -47,7 +47,7 @@ target = jt.targets.low_rank((20, 30), 3, spectral_norm=1.0, key=jax.random.key(
 print(jt.program(tile, target, jt.SVD(), key=jax.random.key(3), max_steps=50))
 
 # %% Or the steps as they are: a table
-table = jt.device.Table.from_pulses(weights, train, n_states=8)
+table = jt.device.Table.from_pulses(weights, train, n_states=n_states)
 table = dataclasses.replace(table, dw_min_dtod=simulated.device.dw_min_dtod)
 
 # %% Picture
