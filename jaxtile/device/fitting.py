@@ -17,6 +17,7 @@ from .likelihood import Coordinates, from_line, maximise, to_line
 
 __all__ = ["Fit", "fit"]
 
+_SPREADS = ("_dtod", "reference_std", "corrupt_devices_prob")  # what makes one device differ from the next
 _RELATIVE = ("w_max", "w_min", "lifetime", "diffusion")  # their `_dtod` is relative to the mean, that of others absolute
 
 
