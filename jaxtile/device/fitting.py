@@ -125,7 +125,7 @@ def _check_data(weights, pulses, unknowns: int):
 def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_steps: int) -> Fit:
     unknowns = (*names, "read_std")
     domains = _domains(device) | {"read_std": Interval(0.0, math.inf, open=True)}
-    nominal = _replace(device, {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith("_dtod")})
+    nominal = _replace(device, {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith(_SPREADS)})
     rounding = jnp.finfo(weights.dtype).eps * jnp.nanmax(jnp.abs(weights))
 
     start = {name: getattr(device, name) for name in names} | {"read_std": jnp.ones_like(rounding)}
