@@ -60,6 +60,7 @@ class Source(enum.IntEnum):
     DRIFT_NOISE = 30
     # reading
     OUTPUT_NOISE = 32
+    MEASUREMENT = 33
     # fabrication again
     DRIFT_EXPONENT = 40
 

@@ -133,7 +133,8 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
     there = (lines.d_sign.shape[0], lines.x_sign.shape[0])
     if there != tile.shape:
         raise ValueError(f"lines are for {there[0]} rows and {there[1]} columns; the tile is [out, in] = {tile.shape}.")
-    if isinstance(lines, Counts) and jnp.issubdtype(lines.coincidence.dtype, jnp.floating) and tile.device.order == "slot":
+    expected = isinstance(lines, Counts) and jnp.issubdtype(lines.coincidence.dtype, jnp.floating)
+    if expected and _Hardware.of(tile).device.order == "slot":
         raise ValueError("lines hold expected counts, which have no slots; use a device with order='aggregate'.")
     return _send(tile, lines, as_key(key))
 

@@ -28,6 +28,22 @@ def lines(width, out):
     return jt.pulse.Trains.from_bits(x, d, jnp.ones(width, int), jnp.ones(out, int))
 
 
+def table(state=(-1.0, 0.0, 1.0), up=(0.1, 0.1, 0.1), down=(0.1, 0.1, 0.1), **others):
+    return jt.device.Table(state=np.asarray(state), up=np.asarray(up), down=np.asarray(down), **others)
+
+
+def table_from(folder, text):
+    (folder / "steps.csv").write_text(text)
+    return jt.device.Table.from_csv(folder / "steps.csv")
+
+
+CURVES, TRAIN = np.zeros((2, 31)), np.ones(30)
+
+
+def fit(weights=CURVES, pulses=TRAIN, device=None, **options):
+    return jt.device.fit(jt.device.SoftBounds() if device is None else device, weights, pulses, **options)
+
+
 CASES = {
     # name: (what is called, the error, what its message must say)
     "dw_min negative": (lambda: jt.device.ConstantStep(dw_min=-1e-3), ValueError, ["ConstantStep.dw_min=-0.001", "above 0"]),
@@ -83,6 +99,45 @@ CASES = {
         ["SoftBoundsPmax.dw_min=0.1", "leave it out"],
     ),
     "preset out of range": (lambda: jt.presets.reram_sb(dw_min=-1), ValueError, ["SoftBoundsReference.dw_min=-1"]),
+    "table not increasing": (lambda: table(state=(-1.0, 1.0, 0.0)), ValueError, ["Table.state", "not increasing at entry 2"]),
+    "table without zero": (lambda: table(state=(1.0, 2.0, 3.0)), ValueError, ["Table.state", "1 to 3", "normalise"]),
+    "table nan": (lambda: table(up=(0.1, np.nan, 0.1)), ValueError, ["Table.up", "1 of 3", "finite"]),
+    "table too short": (lambda: table(down=(0.1, 0.1)), ValueError, ["Table.down has shape (2,)", "as many"]),
+    "table noise negative": (lambda: table(up_noise=(0.1, -0.1, 0.1)), ValueError, ["Table.up_noise", "-0.1", "at least 0"]),
+    "table of no steps": (lambda: table(up=(0.0,) * 3, down=(0.0,) * 3), ValueError, ["Table.dw_min=0", "above 0"]),
+    "table from few pulses": (
+        lambda: jt.device.Table.from_pulses(np.linspace(-0.5, 0.5, 31)[None], TRAIN, n_states=5),
+        ValueError,
+        ["no down step", "smaller n_states"],
+    ),
+    "fit of an ideal device": (lambda: fit(device=jt.device.Ideal()), TypeError, ["device=Ideal()", "SoftBounds()"]),
+    "fit of one curve": (lambda: fit(weights=CURVES[0]), ValueError, ["weights has shape (31,)", "[device, measurement]"]),
+    "fit without the first": (lambda: fit(pulses=np.ones(31)), ValueError, ["pulses has shape (31,)", "pass 30 pulses"]),
+    "fit of bursts": (lambda: fit(pulses=2 * TRAIN), ValueError, ["pulses", "1 (up), -1 (down)", "every single pulse"]),
+    "fit from nothing": (lambda: fit(weights=CURVES * np.nan), ValueError, ["weights[:, 0]", "measurement"]),
+    "fit unknown": (lambda: fit(parameters=("w_mid",)), ValueError, ["'w_mid'", "choose from dw_min"]),
+    "fit of a spread": (lambda: fit(parameters=("w_max_dtod",)), ValueError, ["'w_max_dtod'", "choose from dw_min"]),
+    "read_std negative": (lambda: fit(read_std=-1), ValueError, ["read_std=-1", "at least 0"]),
+    "fit of what is not known": (
+        lambda: jt.device.fit(jt.device.PowStep(), jnp.zeros((2, 9)), jnp.ones(8)),
+        ValueError,
+        ["parameters=None", "PowStep", "pow_gamma"],
+    ),
+    "fit of a device in another": (
+        lambda: jt.device.fit(jt.presets.reram_sb(), jnp.zeros((2, 9)), jnp.ones(8)),
+        TypeError,
+        ["device=WriteNoise", "the device inside"],
+    ),
+    "measurement of turns": (
+        lambda: jt.device.measure(jt.device.VectorCell(update_policy=jt.device.SingleSequential()), jnp.ones(3), key=KEY),
+        ValueError,
+        ["VectorCell", "jaxtile.send"],
+    ),
+    "measurement of no device": (
+        lambda: jt.device.measure(jt.device.SoftBounds(), jnp.ones(3), n_devices=0, key=KEY),
+        ValueError,
+        ["n_devices=0", "at least 1"],
+    ),
     "kappa below one": (lambda: ratio(kappa=0.5), ValueError, ["ConstantRatio.kappa=0.5", "at least 1"]),
     "scheme unknown": (lambda: ratio(scheme="V/4"), ValueError, ["scheme='V/4'", "'V/2'"]),
     "phases unknown": (lambda: ratio(phases="some"), ValueError, ["phases='some'", "'all', 'active'"]),
@@ -221,6 +276,20 @@ def test_bad_input_is_refused(name):
     message = str(caught.value)
     for word in words:
         assert word in message, message
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("", ["no column 'state'", "state, up, down"]),
+    ("state,up\n0,1", ["no column 'down'"]),
+    ("state,up,down,mean\n0,1,1,1", ["unknown column 'mean'", "up_noise"]),
+    ("state,up,down\n0,1,1\n1,2", ["line 3", "'1,2' is not 3 numbers"]),
+    ("state,up,down\n0,1,high", ["line 2", "high"]),
+])  # fmt: skip
+def test_tables_that_cannot_be_read(tmp_path, text, words):
+    with pytest.raises(ValueError, match=r"table .*steps.csv") as caught:
+        table_from(tmp_path, text)
+    for word in words:
+        assert word in str(caught.value)
 
 
 def test_targets_out_of_range_warn_and_are_counted():

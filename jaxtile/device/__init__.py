@@ -1,5 +1,6 @@
 """How a pulse moves a conductance; one small file each. Knows no tile."""
 
+from .._types import number as number
 from . import burst as burst
 from .base import AbstractCrosspoint as AbstractCrosspoint
 from .base import AbstractDevice as AbstractDevice
@@ -12,9 +13,12 @@ from .constant_step import ConstantStep as ConstantStep
 from .drifting import Drifted as Drifted
 from .drifting import Drifting as Drifting
 from .exp_step import ExpStep as ExpStep
+from .fitting import Fit as Fit
+from .fitting import fit as fit
 from .ideal import Ideal as Ideal
 from .linear_step import LinearCells as LinearCells
 from .linear_step import LinearStep as LinearStep
+from .measuring import measure as measure
 from .one_sided import OneSided as OneSided
 from .piecewise_step import PiecewiseStep as PiecewiseStep
 from .pow_step import PowStep as PowStep
@@ -24,6 +28,7 @@ from .refresh import Refresh as Refresh
 from .soft_bounds import SoftBounds as SoftBounds
 from .soft_bounds_pmax import SoftBoundsPmax as SoftBoundsPmax
 from .soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
+from .table import Table as Table
 from .unit_cell import AbstractUnitCell as AbstractUnitCell
 from .unit_cell import UnitCells as UnitCells
 from .unit_cell import UnitState as UnitState
@@ -49,6 +54,7 @@ __all__ = [
     "Drifted",
     "Drifting",
     "ExpStep",
+    "Fit",
     "Ideal",
     "LinearCells",
     "LinearStep",
@@ -71,5 +77,9 @@ __all__ = [
     "VectorCell",
     "WriteNoise",
     "Written",
+    "Table",
     "burst",
+    "fit",
+    "measure",
+    "number",
 ]

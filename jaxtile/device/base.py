@@ -166,9 +166,12 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     Class attributes:
         burst: how "aggregate" sums many pulses; exact unless the docstring of the law says otherwise.
+        response: the parameters that the response to single pulses determines; what `jt.device.fit` estimates. None are named where
+            fits were not held to known parameters.
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down")
 
     dw_min: Scalar = number(0.001, low=0.0, open=True)
     dw_min_dtod: Scalar = number(0.3, low=0.0)

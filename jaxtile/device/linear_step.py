@@ -88,6 +88,8 @@ class LinearStep(AbstractLinearDevice):
     The other parameters: see `AbstractLinearDevice` and `AbstractPulsedDevice`.
     """
 
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "gamma_up", "gamma_down")
+
     gamma_up: Scalar = number(0.0)
     gamma_down: Scalar = number(0.0)
     gamma_up_dtod: Scalar = number(0.05, low=0.0)

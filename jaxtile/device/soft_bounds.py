@@ -1,5 +1,7 @@
 """Soft bounds."""
 
+from typing import ClassVar
+
 from .._types import Key
 from .linear_step import AbstractLinearDevice, LinearCells
 
@@ -17,6 +19,8 @@ class SoftBounds(AbstractLinearDevice):
 
     Parameters: see `AbstractLinearDevice` and `AbstractPulsedDevice`.
     """
+
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min")
 
     def init(self, shape: tuple[int, int], *, key: Key) -> LinearCells:
         cells = super().init(shape, key=key)

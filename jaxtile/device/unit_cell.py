@@ -89,7 +89,7 @@ class AbstractUnitCell(AbstractCrosspoint):
 
     def weight(self, state: UnitState) -> Weight:
         # In a batch of tiles a gamma that is an array is a batch, too.
-        gammas = [gamma[..., None, None] if isinstance(gamma, jax.Array) else gamma for gamma in self.gammas]
+        gammas = [gamma if isinstance(gamma, int | float) else gamma[..., None, None] for gamma in self.gammas]
         return _total(gamma * part.weight(one) for gamma, part, one in zip(gammas, self.parts, state.devices, strict=True))
 
     def granularity(self) -> Scalar:
