@@ -1,5 +1,6 @@
 """An aihwkit simulator tile whose physics is jaxtile."""
 
+import dataclasses
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
@@ -59,11 +60,15 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         if _settings(rpu_config) == self._settings:
             return
         new, old = hardware(rpu_config), self.jax_tile.config
-        for name, ours, theirs in (("device", new.device, old.device), ("half_select", new.half_select, old.half_select)):
+        for name in ("device", "half_select"):
+            ours, theirs = getattr(new, name), getattr(old, name)
             if not eqx.tree_equal(ours, theirs):
                 raise ConfigError(f"{name}={ours!r}: the tile was built with {theirs!r}; `replace_with` builds another.")
         if new.pulse.uses_device != old.pulse.uses_device:
             raise ConfigError("update.pulse_type cannot change to or from NONE, which takes devices as ideal: build a new tile.")
+        for name in ("forward", "backward"):
+            if not eqx.tree_equal(*(_drawn_from(getattr(config, name)) for config in (new, old))):
+                raise ConfigError(f"{name}: numbers of the read parameters that are drawn once cannot change: build a new tile.")
         config = jt.TileConfig(old.device, new.pulse, old.half_select, new.forward, new.backward)
         self.jax_tile = eqx.tree_at(lambda tile: tile.config, self.jax_tile, config)
         self._settings = deepcopy(_settings(rpu_config))
@@ -81,16 +86,18 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     ) -> Tensor:
         """Read `[..., in]` to `[..., out]`."""
         _refuse_transposed(bias, in_trans, out_trans)
-        tile = self._tile_to_read(is_test=is_test)
-        return to_torch(jt.forward(tile, to_jax(x_input), key=self._draw()), like=x_input)
+        tile, x = self._tile_to_read(is_test=is_test), to_jax(x_input)
+        self.jax_tile = jt.observe(self.jax_tile, x=x)
+        return to_torch(jt.forward(tile, x, key=self._draw()), like=x_input)
 
     def backward(
         self, d_input: Tensor, bias: bool = False, in_trans: bool = False, out_trans: bool = False, non_blocking: bool = False
     ) -> Tensor:
         """Read `[..., out]` to `[..., in]`, the other way round."""
         _refuse_transposed(bias, in_trans, out_trans)
-        tile = self._tile_to_read(is_test=False)
-        return to_torch(jt.backward(tile, to_jax(d_input), key=self._draw()), like=d_input)
+        tile, d = self._tile_to_read(is_test=False), to_jax(d_input)
+        self.jax_tile = jt.observe(self.jax_tile, d=d)
+        return to_torch(jt.backward(tile, d, key=self._draw()), like=d_input)
 
     def update(
         self,
@@ -205,6 +212,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             "bridge.modified_weight": np.array(modified_weight),
             "bridge.read_during_test": np.array([self._read_during_test]),
             **self._hidden_state(),
+            **self._periphery(),
         }
 
     def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
@@ -230,6 +238,10 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             leaves, kind = jax.tree.flatten(self.jax_tile.state)
             leaves = [jnp.asarray(state[f"bridge.state.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)]
             self.jax_tile = with_state(self.jax_tile, jax.tree.unflatten(kind, leaves))
+        leaves, kind = jax.tree.flatten(_channels(self.jax_tile))
+        leaves = [jnp.asarray(state[f"bridge.channels.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)]
+        forward, backward = jax.tree.unflatten(kind, leaves)
+        self.jax_tile = dataclasses.replace(self.jax_tile, forward_channels=forward, backward_channels=backward)
         self.jax_modified = modified_weight if modified_weight.size else None
         self._read_during_test = bool(state["bridge.read_during_test"][0])
 
@@ -245,6 +257,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def _hidden_state(self) -> dict[str, np.ndarray]:
         leaves = [] if self._is_plain else jax.tree.leaves(self.jax_tile.state)
         return {f"bridge.state.{n}": np.array(leaf) for n, leaf in enumerate(leaves)}
+
+    def _periphery(self) -> dict[str, np.ndarray]:
+        return {f"bridge.channels.{n}": np.array(leaf) for n, leaf in enumerate(jax.tree.leaves(_channels(self.jax_tile)))}
 
     @property
     def _is_plain(self) -> bool:
@@ -264,9 +279,16 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def _tile_to_read(self, *, is_test: bool) -> jt.Tile:
         if self.jax_modified is None or (is_test and not self._read_during_test):
             return self.jax_tile
-        ideal = jt.device.Ideal()  # holds the modified weights as they are
-        config = jt.TileConfig(ideal, forward=self.jax_tile.config.forward, backward=self.jax_tile.config.backward)
-        return with_state(jt.init(config, self.jax_tile.shape, key=self._key), self.jax_modified)
+        return jt.read_as(self.jax_tile, self.jax_modified)
+
+
+def _channels(tile: jt.Tile) -> tuple[jt.periphery.Channels, jt.periphery.Channels]:
+    return tile.forward_channels, tile.backward_channels
+
+
+def _drawn_from(io: jt.IOParameters) -> Any:
+    """What a periphery draws when it is made, from one and the same key."""
+    return jt.periphery.fabricate(io, (2, 2), jr.key(0))
 
 
 def _settings(rpu_config: Any) -> tuple[Any, ...]:

@@ -23,6 +23,8 @@ from .tile import connect as connect
 from .tile import forward as forward
 from .tile import get_weights as get_weights
 from .tile import init as init
+from .tile import observe as observe
+from .tile import read_as as read_as
 from .tile import set_weights as set_weights
 from .update import send as send
 from .update import update as update
@@ -51,12 +53,14 @@ __all__ = [
     "get_weights",
     "half_select",
     "init",
+    "observe",
     "periphery",
     "plot",
     "presets",
     "program",
     "programming",
     "pulse",
+    "read_as",
     "reset",
     "send",
     "set_weights",
