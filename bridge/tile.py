@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from aihwkit.exceptions import AnalogBiasConfigError, ConfigError, TileError
-from aihwkit.simulator.parameters.enums import WeightModifierType
 from aihwkit.simulator.parameters.inference import WeightClipParameter, WeightModifierParameter, WeightRemapParameter
 from aihwkit.simulator.tiles.base import SimulatorTile
 from torch import Tensor
@@ -22,7 +21,7 @@ from jaxtile.tile import draws, with_state
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
 from .config import hardware
 from .hidden import from_hidden, hidden_names, to_hidden
-from .weights import clipped, modified, remapped
+from .weights import clip_of, modifier_of, remap_of
 
 __all__ = ["HalfSelectedSimulatorTile"]
 
@@ -147,11 +146,16 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def clip_weights(self, clip: WeightClipParameter) -> None:
         """Clip the weights."""
-        self._put(clipped(self.jax_tile.weight, clip))
+        limit = clip_of(clip)
+        if limit is not None:
+            self._put(limit(self.jax_tile.weight))
 
     def remap_weights(self, remap: WeightRemapParameter, scales: Tensor) -> Tensor:
         """Stretch the weights to the range of the array; returns the scales of the outputs that make up for it."""
-        weight, new_scales = remapped(self.jax_tile.weight, to_jax(scales), remap)
+        stretch = remap_of(remap)
+        if stretch is None:
+            return scales
+        weight, new_scales = stretch(self.jax_tile.weight, to_jax(scales))
         self._put(weight)
         return to_torch(new_scales, like=scales)
 
@@ -159,9 +163,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Draw the modified weights that training reads see until the next call; updates act on the true ones."""
         self.jax_modified = None
         self._read_during_test = modifier.enable_during_test
-        drops_only = modifier.type == WeightModifierType.COPY and modifier.pdrop > 0
-        if drops_only or modifier.type not in (WeightModifierType.NONE, WeightModifierType.COPY):
-            self.jax_modified = modified(self.jax_tile.weight, modifier, self._draw())
+        modify = modifier_of(modifier)
+        if modify is not None:
+            self.jax_modified = modify(self.jax_tile.weight, key=self._draw())
 
     # What it is made of, and its state.
 

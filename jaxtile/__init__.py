@@ -2,7 +2,9 @@
 
 from . import compensation as compensation
 from . import device as device
+from . import digital as digital
 from . import half_select as half_select
+from . import modifier as modifier
 from . import periphery as periphery
 from . import plot as plot
 from . import presets as presets
@@ -48,11 +50,13 @@ __all__ = [
     "decay",
     "device",
     "diffuse",
+    "digital",
     "drift",
     "forward",
     "get_weights",
     "half_select",
     "init",
+    "modifier",
     "observe",
     "periphery",
     "plot",
