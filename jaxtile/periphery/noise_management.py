@@ -49,7 +49,7 @@ class Max(AbstractNoiseManagement):
     nm_thres: Scalar | None = optional(low=0.0, open=True)
 
     def alpha(self, x, *, inp_step, out_bound, average) -> Float[Array, "k 1"]:
-        return _capped(jnp.max(x, axis=-1, keepdims=True), self.nm_thres)
+        return _capped(_largest(x), self.nm_thres)
 
 
 class Constant(AbstractNoiseManagement):
@@ -120,8 +120,23 @@ class AbsMaxNPSum(AbstractNoiseManagement):
         return jnp.maximum(largest, wanted)
 
 
+@jax.custom_jvp
+def _largest(x: Float[Array, "k in"]) -> Float[Array, "k 1"]:
+    """The largest entry of each vector; of several, the first one gets the gradient, as in torch.
+
+    (Left to itself JAX splits it, which an input range sees: it takes gradients of either sign apart.)
+    """
+    return jnp.max(x, axis=-1, keepdims=True)
+
+
+@_largest.defjvp
+def _largest_jvp(primals, tangents):
+    index = jnp.argmax(primals[0], axis=-1, keepdims=True)
+    return _largest(primals[0]), jnp.take_along_axis(tangents[0], index, axis=-1)
+
+
 def _abs_max(x: Float[Array, "k in"]) -> Float[Array, "k 1"]:
-    return jnp.max(jnp.abs(x), axis=-1, keepdims=True)
+    return _largest(jnp.abs(x))
 
 
 def _capped(alpha: Float[Array, "k 1"], limit: Scalar | None) -> Float[Array, "k 1"]:
