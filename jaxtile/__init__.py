@@ -15,6 +15,8 @@ from .programming import RESULTS as RESULTS
 from .programming import SVD as SVD
 from .programming import Solution as Solution
 from .programming import program as program
+from .sweep import Programming as Programming
+from .sweep import sweep as sweep
 from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
@@ -33,6 +35,7 @@ __all__ = [
     "RESULTS",
     "SVD",
     "IOParameters",
+    "Programming",
     "Solution",
     "Tile",
     "TileConfig",
@@ -54,6 +57,7 @@ __all__ = [
     "reset",
     "send",
     "set_weights",
+    "sweep",
     "targets",
     "update",
 ]
