@@ -54,9 +54,7 @@ class Blocks:
         mesh = Mesh(np.asarray(devices), ("tile",))
         along, everywhere = PartitionSpec("tile"), PartitionSpec()
         lanes = jax.vmap(one, in_axes=(0, 0, None, None))
-        program = jax.shard_map(
-            lanes, mesh=mesh, in_specs=(along, along, everywhere, everywhere), out_specs=along, check_vma=False
-        )
+        program = jax.shard_map(lanes, mesh=mesh, in_specs=(along, along, everywhere, everywhere), out_specs=along, check_vma=False)
         self._sharding = NamedSharding(mesh, along)
         constant = jax.device_put((arrays, key), NamedSharding(mesh, everywhere))
         self._program = jax.jit(program).lower(*self._points(np.zeros(1, int)), *constant).compile()

@@ -12,7 +12,7 @@ __all__ = ["describe", "difference"]
 
 
 def describe(value: Any) -> Any:
-    """Plain data that is equal where results would be: classes and fields by name, numbers as they are, large arrays by a checksum."""
+    """Plain data that is equal where results would be: classes and fields by name, numbers as they are, arrays by a checksum."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {"class": type(value).__qualname__} | {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if eqx.is_array_like(value):

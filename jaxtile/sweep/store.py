@@ -1,8 +1,8 @@
 """Where the results of a sweep go: block by block, each whole or not at all.
 
 A store is a zarr group with an array [group, point, ...] for each result (a group is one kind of hardware with one function), in
-chunks of one block, and a flag for each block that is set once all of its chunks are there. Chunks are written under another name and renamed, and carry a checksum. So a sweep that is killed
-leaves whole blocks, and the same call goes on with the others.
+chunks of one block, and a flag for each block that is set once all of its chunks are there. Chunks are written under another name
+and renamed, and carry a checksum. So a sweep that is killed leaves whole blocks, and the same call goes on with the others.
 """
 
 import json
@@ -60,7 +60,9 @@ class Store:
             shape, dtype = _shape(plan, name)
             chunks = (1, plan["width"], *shape[2:])
             group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, compressors=compress, config=_WRITE_ALL)
-        group.create_array(_DONE, shape=(plan["groups"], len(blocks(plan)) // plan["groups"]), chunks=(1, 1), dtype="uint8", compressors=compress)
+        group.create_array(
+            _DONE, shape=(plan["groups"], len(blocks(plan)) // plan["groups"]), chunks=(1, 1), dtype="uint8", compressors=compress
+        )
         group.attrs["plan"] = json.dumps(plan)
         return cls(path, group)
 
@@ -105,7 +107,9 @@ class Store:
             self._group[_DONE][block] = 1
         except OSError as error:
             raise OSError(
-                error.errno, f"{error.strerror}: block {block} could not be written. Make room and call again: what is there is kept.", self.path
+                error.errno,
+                f"{error.strerror}: block {block} could not be written. Make room and call again: what is there is kept.",
+                str(self.path),
             ) from error
 
     def read(self) -> dict[str, np.ndarray]:

@@ -73,7 +73,7 @@ def sweep(
         The results by named dimensions. Without a store they are kept in memory only.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind, shape or range; or the store holds another sweep, and how it differs.
+        TypeError, ValueError: an argument is of the wrong kind, shape or range, or the store holds another sweep; how it differs.
         OSError: the store cannot be written to.
     """
     runs, configs = _by_name("run", run, callable), _by_name("config", config, lambda value: isinstance(value, TileConfig))
@@ -109,7 +109,7 @@ def sweep(
         _refuse_another(kept, description, width)
         width = kept.plan["width"]
     if jax.process_count() > 1 and store is None:
-        raise ValueError("store=None with several processes, each of which would see its own results only; pass a folder they share.")
+        raise ValueError("store=None with several processes, each of which would see its own results only; pass a folder.")
 
     def compiled(subject: Subject, width: int) -> Blocks:
         return Blocks(subject, matrices, grid, key, width=width, devices=jax.local_devices())
@@ -144,7 +144,8 @@ def _refuse_another(kept: Store, description: dict[str, Any], width: int | None)
     if width not in (None, kept.plan["width"]):
         lines.append(f"width: {width} now, {kept.plan['width']} in the store")
     if lines:
-        raise ValueError(f"store={str(kept.path)!r} holds another sweep; choose another place, or delete it.\n  " + "\n  ".join(lines))
+        listed = "\n  ".join(lines)
+        raise ValueError(f"store={str(kept.path)!r} holds another sweep; choose another place, or delete it.\n  {listed}")
 
 
 def _that_fit(compiled: Callable[[int], Blocks], points: int) -> Blocks:
@@ -211,27 +212,34 @@ def _run_all(kept: Memory | Store, subjects: dict[Any, Subject], first: Blocks, 
             if blocks.results() != kept.plan["results"]:
                 raise ValueError(f"run={subject.run!r} returns {blocks.results()}; the first one returns {kept.plan['results']}.")
             n = len(blocks.devices)
-            calls = [todo[i : i + n] for i in range(0, len(todo), n)]
-            pending: list[tuple[list[Block], dict[str, Array]]] = []
-            for call in [*calls, None]:
-                if call is not None:  # the devices start on this one while the last one is written
-                    points = np.concatenate([np.resize(np.arange(kept.plan["points"])[rows(kept.plan, b)[1]], first.width) for b in call])
-                    pending.append((call, blocks(points)))
-                if len(pending) > 1 or call is None:
-                    advance(_write(kept, *pending.pop(0)))
+            calls = (todo[first : first + n] for first in range(0, len(todo), n))
+            started = ((call, blocks(_points(kept.plan, call))) for call in calls)
+            for call, results in _one_ahead(started):
+                advance(_write(kept, call, results))
     _wait_for_all("done")
+
+
+def _points(plan: dict[str, Any], call: list[Block]) -> np.ndarray:
+    """The points of the blocks of one call, the last block filled up with its own."""
+    return np.concatenate([np.resize(np.arange(plan["points"])[rows(plan, block)[1]], plan["width"]) for block in call])
+
+
+def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """Each item after the next one was made: devices work on that one meanwhile."""
+    previous = next(items)
+    for item in items:
+        yield previous
+        previous = item
+    yield previous
 
 
 def _write(kept: Memory | Store, call: list[Block], results: dict[str, Array]) -> int:
     """Put the blocks of one call; how many points they are."""
-    arrays = {name: np.asarray(values) for name, values in results.items()}
-    written = 0
-    for i, block in enumerate(call):
-        size = len(range(kept.plan["points"])[rows(kept.plan, block)[1]])
-        start = i * kept.plan["width"]
-        kept.write(block, {name: values[start : start + size] for name, values in arrays.items()})
-        written += size
-    return written
+    arrays = {name: np.asarray(values).reshape(-1, kept.plan["width"], *values.shape[1:]) for name, values in results.items()}
+    sizes = [len(range(kept.plan["points"])[rows(kept.plan, block)[1]]) for block in call]
+    for n, (block, size) in enumerate(zip(call, sizes, strict=True)):
+        kept.write(block, {name: values[n, :size] for name, values in arrays.items()})
+    return sum(sizes)
 
 
 @contextlib.contextmanager
