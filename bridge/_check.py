@@ -4,7 +4,7 @@ __all__ = ["check_installation"]
 
 _PAIRS = (
     "Pairs that work: aihwkit 1.1.0 with torch 2.10 to 2.12 (Python 3.11), aihwkit 1.2.0 with torch 2.15 (Python 3.12 and 3.13). "
-    "`pip install jaxtile[bridge]` chooses one. There is no aihwkit for Python 3.14."
+    "jaxtile's extra `bridge` chooses one. There is no aihwkit for Python 3.14."
 )
 
 

@@ -1,4 +1,4 @@
-"""The one place where torch and JAX meet.
+"""The one place where torch tensors and JAX arrays become one another.
 
 Numbers are copied in both directions: a JAX array must not change when torch writes into its own memory, and what torch gets must
 be its own to write into.
@@ -17,8 +17,8 @@ __all__ = ["fresh_seed", "to_inputs", "to_jax", "to_torch"]
 
 
 def to_jax(tensor: Tensor) -> jax.Array:
-    """A single-precision copy of a tensor."""
-    return jnp.array(_to_numpy(tensor))
+    """A copy of a tensor, in single precision (in double precision where JAX defaults to that)."""
+    return jnp.array(_to_numpy(tensor), dtype=float)
 
 
 def to_torch(array: ArrayLike | UnitVectors, like: Tensor | None = None) -> Tensor:
@@ -35,7 +35,7 @@ def to_inputs(tensor: Tensor) -> jax.Array | UnitVectors:
     are_units = np.all(np.sum(x != 0, axis=1) == 1) and np.all(np.max(x, axis=1) == 1)
     if are_units and np.unique(columns).size == columns.size:
         return UnitVectors(jnp.asarray(columns), x.shape[1])
-    return jnp.array(x)
+    return jnp.array(x, dtype=float)
 
 
 def fresh_seed() -> int:

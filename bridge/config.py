@@ -5,7 +5,9 @@ default; anything else is refused by name, and nothing is dropped silently.
 """
 
 import dataclasses
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import equinox as eqx
@@ -18,14 +20,21 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 
 import jaxtile as jt
 
-__all__ = ["aihwkit_device", "aihwkit_io", "aihwkit_update", "tile_config"]
+from .unit_cells import UNIT_CELLS, from_unit_cell, to_unit_cell
+
+__all__ = ["aihwkit_device", "aihwkit_io", "aihwkit_update", "hardware", "tile_config"]
 
 _DEVICES = {
     aihwkit_devices.IdealDevice: jt.device.Ideal,
     aihwkit_devices.ConstantStepDevice: jt.device.ConstantStep,
     aihwkit_devices.LinearStepDevice: jt.device.LinearStep,
+    aihwkit_devices.SoftBoundsPmaxDevice: jt.device.SoftBoundsPmax,  # a subclass of the next
     aihwkit_devices.SoftBoundsDevice: jt.device.SoftBounds,
+    aihwkit_devices.SoftBoundsReferenceDevice: jt.device.SoftBoundsReference,
     aihwkit_devices.ExpStepDevice: jt.device.ExpStep,
+    aihwkit_devices.PowStepDevice: jt.device.PowStep,
+    aihwkit_devices.PowStepReferenceDevice: jt.device.PowStepReference,
+    aihwkit_devices.PiecewiseStepDevice: jt.device.PiecewiseStep,
 }
 _PULSES = {
     PulseType.NONE: jt.pulse.NoPulse,
@@ -35,11 +44,11 @@ _PULSES = {
     PulseType.MEAN_COUNT: jt.pulse.MeanCount,
     PulseType.DETERMINISTIC_IMPLICIT: jt.pulse.DeterministicImplicit,
 }
-# What stands around the simulator tile and is honoured there: by aihwkit's periphery, or by `RealisticTile`.
-_AROUND_THE_TILE = {
-    *("tile_class", "tile_array_class", "simulator_tile_class", "mapping", "pre_post", "runtime"),
-    *("program_weights", "clip", "remap", "modifier", "noise_model", "drift_compensation"),
-}
+_HARDWARE = {"device", "update", "forward", "backward", "half_select", "order"}
+# How tiles are built and programmed.
+_BUILDING = {"tile_class", "tile_array_class", "simulator_tile_class", "runtime", "program_weights"}
+# What works on whole matrices, in digital or in a statistical model: aihwkit's tile modules do it, or `RealisticTile`.
+_AROUND_THE_TILE = {"mapping", "pre_post", "clip", "remap", "modifier", "noise_model", "drift_compensation"}
 
 
 def tile_config(rpu_config: Any) -> jt.TileConfig:
@@ -50,20 +59,31 @@ def tile_config(rpu_config: Any) -> jt.TileConfig:
             latter also has jaxtile's `half_select` and `order`.
 
     Raises:
-        ConfigError: it asks for something that jaxtile does not have; the message names it.
+        ConfigError: it asks for something that a `jaxtile.TileConfig` does not have; the message names it.
         ValueError: a number is outside the range that jaxtile accepts.
     """
-    parts = ("device", "update", "forward", "backward")
-    missing = [part for part in parts if not hasattr(rpu_config, part)]
+    config = hardware(rpu_config)
+    _refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, _HARDWARE | _BUILDING)
+    return config
+
+
+def hardware(rpu_config: Any) -> jt.TileConfig:
+    """The same for what is used inside a tile module, which clips, scales and modifies by itself."""
+    missing = [part for part in ("device", "update", "forward", "backward") if not hasattr(rpu_config, part)]
     if missing:
         raise ConfigError(f"{type(rpu_config).__name__} has no {', '.join(missing)}: use SingleRPUConfig or RPUConfigWithProgram.")
     name = type(rpu_config).__name__
-    _refuse_rest(rpu_config, type(rpu_config), name, {*parts, "half_select", "order"} | _AROUND_THE_TILE)
+    _refuse_rest(rpu_config, type(rpu_config), name, _HARDWARE | _BUILDING | _AROUND_THE_TILE)
     if rpu_config.runtime.data_type != RPUDataType.FLOAT:
         _refuse(f"{name}.runtime.data_type", rpu_config.runtime.data_type, "jaxtile's tiles are single precision")
+    pulse = _pulse(rpu_config.update)
+    for field in ("lifetime", "diffusion"):
+        if not pulse.uses_device and getattr(rpu_config.device, field, 0.0):
+            value = getattr(rpu_config.device, field)
+            _refuse(f"device.{field}", value, "with pulse_type NONE devices are ideal, and those of jaxtile keep their weights")
     return jt.TileConfig(
         device=_device(rpu_config.device, getattr(rpu_config, "order", "aggregate")),
-        pulse=_pulse(rpu_config.update),
+        pulse=pulse,
         half_select=getattr(rpu_config, "half_select", None),
         forward=_io(rpu_config.forward, "forward"),
         backward=_io(rpu_config.backward, "backward"),
@@ -71,14 +91,30 @@ def tile_config(rpu_config: Any) -> jt.TileConfig:
 
 
 def _device(device: Any, order: str) -> jt.device.AbstractDevice:
+    cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
+    if cell is not None:
+        _refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
+        return from_unit_cell(device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, _io)
     # Presets are subclasses with other defaults, so what counts as a default is the base class's.
     base = next((theirs for theirs in _DEVICES if isinstance(device, theirs)), None)
     if base is None:
-        _refuse("device", type(device).__name__, f"known are {', '.join(theirs.__name__ for theirs in _DEVICES)}")
-    kind = _DEVICES[base]
+        known = ", ".join(theirs.__name__ for theirs in (*_DEVICES, *UNIT_CELLS))
+        _refuse("device", type(device).__name__, f"known are {known}")
+    make = _DEVICES[base]
     # The seed of fabrication is not a property of the hardware: the tile takes it from the configuration.
-    values = _by_name(device, base, kind, "device", inert={"construction_seed"})
-    return kind(**values, order=order) if kind.takes_pulses else kind(**values)
+    values = _by_name(
+        device, base, _parameters(make), "device", inert={"construction_seed", "write_noise_std", "apply_write_noise_on_set"}
+    )
+    values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
+    made = make(**values, order=order) if make().takes_pulses else make(**values)
+    if getattr(device, "write_noise_std", 0) > 0:
+        return jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
+    return made
+
+
+def _parameters(make: Callable[..., Any]) -> set[str]:
+    """The names of what makes a jaxtile object: of the arguments, and of the fields that they set."""
+    return {*inspect.signature(make).parameters, *(field.name for field in dataclasses.fields(make()))}
 
 
 def _pulse(update: Any) -> jt.pulse.AbstractPulse:
@@ -91,7 +127,7 @@ def _pulse(update: Any) -> jt.pulse.AbstractPulse:
         _refuse("update.fixed_bl", update.fixed_bl, "jaxtile has it only where update_bl_management makes it irrelevant")
     # aihwkit reads `res` for all types but one, which has two resolutions of its own; 0 or less is none.
     grids = {"res", "x_res_implicit", "d_res_implicit"}
-    values = _by_name(update, UpdateParameters, kind, "update", inert={"pulse_type", "fixed_bl"} | grids)
+    values = _by_name(update, UpdateParameters, _parameters(kind), "update", inert={"pulse_type", "fixed_bl"} | grids)
     return kind(**{name: max(value, 0) if name in grids else value for name, value in values.items()})
 
 
@@ -103,7 +139,7 @@ def _io(io: Any, name: str) -> jt.IOParameters:
             _refuse(f"{name}.out_scale", io.out_scale)
         return jt.IOParameters(is_perfect=True)
     named = {"noise_management", "bound_management", "max_bm_factor", "max_bm_res"}
-    values = _by_name(io, IOParameters, jt.IOParameters, name, inert=named)
+    values = _by_name(io, IOParameters, _parameters(jt.IOParameters), name, inert=named)
     for bound, res in (("inp_bound", "inp_res"), ("out_bound", "out_res")):
         if values[bound] <= 0 or math.isinf(values[bound]):  # no bound, and a converter without a range has no steps
             values |= {bound: math.inf, res: 0.0}
@@ -129,6 +165,13 @@ def _bound_management(io: IOParameters, name: str) -> jt.periphery.Iterative | N
 
 def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
     """The aihwkit device that `tile_config` translates into this one."""
+    if isinstance(device, jt.device.AbstractUnitCell):
+        return to_unit_cell(device, aihwkit_device, aihwkit_update, aihwkit_io)
+    if isinstance(device, jt.device.WriteNoise):
+        written, numbers = aihwkit_device(device.device), _numbers(device)
+        if not hasattr(written, "write_noise_std"):
+            raise ConfigError(f"device={device!r}: {type(written).__name__} has no write noise in aihwkit.")
+        return dataclasses.replace(written, **{name: numbers[name] for name in ("write_noise_std", "apply_write_noise_on_set")})
     values = _numbers(device)
     values.pop("order", None)  # how jaxtile computes, which aihwkit has no choice of
     return _named_alike(_DEVICES, device, "device")(**values)
@@ -159,12 +202,16 @@ def _named_alike(table: dict, ours: Any, name: str) -> Any:
 def _numbers(module: Any) -> dict[str, Any]:
     """The fields of a jaxtile object; a number as the shortest one that gives the same in single precision."""
     values = {field.name: getattr(module, field.name) for field in dataclasses.fields(module)}
-    return {name: float(str(np.float32(value))) if eqx.is_array(value) else value for name, value in values.items()}
+    return {name: _shortest(np.asarray(value).tolist()) if eqx.is_array(value) else value for name, value in values.items()}
 
 
-def _by_name(theirs: Any, base: type, ours: type, name: str, *, inert: set[str]) -> dict[str, Any]:
-    """The fields of an aihwkit object that jaxtile's class has too; all others, but for `inert`, must stand at their defaults."""
-    shared = {field.name for field in dataclasses.fields(ours)} & {field.name for field in dataclasses.fields(base)}
+def _shortest(value: float | list[float]) -> float | list[float]:
+    return [float(str(np.float32(v))) for v in value] if isinstance(value, list) else float(str(np.float32(value)))
+
+
+def _by_name(theirs: Any, base: type, ours: set[str], name: str, *, inert: set[str]) -> dict[str, Any]:
+    """The fields of an aihwkit object that jaxtile has too; all others, but for `inert`, must stand at their defaults."""
+    shared = ours & {field.name for field in dataclasses.fields(base)}
     _refuse_rest(theirs, base, name, shared | inert)
     return {field: getattr(theirs, field) for field in shared}
 
@@ -174,7 +221,7 @@ def _refuse_rest(params: Any, base: type, name: str, taken: set[str]) -> None:
     for field, value in vars(params).items():
         if field not in defaults:
             _refuse(f"{name}.{field}", value, f"{base.__name__} has no such field")
-        if field not in taken and value != _default(defaults[field]):
+        if field not in taken and str(value) != str(_default(defaults[field])):  # not all of them can be compared
             _refuse(f"{name}.{field}", value, f"only its default is, {_default(defaults[field])!r}")
 
 

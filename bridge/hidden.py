@@ -1,4 +1,7 @@
-"""aihwkit's hidden parameters: the realised numbers of every device, stacked in one array with a name for each slice."""
+"""aihwkit's hidden parameters: the realised numbers of every device, stacked in one array with a name for each slice.
+
+They hold the state of unit cells and of devices with write noise, too; the weight that is read is carried beside them.
+"""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -7,10 +10,14 @@ from aihwkit.exceptions import ConfigError
 from jaxtyping import Array, Float
 
 import jaxtile as jt
+from jaxtile.device import AbstractCells, AbstractUnitCell, Cells, State, UnitCells, UnitState, Written
 
 __all__ = ["from_hidden", "hidden_names", "to_hidden"]
 
-_CELLS = {
+_DRIFT = "drift_nu"  # which jaxtile's devices do not have, nor aihwkit's if it is zero
+_PERSISTENT = "persistent_weights"
+# In aihwkit's order: what a slice holds.
+_FIELDS = {
     "max_bound": "w_max",
     "min_bound": "w_min",
     "dwmin_up": "step_up",
@@ -18,40 +25,77 @@ _CELLS = {
     "decay_scales": "decay_scale",
     "diffusion_rates": "diffusion_rate",
     "reset_bias": "reset_bias",
+    _DRIFT: None,
+    _PERSISTENT: None,
+    "slope_up": "slope_up",
+    "slope_down": "slope_down",
+    "gamma_up": "gamma_up",
+    "gamma_down": "gamma_down",
+    "reference": "reference",
 }
-_SLOPES = {"slope_up": "slope_up", "slope_down": "slope_down"}
-_DRIFT = "drift_nu"  # which jaxtile's devices do not have, nor aihwkit's if it is zero
+_REFERRED = ("max_bound", "min_bound", "reset_bias")  # of the conductance there, of the weight less the reference here
+
+Slices = dict[str, Float[Array, "out in"]]
 
 
-def hidden_names(cells: jt.device.AbstractCells) -> list[str]:
+def hidden_names(tile: jt.Tile) -> list[str]:
     """The names of the slices, in aihwkit's order."""
-    if not isinstance(cells, jt.device.Cells):
-        return []
-    return [*_CELLS, _DRIFT, *(_SLOPES if isinstance(cells, jt.device.LinearCells) else ())]
+    return list(_slices(tile.device, tile.cells, tile.state))
 
 
-def to_hidden(cells: jt.device.AbstractCells) -> Float[Array, "name out in"]:
-    """Stack the parameters of devices."""
-    names = hidden_names(cells)
-    if not names:
-        return jnp.zeros(0)
-    fields = _CELLS | _SLOPES
-    return jnp.stack([getattr(cells, fields[name]) if name in fields else jnp.zeros_like(cells.w_max) for name in names])
+def to_hidden(tile: jt.Tile) -> Float[Array, "name out in"]:
+    """Stack the parameters of the devices of a tile, and their hidden state."""
+    slices = _slices(tile.device, tile.cells, tile.state)
+    return jnp.stack(list(slices.values())) if slices else jnp.zeros(0)
 
 
-def from_hidden(cells: jt.device.AbstractCells, hidden: Float[Array, "name out in"]) -> jt.device.AbstractCells:
-    """Devices like `cells` with the parameters that are stacked in `hidden`.
+def from_hidden(tile: jt.Tile, hidden: Float[Array, "name out in"], weight: Float[Array, "out in"]) -> jt.Tile:
+    """A tile like `tile` with the parameters and the state that are stacked in `hidden`, of which `weight` is what is read.
 
     Raises:
         ConfigError: the stack has another shape, or holds devices that drift.
     """
-    names = hidden_names(cells)
-    if not names:
-        return cells
-    if hidden.shape != (len(names), *cells.w_max.shape):
-        raise ConfigError(f"hidden parameters have shape {hidden.shape}; the tile has {names} for {cells.w_max.shape} devices.")
-    stacked = dict(zip(names, hidden, strict=True))
-    if np.any(np.asarray(stacked[_DRIFT]) != 0):
-        raise ConfigError(f"hidden parameter {_DRIFT} is not zero: jaxtile's devices do not drift.")
-    fields = {field: stacked[name] for name, field in (_CELLS | _SLOPES).items() if name in stacked}
-    return eqx.tree_at(lambda cells: [getattr(cells, field) for field in fields], cells, list(fields.values()))
+    names = hidden_names(tile)
+    if names and hidden.shape != (len(names), *tile.shape):
+        raise ConfigError(f"hidden parameters have shape {hidden.shape}; the tile has {names} for {tile.shape} devices.")
+    slices = dict(zip(names, hidden, strict=True)) if names else {}
+    drifting = [name for name in names if name.startswith(_DRIFT) and np.any(np.asarray(slices[name]) != 0)]
+    if drifting:
+        raise ConfigError(f"hidden parameter {drifting[0]} is not zero: jaxtile's devices do not drift.")
+    parts = _from_slices(tile.cells, tile.state, slices, weight)
+    return eqx.tree_at(lambda tile: (tile.cells, tile.state), tile, parts)
+
+
+def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State) -> Slices:
+    if isinstance(device, AbstractUnitCell):
+        slices = {}
+        for k, (part, *rest) in enumerate(zip(device.parts, cells.devices, state.devices, strict=True)):
+            own = _slices(part, *rest) | {"hidden_weights": part.weight(rest[1])}
+            slices |= {f"{name}_{k}": values for name, values in own.items()}
+        return slices
+    if not isinstance(cells, Cells):
+        return {}
+    reference = getattr(cells, "reference", 0)
+    held = {name: getattr(cells, field) for name, field in _FIELDS.items() if field is not None and hasattr(cells, field)}
+    held |= {name: values + reference for name, values in held.items() if name in _REFERRED}
+    held[_DRIFT] = jnp.zeros_like(cells.w_max)
+    if isinstance(state, Written):
+        held[_PERSISTENT] = state.persistent
+    return {name: held[name] for name in _FIELDS if name in held}
+
+
+def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Float[Array, "out in"]) -> tuple[AbstractCells, State]:
+    if isinstance(cells, UnitCells):
+        parts = []
+        for k, (part_cells, part_state) in enumerate(zip(cells.devices, state.devices, strict=True)):
+            own = {name.removesuffix(f"_{k}"): values for name, values in slices.items() if name.endswith(f"_{k}")}
+            parts.append(_from_slices(part_cells, part_state, own, own["hidden_weights"]))
+        cells_of_all, states = zip(*parts, strict=True)
+        return UnitCells(cells_of_all), UnitState(states, state.turn)
+    reference = slices.get("reference", 0)
+    fields = {field: slices[name] for name, field in _FIELDS.items() if field is not None and name in slices}
+    fields |= {_FIELDS[name]: slices[name] - reference for name in _REFERRED if name in slices}
+    cells = eqx.tree_at(lambda cells: [getattr(cells, field) for field in fields], cells, list(fields.values()))
+    if isinstance(state, Written):
+        return cells, Written(slices[_PERSISTENT], weight - slices[_PERSISTENT])
+    return cells, weight

@@ -70,6 +70,10 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
             raise ConfigError("rpu_config.program_weights is None: set it to a method such as bridge.program_weights_gdp.")
         return self.rpu_config.program_weights(self, *args, **kwargs)
 
+    def drift_weights(self, t_inference: float = 0.0) -> None:
+        """Refused: the devices of this tile are programmed by pulses, and hold what they were programmed to."""
+        raise ConfigError("the devices of a RealisticTile do not drift: there is no model of drift for pulsed devices here.")
+
     @torch.no_grad()
     def post_update_step(self) -> None:
         """Diffuse, decay, clip, remap and modify the weights, once per optimizer step, in aihwkit's order.

@@ -8,17 +8,16 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
 import torch
 from torch import Tensor
 
 import jaxtile as jt
+from jaxtile._types import is_whole
 from jaxtile.programming import AbstractMethod
 from jaxtile.programming.inputs import outputs
+from jaxtile.programming.stopping import Streaks, judge, relative_error
 
 from ._convert import to_jax, to_torch
 
@@ -56,18 +55,18 @@ def program_weights_gdp(
 
     Args:
         self: the tile module.
-        from_reference: program what was last set by `set_weights`; otherwise what the tile holds now.
+        from_reference: program what the tile held when it was first programmed after the module's last `set_weights`; otherwise
+            what it holds now.
         x_values: inputs to read with, `[n, in]`; None: the unit vectors.
         learning_rate: of the descent.
         max_iter: most pulse steps.
         tolerance: stop when the mean error of the outputs, relative to the largest output wanted, is below this; None: never.
         w_init: weights to start from, or the range of uniform random ones.
     """
-    if not from_reference or self.reference_combined_weights is None:
-        self.reference_combined_weights = self.tile.get_weights().clone()
+    target = _target(self, from_reference=from_reference)
     inputs = "eye" if x_values is None else to_jax(x_values)
     method = jt.GDP(learning_rate=learning_rate, inputs=inputs)
-    return _program(self, self.reference_combined_weights, method, max_iter=max_iter, tolerance=tolerance, w_init=w_init)
+    return _program(self, target, method, max_iter=max_iter, tolerance=tolerance, w_init=w_init)
 
 
 @torch.no_grad()
@@ -79,23 +78,26 @@ def program_weights_gdp2(
     tolerance: float | None = 0.01,
     w_init: float | Tensor = 0.01,
     *,
+    from_reference: bool = False,
     legacy_wrap: bool = False,
 ) -> Programmed:
-    """Gradient-descent programming with a few unit vectors at a time, in turn, of what the tile holds now.
+    """Gradient-descent programming with a few unit vectors at a time, in turn.
 
     Args:
         self: the tile module.
-        batch_size: how many.
+        batch_size: how many; all if the tile has fewer columns.
         learning_rate: of the descent.
         max_iter: most pulse steps.
         tolerance: as for `program_weights_gdp`; it must hold for a full pass over the columns.
         w_init: as for `program_weights_gdp`.
-        legacy_wrap: use the window of the notebook that this comes from. It does not go around: past the last column it is a
-            growing prefix of them, and a single batch decides that the whole tile is done.
+        from_reference: as for `program_weights_gdp`; by default what the tile holds now, as in the notebook that this comes from.
+        legacy_wrap: use the window of that notebook, and its rule. The window does not go around: past the last column it is a
+            growing prefix of them; and a single batch, whose error is relative to the largest weight of all, ends the run.
     """
+    target = _target(self, from_reference=from_reference)
     kind = _GrowingWindow if legacy_wrap else jt.GDP
-    method = kind(learning_rate=learning_rate, batch_size=batch_size)
-    return _program(self, self.tile.get_weights().clone(), method, max_iter=max_iter, tolerance=tolerance, w_init=w_init)
+    method = kind(learning_rate=learning_rate, batch_size=min(batch_size, target.shape[1]))
+    return _program(self, target, method, max_iter=max_iter, tolerance=tolerance, w_init=w_init, relative_to_all=legacy_wrap)
 
 
 @torch.no_grad()
@@ -106,8 +108,10 @@ def program_weights_svd(
     w_init: float | Tensor = 0.0,
     rank_atol: float | None = 1e-2,
     svd_once: bool = False,
+    *,
+    from_reference: bool = False,
 ) -> Programmed:
-    """Program what the tile holds now by rank-one corrections along singular vectors of the exact error.
+    """Program by rank-one corrections along singular vectors of the exact error.
 
     Args:
         self: the tile module.
@@ -116,18 +120,22 @@ def program_weights_svd(
         w_init: as for `program_weights_gdp`.
         rank_atol: for `svd_once`: components of at most this size are left out; None: those that rounding makes.
         svd_once: decompose once and walk the components; otherwise take a leading one of the fresh error in every step.
+        from_reference: as for `program_weights_gdp2`.
     """
     method = jt.SVD(refresh=False, rank_atol=rank_atol) if svd_once else jt.SVD()
-    return _program(
-        self, self.tile.get_weights().clone(), method, max_iter=max_iter, tolerance=tolerance, w_init=w_init, test_spectral=True
-    )
+    target = _target(self, from_reference=from_reference)
+    return _program(self, target, method, max_iter=max_iter, tolerance=tolerance, w_init=w_init, test_spectral=True)
 
 
-class _GrowingWindow(AbstractMethod):
+def _target(module: Any, *, from_reference: bool) -> Tensor:
+    """What to program: the module's reference if it is asked for and there is one, or what the tile holds, the next reference."""
+    if not from_reference or module.reference_combined_weights is None:
+        module.reference_combined_weights = module.tile.get_weights().clone()
+    return module.reference_combined_weights
+
+
+class _GrowingWindow(jt.GDP):
     """GDP with the notebook's batches: columns i b to (i + 1) b, and past the last column all of those up to where it would end."""
-
-    learning_rate: jax.Array = eqx.field(converter=jnp.asarray)
-    batch_size: int = eqx.field(static=True)
 
     def init(self, shape, target):
         return 0, shape[1]
@@ -142,6 +150,9 @@ class _GrowingWindow(AbstractMethod):
         x = self.probe(state)
         return (x, reading - outputs(target, x)), (state[0] + 1, state[1])
 
+    def steps_in_pass(self, shape):
+        return 1
+
 
 def _program(
     module: Any,
@@ -152,32 +163,42 @@ def _program(
     tolerance: float | None,
     w_init: float | Tensor,
     test_spectral: bool = False,
+    relative_to_all: bool = False,
 ) -> Programmed:
     """Step a method of jaxtile on the simulator tile of a module: read, test, propose, update."""
-    if max_iter < 0:
-        raise ValueError(f"max_iter={max_iter!r} must not be negative.")
+    if not is_whole(max_iter, 0):
+        raise ValueError(f"max_iter={max_iter!r} must be a whole number of at least 0.")
+    if tolerance is not None and not tolerance >= 0:
+        raise ValueError(f"tolerance={tolerance!r} must be None (never stop early) or a number of at least 0.")
     tile, wanted = module.tile, to_jax(target)
-    shape = wanted.shape
+    shape = (wanted.shape[0], wanted.shape[1])
     state = method.init(shape, wanted)  # first, since it may refuse
     if isinstance(w_init, Tensor):
         tile.set_weights(w_init)
     else:
         tile.set_weights_uniform_random(-w_init, w_init)
-    done, key, good, idle = Programmed(jt.RESULTS.running), jr.key(0), 0, 0
+    done, key, streaks = Programmed(jt.RESULTS.running), jr.key(0), Streaks(jnp.asarray(0), jnp.asarray(0))
+    rules = {
+        "tolerance": jnp.asarray(-1.0 if tolerance is None else tolerance),
+        "steps_in_pass": method.steps_in_pass(shape),
+        "max_steps": max_iter,
+    }
     learning_rate = tile.get_learning_rate()
     tile.set_learning_rate(float(method.learning_rate))
     try:
         for step in range(max_iter + 1):
             x = method.probe(state)
             reading = to_jax(tile.get_weights() if x is None else tile.forward(to_torch(x).to(module.device), False))
-            done.read_error.append(_relative_error(reading, wanted if x is None else outputs(wanted, x)))
-            done.spectral_error.append(_spectral_norm(tile.get_weights() - target))
-            _log.debug("Error: %g", done.spectral_error[-1])
-            error = done.spectral_error[-1] if test_spectral else done.read_error[-1]
-            good = good + 1 if tolerance is not None and error < tolerance else 0
+            outcome = wanted if x is None else outputs(wanted, x)
+            read_error, spectral_error = relative_error(reading, outcome), _spectral_norm(tile.get_weights() - target)
+            done.read_error.append(float(read_error))
+            done.spectral_error.append(spectral_error)
+            _log.debug("Error: %g", spectral_error)
+            if relative_to_all:
+                read_error = read_error * jnp.max(jnp.abs(outcome)) / jnp.max(jnp.abs(wanted))
             (x, d), state = method.propose(reading, wanted, state, jr.fold_in(key, step))
-            idle = 0 if np.any(d) else idle + 1
-            done.result = _result(method.steps_in_pass(shape), error, good, idle, last=step == max_iter)
+            error = jnp.asarray(spectral_error) if test_spectral else read_error
+            done.result, streaks = judge(error, (x, d), streaks, step=jnp.asarray(step), **rules)
             if done.result != jt.RESULTS.running:
                 break
             tile.update(to_torch(x).to(module.device), to_torch(d).to(module.device), False)
@@ -187,21 +208,8 @@ def _program(
 
 
 def _spectral_norm(matrix: Tensor) -> float:
-    """The largest singular value, by the smaller of the two products of a matrix with itself."""
+    """The largest singular value, by the smaller of the two products of a matrix with itself; NaN of what is not finite."""
     gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
+    if not torch.isfinite(gram).all():
+        return float("nan")
     return float(torch.linalg.eigvalsh(gram.double())[-1].clamp(min=0).sqrt())
-
-
-def _relative_error(reading: jax.Array, wanted: jax.Array) -> float:
-    largest = float(jnp.max(jnp.abs(wanted)))
-    return float(jnp.mean(jnp.abs(reading - wanted))) / (largest or 1.0)
-
-
-def _result(steps_in_pass: int, error: float, good: int, idle: int, *, last: bool) -> Any:
-    if not np.isfinite(error):
-        return jt.RESULTS.nonfinite
-    if good >= steps_in_pass:
-        return jt.RESULTS.converged
-    if idle >= steps_in_pass:
-        return jt.RESULTS.stalled
-    return jt.RESULTS.max_steps_reached if last else jt.RESULTS.running

@@ -16,9 +16,10 @@ from aihwkit.simulator.tiles.base import SimulatorTile
 from torch import Tensor
 
 import jaxtile as jt
+from jaxtile.tile import draws, with_state
 
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
-from .config import tile_config
+from .config import hardware
 from .hidden import from_hidden, hidden_names, to_hidden
 from .weights import clipped, modified, remapped
 
@@ -39,7 +40,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def __init__(self, x_size: int, d_size: int, rpu_config: Any, bias: bool = False):
         if bias:
             raise AnalogBiasConfigError("An analog bias is not supported: use mapping.digital_bias=True.")
-        config, chip, stream = tile_config(rpu_config), fresh_seed(), fresh_seed()
+        config, chip, stream = hardware(rpu_config), fresh_seed(), fresh_seed()
         chip = getattr(rpu_config.device, "construction_seed", 0) or chip
         self.jax_tile: jt.Tile = jt.init(config, (d_size, x_size), key=jr.key(chip))
         self.jax_modified: jax.Array | None = None
@@ -47,18 +48,25 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self._calls = 0
         self._learning_rate = 0.1
         self._read_during_test = False
-        self._settings = deepcopy(_changeable(rpu_config))
+        self._settings = deepcopy(_settings(rpu_config))
 
     def set_config(self, rpu_config: Any) -> None:
-        """Follow a change of the read and update parameters. Devices and half-selection are fabricated: they stay as they are."""
-        if _changeable(rpu_config) == self._settings:
+        """Follow a change of the read and update parameters.
+
+        Raises:
+            ConfigError: what was fabricated would have to change: devices or half-selection.
+        """
+        if _settings(rpu_config) == self._settings:
             return
-        new, old = tile_config(rpu_config), self.jax_tile.config
+        new, old = hardware(rpu_config), self.jax_tile.config
+        for name, ours, theirs in (("device", new.device, old.device), ("half_select", new.half_select, old.half_select)):
+            if not eqx.tree_equal(ours, theirs):
+                raise ConfigError(f"{name}={ours!r}: the tile was built with {theirs!r}; `replace_with` builds another.")
         if new.pulse.uses_device != old.pulse.uses_device:
             raise ConfigError("update.pulse_type cannot change to or from NONE, which takes devices as ideal: build a new tile.")
         config = jt.TileConfig(old.device, new.pulse, old.half_select, new.forward, new.backward)
         self.jax_tile = eqx.tree_at(lambda tile: tile.config, self.jax_tile, config)
-        self._settings = deepcopy(_changeable(rpu_config))
+        self._settings = deepcopy(_settings(rpu_config))
 
     # Reading and writing.
 
@@ -118,7 +126,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def decay_weights(self, alpha: float = 1.0) -> None:
         """Let every device decay, once or a fraction or multiple of that."""
-        self.jax_tile = jt.decay(self.jax_tile, alpha=alpha)
+        self.jax_tile = jt.decay(self.jax_tile, alpha=alpha, key=self._write_key())
 
     def diffuse_weights(self) -> None:
         """Let every device diffuse once."""
@@ -144,7 +152,8 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Draw the modified weights that training reads see until the next call; updates act on the true ones."""
         self.jax_modified = None
         self._read_during_test = modifier.enable_during_test
-        if modifier.type not in (WeightModifierType.NONE, WeightModifierType.COPY) or modifier.pdrop > 0:
+        drops_only = modifier.type == WeightModifierType.COPY and modifier.pdrop > 0
+        if drops_only or modifier.type not in (WeightModifierType.NONE, WeightModifierType.COPY):
             self.jax_modified = modified(self.jax_tile.weight, modifier, self._draw())
 
     # What it is made of, and its state.
@@ -160,7 +169,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def get_meta_parameters(self) -> Any:
         """The read and update parameters in use, under the names of the C++ tile."""
-        forward_io, backward_io, update = self._settings
+        forward_io, backward_io, update, *_ = self._settings
         return SimpleNamespace(forward_io=forward_io, backward_io=backward_io, update=update)
 
     def get_learning_rate(self) -> float:
@@ -174,17 +183,17 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             self._learning_rate = float(learning_rate)
 
     def get_hidden_parameter_names(self) -> list[str]:
-        return hidden_names(self.jax_tile.cells)
+        return hidden_names(self.jax_tile)
 
     def get_hidden_parameters(self) -> Tensor:
         """The realised devices, `[name, out, in]`."""
-        return to_torch(to_hidden(self.jax_tile.cells))
+        return to_torch(to_hidden(self.jax_tile))
 
     def set_hidden_parameters(self, params: Tensor) -> None:
         """Become the chip with these devices; the weights are clipped to what they can hold."""
-        cells = from_hidden(self.jax_tile.cells, to_jax(params))
-        self.jax_tile = eqx.tree_at(lambda tile: tile.cells, self.jax_tile, cells)
-        self._put(self.jax_tile.weight)
+        self.jax_tile = from_hidden(self.jax_tile, to_jax(params), self.jax_tile.weight)
+        if self._is_plain:
+            self._put(self.jax_tile.weight)
 
     def dump_extra(self) -> dict[str, np.ndarray]:
         """What hidden parameters and weights leave out, as arrays: where the random stream stands, counters, modified weights."""
@@ -195,33 +204,56 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             "bridge.pulses": np.array([self.jax_tile.full_pulses, self.jax_tile.half_pulses]),
             "bridge.modified_weight": np.array(modified_weight),
             "bridge.read_during_test": np.array([self._read_during_test]),
+            **self._hidden_state(),
         }
 
     def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
-        """Take up a state of `dump_extra`; keys of another kind of tile are ignored.
+        """Take up a state of `dump_extra`; what it lacks stays as it is, and keys of another kind of tile are ignored.
 
         Raises:
             RuntimeError: `strict`, and a key is missing.
         """
-        missing = self.dump_extra().keys() - extra.keys()
-        if missing:
-            if strict:
-                raise RuntimeError(f"The state lacks {', '.join(sorted(missing))}.")
-            return
-        self._key = jr.wrap_key_data(jnp.asarray(extra["bridge.random_key"], "uint32"))
-        self._calls = int(extra["bridge.random_calls"][0])
-        full, half = jnp.asarray(extra["bridge.pulses"], self.jax_tile.full_pulses.dtype)
+        mine = {name: extra[name] for name in self.dump_extra() if name in extra}
+        if strict and len(mine) < len(self.dump_extra()):
+            raise RuntimeError(f"The state lacks {', '.join(sorted(self.dump_extra().keys() - mine.keys()))}.")
+        state = self.dump_extra() | mine
+        modified_weight = jnp.asarray(state["bridge.modified_weight"], self.jax_tile.weight.dtype)
+        if modified_weight.size and modified_weight.shape != self.jax_tile.shape:
+            raise TileError(
+                f"bridge.modified_weight has shape {modified_weight.shape}; the tile is [out, in] = {self.jax_tile.shape}."
+            )
+        self._key = jr.wrap_key_data(jnp.asarray(state["bridge.random_key"], "uint32"))
+        self._calls = int(state["bridge.random_calls"][0])
+        full, half = jnp.asarray(state["bridge.pulses"], self.jax_tile.full_pulses.dtype)
         self.jax_tile = eqx.tree_at(lambda tile: (tile.full_pulses, tile.half_pulses), self.jax_tile, (full, half))
-        weight = jnp.asarray(extra["bridge.modified_weight"], self.jax_tile.weight.dtype)
-        self.jax_modified = weight if weight.size else None
-        self._read_during_test = bool(extra["bridge.read_during_test"][0])
+        if not self._is_plain:
+            leaves, kind = jax.tree.flatten(self.jax_tile.state)
+            leaves = [jnp.asarray(state[f"bridge.state.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)]
+            self.jax_tile = with_state(self.jax_tile, jax.tree.unflatten(kind, leaves))
+        self.jax_modified = modified_weight if modified_weight.size else None
+        self._read_during_test = bool(state["bridge.read_during_test"][0])
 
     def _put(self, weight: jax.Array) -> None:
         tile = self.jax_tile
         if weight.shape != tile.shape:
             raise TileError(f"weights have shape {tuple(weight.shape)}; the tile is [out, in] = {tile.shape}.")
         # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first write memory that is not initialised.
-        self.jax_tile = eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
+        key = self._write_key()
+        noise = None if key is None else draws(tile, key)
+        self.jax_tile = with_state(tile, tile.device.write(tile.cells, tile.state, weight, noise=noise))
+
+    def _hidden_state(self) -> dict[str, np.ndarray]:
+        leaves = [] if self._is_plain else jax.tree.leaves(self.jax_tile.state)
+        return {f"bridge.state.{n}": np.array(leaf) for n, leaf in enumerate(leaves)}
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the state of the devices is the weight, and nothing else."""
+        return isinstance(self.jax_tile.state, jax.Array)
+
+    def _write_key(self) -> jax.Array | None:
+        """The key of the write noise, if there can be any."""
+        return None if self._is_plain else self._draw()
 
     def _draw(self) -> jax.Array:
         """The key of the next draw."""
@@ -232,11 +264,14 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def _tile_to_read(self, *, is_test: bool) -> jt.Tile:
         if self.jax_modified is None or (is_test and not self._read_during_test):
             return self.jax_tile
-        return eqx.tree_at(lambda tile: tile.weight, self.jax_tile, self.jax_modified)
+        ideal = jt.device.Ideal()  # holds the modified weights as they are
+        config = jt.TileConfig(ideal, forward=self.jax_tile.config.forward, backward=self.jax_tile.config.backward)
+        return with_state(jt.init(config, self.jax_tile.shape, key=self._key), self.jax_modified)
 
 
-def _changeable(rpu_config: Any) -> tuple[Any, Any, Any]:
-    return rpu_config.forward, rpu_config.backward, rpu_config.update
+def _settings(rpu_config: Any) -> tuple[Any, ...]:
+    own = (getattr(rpu_config, name, None) for name in ("half_select", "order"))
+    return rpu_config.forward, rpu_config.backward, rpu_config.update, rpu_config.device, *own
 
 
 def _refuse_transposed(bias: bool, in_trans: bool, out_trans: bool) -> None:  # noqa: FBT001 (aihwkit's order of arguments)

@@ -1,22 +1,28 @@
 """A fabricated chip, carried from one simulator to the other with its very devices."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 from aihwkit.exceptions import ConfigError
-from aihwkit.simulator.configs import SingleRPUConfig
+from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
 
 import jaxtile as jt
+from jaxtile.device import AbstractCrosspoint, AbstractPulsedDevice, AbstractUnitCell, OneSided, SingleFixed, Written
+from jaxtile.tile import check_tile
 
 from ._convert import to_jax, to_torch
-from .config import aihwkit_device, aihwkit_io, aihwkit_update, tile_config
+from .config import aihwkit_device, aihwkit_io, aihwkit_update, hardware
 from .hidden import from_hidden, hidden_names, to_hidden
+from .tile import HalfSelectedSimulatorTile
 
 __all__ = ["from_analog_tile", "to_analog_tile"]
 
 _GRANULARITY = "rpu.rpu_device.weight_granularity"
+_DEVICE, _VECTORS = "rpu.rpu_device.current_device_idx", "rpu.rpu_device.current_update_idx"  # of unit cells: next, and seen
 
 
 def from_analog_tile(analog_tile: Any) -> jt.Tile:
@@ -25,23 +31,45 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
     Args:
         analog_tile: a tile module, such as `AnalogTile` or `RealisticTile`.
 
+    The chip is the hardware: digital scales and biases, and learned input ranges, stay behind.
+
     Raises:
-        ConfigError: it has something that jaxtile does not have.
+        ConfigError: it is no tile module, or has something that jaxtile does not have.
     """
-    source = analog_tile.tile
+    source = getattr(analog_tile, "tile", None)
+    if source is None:
+        raise ConfigError(f"{type(analog_tile).__name__} is no tile module; pass one, such as `layer.analog_module`.")
+    if isinstance(source, HalfSelectedSimulatorTile):
+        return source.jax_tile
     shape = (source.get_d_size(), source.get_x_size())
-    tile = jt.init(tile_config(analog_tile.rpu_config), shape, key=jr.key(0))
-    names = hidden_names(tile.cells)
+    tile = jt.init(hardware(analog_tile.rpu_config), shape, key=jr.key(0))
+    names = hidden_names(tile)
     if list(source.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the tile has hidden parameters {source.get_hidden_parameter_names()}; jaxtile's devices have {names}.")
-    cells = from_hidden(tile.cells, to_jax(source.get_hidden_parameters()))
-    tile = eqx.tree_at(lambda t: (t.cells, t.weight), tile, (cells, to_jax(source.get_weights())))
+    tile = from_hidden(tile, to_jax(source.get_hidden_parameters()), to_jax(source.get_weights()))
     # The size of step that pulse trains are planned with is a number of the C++ tile, which may differ from the configuration's.
-    planned = (source.dump_extra() or {}).get(_GRANULARITY)
-    if planned:
-        dw_min = tile.device.dw_min * (planned[0] / tile.device.granularity())
-        tile = eqx.tree_at(lambda t: t.config.device.dw_min, tile, jnp.asarray(dw_min, tile.device.dw_min.dtype))
+    extra = source.dump_extra() or {}
+    if isinstance(tile.device, AbstractCrosspoint) and _GRANULARITY in extra:
+        factor = extra[_GRANULARITY][0] / tile.device.granularity()
+        tile = eqx.tree_at(lambda t: t.config.device, tile, _planned(tile.device, factor))
+    if isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
+        tile = jt.connect(tile, int(extra[_DEVICE][0]))
+    turn = getattr(tile.state, "turn", None)
+    if turn is not None:
+        counter = _VECTORS if isinstance(tile.device, OneSided) else _DEVICE
+        tile = eqx.tree_at(lambda t: t.state.turn, tile, jnp.asarray(extra[counter][0], turn.dtype))
     return tile
+
+
+def _planned(device: AbstractCrosspoint, factor: Any) -> AbstractCrosspoint:
+    """Devices whose trains are planned with other steps."""
+
+    def scale(one):
+        if not isinstance(one, AbstractPulsedDevice):
+            return one
+        return eqx.tree_at(lambda d: d.dw_min, one, jnp.asarray(one.dw_min * factor, one.dw_min.dtype))
+
+    return jax.tree.map(scale, device, is_leaf=lambda node: isinstance(node, AbstractPulsedDevice))
 
 
 def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
@@ -49,11 +77,14 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
 
     Args:
         tile: the chip.
-        rpu_config: what to build; None: aihwkit's C++ `AnalogTile` with the chip's own configuration.
+        rpu_config: what to build, with the chip's devices and half-selection; its pulses and periphery may be others. None:
+            aihwkit's C++ `AnalogTile` with the chip's own configuration.
 
     Raises:
-        ConfigError: aihwkit has nothing like it.
+        ConfigError: aihwkit has nothing like it, or `rpu_config` describes other devices.
+        ValueError: `tile` is a batch of tiles.
     """
+    check_tile(tile)
     if rpu_config is None:
         config = tile.config
         if config.half_select is not None:
@@ -61,20 +92,42 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
                 f"half_select={config.half_select!r}: aihwkit's own tiles have no half-selection; pass rpu_config="
                 "RPUConfigWithProgram(half_select=...)."
             )
-        rpu_config = SingleRPUConfig(
+        kind = UnitCellRPUConfig if isinstance(config.device, AbstractUnitCell) else SingleRPUConfig
+        rpu_config = kind(
             device=aihwkit_device(config.device),
             update=aihwkit_update(config.pulse),
             forward=aihwkit_io(config.forward),
             backward=aihwkit_io(config.backward),
         )
+    _refuse_other_hardware(hardware(rpu_config), tile.config)
     analog_tile = rpu_config.tile_class(*tile.shape, rpu_config, bias=False)
-    target, names = analog_tile.tile, hidden_names(tile.cells)
+    target, names = analog_tile.tile, hidden_names(tile)
     if list(target.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the chip has hidden parameters {names}; that tile's are {target.get_hidden_parameter_names()}.")
-    planned = (target.dump_extra() or {}).get(_GRANULARITY)
+    if isinstance(target, HalfSelectedSimulatorTile):
+        target.jax_tile = dataclasses.replace(target.jax_tile, cells=tile.cells, state=tile.state)
+        return analog_tile
+    extra = {_GRANULARITY: (target.dump_extra() or {}).get(_GRANULARITY)}
     if names:
-        target.set_hidden_parameters(to_torch(to_hidden(tile.cells)))
-    target.set_weights(to_torch(tile.weight))
-    if planned:  # which aihwkit changes to the mean of the devices if they are far from the configuration's
-        target.load_extra({_GRANULARITY: planned}, False)
+        target.set_hidden_parameters(to_torch(to_hidden(tile)))
+    if not isinstance(tile.device, AbstractUnitCell):
+        # aihwkit can put in the persistent weights; what they read as, it draws anew.
+        target.set_weights(to_torch(tile.state.persistent if isinstance(tile.state, Written) else tile.weight))
+    elif any(isinstance(state, Written) for state in tile.state.devices):
+        raise ConfigError(f"device={tile.device!r}: the persistent weights of a unit cell cannot be put into an aihwkit tile.")
+    elif tile.state.turn is not None:
+        extra[_VECTORS if isinstance(tile.device, OneSided) else _DEVICE] = [float(tile.state.turn)]
+    if extra[_GRANULARITY]:  # which aihwkit changes to the mean of the devices if they are far from the configuration's
+        target.load_extra(extra, False)
     return analog_tile
+
+
+def _refuse_other_hardware(wanted: jt.TileConfig, chip: jt.TileConfig) -> None:
+    for name in ("device", "half_select"):
+        theirs, ours = getattr(wanted, name), getattr(chip, name)
+        if type(theirs) is not type(ours):
+            raise ConfigError(f"rpu_config asks for {name}={theirs!r}; the chip has {ours!r}.")
+        for field in dataclasses.fields(ours) if ours is not None else ():
+            asked, made = getattr(theirs, field.name), getattr(ours, field.name)
+            if field.name != "order" and not eqx.tree_equal(asked, made, rtol=1e-6):  # aihwkit has single precision
+                raise ConfigError(f"rpu_config asks for {name}.{field.name}={asked}; the chip was made with {made}.")

@@ -5,6 +5,7 @@ from . import device as device
 from . import half_select as half_select
 from . import periphery as periphery
 from . import plot as plot
+from . import presets as presets
 from . import programming as programming
 from . import pulse as pulse
 from . import targets as targets
@@ -20,6 +21,7 @@ from .sweep import sweep as sweep
 from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
+from .tile import connect as connect
 from .tile import forward as forward
 from .tile import get_weights as get_weights
 from .tile import init as init
@@ -42,6 +44,7 @@ __all__ = [
     "UnitVectors",
     "backward",
     "compensation",
+    "connect",
     "decay",
     "device",
     "diffuse",
@@ -51,6 +54,7 @@ __all__ = [
     "init",
     "periphery",
     "plot",
+    "presets",
     "program",
     "programming",
     "pulse",

@@ -35,6 +35,12 @@ class Source(enum.IntEnum):
     LIFETIME = 7
     DIFFUSION = 8
     RESET_BIAS = 9
+    CORRUPT = 10
+    STUCK_AT = 11
+    REFERENCE = 12
+    EXPONENT = 13
+    EXPONENT_IMBALANCE = 14
+    PART = 15
     # writing
     X_TRAIN = 16
     D_TRAIN = 17
@@ -42,10 +48,14 @@ class Source(enum.IntEnum):
     D_ROUND = 19
     CYCLE = 20
     HALF = 21
+    WRITE_NOISE = 22
+    CONNECT = 23
     # between updates
     DIFFUSE = 24
     RESET = 25
     RESET_CHOICE = 26
+    REFRESH = 27
+    REFRESH_READ = 28
     # reading
     OUTPUT_NOISE = 32
 
@@ -127,6 +137,13 @@ class Draws(eqx.Module):
         # Without the barrier XLA draws anew for each use, and compiles each.
         return jax.lax.optimization_barrier(normal(self.key, self.index, count).astype(dtype))
 
+    def uniform(self, dtype: jnp.dtype) -> Float[Array, "*shape"]:
+        """One number in [0, 1) for every cell."""
+        return uniform(self.key, self.index).astype(dtype)
+
     def fold(self, tag: int | Array) -> "Draws":
         """The same cells in the stream of `tag`."""
-        return Draws(stream(self.key, tag), self.index)
+        fold_in = jr.fold_in
+        for _ in range(self.key.ndim):
+            fold_in = jax.vmap(fold_in, in_axes=(0, None))
+        return Draws(fold_in(self.key, tag), self.index)

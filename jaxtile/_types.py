@@ -18,6 +18,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 __all__ = [
     "Checked",
+    "Interval",
     "Key",
     "Scalar",
     "Weight",
@@ -29,6 +30,7 @@ __all__ = [
     "is_whole",
     "number",
     "plain",
+    "real_array",
     "scalar",
     "whole",
 ]
@@ -58,21 +60,30 @@ def scalar(value: Any) -> Any:
         return value
 
 
-def finite_array(value: Any, dtype: Any, name: str) -> Array:
-    """An array of finite real numbers; one that is known stays known under a trace, so that its values can be checked there too.
+def real_array(value: Any, dtype: Any, name: str) -> Array:
+    """An array of real numbers; one that is known stays known under a trace, so that its values can be checked there too.
 
     Raises:
         TypeError: it holds something else.
-        ValueError: an entry is NaN or infinite.
     """
     try:
         with _while_known(value):
             array = jnp.asarray(value)
             if jnp.issubdtype(array.dtype, jnp.complexfloating):
                 raise TypeError("complex numbers")
-            array = array.astype(dtype)
+            return array.astype(dtype)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name}={value!r:.80} is not an array of real numbers ({error}).") from None
+
+
+def finite_array(value: Any, dtype: Any, name: str) -> Array:
+    """A `real_array` whose entries are finite.
+
+    Raises:
+        TypeError: it holds something else.
+        ValueError: an entry is NaN or infinite.
+    """
+    array = real_array(value, dtype, name)
     # NumPy, because under a trace JAX would stage even an operation on known values.
     bad = int(np.sum(~np.isfinite(np.asarray(array)))) if is_concrete(array) else 0
     if bad:
@@ -85,7 +96,7 @@ def _while_known(value: Any) -> contextlib.AbstractContextManager:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Interval:
+class Interval:
     """The numbers that a field accepts; `open` excludes the lower end."""
 
     low: float
@@ -111,7 +122,7 @@ def check_number(
         TypeError: `value` is not a number.
         ValueError: it is an array of several numbers, or, when its value can be seen, outside the interval.
     """
-    interval = _Interval(low, high, open)
+    interval = Interval(low, high, open)
     if not eqx.is_array(value) or not jnp.issubdtype(value.dtype, jnp.number):
         raise TypeError(f"{name}={value!r} is not a number; pass {interval}.")
     if value.ndim != 0:
@@ -123,13 +134,18 @@ def check_number(
         raise ValueError(f"{name}={float(value):g} is out of range; pass {interval}.")
 
 
-def number(default: float, *, low: float = -math.inf, high: float = math.inf, open: bool = False, finite: bool = True) -> Any:
-    """A physical number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`)."""
+def number(
+    default: float | None, *, low: float = -math.inf, high: float = math.inf, open: bool = False, finite: bool = True
+) -> Any:
+    """A physical number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`).
+
+    A default of None is for the class to replace when it is built.
+    """
 
     def check(name: str, value: Any) -> None:
         check_number(name, value, low=low, high=high, open=open, finite=finite)
 
-    return eqx.field(default=default, converter=scalar, metadata={"check": check})
+    return eqx.field(default=default, converter=scalar, metadata={"check": check, "domain": Interval(low, high, open)})
 
 
 def whole(default: int, *, low: int) -> Any:
@@ -149,7 +165,7 @@ def plain(value: Any) -> Any:
 
 def is_whole(value: Any, low: int) -> bool:
     """Whether it is a Python or NumPy whole number of at least `low`."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= low
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= low
 
 
 def flag(default: bool, /) -> Any:
@@ -193,7 +209,8 @@ def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:
     if default is dataclasses.MISSING:
         return True
     if eqx.is_array(value) and default is not None:
-        return not is_concrete(value) or value.ndim > 0 or not math.isclose(float(value), default, rel_tol=1e-6)
+        same_shape = value.shape == np.shape(default)
+        return not (is_concrete(value) and same_shape and np.allclose(np.asarray(value), default, rtol=1e-6, atol=0))
     return value is not default and value != default
 
 

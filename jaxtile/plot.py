@@ -15,13 +15,13 @@ from jaxtyping import Array, Float
 
 from ._random import Draws
 from ._types import Key
-from .device import AbstractPulsedDevice
+from .device import AbstractCrosspoint, Fit
 from .programming import Solution
 
 if TYPE_CHECKING:  # importing matplotlib takes longer than importing the rest of this library
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "convergence", "pulse_response", "weight_error"]
+__all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "weight_error"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
@@ -108,7 +108,7 @@ def _log_scale(ax: Axes) -> None:
 
 
 def pulse_response(
-    device: AbstractPulsedDevice,
+    device: AbstractCrosspoint,
     *,
     n_pulses: int | None = None,
     n_cells: int = 5,
@@ -126,7 +126,7 @@ def pulse_response(
         key: of the cells and of their cycle noise; None: a fixed one.
         ax: where to draw; None: a new figure.
     """
-    if not isinstance(device, AbstractPulsedDevice):
+    if not isinstance(device, AbstractCrosspoint):
         raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.ConstantStep().")
     low, high = map(float, device.bounds())
     if n_pulses is None:
@@ -134,14 +134,12 @@ def pulse_response(
     if n_pulses < 1 or n_cells < 0:
         raise ValueError(f"n_pulses={n_pulses} and n_cells={n_cells} are out of range; pass at least 1 pulse and 0 cells.")
     key = jax.random.key(0) if key is None else key
-    spreads = {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith(("_dtod", "_std"))}
-    nominal = dataclasses.replace(device, **spreads)
     shape = {"n_cells": max(n_cells, 1), "n_pulses": n_pulses}
 
     ax = _axes(ax)
     if n_cells:
         ax.plot(_respond(device, key, **shape), color=COLOURS[5], linewidth=0.6, label="cells")
-    ax.plot(_respond(nominal, key, **shape)[:, 0], color=COLOURS[0], linewidth=1.6, label="nominal")
+    ax.plot(_respond(_nominal(device), key, **shape)[:, 0], color=COLOURS[0], linewidth=1.6, label="nominal")
     for bound in (low, high):
         ax.axhline(bound, color="0.4", linestyle=":", linewidth=0.8, label="bounds", zorder=0)
     ax.set_xlim(0, 2 * n_pulses)
@@ -164,19 +162,69 @@ def pulse_response(
 
 
 @functools.partial(jax.jit, static_argnames=("n_cells", "n_pulses"))
-def _respond(device: AbstractPulsedDevice, key: Key, *, n_cells: int, n_pulses: int) -> Float[Array, "pulse cell"]:
+def _respond(device: AbstractCrosspoint, key: Key, *, n_cells: int, n_pulses: int) -> Float[Array, "pulse cell"]:
     """The weights of a row of cells before the first pulse and after each."""
     cells = device.init((1, n_cells), key=key)
     noise = Draws(jax.random.fold_in(key, 0), jnp.arange(n_cells)[None, :])
 
-    def pulse(weight, n):
+    def pulse(state, n):
         up = jnp.full((1, n_cells), n < n_pulses, jnp.int32)
-        weight = device.pulses(cells, weight, up, 1 - up, noise=noise.fold(n))
-        return weight, weight[0]
+        state = device.pulses(cells, state, up, 1 - up, noise=noise.fold(n))
+        return state, device.weight(state)[0]
 
-    start = device.clip(cells, jnp.full((1, n_cells), -jnp.inf))
+    start = device.write(cells, device.start((1, n_cells)), jnp.full((1, n_cells), -jnp.inf))
     _, weights = jax.lax.scan(pulse, start, jnp.arange(2 * n_pulses))
-    return jnp.concatenate([start, weights])
+    return jnp.concatenate([device.weight(start), weights])
+
+
+def _nominal(device: AbstractCrosspoint) -> AbstractCrosspoint:
+    """A device without spread and noise, and so the devices that it is made of."""
+    changes = {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith(("_dtod", "_std"))}
+    parts = {name: part for name, part in vars(device).items() if isinstance(part, AbstractCrosspoint)}
+    return dataclasses.replace(device, **changes, **{name: _nominal(part) for name, part in parts.items()})
+
+
+def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[Any] = COLOURS, ax: Axes | None = None) -> Axes:
+    """Measured weights (dots), and what the fitted devices do without noise (lines).
+
+    Cycle noise adds up, so a measured device strays from its line; whether the fit is good is for `residuals` to say.
+
+    Args:
+        result: of `jaxtile.device.fit`.
+        devices: which of the measured devices to draw; those beyond the last are left out.
+        colours: of the devices, in turn.
+        ax: where to draw; None: a new figure.
+    """
+    ax = _axes(ax)
+    for n, device in enumerate(device for device in devices if device < len(result.weights)):
+        colour, first = colours[n % len(colours)], n == 0
+        dots = {"color": colour, "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
+        ax.plot(result.weights[device], ".", label="measured" if first else None, **dots)
+        ax.plot(result.response[device], color=colour, linewidth=1, label="fitted, without noise" if first else None)
+    ax.set_xlim(0, result.weights.shape[1] - 1)
+    ax.set_xlabel("pulses")
+    ax.set_ylabel("weight (weight units)")
+    _legend_above(ax)
+    return ax
+
+
+def residuals(result: Fit, *, ax: Axes | None = None) -> Axes:
+    """The residuals of a fit against the standard normal that they are if the kind of device describes the data.
+
+    Args:
+        result: of `jaxtile.device.fit`.
+        ax: where to draw; None: a new figure.
+    """
+    used = np.asarray(result.residuals)[np.isfinite(result.weights[:, 1:]) & np.asarray(result.converged)[:, None]]
+    place = np.linspace(-5, 5, 61)
+    ax = _axes(ax)
+    ax.hist(used.clip(-5, 5), bins=list(place), density=True, color=COLOURS[5], label="residuals")
+    ax.plot(place, np.exp(-(place**2) / 2) / math.sqrt(2 * math.pi), color=COLOURS[6], linewidth=1.2, label="standard normal")
+    ax.set_xlim(-5, 5)
+    ax.set_xlabel("residual (expected spreads)")
+    ax.set_ylabel("density")
+    _legend_above(ax)
+    return ax
 
 
 def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes | None = None) -> Axes:
@@ -190,13 +238,13 @@ def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes
         target: what was to be programmed.
         ax: where to draw; None: a new figure.
     """
-    weight, target = np.asarray(solution.weight), np.asarray(target)
-    if weight.ndim != 2 or target.shape != weight.shape:
+    weight, wanted = np.asarray(solution.weight), np.asarray(target)
+    if weight.ndim != 2 or wanted.shape != weight.shape:
         raise ValueError(
-            f"target has shape {target.shape} and the weights {weight.shape}; pass the [out, in] of one run "
+            f"target has shape {wanted.shape} and the weights {weight.shape}; pass the [out, in] of one run "
             "(of several, pick one: `jax.tree.map(lambda leaf: leaf[0], solution)`)."
         )
-    error = weight - target
+    error = weight - wanted
     size = float(np.quantile(np.abs(error), 0.995)) or 1.0
     ax = _axes(ax)
     image = ax.imshow(error, cmap="RdBu_r", vmin=-size, vmax=size)
@@ -205,6 +253,12 @@ def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes
     ax.set_xlabel("column (in)")
     ax.set_ylabel("row (out)")
     return ax
+
+
+def _legend_above(ax: Axes) -> None:
+    bottom, top = ax.get_ylim()
+    ax.set_ylim(bottom, top + 0.2 * (top - bottom))
+    ax.legend(frameon=False, fontsize="small", loc="upper center", ncols=2, handlelength=1.2, columnspacing=1)
 
 
 def _axes(ax: Axes | None) -> Axes:

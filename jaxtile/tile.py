@@ -1,20 +1,21 @@
 """TileConfig, Tile, and the verbs that fabricate, read and write one. Pulsing it is `update`."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._random import as_key
+from ._random import Draws, as_key, cell_index, numbers
 from ._types import Key, Scalar, Weight, finite_array, is_whole
 from ._vectors import UnitVectors
-from .device import AbstractCells, AbstractDevice, AbstractPulsedDevice, ConstantStep, Ideal
+from .device import AbstractCells, AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal, SingleFixed, State
 from .half_select import AbstractHalfSelect
 from .periphery import IOParameters, read
 from .pulse import AbstractPulse, AbstractTrainPulse, StochasticCompressed
 
-__all__ = ["Tile", "TileConfig", "backward", "forward", "get_weights", "init", "set_weights"]
+__all__ = ["Tile", "TileConfig", "backward", "connect", "forward", "get_weights", "init", "set_weights"]
 
 
 class TileConfig(eqx.Module):
@@ -48,7 +49,7 @@ class TileConfig(eqx.Module):
                     f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} "
                     "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
                 )
-        if self.pulse.mean_field and isinstance(self.device, AbstractPulsedDevice) and self.device.order == "slot":
+        if self.pulse.mean_field and isinstance(self.device, AbstractCrosspoint) and self.device.order == "slot":
             raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
 
     @property
@@ -73,15 +74,20 @@ class Tile(eqx.Module):
     Attributes:
         config: what it was made from.
         cells: the realised parameters of each device.
-        weight: the normalised conductances, [out, in].
+        state: what pulses act on, as the device defines it; for a single device it is the weight.
         full_pulses, half_pulses: pulses that the tile has seen since fabrication, mean over its cells.
     """
 
     config: TileConfig
     cells: AbstractCells
-    weight: Weight
+    state: State
     full_pulses: Scalar
     half_pulses: Scalar
+
+    @property
+    def weight(self) -> Weight:
+        """The normalised conductances that are read, [out, in]."""
+        return self.device.weight(self.state)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -121,24 +127,58 @@ def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
 @eqx.filter_jit
 def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
     zero = jnp.asarray(0.0, float)
-    cells = config.cells_of.init(shape, key=key)
-    return Tile(config, cells, weight=jnp.zeros(shape, zero.dtype), full_pulses=zero, half_pulses=zero)
+    device = config.cells_of
+    return Tile(config, device.init(shape, key=key), device.start(shape), full_pulses=zero, half_pulses=zero)
 
 
-def set_weights(tile: Tile, weight: Float[Array, "out in"]) -> Tile:
+def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None = None) -> Tile:
     """Put weights into a tile exactly, clipped to what each of its devices can hold (as aihwkit does).
+
+    Args:
+        tile: the tile.
+        weight: what to put in.
+        key: of the write noise, for devices that have it; None: leave none.
 
     Raises:
         ValueError: the shape is not the tile's, or a weight is not finite.
     """
     check_tile(tile)
     weight = as_matrix("weight", weight, tile)
-    return eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
+    noise = None if key is None else draws(tile, as_key(key))
+    return with_state(tile, tile.device.write(tile.cells, tile.state, weight, noise=noise))
+
+
+def connect(tile: Tile, index: int) -> Tile:
+    """Connect the lines of a tile to another device of each of its unit cells.
+
+    Args:
+        tile: one of `ReferenceCell` or of `VectorCell` with the policy `SingleFixed`.
+        index: which device.
+
+    Raises:
+        TypeError, ValueError: the cells have no such choice, or no such device.
+    """
+    check_tile(tile)
+    if not isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
+        raise TypeError(f"device={tile.device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have.")
+    device = dataclasses.replace(tile.device, update_policy=SingleFixed(index))
+    return dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=device))
 
 
 def get_weights(tile: Tile) -> Weight:
     """The weights as they are, without read noise: what a simulator knows and no hardware can."""
     return tile.weight
+
+
+def with_state(tile: Tile, state: State) -> Tile:
+    """The same devices in another state."""
+    return eqx.tree_at(lambda t: t.state, tile, state)
+
+
+def draws(tile: Tile, key: Key) -> Draws:
+    """The normals of all cells of a tile, from a key."""
+    out, width = tile.shape
+    return Draws(key, cell_index(out, numbers(width), width))
 
 
 def forward(tile: Tile, x: Float[Array, "... in"] | UnitVectors, *, key: Key) -> Float[Array, "... out"]:
@@ -188,12 +228,12 @@ def check_tile(tile: Any) -> None:
 
 
 def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:
-    """Vectors as an array of the tile's dtype.
+    """Vectors as an array of the tile's dtype. What is not finite goes through: a read of NaN is NaN.
 
     Raises:
-        TypeError, ValueError: they hold something else than finite numbers, or do not fit a tile of that width.
+        ValueError: they do not fit a tile of that width.
     """
-    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else finite_array(vectors, dtype, name)
+    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else jnp.asarray(vectors, dtype)
     if vectors.ndim == 0 or vectors.shape[-1] != width:
         raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the lines that carry it.")
     return vectors

@@ -10,6 +10,8 @@ hardware does; `_one_shot` for unit vectors, each of which touches a column of i
 `_slot_by_slot` (device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,13 +21,13 @@ from jaxtyping import Array, Float, Int, Num
 
 from ._linalg import product
 from ._random import Draws, Source, as_key, cell_index, numbers, stream
-from ._types import Key, Scalar, Weight, check_number, scalar
+from ._types import Key, Scalar, Weight, check_number, finite_array, scalar
 from ._vectors import UnitVectors
-from .device import AbstractPulsedDevice, Cells
+from .device import AbstractCells, AbstractCrosspoint, State
 from .half_select import AbstractHalfSelect
 from .half_select.phases import PHASES, Phase, active, line_exposure
 from .pulse import AbstractLines, AbstractTrainPulse, Counts, Trains
-from .tile import Tile, as_vectors, check_tile
+from .tile import Tile, as_vectors, check_tile, draws, with_state
 
 __all__ = ["send", "update"]
 
@@ -33,18 +35,18 @@ __all__ = ["send", "update"]
 class _Hardware(NamedTuple):
     """What writes: devices that take pulses, and a pulse type that sends them."""
 
-    device: AbstractPulsedDevice
-    cells: Cells
+    shape: tuple[int, int]
+    device: AbstractCrosspoint
+    cells: AbstractCells
     pulse: AbstractTrainPulse
     half_select: AbstractHalfSelect | None
 
     @classmethod
     def of(cls, tile: Tile) -> "_Hardware":
-        device, cells, pulse = tile.device, tile.cells, tile.config.pulse
-        assert isinstance(device, AbstractPulsedDevice)
-        assert isinstance(cells, Cells)
+        device, pulse = tile.device, tile.config.pulse
+        assert isinstance(device, AbstractCrosspoint)
         assert isinstance(pulse, AbstractTrainPulse)
-        return cls(device, cells, pulse, tile.config.half_select)
+        return cls(tile.shape, device, tile.cells, pulse, tile.config.half_select)
 
     def noise(self, key: Key, index: Int[Array, "out column"]) -> Draws | None:
         """The cycle noise of some cells, unless the pulse type leaves it out."""
@@ -52,9 +54,9 @@ class _Hardware(NamedTuple):
 
 
 class _Change(eqx.Module):
-    """Where the weights stand, and the mean number of pulses of a cell that it took."""
+    """Where the devices stand, and the mean number of pulses of a cell that it took."""
 
-    weight: Weight
+    state: State
     full: Scalar
     half: Scalar
 
@@ -77,19 +79,20 @@ def update(
         key: of the trains and of the cycle noise. Vector v draws from `fold_in(key, v)`.
 
     Raises:
-        ValueError: shapes do not fit the tile or one another, or the learning rate is negative.
+        TypeError, ValueError: x or d hold something else than finite numbers (which would send no pulses), shapes do not fit the
+            tile or one another, or the learning rate is negative.
     """
     check_tile(tile)
     rate = scalar(learning_rate)
     check_number("learning_rate", rate, low=0.0)
     out, width = tile.shape
-    d = jnp.atleast_2d(as_vectors("d", d, out, tile.weight.dtype))
+    d = jnp.atleast_2d(as_vectors("d", finite_array(d, tile.weight.dtype, "d"), out, tile.weight.dtype))
     if isinstance(x, UnitVectors):
         k = x.columns.shape[0]
         if x.width != width:
             raise ValueError(f"x is of width {x.width}; the tile has {width} columns.")
     else:
-        x = jnp.atleast_2d(as_vectors("x", x, width, tile.weight.dtype))
+        x = jnp.atleast_2d(as_vectors("x", finite_array(x, tile.weight.dtype, "x"), width, tile.weight.dtype))
         if x.ndim != 2:
             raise ValueError(f"x has shape {x.shape}; pass one vector [in] or several [k, in].")
         k = x.shape[0]
@@ -101,12 +104,13 @@ def update(
 @eqx.filter_jit
 def _update(tile: Tile, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> Tile:
     if not tile.config.is_pulsed:
-        return _add(tile, x, d, learning_rate)
+        return _add(tile, x, d, learning_rate, key)
     hardware = _Hardware.of(tile)
-    if isinstance(x, UnitVectors) and hardware.device.order == "aggregate":
-        change = _one_shot(hardware, tile.weight, x, d, learning_rate, key)
+    if isinstance(x, UnitVectors) and hardware.device.order == "aggregate" and not hardware.device.changes:
+        change = _one_shot(hardware, tile.state, x, d, learning_rate, key)
     else:
-        change = _scan(hardware, tile.weight, as_vectors("x", x, tile.shape[1], d.dtype), d, learning_rate, key)
+        one = partial(_vector, batch=d.shape[0])
+        change = _scan(hardware, tile.state, as_vectors("x", x, tile.shape[1], d.dtype), d, learning_rate, key, one)
     return _put(tile, change)
 
 
@@ -129,64 +133,100 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
     there = (lines.d_sign.shape[0], lines.x_sign.shape[0])
     if there != tile.shape:
         raise ValueError(f"lines are for {there[0]} rows and {there[1]} columns; the tile is [out, in] = {tile.shape}.")
-    if isinstance(lines, Counts) and jnp.issubdtype(lines.coincidence.dtype, jnp.floating) and tile.device.order == "slot":
+    expected = isinstance(lines, Counts) and jnp.issubdtype(lines.coincidence.dtype, jnp.floating)
+    if expected and _Hardware.of(tile).device.order == "slot":
         raise ValueError("lines hold expected counts, which have no slots; use a device with order='aggregate'.")
     return _send(tile, lines, as_key(key))
 
 
 @eqx.filter_jit
 def _send(tile: Tile, lines: AbstractLines, key: Key) -> Tile:
-    return _put(tile, _execute(_Hardware.of(tile), tile.weight, lines, key))
+    return _put(tile, _vector(_Hardware.of(tile), tile.state, lines, key, batch=1))
 
 
 def _put(tile: Tile, change: _Change) -> Tile:
     full, half = (mean.astype(tile.full_pulses.dtype) for mean in (change.full, change.half))
-    counted = (change.weight, tile.full_pulses + full, tile.half_pulses + half)
-    return eqx.tree_at(lambda t: (t.weight, t.full_pulses, t.half_pulses), tile, counted)
+    counted = (change.state, tile.full_pulses + full, tile.half_pulses + half)
+    return eqx.tree_at(lambda t: (t.state, t.full_pulses, t.half_pulses), tile, counted)
 
 
-def _add(tile: Tile, x, d, learning_rate: Scalar) -> Tile:
+def _add(tile: Tile, x, d, learning_rate: Scalar, key: Key) -> Tile:
     """Without pulses: the outer products themselves; one after another where devices clip."""
     if tile.device.bounds() is None:
         x = as_vectors("x", x, tile.shape[1], d.dtype)
-        return eqx.tree_at(lambda t: t.weight, tile, tile.weight - learning_rate * product(d.T, x))
+        return with_state(tile, tile.device.add(tile.cells, tile.state, -learning_rate * product(d.T, x)))
 
-    def step(weight, vectors):
-        x, d = vectors
-        return tile.device.clip(tile.cells, weight - learning_rate * jnp.outer(d, x)), None
+    assert isinstance(tile.device, AbstractCrosspoint)
+    device = tile.device
 
-    weight, _ = jax.lax.scan(step, tile.weight, (as_vectors("x", x, tile.shape[1], d.dtype), d))
-    return eqx.tree_at(lambda t: t.weight, tile, weight)
+    def step(state, vector):
+        v, x, d = vector
+        state = device.begin(state, key=stream(key, v, Source.CONNECT))
+        noise = draws(tile, stream(key, v, Source.CYCLE))
+        return device.add(tile.cells, state, -learning_rate * jnp.outer(d, x), noise=noise), None
+
+    state, _ = jax.lax.scan(step, tile.state, (numbers(d.shape[0]), as_vectors("x", x, tile.shape[1], d.dtype), d))
+    return with_state(tile, state)
 
 
 def _scan(
-    hardware: _Hardware, weight: Weight, x: Float[Array, "k in"], d: Float[Array, "k out"], learning_rate: Scalar, key: Key
+    hardware: _Hardware,
+    state: State,
+    x: Float[Array, "k in"],
+    d: Float[Array, "k out"],
+    learning_rate: Scalar,
+    key: Key,
+    one: Callable[..., _Change],
 ) -> _Change:
-    """One vector after another."""
+    """One vector after another; `one` executes what the lines send for it."""
     columns, granularity = numbers(x.shape[1]), hardware.device.granularity()
 
-    def step(weight, vector):
+    def step(state, vector):
         v, x, d = vector
         vector_key = stream(key, v)
         lines = hardware.pulse.encode(x, d, learning_rate=learning_rate, granularity=granularity, key=vector_key, columns=columns)
-        change = _execute(hardware, weight, lines, vector_key)
-        return change.weight, (change.full, change.half)
+        change = one(hardware, state, lines, vector_key)
+        return change.state, (change.full, change.half)
 
-    weight, (full, half) = jax.lax.scan(step, weight, (numbers(x.shape[0]), x, d))
-    return _Change(weight, jnp.sum(full), jnp.sum(half))
+    state, (full, half) = jax.lax.scan(step, state, (numbers(x.shape[0]), x, d))
+    return _Change(state, jnp.sum(full), jnp.sum(half))
 
 
-def _execute(hardware: _Hardware, weight: Weight, lines: AbstractLines, key: Key) -> _Change:
-    out, width = weight.shape
+def _vector(hardware: _Hardware, state: State, lines: AbstractLines, key: Key, *, batch: int) -> _Change:
+    """One vector, of so many in a batch, and what devices that change between vectors do before and after it."""
+    state = hardware.device.begin(state, key=stream(key, Source.CONNECT))
+    change = _execute(hardware, state, lines, key)
+    must_restore = hardware.device.must_restore(change.state, batch)
+    if must_restore is None:
+        return change
+    restore = partial(_restore, hardware, key=stream(key, Source.REFRESH))
+    return jax.lax.cond(must_restore, restore, lambda change: change, change)
+
+
+def _restore(hardware: _Hardware, change: _Change, *, key: Key) -> _Change:
+    """Write again what the devices ask for, column by column."""
+    out, width = hardware.shape
+    draws = Draws(key, cell_index(out, numbers(width), width))
+    state, pulse, wanted = hardware.device.restore(hardware.cells, change.state, draws)
+    hardware, x, d, rate = hardware._replace(pulse=pulse), UnitVectors(numbers(width), width), -wanted.T, jnp.asarray(1.0, float)
+    if hardware.device.order == "aggregate":
+        again = _one_shot(hardware, state, x, d, rate, key)
+    else:
+        again = _scan(hardware, state, x.dense(d.dtype), d, rate, key, _execute)
+    return _Change(again.state, change.full + again.full, change.half + again.half)
+
+
+def _execute(hardware: _Hardware, state: State, lines: AbstractLines, key: Key) -> _Change:
+    out, width = hardware.shape
     index = cell_index(out, numbers(width), width)
     cycle, half_cycle = (hardware.noise(stream(key, source), index) for source in (Source.CYCLE, Source.HALF))
     if hardware.device.order == "aggregate":
-        return _aggregate(hardware, weight, lines, cycle, half_cycle)
+        return _aggregate(hardware, state, lines, cycle, half_cycle)
     assert cycle is not None  # mean field has no slots, and is refused with them
     assert half_cycle is not None
     if isinstance(lines, Trains):
-        return _slot_by_slot(hardware, weight, lines, cycle, half_cycle)
-    return _phase_by_phase(hardware, weight, lines, cycle, half_cycle)
+        return _slot_by_slot(hardware, state, lines, cycle, half_cycle)
+    return _phase_by_phase(hardware, state, lines, cycle, half_cycle)
 
 
 def _selected(lines: AbstractLines) -> tuple[Num[Array, "out in"], Num[Array, "out in"], Scalar]:
@@ -199,21 +239,21 @@ def _mean(counts: Num[Array, "..."]) -> Scalar:
     return jnp.mean(counts.astype(float))
 
 
-def _aggregate(hardware: _Hardware, weight: Weight, lines: AbstractLines, cycle: Draws | None, half_cycle: Draws | None) -> _Change:
+def _aggregate(hardware: _Hardware, state: State, lines: AbstractLines, cycle: Draws | None, half_cycle: Draws | None) -> _Change:
     """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
     up, down, full = _selected(lines)
-    weight = hardware.device.pulses(hardware.cells, weight, up, down, noise=cycle)
+    state = hardware.device.pulses(hardware.cells, state, up, down, noise=cycle)
     half_select = hardware.half_select
     if half_select is None:
-        return _Change(weight, full, jnp.zeros_like(full))
+        return _Change(state, full, jnp.zeros_like(full))
     exposure = line_exposure(lines, skip_inactive=half_select.phases == "active")
-    half_up = (exposure.row_up[:, None] + exposure.column_up[None, :] - 2 * up).astype(weight.dtype)
-    half_down = (exposure.row_down[:, None] + exposure.column_down[None, :] - 2 * down).astype(weight.dtype)
-    weight = half_select.disturb(hardware.device, hardware.cells, weight, half_up, half_down, half_cycle)
-    return _Change(weight, full, _mean(half_up + half_down))
+    half_up = (exposure.row_up[:, None] + exposure.column_up[None, :] - 2 * up).astype(float)
+    half_down = (exposure.row_down[:, None] + exposure.column_down[None, :] - 2 * down).astype(float)
+    state = half_select.disturb(hardware.device, hardware.cells, state, half_up, half_down, half_cycle)
+    return _Change(state, full, _mean(half_up + half_down))
 
 
-def _slot_by_slot(hardware: _Hardware, weight: Weight, lines: Trains, cycle: Draws, half_cycle: Draws) -> _Change:
+def _slot_by_slot(hardware: _Hardware, state: State, lines: Trains, cycle: Draws, half_cycle: Draws) -> _Change:
     """Slot by slot, and within a slot sub-phase by sub-phase."""
     half_select = hardware.half_select
 
@@ -224,39 +264,39 @@ def _slot_by_slot(hardware: _Hardware, weight: Weight, lines: Trains, cycle: Dra
         both = rows[:, None] & columns[None, :]
         return both, (rows[:, None] ^ columns[None, :]) & driven
 
-    def slot(t, state: _Change) -> _Change:
-        weight, full, half = state.weight, state.full, state.half
+    def slot(t, change: _Change) -> _Change:
+        state, full, half = change.state, change.full, change.half
         rows, columns = lines.slot(t)
         for p, phase in enumerate(PHASES):
             selected, disturbed = in_phase(phase, rows, columns)
-            weight = hardware.device.pulses(hardware.cells, weight, *_polarised(selected, phase), noise=cycle.fold(t))
+            state = hardware.device.pulses(hardware.cells, state, *_polarised(selected, phase), noise=cycle.fold(t))
             full = full + _mean(selected)
             if half_select is not None:
                 noise = half_cycle.fold(t * len(PHASES) + p)
-                weight = half_select.disturb(hardware.device, hardware.cells, weight, *_polarised(disturbed, phase), noise)
+                state = half_select.disturb(hardware.device, hardware.cells, state, *_polarised(disturbed, phase), noise)
                 half = half + _mean(disturbed)
-        return _Change(weight, full, half)
+        return _Change(state, full, half)
 
     nothing = jnp.zeros((), float)
-    return jax.lax.fori_loop(0, lines.n_slots, slot, _Change(weight, nothing, nothing))
+    return jax.lax.fori_loop(0, lines.n_slots, slot, _Change(state, nothing, nothing))
 
 
-def _phase_by_phase(hardware: _Hardware, weight: Weight, lines: AbstractLines, cycle: Draws, half_cycle: Draws) -> _Change:
+def _phase_by_phase(hardware: _Hardware, state: State, lines: AbstractLines, cycle: Draws, half_cycle: Draws) -> _Change:
     """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
     up, down, full = _selected(lines)
-    weight = hardware.device.pulses(hardware.cells, weight, up, down, noise=cycle)
+    state = hardware.device.pulses(hardware.cells, state, up, down, noise=cycle)
     half_select, half = hardware.half_select, jnp.zeros_like(full)
     if half_select is None:
-        return _Change(weight, full, half)
+        return _Change(state, full, half)
     n, m = lines.sent()
     for p, phase in enumerate(PHASES):
         rows, columns = lines.d_sign == phase.d, lines.x_sign == phase.x
         driven = True if half_select.phases == "all" else active(phase, lines)
         both = jnp.where(rows[:, None] & columns[None, :], lines.coincidences(), 0)
         disturbed = jnp.where(driven, jnp.where(rows, n, 0)[:, None] + jnp.where(columns, m, 0)[None, :] - 2 * both, 0)
-        weight = half_select.disturb(hardware.device, hardware.cells, weight, *_polarised(disturbed, phase), half_cycle.fold(p))
+        state = half_select.disturb(hardware.device, hardware.cells, state, *_polarised(disturbed, phase), half_cycle.fold(p))
         half = half + _mean(disturbed)
-    return _Change(weight, full, half)
+    return _Change(state, full, half)
 
 
 def _polarised(count: Num[Array, "out in"], phase: Phase) -> tuple[Int[Array, "out in"], Int[Array, "out in"]]:
@@ -267,14 +307,14 @@ def _polarised(count: Num[Array, "out in"], phase: Phase) -> tuple[Int[Array, "o
 
 
 def _one_shot(
-    hardware: _Hardware, weight: Weight, x: UnitVectors, d: Float[Array, "k out"], learning_rate: Scalar, key: Key
+    hardware: _Hardware, state: State, x: UnitVectors, d: Float[Array, "k out"], learning_rate: Scalar, key: Key
 ) -> _Change:
     """Unit vectors, each of a column of its own: the whole batch at once.
 
     The full pulses of vector v fall into its own column, from the very trains and noise that `_scan` would draw. A cell also sees
     half pulses of its row from every other vector: those of earlier vectors disturb it before its own pulses, the rest after.
     """
-    k, (out, width) = d.shape[0], weight.shape
+    k, (out, width) = d.shape[0], hardware.shape
     granularity = hardware.device.granularity()
     keys = jax.vmap(lambda v: stream(key, v))(numbers(k))
 
@@ -292,40 +332,40 @@ def _one_shot(
     cycle_keys = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)
     cycle = hardware.noise(cycle_keys[None, :], cell_index(out, x.columns, width))
 
-    def pulse_own_columns(weight: Weight) -> Weight:
-        cells = jax.tree.map(lambda parameter: parameter[:, x.columns], hardware.cells)
-        pulsed = hardware.device.pulses(cells, weight[:, x.columns], up, down, noise=cycle)
-        return weight.at[:, x.columns].set(pulsed)
+    def pulse_own_columns(state: State) -> State:
+        cells, own = jax.tree.map(lambda leaf: leaf[:, x.columns] if leaf.ndim else leaf, (hardware.cells, state))
+        pulsed = hardware.device.pulses(cells, own, up, down, noise=cycle)
+        return jax.tree.map(lambda all, own: all.at[:, x.columns].set(own) if all.ndim else all, state, pulsed)
 
     half_select = hardware.half_select
     if half_select is None:
-        return _Change(pulse_own_columns(weight), full, jnp.zeros_like(full))
+        return _Change(pulse_own_columns(state), full, jnp.zeros_like(full))
 
     exposure = jax.vmap(lambda one: line_exposure(one, skip_inactive=half_select.phases == "active"))(lines)
-    before_up, after_up = _around_own(exposure.row_up, exposure.column_up[:, 0], up, x, weight.dtype)
-    before_down, after_down = _around_own(exposure.row_down, exposure.column_down[:, 0], down, x, weight.dtype)
+    before_up, after_up = _around_own(exposure.row_up, exposure.column_up[:, 0], up, x)
+    before_down, after_down = _around_own(exposure.row_down, exposure.column_down[:, 0], down, x)
 
-    def disturb(weight: Weight, up: Weight, down: Weight, tag: int) -> Weight:
+    def disturb(state: State, up: Weight, down: Weight, tag: int) -> State:
         noise = hardware.noise(stream(key, Source.HALF, tag), cell_index(out, numbers(width), width))
-        return half_select.disturb(hardware.device, hardware.cells, weight, up, down, noise)
+        return half_select.disturb(hardware.device, hardware.cells, state, up, down, noise)
 
-    weight = disturb(weight, before_up, before_down, 0)
-    weight = pulse_own_columns(weight)
-    weight = disturb(weight, after_up, after_down, 1)
-    return _Change(weight, full, _mean(before_up + before_down + after_up + after_down))
+    state = disturb(state, before_up, before_down, 0)
+    state = pulse_own_columns(state)
+    state = disturb(state, after_up, after_down, 1)
+    return _Change(state, full, _mean(before_up + before_down + after_up + after_down))
 
 
 def _around_own(
-    rows: Num[Array, "k out"], columns: Num[Array, " k"], own: Num[Array, "out k"], x: UnitVectors, dtype: jnp.dtype
+    rows: Num[Array, "k out"], columns: Num[Array, " k"], own: Num[Array, "out k"], x: UnitVectors
 ) -> tuple[Float[Array, "out in"], Float[Array, "out in"]]:
     """Half pulses of one polarity that each cell sees before, and with or after, the vector that drives its column.
 
     Columns that no vector drives see all of them "before".
     """
-    rows = rows.astype(dtype).T  # [out, k]
+    rows = rows.astype(float).T  # [out, k]
     total = jnp.sum(rows, axis=1, keepdims=True)
     earlier = jnp.cumsum(rows, axis=1) - rows
-    later = total - earlier + columns[None, :].astype(dtype) - 2 * own.astype(dtype)
+    later = total - earlier + columns[None, :].astype(float) - 2 * own.astype(float)
     before = jnp.broadcast_to(total, (rows.shape[0], x.width)).at[:, x.columns].set(earlier)
-    after = jnp.zeros((rows.shape[0], x.width), dtype).at[:, x.columns].set(later)
+    after = jnp.zeros((rows.shape[0], x.width), float).at[:, x.columns].set(later)
     return before, after

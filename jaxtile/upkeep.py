@@ -4,33 +4,34 @@ Nothing here is automatic: call what the time that has passed asks for. Each end
 keep their weights.
 """
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from ._random import Source, as_key, cell_index, normal, numbers, stream, uniform
-from ._types import Key, Scalar, Weight, check_number, is_concrete, scalar
+from ._random import Source, as_key
+from ._types import Key, Scalar, check_number, is_concrete, scalar
 from ._vectors import check_columns
-from .device import AbstractPulsedDevice
-from .tile import Tile, check_tile
+from .device import Rewrite
+from .tile import Tile, check_tile, draws, with_state
 
 __all__ = ["decay", "diffuse", "reset"]
 
 
-def decay(tile: Tile, *, alpha: Scalar | float = 1.0) -> Tile:
+def decay(tile: Tile, *, alpha: Scalar | float = 1.0, key: Key | None = None) -> Tile:
     """One decay of every device towards its reset bias b: `w <- b + (w - b)(1 - alpha (1 - decay_scale))`.
 
     Args:
         tile: the tile.
         alpha: a fraction or multiple of one decay.
+        key: of the write noise, for devices that have it.
     """
     check_tile(tile)
-    part = scalar(alpha)
+    part, key = scalar(alpha), None if key is None else as_key(key)
     check_number("alpha", part, low=0.0)
-    if not isinstance(tile.device, AbstractPulsedDevice):
-        return tile
-    bias, scale = tile.cells.reset_bias, 1 - part * (1 - tile.cells.decay_scale)
-    return _put(tile, bias + (tile.weight - bias) * scale)
+
+    def law(device, cells, weight, noise):
+        return cells.reset_bias + (weight - cells.reset_bias) * (1 - part * (1 - cells.decay_scale))
+
+    return _rewrite(tile, law, key)
 
 
 def diffuse(tile: Tile, *, key: Key) -> Tile:
@@ -42,9 +43,11 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
     """
     check_tile(tile)
     key = as_key(key)
-    if not isinstance(tile.device, AbstractPulsedDevice):
-        return tile
-    return _put(tile, tile.weight + tile.cells.diffusion_rate * _normal(tile, stream(key, Source.DIFFUSE)))
+
+    def law(device, cells, weight, noise):
+        return weight + cells.diffusion_rate * noise.fold(Source.DIFFUSE).normal(weight.dtype)
+
+    return _rewrite(tile, law, key)
 
 
 def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float = 1.0, key: Key) -> Tile:
@@ -61,22 +64,15 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
     check_number("probability", chance, low=0.0, high=1.0)
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
-    if not isinstance(tile.device, AbstractPulsedDevice):
-        return tile
-    fresh = tile.cells.reset_bias + tile.device.reset_std * _normal(tile, stream(key, Source.RESET))
-    drawn = uniform(stream(key, Source.RESET_CHOICE), _index(tile)).astype(chance.dtype) < chance
     named = jnp.zeros(tile.shape[1], bool).at[jnp.asarray(columns)].set(True)
-    return _put(tile, jnp.where(drawn & named[None, :], fresh, tile.weight))
+
+    def law(device, cells, weight, noise):
+        drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < chance
+        return jnp.where(drawn & named[None, :], device.after_reset(cells, noise), weight)
+
+    return _rewrite(tile, law, key)
 
 
-def _index(tile: Tile) -> Int[Array, "out in"]:
-    out, width = tile.shape
-    return cell_index(out, numbers(width), width)
-
-
-def _normal(tile: Tile, key: Key) -> Weight:
-    return normal(key, _index(tile)).astype(tile.weight.dtype)
-
-
-def _put(tile: Tile, weight: Weight) -> Tile:
-    return eqx.tree_at(lambda t: t.weight, tile, tile.device.clip(tile.cells, weight))
+def _rewrite(tile: Tile, law: Rewrite, key: Key | None) -> Tile:
+    noise = None if key is None else draws(tile, key)
+    return with_state(tile, tile.device.rewrite(tile.cells, tile.state, law, noise=noise))

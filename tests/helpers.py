@@ -3,6 +3,7 @@
 A new device or pulse type costs one line in its catalogue; every test that is true of all of them then covers it.
 """
 
+import dataclasses
 from functools import partial
 
 import jax
@@ -18,9 +19,16 @@ DEVICES = {
     "linear, additive noise": partial(jt.device.LinearStep, gamma_up=0.5, gamma_down=0.3, mult_noise=False),
     "soft bounds": jt.device.SoftBounds,
     "soft bounds, additive noise": partial(jt.device.SoftBounds, mult_noise=False),
+    "soft bounds, reversed": partial(jt.device.SoftBounds, reverse_up=True, reverse_down=True),
+    "soft bounds, reference": partial(jt.device.SoftBoundsReference, reference_mean=0.05),
+    "soft bounds, reference, multiplicative noise": partial(jt.device.SoftBoundsReference, reference_mean=-0.1, mult_noise=True),
     "exp": jt.device.ExpStep,
     "exp, noise of three parts": partial(jt.device.ExpStep, dw_min_std_add=0.01, dw_min_std_slope=0.02),
+    "pow": partial(jt.device.PowStep, pow_gamma=1.4),
+    "pow, reference": partial(jt.device.PowStepReference, pow_gamma=0.8, reference_mean=0.1),
+    "piecewise": partial(jt.device.PiecewiseStep, piecewise_up=(1.5, 1.0, 0.7, 0.2), piecewise_down=(0.3, 1.0, 0.8, 1.2)),
 }
+AFFINE = tuple(name for name in DEVICES if name.startswith(("linear", "soft bounds")))
 STATE_DEPENDENT = tuple(name for name in DEVICES if name != "constant")
 
 TRAIN_PULSES = {"compressed": jt.pulse.StochasticCompressed, "stochastic": jt.pulse.Stochastic}
@@ -28,6 +36,13 @@ COUNT_PULSES = {"mean count": jt.pulse.MeanCount, "implicit": jt.pulse.Determini
 PULSES = {**TRAIN_PULSES, **COUNT_PULSES, "mean field": jt.pulse.MeanField}
 
 SHAPE = (5, 7)
+
+
+def without_spread(name: str, **numbers) -> jt.device.AbstractPulsedDevice:
+    """A device of the catalogue whose cells are all alike."""
+    spreads = [field.name for field in dataclasses.fields(DEVICES[name]()) if field.name.endswith("_dtod")]
+    return DEVICES[name](**dict.fromkeys(spreads, 0.0) | numbers)
+
 
 # One compilation for each structure (device, pulse type, policy, shape); numbers such as kappa are leaves and cost none.
 # (`jt.init` is called as it is: every device would have to be compiled anew.)

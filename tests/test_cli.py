@@ -82,9 +82,11 @@ def test_a_state_that_is_not_finite_is_an_error(folder, capsys):
 
 
 def test_devices(folder, capsys):
-    assert main(["devices"]) == 0
+    assert main(["devices", "--device", "SoftBounds", "reram-sb"]) == 0
     shown = capsys.readouterr().out
     for word in ("constant-step", "exp-step", "ideal", "linear-step", "soft-bounds", "dw_min=0.001", "gamma_up=0.0"):
+        assert word in shown
+    for word in ("soft-bounds-pmax", "p_max=1000.0", "piecewise_up=(1.0,)", "reram-array-om", "Nat. Commun.", "w_max=1.25"):
         assert word in shown
     assert (folder / "pulse_response.png").read_bytes().startswith(b"\x89PNG")
 
@@ -152,6 +154,11 @@ def test_help(arguments, capsys):
         ("program --out r.txt", "--out r.txt is of an unknown kind; pass a file that ends in .npz."),
         ("program --out absent/r.npz", "--out absent/r.npz is in a folder that does not exist"),
         ("program --plot p.doc", "--plot p.doc is of an unknown kind"),
+        ("devices --device memristor", "device 'memristor' is unknown; choose from constant-step"),
+        ("devices --device ideal", "--device ideal takes no pulses to plot"),
+        ("program --device piecewise-step --set piecewise_up=1,2", "piecewise_up has shape (2,)"),
+        ("program --device soft-bounds-pmax --set dw_min=0.1", "SoftBoundsPmax.dw_min=0.1 follows from p_max"),
+        ("program --device reram-sb --set dw_min=-1", "SoftBoundsReference.dw_min=-1 is out of range"),
         ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
     ],
 )

@@ -28,6 +28,22 @@ def lines(width, out):
     return jt.pulse.Trains.from_bits(x, d, jnp.ones(width, int), jnp.ones(out, int))
 
 
+def table(state=(-1.0, 0.0, 1.0), up=(0.1, 0.1, 0.1), down=(0.1, 0.1, 0.1), **others):
+    return jt.device.Table(state=np.asarray(state), up=np.asarray(up), down=np.asarray(down), **others)
+
+
+def table_from(folder, text):
+    (folder / "steps.csv").write_text(text)
+    return jt.device.Table.from_csv(folder / "steps.csv")
+
+
+CURVES, TRAIN = np.zeros((2, 31)), np.ones(30)
+
+
+def fit(weights=CURVES, pulses=TRAIN, device=None, **options):
+    return jt.device.fit(jt.device.SoftBounds() if device is None else device, weights, pulses, **options)
+
+
 CASES = {
     # name: (what is called, the error, what its message must say)
     "dw_min negative": (lambda: jt.device.ConstantStep(dw_min=-1e-3), ValueError, ["ConstantStep.dw_min=-0.001", "above 0"]),
@@ -41,6 +57,61 @@ CASES = {
     "spread negative": (lambda: jt.device.LinearStep(gamma_up_dtod=-1), ValueError, ["gamma_up_dtod=-1", "at least 0"]),
     "order unknown": (lambda: jt.device.ExpStep(order="fast"), ValueError, ["order='fast'", "'aggregate', 'slot'"]),
     "mult_noise not a switch": (lambda: jt.device.SoftBounds(mult_noise=1), TypeError, ["mult_noise=1", "True or False"]),
+    "reversed steps, additive noise": (
+        lambda: jt.device.LinearStep(reverse_up=True, mult_noise=False),
+        ValueError,
+        ["LinearStep.mult_noise=False", "reverse_up=False"],
+    ),
+    "corrupt more than all": (
+        lambda: jt.device.ConstantStep(corrupt_devices_prob=1.1),
+        ValueError,
+        ["corrupt_devices_prob=1.1", "at most 1"],
+    ),
+    "exponent zero": (lambda: jt.device.PowStep(pow_gamma=0), ValueError, ["PowStep.pow_gamma=0", "above 0"]),
+    "estimation in no steps": (
+        lambda: jt.device.PowStepReference(n_estimation_steps=-2),
+        ValueError,
+        ["n_estimation_steps=-2", "at least -1"],
+    ),
+    "reference several": (lambda: jt.device.SoftBoundsReference(reference_mean=[0, 1]), ValueError, ["reference_mean", "(2,)"]),
+    "nodes, unequal": (
+        lambda: jt.device.PiecewiseStep(piecewise_up=[1, 2]),
+        ValueError,
+        ["piecewise_up has shape (2,)", "piecewise_down (1,)"],
+    ),
+    "nodes, none": (
+        lambda: jt.device.PiecewiseStep(piecewise_up=[], piecewise_down=[]),
+        TypeError,
+        ["piecewise_up", "[1.5, 1.0, 1.5]"],
+    ),
+    "nodes, one number": (lambda: jt.device.PiecewiseStep(piecewise_down=1.0), ValueError, ["piecewise_down ()", "nodes"]),
+    "nodes, nan": (lambda: jt.device.PiecewiseStep(piecewise_up=[np.nan]), ValueError, ["piecewise_up", "finite"]),
+    "pulses below one": (lambda: jt.device.SoftBoundsPmax(p_max=0), ValueError, ["SoftBoundsPmax.p_max=0", "above 0"]),
+    "a number that follows": (
+        lambda: jt.device.SoftBoundsPmax(dw_min=0.1),
+        ValueError,
+        ["SoftBoundsPmax.dw_min=0.1", "leave it out"],
+    ),
+    "preset out of range": (lambda: jt.presets.reram_sb(dw_min=-1), ValueError, ["SoftBoundsReference.dw_min=-1"]),
+    "table not increasing": (lambda: table(state=(-1.0, 1.0, 0.0)), ValueError, ["Table.state", "not increasing at entry 2"]),
+    "table without zero": (lambda: table(state=(1.0, 2.0, 3.0)), ValueError, ["Table.state", "1 to 3", "normalise"]),
+    "table nan": (lambda: table(up=(0.1, np.nan, 0.1)), ValueError, ["Table.up", "1 of 3", "finite"]),
+    "table too short": (lambda: table(down=(0.1, 0.1)), ValueError, ["Table.down has shape (2,)", "as many"]),
+    "table noise negative": (lambda: table(up_noise=(0.1, -0.1, 0.1)), ValueError, ["Table.up_noise", "-0.1", "at least 0"]),
+    "table of no steps": (lambda: table(up=(0.0,) * 3, down=(0.0,) * 3), ValueError, ["Table.dw_min=0", "above 0"]),
+    "table from few pulses": (
+        lambda: jt.device.Table.from_pulses(np.linspace(-0.5, 0.5, 31)[None], TRAIN, n_states=5),
+        ValueError,
+        ["no down step", "smaller n_states"],
+    ),
+    "fit of an ideal device": (lambda: fit(device=jt.device.Ideal()), TypeError, ["device=Ideal()", "SoftBounds()"]),
+    "fit of one curve": (lambda: fit(weights=CURVES[0]), ValueError, ["weights has shape (31,)", "[device, measurement]"]),
+    "fit without the first": (lambda: fit(pulses=np.ones(31)), ValueError, ["pulses has shape (31,)", "pass 30 pulses"]),
+    "fit of bursts": (lambda: fit(pulses=2 * TRAIN), ValueError, ["pulses", "1 (up), -1 (down)", "every single pulse"]),
+    "fit from nothing": (lambda: fit(weights=CURVES * np.nan), ValueError, ["weights[:, 0]", "measurement"]),
+    "fit unknown": (lambda: fit(parameters=("w_mid",)), ValueError, ["'w_mid'", "choose from dw_min"]),
+    "fit of a spread": (lambda: fit(parameters=("w_max_dtod",)), ValueError, ["'w_max_dtod'", "choose from dw_min"]),
+    "read_std negative": (lambda: fit(read_std=-1), ValueError, ["read_std=-1", "at least 0"]),
     "kappa below one": (lambda: ratio(kappa=0.5), ValueError, ["ConstantRatio.kappa=0.5", "at least 1"]),
     "scheme unknown": (lambda: ratio(scheme="V/4"), ValueError, ["scheme='V/4'", "'V/2'"]),
     "phases unknown": (lambda: ratio(phases="some"), ValueError, ["phases='some'", "'all', 'active'"]),
@@ -82,7 +153,11 @@ CASES = {
     "no tile": (lambda: jt.forward(jt.TileConfig(), jnp.ones(4), key=KEY), TypeError, ["tile=TileConfig", "init("]),
     "many tiles": (lambda: jt.forward(TILES, jnp.ones(4), key=KEY), ValueError, ["tile=Tile(2 x 3 x 4", "jax.vmap"]),
     "many tiles to program": (lambda: program(tile=TILES), ValueError, ["tile=Tile(2 x 3 x 4", "jax.vmap"]),
-    "x nan": (lambda: jt.forward(TILE, jnp.full(4, jnp.nan), key=KEY), ValueError, ["x holds 4 of 4", "finite"]),
+    "x nan": (
+        lambda: jt.update(TILE, jnp.full(4, jnp.nan), jnp.ones(3), learning_rate=1, key=KEY),
+        ValueError,
+        ["x holds 4 of 4", "finite"],
+    ),
     "x of three dimensions": (
         lambda: jt.update(TILE, jnp.ones((2, 2, 4)), jnp.ones((2, 3)), learning_rate=1, key=KEY),
         ValueError,
@@ -175,6 +250,20 @@ def test_bad_input_is_refused(name):
     message = str(caught.value)
     for word in words:
         assert word in message, message
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("", ["no column 'state'", "state, up, down"]),
+    ("state,up\n0,1", ["no column 'down'"]),
+    ("state,up,down,mean\n0,1,1,1", ["unknown column 'mean'", "up_noise"]),
+    ("state,up,down\n0,1,1\n1,2", ["line 3", "'1,2' is not 3 numbers"]),
+    ("state,up,down\n0,1,high", ["line 2", "high"]),
+])  # fmt: skip
+def test_tables_that_cannot_be_read(tmp_path, text, words):
+    with pytest.raises(ValueError, match=r"table .*steps.csv") as caught:
+        table_from(tmp_path, text)
+    for word in words:
+        assert word in str(caught.value)
 
 
 def test_targets_out_of_range_warn_and_are_counted():

@@ -86,6 +86,12 @@ def close_but_for_ties(got, expected, out_step):
 
 
 @pytest.mark.parametrize("name", IO)
+def test_a_read_of_nan_is_nan():
+    tile = jt.set_weights(jt.init(jt.TileConfig(), (3, 4), key=jr.key(0)), jnp.full((3, 4), 0.1))
+    assert jnp.isnan(jt.forward(tile, jnp.array([1.0, jnp.nan, 0.0, 0.0]), key=jr.key(1))).all()
+    assert jnp.isfinite(jt.forward(tile, jnp.ones(4), key=jr.key(1))).all()
+
+
 def test_forward(name):
     weight, x = data()
     expected, passes = (np.array(v) for v in zip(*(transcription(weight, v, **IO[name]) for v in x), strict=True))
@@ -173,7 +179,7 @@ def test_zeros_read_exactly_zero():
 
 
 def _sum_of_outputs(tile, weight, x):
-    return jnp.sum(jt.forward(eqx.tree_at(lambda t: t.weight, tile, weight), x, key=KEY))
+    return jnp.sum(jt.forward(eqx.tree_at(lambda t: t.state, tile, weight), x, key=KEY))
 
 
 def test_gradients_pass_straight_through():

@@ -25,7 +25,13 @@ DEVICES = {
     "constant step, near bounds": (jt.device.ConstantStep, True),
     "linear step": (partial(jt.device.LinearStep, gamma_up=0.5, gamma_down=0.5), False),
     "soft bounds": (jt.device.SoftBounds, False),
+    "soft bounds, reference": (partial(jt.device.SoftBoundsReference, reference_std=0.05, subtract_symmetry_point=True), False),
     "exponential step": (jt.device.ExpStep, False),
+    "power step": (partial(jt.device.PowStep, pow_gamma=1.5), False),
+    "piecewise step": (
+        partial(jt.device.PiecewiseStep, piecewise_up=(1.5, 1.0, 0.7, 0.2), piecewise_down=(0.3, 1.0, 0.8, 1.2)),
+        False,
+    ),
 }
 KAPPAS = (10, 100, 1000)
 BATCHES = ("dense", "one-hot")

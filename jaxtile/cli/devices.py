@@ -4,41 +4,55 @@ import dataclasses
 import functools
 import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from .. import device, plot
-from ..device import AbstractDevice, AbstractPulsedDevice
+from .. import device, plot, presets
+from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal, WriteNoise
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name
 
-__all__ = ["DEVICES", "Devices", "make_device"]
+__all__ = ["DEVICES", "PRESETS", "Devices", "make_device"]
+
+Maker = Callable[..., AbstractDevice]
 
 
 def _kebab(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower().replace("_", "-")
 
 
-DEVICES: dict[str, type[AbstractDevice]] = {
-    _kebab(name): kind
-    for name in device.__all__
-    if inspect.isclass(kind := getattr(device, name)) and issubclass(kind, AbstractDevice) and not inspect.isabstract(kind)
-}
+def _makers(module: ModuleType, kinds: Any) -> dict[str, Maker]:
+    """What makes a device of some kinds in a module, be it a class or a function, by name."""
+    makers = {}
+    for name in module.__all__:
+        make = getattr(module, name)
+        kind = inspect.get_annotations(make).get("return") if inspect.isfunction(make) else make
+        if inspect.isclass(kind) and issubclass(kind, kinds) and not inspect.isabstract(kind):
+            makers[_kebab(name)] = make
+    return makers
+
+
+DEVICES = _makers(device, AbstractPulsedDevice | Ideal)
+PRESETS = _makers(presets, AbstractDevice)
 
 
 def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
-    """A device by its name, in either spelling, with settings "name=value"; values are checked by the device itself.
+    """A device or preset by its name, in either spelling, with settings "name=value"; values are checked by the device itself.
 
     Raises:
         Refusal: a name is unknown, or a setting is not of that form.
     """
-    name = _kebab(name)
-    check_name("device", name, DEVICES)
-    known = [field.name for field in dataclasses.fields(DEVICES[name])]
+    name, makers = _kebab(name), DEVICES | PRESETS
+    check_name("device", name, makers)
+    made = makers[name]()
+    single = made.device if isinstance(made, WriteNoise) else made
+    known = _parameters(makers[name]) | dict.fromkeys(field.name for field in dataclasses.fields(single))
     values = {}
     for setting in settings:
         parameter, equals, value = setting.partition("=")
@@ -46,10 +60,18 @@ def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
             raise Refusal(f"--set {setting} is not of the form NAME=VALUE.")
         check_name(f"parameter of {name}", parameter, known or ["none: it has no parameters"])
         values[parameter] = _value(value)
-    return DEVICES[name](**values)
+    return makers[name](**values)
 
 
-def _value(text: str) -> bool | float | str:
+def _parameters(make: Maker) -> dict[str, Any]:
+    """What a device is made of, with defaults."""
+    named = inspect.signature(make).parameters.values()
+    return {parameter.name: parameter.default for parameter in named if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
+
+
+def _value(text: str) -> bool | float | str | list:
+    if "," in text:
+        return [_value(part) for part in text.split(",")]
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
@@ -60,32 +82,41 @@ def _value(text: str) -> bool | float | str:
 
 @dataclasses.dataclass
 class Devices:
-    """List the kinds of devices with their parameters, and plot their response to pulses."""
+    """List devices with their parameters, and presets, and plot how they respond to pulses."""
 
+    device: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
+    """Devices and presets to plot; none: all kinds of devices."""
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("pulse_response.png")
     """Where to save the plot (.png, .pdf or .svg)."""
 
     def run(self) -> int:
         """Run the command; the exit code."""
         check_file("plot", self.plot, ENDINGS)
-        shared = [field.name for field in dataclasses.fields(AbstractPulsedDevice)]
+        made = {_kebab(name): make_device(name, ()) for name in self.device or DEVICES}
+        pulsed = {name: device for name, device in made.items() if isinstance(device, AbstractCrosspoint)}
+        if not pulsed:
+            raise Refusal(f"--device {' '.join(self.device)} takes no pulses to plot; choose from {', '.join(DEVICES)}.")
+        shared = {field.name for field in dataclasses.fields(AbstractPulsedDevice)}
         table = Table("device", "parameters and their defaults", show_lines=True)
-        for name, kind in DEVICES.items():
-            own = [field.name for field in dataclasses.fields(kind) if field.name not in shared]
-            table.add_row(name, _defaults(kind, own) or "-")
-        table.add_row("all but ideal", _defaults(DEVICES["constant-step"], shared))
+        for name, make in DEVICES.items():
+            own = {parameter: value for parameter, value in _parameters(make).items() if parameter not in shared}
+            table.add_row(name, _listed(own) or "-")
+        everywhere = {name: value for name, value in _parameters(DEVICES["constant-step"]).items() if name in shared}
+        table.add_row("all but ideal", _listed(everywhere))
+        recipes = Table("preset", "what it is", show_lines=True)
+        for name, make in PRESETS.items():
+            recipes.add_row(name, f"{inspect.getdoc(make)}\n{make()!r}")
         console = Console(highlight=False)
         console.print(table)
-        pulsed = {name: kind for name, kind in DEVICES.items() if issubclass(kind, AbstractPulsedDevice)}
-        save_figure(self.plot, {name: functools.partial(_draw, kind) for name, kind in pulsed.items()})
+        console.print(recipes)
+        save_figure(self.plot, {name: functools.partial(_draw, device) for name, device in pulsed.items()})
         console.print(f"Pulse response: {self.plot}")
         return 0
 
 
-def _draw(kind: type[AbstractPulsedDevice], ax) -> None:
-    plot.pulse_response(kind(), ax=ax)
+def _draw(device: AbstractCrosspoint, ax) -> None:
+    plot.pulse_response(device, ax=ax)
 
 
-def _defaults(kind: type[AbstractDevice], names: list[str]) -> str:
-    defaults = {field.name: field.default for field in dataclasses.fields(kind)}
-    return "  ".join(f"{name}={defaults[name]}" for name in names)
+def _listed(values: dict[str, Any]) -> str:
+    return "  ".join(f"{name}={value}" for name, value in values.items())

@@ -1,7 +1,11 @@
-"""How a pulse moves a conductance. Knows no tile.
+"""What sits where two lines cross, and how a pulse moves it. Knows no tile.
 
-To add a device: subclass `AbstractPulsedDevice`, write `step` (and `init`, if a device has parameters of its own), and name the
-`burst` law that sums many pulses. Everything else (pulses, half-selection, programming) follows.
+What pulses act on is the *state* of the devices, a pytree that each kind of device defines. For a single device it is its weight;
+others hold more than the weight that is read, and only they know what.
+
+To add a device: subclass `AbstractPulsedDevice` and write `step`. If its cells have parameters of their own, extend `init`; if its
+steps are constant or affine in the weight, name the `burst` law that sums many of them in closed form. Everything else (pulses,
+half-selection, programming) follows.
 """
 
 import abc
@@ -9,19 +13,19 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Bool, Float, Num, PyTree
 
-from .._random import Draws, Source, cell_index, normal, numbers, stream
-from .._types import Checked, Key, Scalar, Weight, choice, number
+from .._random import Draws, Source
+from .._types import Checked, Key, Scalar, Weight, choice, flag, number
+from ..pulse import AbstractTrainPulse
 from .burst import one_by_one
+from .cells import AbstractCells, Cells
+from .fabrication import fabricate
 
-__all__ = ["AbstractCells", "AbstractDevice", "AbstractPulsedDevice", "Cells"]
+__all__ = ["AbstractCrosspoint", "AbstractDevice", "AbstractPulsedDevice", "Rewrite", "State"]
 
-
-class AbstractCells(eqx.Module):
-    """The realised parameters of every device of a tile, drawn once at fabrication. All arrays are [out, in]."""
+State = PyTree[Float[Array, "..."], "S"]
 
 
 class AbstractDevice(Checked):
@@ -37,6 +41,26 @@ class AbstractDevice(Checked):
     def init(self, shape: tuple[int, int], *, key: Key) -> AbstractCells:
         """Fabricate `shape` devices: draw the device-to-device spread."""
 
+    def start(self, shape: tuple[int, int]) -> State:
+        """The state of `shape` devices at weight zero."""
+        return jnp.zeros(shape, float)
+
+    def weight(self, state: State) -> Weight:
+        """The weight that is read."""
+        return state
+
+    def write(self, cells: AbstractCells, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
+        """Put a weight in, clipped to what each device can hold; `noise` is that of the write, for devices that have it."""
+        return self.clip(cells, weight)
+
+    def add(self, cells: AbstractCells, state: State, change: Weight, *, noise: Draws | None = None) -> State:
+        """Change the weight by so much, without pulses, clipped to what each device can hold."""
+        return self.clip(cells, state + change)
+
+    def rewrite(self, cells: AbstractCells, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
+        """Let a law that is no pulse, such as decay, change every device, with the clip to the bounds; ideal ones stay."""
+        return state
+
     @abc.abstractmethod
     def clip(self, cells: AbstractCells, weight: Weight) -> Weight:
         """The nearest weight that each device can hold."""
@@ -46,32 +70,69 @@ class AbstractDevice(Checked):
         """The nominal range of the weights, or None if there is none."""
 
 
-class Cells(AbstractCells):
-    """What distinguishes one device from the next.
+class AbstractCrosspoint(AbstractDevice):
+    """What is moved by pulses: one device, or several that share the crossing of two lines.
 
     Attributes:
-        step_up, step_down: sizes of the steps at weight zero.
-        w_min, w_max: bounds.
-        decay_scale: what one decay leaves of the distance to `reset_bias`.
-        diffusion_rate: spread of one diffusion.
-        reset_bias: where decay and reset lead.
+        order: "aggregate" or "slot", see `AbstractPulsedDevice`.
     """
 
-    step_up: Weight
-    step_down: Weight
-    w_min: Weight
-    w_max: Weight
-    decay_scale: Weight
-    diffusion_rate: Weight
-    reset_bias: Weight
+    order: eqx.AbstractVar[Literal["aggregate", "slot"]]
+
+    @abc.abstractmethod
+    def bounds(self) -> tuple[Scalar, Scalar]:
+        """The nominal range of the weights."""
+
+    @property
+    def changes(self) -> bool:
+        """Whether something changes between the vectors of a batch, so that they must be sent one after another."""
+        return False
+
+    def begin(self, state: State, *, key: Key) -> State:
+        """What happens before a vector is sent."""
+        return state
+
+    def must_restore(self, state: State, batch: int) -> Bool[Array, ""] | None:
+        """Whether, after the last vector, something must be written again (None: never); `batch` vectors make up the update."""
+        return None
+
+    def restore(self, cells: AbstractCells, state: State, draws: Draws) -> tuple[State, AbstractTrainPulse, Weight]:
+        """Prepare what must be written again, and say with which pulses and by how much."""
+        raise NotImplementedError
+
+    @abc.abstractmethod
+    def granularity(self) -> Scalar:
+        """The size of step that pulse types plan with."""
+
+    @abc.abstractmethod
+    def pulses(
+        self,
+        cells: AbstractCells,
+        state: State,
+        up: Num[Array, "out in"],
+        down: Num[Array, "out in"],
+        *,
+        size: Scalar | float = 1.0,
+        noise: Draws | None = None,
+    ) -> State:
+        """Send each cell `up` pulses up and `down` pulses down, each `size` of a full one, with the clip to the bounds.
+
+        Args:
+            cells: the devices.
+            state: where they stand.
+            up: pulses of each cell: whole, or fractional for expected ones. If a cell gets both kinds, they are mixed evenly.
+            down: likewise.
+            size: step of one pulse relative to a full one.
+            noise: the cycle noise; None leaves it out.
+        """
 
 
-class AbstractPulsedDevice(AbstractDevice):
+class AbstractPulsedDevice(AbstractCrosspoint):
     """A device that is moved by pulses, with the parameters that all of them share (names and defaults are aihwkit's).
 
     Fabrication, with a fresh standard normal xi for each parameter of each device:
 
-        gain      = 1 + dw_min_dtod xi                    one for both directions
+        gain      = 1 + dw_min_dtod xi                    one for both directions; exp(dw_min_dtod xi) if log-normal
         imbalance = up_down_dtod xi
         step_up   = |gain + imbalance + min(up_down, 0)| dw_min
         step_down = |gain - imbalance - max(up_down, 0)| dw_min
@@ -80,15 +141,22 @@ class AbstractPulsedDevice(AbstractDevice):
         lifetime  = lifetime (1 + lifetime_dtod xi),   decay_scale = 1 - 1 / lifetime (0 if below 1; 1 if `lifetime` is 0)
         diffusion_rate = |diffusion (1 + diffusion_dtod xi)|,   reset_bias = reset + reset_dtod xi
 
-    `up_down` only ever shrinks one side: the down step if positive, the up step if negative.
+    `up_down` only ever shrinks one side: the down step if positive, the up step if negative. Without `enforce_consistency` steps
+    keep their signs, and bounds in the wrong order fix a device at the middle between them.
 
     Attributes:
         dw_min: mean size of one step at weight zero, in normalised conductance.
         dw_min_dtod: its device-to-device spread, relative.
+        dw_min_dtod_log_normal: spread the logarithm of the step by `dw_min_dtod` (`dw_min` is then the median).
         dw_min_std: cycle noise: spread of one step, relative to its size.
         up_down, up_down_dtod: mean and device-to-device spread of the imbalance of up and down steps, relative to `dw_min`.
         w_max, w_min: mean bounds of the weight (w_min <= 0 <= w_max).
         w_max_dtod, w_min_dtod: their device-to-device spread, relative.
+        enforce_consistency: fold steps to positive sizes, and bounds to either side of zero, as above.
+        perfect_bias: the devices of the last column are nominal, with bounds a hundred times as wide.
+        corrupt_devices_prob: chance of a device to be stuck, at a value drawn evenly from its range and within
+            `corrupt_devices_range` of zero.
+        corrupt_devices_range: see there.
         lifetime, lifetime_dtod: mean number of decays (`jt.decay`) to lose the weight, and its relative spread; 0: no decay.
         diffusion, diffusion_dtod: spread of one diffusion (`jt.diffuse`) in weight units, and its relative spread.
         reset, reset_dtod, reset_std: mean, device-to-device and cycle-to-cycle spread of the weight after a reset (`jt.reset`), in
@@ -98,12 +166,15 @@ class AbstractPulsedDevice(AbstractDevice):
 
     Class attributes:
         burst: how "aggregate" sums many pulses; exact unless the docstring of the law says otherwise.
+        response: the parameters that the response to single pulses determines; what `jt.device.fit` estimates.
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down")
 
     dw_min: Scalar = number(0.001, low=0.0, open=True)
     dw_min_dtod: Scalar = number(0.3, low=0.0)
+    dw_min_dtod_log_normal: bool = flag(False)
     dw_min_std: Scalar = number(0.3, low=0.0)
     up_down: Scalar = number(0.0, low=-1.0, high=1.0)
     up_down_dtod: Scalar = number(0.01, low=0.0)
@@ -111,6 +182,10 @@ class AbstractPulsedDevice(AbstractDevice):
     w_max_dtod: Scalar = number(0.3, low=0.0)
     w_min: Scalar = number(-0.6, high=0.0)
     w_min_dtod: Scalar = number(0.3, low=0.0)
+    enforce_consistency: bool = flag(True)
+    perfect_bias: bool = flag(False)
+    corrupt_devices_prob: Scalar = number(0.0, low=0.0, high=1.0)
+    corrupt_devices_range: Scalar = number(0.1, low=0.0)
     lifetime: Scalar = number(0.0, low=0.0)
     lifetime_dtod: Scalar = number(0.0, low=0.0)
     diffusion: Scalar = number(0.0, low=0.0)
@@ -124,8 +199,11 @@ class AbstractPulsedDevice(AbstractDevice):
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
 
+    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
+        """Fabricate `shape` devices: draw the parameters that all pulsed devices share."""
+        return fabricate(self, shape, key)
+
     def granularity(self) -> Scalar:
-        """The size of step that pulse types plan with."""
         return self.dw_min
 
     def bounds(self) -> tuple[Scalar, Scalar]:
@@ -137,52 +215,22 @@ class AbstractPulsedDevice(AbstractDevice):
     def pulses(
         self,
         cells: Cells,
-        weight: Weight,
+        state: Weight,
         up: Num[Array, "out in"],
         down: Num[Array, "out in"],
         *,
         size: Scalar | float = 1.0,
         noise: Draws | None = None,
     ) -> Weight:
-        """Send each cell `up` pulses up and `down` pulses down, each `size` of a full one, with the clip to the bounds.
-
-        Args:
-            cells: the devices.
-            weight: where they stand.
-            up: pulses of each cell: whole, or fractional for expected ones. If a cell gets both kinds, they are mixed evenly.
-            down: likewise.
-            size: step of one pulse relative to a full one.
-            noise: the cycle noise; None leaves it out.
-        """
         law = one_by_one if self.order == "slot" else type(self).burst
-        return law(self, cells, weight, up, down, size, noise)
+        return law(self, cells, state, up, down, size, noise)
+
+    def after_reset(self, cells: Cells, noise: Draws) -> Weight:
+        """Where a reset leads: `reset_bias + reset_std xi`."""
+        return cells.reset_bias + self.reset_std * noise.fold(Source.RESET).normal(cells.reset_bias.dtype)
+
+    def rewrite(self, cells: Cells, state: Weight, law: "Rewrite", *, noise: Draws | None = None) -> Weight:
+        return self.clip(cells, law(self, cells, state, noise))
 
 
-def fabricate(device: AbstractPulsedDevice, shape: tuple[int, int], key: Key) -> Cells:
-    """Draw the parameters that all pulsed devices share."""
-    gain = 1 + device.dw_min_dtod * spread(shape, key, Source.GAIN)
-    imbalance = device.up_down_dtod * spread(shape, key, Source.IMBALANCE)
-    step_up = jnp.abs(jnp.minimum(device.up_down, 0) + gain + imbalance) * device.dw_min
-    step_down = jnp.abs(-jnp.maximum(device.up_down, 0) + gain - imbalance) * device.dw_min
-    upper = device.w_max * (1 + device.w_max_dtod * spread(shape, key, Source.UPPER_BOUND))
-    lower = device.w_min * (1 + device.w_min_dtod * spread(shape, key, Source.LOWER_BOUND))
-    lifetime = device.lifetime * (1 + device.lifetime_dtod * spread(shape, key, Source.LIFETIME))
-    decays = jnp.where(lifetime > 1, 1 - 1 / jnp.where(lifetime > 1, lifetime, 1), 0)
-    diffusion = device.diffusion * (1 + device.diffusion_dtod * spread(shape, key, Source.DIFFUSION))
-    return Cells(
-        step_up,
-        step_down,
-        # A wide spread can draw the bounds in the wrong order: swap them, then fold each onto its side of zero, as aihwkit does.
-        w_min=-jnp.abs(jnp.minimum(lower, upper)),
-        w_max=jnp.abs(jnp.maximum(lower, upper)),
-        decay_scale=jnp.where(device.lifetime > 0, decays, 1),
-        diffusion_rate=jnp.abs(diffusion),
-        reset_bias=device.reset + device.reset_dtod * spread(shape, key, Source.RESET_BIAS),
-    )
-
-
-def spread(shape: tuple[int, int], key: Key, source: Source) -> Float[Array, "out in"]:
-    """A standard normal for every device, from the stream of `source`."""
-    rows, width = shape
-    drawn = normal(stream(key, source), cell_index(rows, numbers(width), width)).astype(jnp.asarray(0.0, float).dtype)
-    return jax.lax.optimization_barrier(drawn)  # otherwise XLA draws anew for each use, and compiles each
+Rewrite = Callable[[AbstractPulsedDevice, Cells, Weight, Draws | None], Weight]

@@ -45,16 +45,17 @@ def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar
         w' = w + V (e^Lambda - 1) / Lambda
 
     which for pulses of one direction is exactly their geometric sum, for any real number of them. If both directions occur they
-    are mixed evenly; the order of single pulses is lost. The noise of a step decays with the pulses that follow it: its variance is
-    summed along the burst by Simpson's rule, which is exact for one direction with noise in proportion to the step. Bounds are
-    clipped once, at the end, as in `constant`.
+    are mixed evenly; the order of single pulses is lost. The noise of a step decays with the pulses that follow it. Its variance is
+    a geometric sum, too, for one direction; for both, or for steps that hardly change, it is summed along the flow by Simpson's
+    rule. Bounds are clipped once, at the end, as in `constant`, and a step that is longer than the distance to its fixed point
+    ends there: of devices that a few steps take across their range the law is a rough one.
     """
     up, down = up.astype(weight.dtype), down.astype(weight.dtype)
 
     def both(at: Weight) -> tuple[tuple[Weight, Weight], tuple[Weight, Weight]]:
         return device.step(cells, at, up=True), device.step(cells, at, up=False)
 
-    ((s_up, v_up), (s_down, v_down)), ((ds_up, _), (ds_down, _)) = jax.jvp(both, (weight,), (jnp.ones_like(weight),))
+    ((s_up, v_up), (s_down, v_down)), ((ds_up, dv_up), (ds_down, dv_down)) = jax.jvp(both, (weight,), (jnp.ones_like(weight),))
     # A step longer than the distance to its fixed point would overshoot; bounds then hold it, so the factor ends at (almost) zero.
     to_up, to_down = (jnp.maximum(change, -1 + 1e-6) for change in (size * ds_up, -size * ds_down))
     total = up * jnp.log1p(to_up) + down * jnp.log1p(to_down)
@@ -68,8 +69,24 @@ def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar
         half_left, left = jnp.exp(total / 2), jnp.exp(total)
         var_up = up * ((v_up * left) ** 2 + 4 * (m_up * half_left) ** 2 + e_up**2) / (6 * (1 + to_up) ** 2)
         var_down = down * ((v_down * left) ** 2 + 4 * (m_down * half_left) ** 2 + e_down**2) / (6 * (1 + to_down) ** 2)
+        var_up = jnp.where(down == 0, _geometric_variance(up, to_up, v_up, dv_up, s_up, ds_up, var_up), var_up)
+        var_down = jnp.where(up == 0, _geometric_variance(down, to_down, v_down, dv_down, s_down, ds_down, var_down), var_down)
         moved = moved + size * jnp.sqrt(var_up + var_down) * noise.normal(weight.dtype)
     return device.clip(cells, moved)
+
+
+def _geometric_variance(n: Weight, to: Weight, v: Weight, dv: Weight, s: Weight, ds: Weight, otherwise: Weight) -> Weight:
+    """Variance of n pulses of one direction, of which each leaves q = 1 + to of what was before; `otherwise` if q is nearly 1.
+
+    The spread before pulse k is a + b q^k, a being that at the fixed point, and n - 1 - k pulses follow it.
+    """
+    changes = jnp.abs(to) > 1e-3
+    to, slope = jnp.where(changes, to, -0.5), jnp.where(changes, ds, 1)
+    log_q = jnp.log1p(to)
+    b = dv * s / slope
+    a, left = v - b, jnp.exp(jnp.maximum(n - 1, 0) * log_q)
+    ones, squares = jnp.expm1(n * log_q) / to, jnp.expm1(2 * n * log_q) / (to * (2 + to))
+    return jnp.where(changes, a**2 * squares + 2 * a * b * left * ones + n * (b * left) ** 2, otherwise)
 
 
 def one_by_one(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar | float, noise: Draws | None) -> Weight:

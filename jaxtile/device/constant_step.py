@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from .._types import Key, Weight
-from .base import AbstractPulsedDevice, Cells, fabricate
+from .._types import Weight
+from .base import AbstractPulsedDevice
 from .burst import constant
+from .cells import Cells
 
 __all__ = ["ConstantStep"]
 
@@ -22,9 +23,6 @@ class ConstantStep(AbstractPulsedDevice):
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(constant)
-
-    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
-        return fabricate(self, shape, key)
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         size = jnp.broadcast_to(cells.step_up if up else cells.step_down, weight.shape)

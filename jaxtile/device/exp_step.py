@@ -1,9 +1,12 @@
 """Exponential step."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 
-from .._types import Key, Scalar, Weight, number
-from .base import AbstractPulsedDevice, Cells, fabricate
+from .._types import Scalar, Weight, number
+from .base import AbstractPulsedDevice
+from .cells import Cells
 
 __all__ = ["ExpStep"]
 
@@ -27,6 +30,8 @@ class ExpStep(AbstractPulsedDevice):
     The other parameters: see `AbstractPulsedDevice`.
     """
 
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "A_up", "A_down", "gamma_up", "gamma_down")
+
     A_up: Scalar = number(0.00081)
     A_down: Scalar = number(0.36833)
     gamma_up: Scalar = number(12.44625)
@@ -35,9 +40,6 @@ class ExpStep(AbstractPulsedDevice):
     b: Scalar = number(0.2425)
     dw_min_std_add: Scalar = number(0.0, low=0.0)
     dw_min_std_slope: Scalar = number(0.0, low=0.0)
-
-    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
-        return fabricate(self, shape, key)
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         span = cells.w_max - cells.w_min

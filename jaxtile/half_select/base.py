@@ -11,8 +11,8 @@ import equinox as eqx
 from jaxtyping import Array, Num
 
 from .._random import Draws
-from .._types import Checked, Scalar, Weight
-from ..device import AbstractPulsedDevice, Cells
+from .._types import Checked, Scalar
+from ..device import AbstractCells, AbstractCrosspoint, State
 
 __all__ = ["AbstractHalfSelect"]
 
@@ -29,13 +29,13 @@ class AbstractHalfSelect(Checked):
     @abc.abstractmethod
     def disturb(
         self,
-        device: AbstractPulsedDevice,
-        cells: Cells,
-        weight: Weight,
+        device: AbstractCrosspoint,
+        cells: AbstractCells,
+        state: State,
         up: Num[Array, "out in"],
         down: Num[Array, "out in"],
         noise: Draws | None,
-    ) -> Weight:
+    ) -> State:
         """Send each cell `up` half pulses up and `down` half pulses down."""
 
     @abc.abstractmethod

@@ -5,8 +5,8 @@ from typing import Literal
 from jaxtyping import Array, Num
 
 from .._random import Draws
-from .._types import Scalar, Weight, choice, number
-from ..device import AbstractPulsedDevice, Cells
+from .._types import Scalar, choice, number
+from ..device import AbstractCells, AbstractCrosspoint, State
 from .base import AbstractHalfSelect
 
 __all__ = ["ConstantRatio"]
@@ -33,14 +33,14 @@ class ConstantRatio(AbstractHalfSelect):
 
     def disturb(
         self,
-        device: AbstractPulsedDevice,
-        cells: Cells,
-        weight: Weight,
+        device: AbstractCrosspoint,
+        cells: AbstractCells,
+        state: State,
         up: Num[Array, "out in"],
         down: Num[Array, "out in"],
         noise: Draws | None,
-    ) -> Weight:
-        return device.pulses(cells, weight, up, down, size=1 / self.kappa, noise=noise)
+    ) -> State:
+        return device.pulses(cells, state, up, down, size=1 / self.kappa, noise=noise)
 
     def gain(self) -> Scalar:
         return 1 - 2 / self.kappa

@@ -9,13 +9,12 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from .._linalg import safe_norm, spectral_norm
 from .._loop import iterate, progress_meter
 from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
-from .._vectors import UnitVectors
 from ..compensation import AbstractCompensation
 from ..tile import Tile, as_matrix, check_tile, forward, get_weights
 from ..update import update
@@ -23,6 +22,7 @@ from .base import AbstractMethod
 from .inputs import outputs
 from .result import RESULTS
 from .solution import Solution
+from .stopping import Streaks, judge, relative_error
 
 __all__ = ["QUANTITIES", "program"]
 
@@ -44,8 +44,7 @@ class _State(eqx.Module):
     meter: Any
     # stopping
     result: RESULTS
-    good_steps: Int[Array, ""]  # steps in a row with a small enough read error
-    idle_steps: Int[Array, ""]  # steps in a row without a proposal
+    streaks: Streaks
     # recorded
     read_error: Scalar
     history: dict[str, Float[Array, " step"]]
@@ -126,8 +125,7 @@ def _run(
         method=method.init(tile.shape, target),
         meter=meter.init(),
         result=RESULTS.running,
-        good_steps=zero,
-        idle_steps=zero,
+        streaks=Streaks(zero, zero),
         read_error=jnp.asarray(jnp.nan, target.dtype),
         history={name: nothing for name in record},
     )
@@ -138,17 +136,9 @@ def _run(
         history = {
             name: kept.at[state.step].set(QUANTITIES[name](state.tile, target, read_error)) for name, kept in state.history.items()
         }
-        good_steps = jnp.where(read_error < tolerance, state.good_steps + 1, 0)
-
         (x, d), method_state = method.propose(reading, target, state.method, propose_key)
-        idle_steps = jnp.where(_is_zero(x) | _is_zero(d), state.idle_steps + 1, 0)
-
-        result = _first_that_holds(
-            (~jnp.isfinite(read_error), RESULTS.nonfinite),
-            (good_steps >= steps_in_pass, RESULTS.converged),
-            (idle_steps >= steps_in_pass, RESULTS.stalled),
-            (state.step >= max_steps, RESULTS.max_steps_reached),
-        )
+        rules = {"tolerance": tolerance, "step": state.step, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
+        result, streaks = judge(read_error, (x, d), state.streaks, **rules)
         done = result != RESULTS.running
 
         def pulse(tile: Tile) -> Tile:
@@ -162,8 +152,7 @@ def _run(
             method=method_state,
             meter=meter.step(state.meter, jnp.where(done, 1.0, state.step.astype(float) / max_steps)),
             result=result,
-            good_steps=good_steps,
-            idle_steps=idle_steps,
+            streaks=streaks,
             read_error=read_error,
             history=history,
         )
@@ -185,19 +174,7 @@ def _read(tile: Tile, target: Weight, x: Any, key: Key) -> tuple[Float[Array, ".
     """What a method is given, and its error relative to the largest number wanted."""
     reading = get_weights(tile) if x is None else forward(tile, x, key=key)
     wanted = target if x is None else outputs(target, x)
-    largest = jnp.max(jnp.abs(wanted))
-    return reading, jnp.mean(jnp.abs(reading - wanted)) / jnp.where(largest > 0, largest, 1)
-
-
-def _is_zero(vectors: Any) -> Bool[Array, ""]:
-    return jnp.asarray(False) if isinstance(vectors, UnitVectors) else ~jnp.any(vectors)
-
-
-def _first_that_holds(*rules: tuple[Bool[Array, ""], RESULTS]) -> RESULTS:
-    result = RESULTS.running
-    for holds, code in reversed(rules):
-        result = RESULTS.where(holds, code, result)
-    return result
+    return reading, relative_error(reading, wanted)
 
 
 def _check(tile: Any, method: Any, compensation: Any, max_steps: Any, record: Any) -> None:

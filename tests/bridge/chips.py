@@ -6,7 +6,17 @@ from functools import partial
 import equinox as eqx
 import jax
 from aihwkit.simulator.configs import SingleRPUConfig
-from aihwkit.simulator.configs.devices import ConstantStepDevice, ExpStepDevice, IdealDevice, LinearStepDevice, SoftBoundsDevice
+from aihwkit.simulator.configs.devices import (
+    ConstantStepDevice,
+    ExpStepDevice,
+    IdealDevice,
+    LinearStepDevice,
+    PiecewiseStepDevice,
+    PowStepDevice,
+    PowStepReferenceDevice,
+    SoftBoundsDevice,
+    SoftBoundsReferenceDevice,
+)
 from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.training import UpdateParameters
 from aihwkit.simulator.tiles.analog import AnalogTile
@@ -20,8 +30,13 @@ PULSED = {
     "linear, additive noise": partial(LinearStepDevice, gamma_up=0.5, gamma_down=0.6, mult_noise=False),
     "soft bounds": SoftBoundsDevice,
     "soft bounds, additive noise": partial(SoftBoundsDevice, mult_noise=False),
+    "soft bounds, reversed": partial(SoftBoundsDevice, reverse_up=True, reverse_down=True),
+    "soft bounds, reference": partial(SoftBoundsReferenceDevice, reference_mean=0.05, reference_std=0.02, slope_up_dtod=0.1),
     "exp": ExpStepDevice,
     "exp, noise of three parts": partial(ExpStepDevice, dw_min_std_add=0.002, dw_min_std_slope=0.01),
+    "pow": partial(PowStepDevice, pow_gamma=1.4, pow_up_down=0.1),
+    "pow, reference": partial(PowStepReferenceDevice, pow_gamma=0.8, reference_mean=0.05, reference_std=0.02),
+    "piecewise": partial(PiecewiseStepDevice, piecewise_up=[1.5, 1.0, 0.7, 0.2], piecewise_down=[0.3, 1.0, 0.8, 1.2]),
 }
 DEVICES = {"ideal": lambda **kwargs: IdealDevice(), **PULSED}
 

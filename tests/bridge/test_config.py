@@ -2,32 +2,45 @@
 
 import dataclasses
 import math
-import operator
 
 import jax
+import numpy as np
 import pytest
 from aihwkit.exceptions import ConfigError
+from aihwkit.inference import PCMLikeNoiseModel
 from aihwkit.simulator.configs import InferenceRPUConfig, SingleRPUConfig, UnitCellRPUConfig
 from aihwkit.simulator.configs.configs import FloatingPointRPUConfig
-from aihwkit.simulator.configs.devices import SoftBoundsPmaxDevice, SoftBoundsReferenceDevice
+from aihwkit.simulator.configs.devices import ConstantStepDevice, PowStepReferenceDevice, SoftBoundsPmaxDevice
 from aihwkit.simulator.parameters.enums import (
     AnalogMVType,
     BoundManagementType,
     NoiseManagementType,
     PulseType,
     RPUDataType,
+    WeightClipType,
     WeightNoiseType,
+    WeightRemapType,
 )
-from aihwkit.simulator.parameters.inference import DriftParameter
+from aihwkit.simulator.parameters.inference import (
+    DriftParameter,
+    WeightClipParameter,
+    WeightModifierParameter,
+    WeightRemapParameter,
+)
 from aihwkit.simulator.parameters.io import IOParameters
+from aihwkit.simulator.parameters.mapping import MappingParameter
+from aihwkit.simulator.parameters.pre_post import InputRangeParameter, PrePostProcessingParameter
 from aihwkit.simulator.parameters.runtime import RuntimeParameter
 from aihwkit.simulator.parameters.training import UpdateParameters
-from aihwkit.simulator.presets.devices import EcRamPresetDevice, GokmenVlasovPresetDevice, ReRamESPresetDevice
+from aihwkit.simulator.presets import configs as preset_configs
+from aihwkit.simulator.presets import devices as preset_devices
+from aihwkit.simulator.presets.utils import StandardIOParameters
 from chips import DEVICES
 
 import jaxtile as jt
 from bridge import RPUConfigWithProgram, tile_config
 
+NONE = UpdateParameters(pulse_type=PulseType.NONE)
 PULSES = {
     PulseType.NONE: jt.pulse.NoPulse,
     PulseType.NONE_WITH_DEVICE: jt.pulse.NoneWithDevice,
@@ -52,17 +65,19 @@ def changed(field, value):
         return others[type(value)]
     if isinstance(value, bool):
         return not value
+    if isinstance(value, list):
+        return [2 * v for v in value]
     if isinstance(value, int):
         return value + 3
     return value * 0.75 if value else 0.25
 
 
 def same(a, b):
-    return jax.tree.structure(a) == jax.tree.structure(b) and all(map(operator.eq, jax.tree.leaves(a), jax.tree.leaves(b)))
+    return jax.tree.structure(a) == jax.tree.structure(b) and all(map(np.array_equal, jax.tree.leaves(a), jax.tree.leaves(b)))
 
 
 # Fields without a meaning for this pulse type, here and in aihwkit, or that are no property of the hardware.
-INERT = {"construction_seed", "fixed_bl", "x_res_implicit", "d_res_implicit"}
+INERT = {"construction_seed", "apply_write_noise_on_set", "fixed_bl", "x_res_implicit", "d_res_implicit"}
 
 
 @pytest.mark.parametrize("name", [*DEVICES, "update", "forward", "backward"])
@@ -135,20 +150,59 @@ def test_jaxtiles_own_fields():
     assert config.device.order == "slot"
 
 
-def test_presets():
-    assert float(tile_config(SingleRPUConfig(device=GokmenVlasovPresetDevice())).device.up_down_dtod) == pytest.approx(0.01)
-    assert isinstance(tile_config(SingleRPUConfig(device=EcRamPresetDevice())).device, jt.device.LinearStep)
-    with pytest.raises(ConfigError, match=r"device\.write_noise_std=75"):  # its default, but not that of the device it presets
-        tile_config(SingleRPUConfig(device=ReRamESPresetDevice()))
+PRESETS = {
+    **{"Idealized": jt.presets.idealized, "GokmenVlasov": jt.presets.gokmen_vlasov, "Capacitor": jt.presets.capacitor},
+    **{"EcRam": jt.presets.ecram, "EcRamMO": jt.presets.ecram_mo, "PCM": jt.presets.pcm},
+    **{"ReRamES": jt.presets.reram_es, "ReRamSB": jt.presets.reram_sb},
+    **{"ReRamArrayOM": jt.presets.reram_array_om, "ReRamArrayHfO2": jt.presets.reram_array_hfo2},
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_preset_devices_are_aihwkits(name):
+    theirs = getattr(preset_devices, f"{name}PresetDevice")()
+    ours = tile_config(SingleRPUConfig(device=theirs)).device
+    assert type(ours) is type(PRESETS[name]())
+    assert same(ours, PRESETS[name]())
+
+
+def test_every_preset_device_of_aihwkit_is_there():
+    assert {f"{name}PresetDevice" for name in PRESETS} == {name for name in dir(preset_devices) if name.endswith("PresetDevice")}
+
+
+@pytest.mark.parametrize("name", ["Idealized", "GokmenVlasov", "Capacitor", "EcRam", "EcRamMO", "ReRamES", "ReRamSB"])
+def test_preset_configurations_are_aihwkits(name):
+    theirs = getattr(preset_configs, f"{name}Preset")()
+    assert same(tile_config(theirs), jt.presets.config(PRESETS[name]()))
+
+
+def test_standard_periphery_is_aihwkits():
+    assert same(tile_config(SingleRPUConfig(forward=StandardIOParameters())).forward, jt.presets.standard_io())
+
+
+def test_soft_bounds_by_pulses():
+    device = SoftBoundsPmaxDevice(p_max=300, alpha=0.01, range_min=-0.5, dw_min_dtod=0.1)
+    expected = jt.device.SoftBoundsPmax(p_max=300, alpha=0.01, range_min=-0.5, dw_min_dtod=0.1)
+    assert same(tile_config(SingleRPUConfig(device=device)).device, expected)
 
 
 @pytest.mark.parametrize(
     ("config", "named"),
     [
         (FloatingPointRPUConfig(), "update"),
+        (SingleRPUConfig(device=ConstantStepDevice(lifetime=5.0), update=NONE), r"device\.lifetime=5"),
+        (SingleRPUConfig(device=ConstantStepDevice(diffusion=0.1), update=NONE), r"device\.diffusion=0\.1"),
+        (RPUConfigWithProgram(clip=WeightClipParameter(type=WeightClipType.FIXED_VALUE)), r"RPUConfigWithProgram\.clip="),
+        (RPUConfigWithProgram(modifier=WeightModifierParameter(pdrop=0.1)), r"modifier="),
+        (InferenceRPUConfig(remap=WeightRemapParameter(type=WeightRemapType.CHANNELWISE_SYMMETRIC)), r"remap="),
+        (InferenceRPUConfig(noise_model=PCMLikeNoiseModel(g_max=10.0)), r"noise_model="),
+        (InferenceRPUConfig(drift_compensation=None), r"drift_compensation=None"),
+        (SingleRPUConfig(mapping=MappingParameter(weight_scaling_omega=0.6)), r"mapping="),
+        (SingleRPUConfig(pre_post=PrePostProcessingParameter(InputRangeParameter(enable=True))), r"pre_post="),
         (UnitCellRPUConfig(), "device='UnitCell'"),
-        (SingleRPUConfig(device=SoftBoundsReferenceDevice()), "SoftBoundsReferenceDevice"),
-        (SingleRPUConfig(device=SoftBoundsPmaxDevice()), r"device\.p_max"),
+        (SingleRPUConfig(device=ConstantStepDevice(count_pulses=True)), r"device\.count_pulses"),
+        (SingleRPUConfig(device=SoftBoundsPmaxDevice(dw_min=0.1)), r"SoftBoundsPmax\.dw_min"),
+        (SingleRPUConfig(device=PowStepReferenceDevice(n_estimation_steps=-5)), "n_estimation_steps=-5"),
         (SingleRPUConfig(update=UpdateParameters(update_bl_management=False, fixed_bl=False)), r"update\.fixed_bl"),
         (SingleRPUConfig(update=UpdateParameters(res=4)), "res=4"),
         (SingleRPUConfig(runtime=RuntimeParameter(data_type=RPUDataType.DOUBLE)), "data_type"),

@@ -124,6 +124,58 @@ def test_one_good_batch_does_not_stop_a_run_unless_asked_to():
     assert len(program_weights_gdp2(tile, w_init=start, legacy_wrap=True).read_error) == 1
 
 
+def test_the_notebooks_error_of_a_batch_is_relative_to_all_weights():
+    """The first batch wants a hundredth of what the last one does, and is off by a tenth of that."""
+    tile = ideal_tile("jaxtile")
+    wanted = torch.full((OUT, WIDTH), 0.3)
+    wanted[:, :5] = 0.003
+    for legacy, steps in ((False, 5), (True, 1)):
+        tile.tile.set_weights(wanted)
+        start = wanted.clone()
+        start[:, :5] *= 1.1
+        done = program_weights_gdp2(tile, w_init=start, tolerance=0.01, legacy_wrap=legacy)
+        assert done.result == jt.RESULTS.converged
+        assert len(done.read_error) == steps
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_tile_is_programmed_again_to_what_it_holds_or_to_what_was_set(method):
+    wanted, held = target(0), target(1)
+    for from_reference, expected in ((True, wanted), (False, held)):
+        tile = ideal_tile("jaxtile")
+        tile.set_weights(wanted)
+        METHODS[method](tile, max_iter=0)
+        tile.tile.set_weights(held)
+        METHODS[method](tile, tolerance=1e-5, from_reference=from_reference)
+        torch.testing.assert_close(tile.tile.get_weights(), expected, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_diverging_run_ends_as_such(method):
+    tile = ideal_tile("jaxtile")
+    tile.set_weights(target())
+    assert METHODS[method](tile, w_init=torch.full((OUT, WIDTH), torch.nan)).result == jt.RESULTS.nonfinite
+
+
+def test_a_narrow_tile_has_smaller_batches():
+    tile = RealisticTile(3, 2, RPUConfigWithProgram(device=IdealDevice(), forward=PERFECT))
+    tile.set_weights(torch.full((3, 2), 0.1))
+    assert program_weights_gdp2(tile).result == jt.RESULTS.converged
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "named"),
+    [
+        (program_weights_gdp, {"max_iter": 1.5}, "max_iter=1.5"),
+        (program_weights_svd, {"tolerance": -1}, "tolerance=-1"),
+        (program_weights_gdp2, {"batch_size": 0, "legacy_wrap": True}, "batch_size=0"),
+    ],
+)
+def test_wrong_arguments_are_named(method, arguments, named):
+    with pytest.raises(ValueError, match=named):
+        method(ideal_tile("jaxtile"), **arguments)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_nothing_to_program(method):
     """A target of zeros, which makes aihwkit's own method divide by zero."""
@@ -208,7 +260,7 @@ def test_both_engines_draw_the_same_curves(run):
     difference = ours - theirs  # of the same chip and target
     z = difference[:, 1:].mean(axis=0) / (difference[:, 1:].std(axis=0, ddof=1) / np.sqrt(SEEDS))
     assert np.median(np.abs(z)) < 3
-    assert np.max(np.abs(difference.mean(axis=0))) < 0.25
+    assert np.max(np.abs(z)) < 6.5  # Student's t of nine degrees: 1e-4 a step
     assert np.mean(ours[:, -1]) < np.mean(ours[:, 0]) - 0.5  # there was something to program
 
 

@@ -4,17 +4,19 @@ import copy
 import io
 import pickle
 
+import numpy as np
 import pytest
 import torch
+from aihwkit.exceptions import TileError
 from aihwkit.nn import AnalogLinear
 from aihwkit.optim import AnalogSGD
 from aihwkit.simulator.parameters.enums import WeightModifierType
 from aihwkit.simulator.parameters.inference import WeightModifierParameter
 
 import jaxtile as jt
-from bridge import RPUConfigWithProgram
+from bridge import RPUConfigWithProgram, program_weights_svd
 
-X, Y = torch.rand(6, 4), torch.rand(6, 2)
+X, Y = torch.linspace(0, 1, 24).reshape(6, 4), torch.linspace(1, 0, 12).reshape(6, 2)
 
 
 def layer_of(**fields):
@@ -113,6 +115,27 @@ def test_a_state_of_another_kind_of_tile_is_ignored():
     before = tile.dump_extra()
     tile.load_extra({"rpu.learning_rate": [0.1]})
     assert all((before[name] == value).all() for name, value in tile.dump_extra().items())
+
+
+def test_a_part_of_a_state_is_taken_up():
+    tile, other = layer_of().analog_module.tile, layer_of().analog_module.tile
+    state = tile.dump_extra()
+    del state["bridge.pulses"]
+    other.load_extra(state)
+    assert all((other.dump_extra()[name] == value).all() for name, value in state.items())
+    with pytest.raises(RuntimeError, match="bridge.pulses"):
+        other.load_extra(state, strict=True)
+    with pytest.raises(TileError, match=r"\(3, 3\)"):
+        other.load_extra({"bridge.modified_weight": np.zeros((3, 3))})
+
+
+def test_an_attached_method_is_copied_but_not_pickled():
+    tile = layer_of().analog_module
+    tile.program_weights = program_weights_svd.__get__(tile)
+    other = copy.deepcopy(tile)
+    assert other.program_weights.__self__ is other
+    with pytest.raises(AttributeError, match="program_weights_svd"):
+        pickle.loads(pickle.dumps(tile))
 
 
 def test_the_configuration_can_be_pickled():

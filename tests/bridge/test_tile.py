@@ -103,6 +103,13 @@ def test_weights_that_are_not_numbers_are_taken():
     assert torch.all(tile.get_weights() == 0)
 
 
+def test_vectors_that_are_not_numbers():
+    tile = make()
+    assert tile.forward(torch.full((WIDTH,), torch.nan)).isnan().all()
+    with pytest.raises(ValueError, match="d holds 1 of 3 entries"):
+        tile.update(torch.ones(WIDTH), torch.tensor([1.0, torch.inf, 1.0]))
+
+
 def test_hidden_parameters_do_not_change_the_planned_step():
     tile = make()
     tile.set_hidden_parameters(tile.get_hidden_parameters() * torch.tensor([1, 1, 3, 3, 1, 1, 1, 1])[:, None, None])
@@ -161,6 +168,14 @@ def test_configuration_can_change_where_hardware_can():
     config.update.pulse_type = PulseType.NONE
     with pytest.raises(ConfigError, match="pulse_type"):
         tile.set_config(config)
+    config.update.pulse_type = PulseType.MEAN_COUNT
+    config.device.dw_min = 0.002
+    with pytest.raises(ConfigError, match="device=ConstantStep.*replace_with"):
+        tile.set_config(config)
+    config.device.dw_min = 0.001
+    config.half_select = jt.half_select.ConstantRatio(kappa=10.0)
+    with pytest.raises(ConfigError, match="half_select=ConstantRatio"):
+        tile.set_config(config)
 
 
 def test_what_a_tile_says_of_itself():
@@ -187,6 +202,11 @@ def test_what_a_tile_says_of_itself():
         (lambda tile: tile.set_hidden_parameters(torch.rand(3, OUT, WIDTH)), ConfigError, "hidden parameters have shape"),
         (lambda tile: tile.load_extra({}, strict=True), RuntimeError, "bridge.random_key"),
         (lambda tile: tile.modify_weights(WeightModifierParameter(type=WeightModifierType.PCM_NOISE)), ConfigError, "PCM_NOISE"),
+        (
+            lambda tile: tile.modify_weights(WeightModifierParameter(type=WeightModifierType.ADD_NORMAL, per_batch_sample=True)),
+            ConfigError,
+            "per_batch_sample=True",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(call, error, said):
@@ -206,3 +226,5 @@ def test_modules_refuse_what_the_tile_cannot():
         tile.program_weights()
     with pytest.raises(ConfigError, match="noise_model"):
         tile.program_weights(noise_model=object())
+    with pytest.raises(ConfigError, match="do not drift"):
+        tile.drift_weights(10.0)

@@ -6,7 +6,7 @@ from aihwkit.exceptions import ConfigError
 from aihwkit.simulator.configs.devices import ConstantStepDevice, IdealDevice
 from chips import analog_tile, weights_of
 
-from bridge import RPUConfigWithProgram, from_analog_tile, tile_config, to_analog_tile
+from bridge import RealisticTile, RPUConfigWithProgram, from_analog_tile, tile_config, to_analog_tile
 
 OUT, WIDTH = 150, 160
 NUMBERS = {"lifetime": 20.0, "lifetime_dtod": 0.2, "reset": 0.1, "reset_dtod": 0.02, "reset_std": 0.05, "w_max": 3.0, "w_min": -3.0}
@@ -53,6 +53,12 @@ def same_moments(a, b):
     n = a.size
     assert abs(a.mean() - b.mean()) < 5 * np.sqrt((a.var() + b.var()) / n + a.var() / 32768)
     assert abs(a.var() / b.var() - 1) < 5 * np.sqrt(4 / n + 2 / 32768)
+
+
+def test_a_negative_reset_is_taken_as_it_is():
+    tile = RealisticTile(OUT, WIDTH, RPUConfigWithProgram(device=ConstantStepDevice(reset=-0.2)))
+    tile.reset_columns(0, WIDTH, 1.0)
+    assert weights_of(tile).mean() == pytest.approx(-0.2, abs=1e-3)  # seven standard errors
 
 
 def test_reset_of_columns_goes_around_the_end():

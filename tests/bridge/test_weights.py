@@ -141,6 +141,14 @@ def test_modified_weights_during_tests():
     torch.testing.assert_close(seen(tile, training=False), seen(tile))
     d = torch.eye(OUT)
     torch.testing.assert_close(tile.tile.backward(d), seen(tile))  # and it is the same draw, until the next step
-    tile.rpu_config.modifier.type = WeightModifierType.NONE
+
+
+def test_a_modifier_that_is_switched_off():
+    """The true weights are read again, and nothing is dropped."""
+    weight = torch.randn(OUT, WIDTH) * 0.5
+    _, tile = a_pair(weight, modifier=WeightModifierParameter(type=WeightModifierType.ADD_NORMAL, std_dev=0.1))
+    tile.post_update_step()
+    assert not torch.equal(seen(tile), weight)
+    tile.rpu_config.modifier = WeightModifierParameter(type=WeightModifierType.NONE, pdrop=0.9)
     tile.post_update_step()
     torch.testing.assert_close(seen(tile), weight)

@@ -1,11 +1,12 @@
 """The spread of devices, against an independent sampler in NumPy, and in closed form where there is one."""
 
+from functools import partial
 from math import erf, exp, pi, sqrt
 
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import DEVICES, assert_mean, assert_same_moments, assert_std
+from helpers import DEVICES, assert_mean, assert_same_moments, assert_std, without_spread
 
 import jaxtile as jt
 
@@ -19,19 +20,31 @@ def draw(device, seed=0) -> dict:
 
 
 def sample(rng, **numbers):
-    """aihwkit's sampler with consistency enforced: bounds are drawn, swapped if in the wrong order, and folded."""
+    """aihwkit's sampler: bounds in the wrong order are swapped and folded or, without consistency, meet in the middle."""
     device = jt.device.ConstantStep(**numbers)
     p = {name: value if isinstance(value, str) else float(value) for name, value in vars(device).items()}
     xi = rng.standard_normal((7, N))
     gain, r = 1 + p["dw_min_dtod"] * xi[0], p["up_down_dtod"] * xi[1]
+    if p["dw_min_dtod_log_normal"]:
+        gain = np.exp(p["dw_min_dtod"] * xi[0])
+    up, down = (min(p["up_down"], 0) + gain + r) * p["dw_min"], (-max(p["up_down"], 0) + gain - r) * p["dw_min"]
     upper, lower = (p[bound] * (1 + p[f"{bound}_dtod"] * xi[n]) for n, bound in ((2, "w_max"), (3, "w_min")))
-    lower, upper = np.minimum(lower, upper), np.maximum(lower, upper)
+    if p["enforce_consistency"]:
+        up, down = np.abs(up), np.abs(down)
+        lower, upper = -np.abs(np.minimum(lower, upper)), np.abs(np.maximum(lower, upper))
+    else:
+        middle, crossed = (lower + upper) / 2, lower > upper
+        lower, upper = np.where(crossed, middle, lower), np.where(crossed, middle, upper)
+    near = p["corrupt_devices_range"]
+    low, high = np.maximum(lower, -near), np.minimum(upper, near)
+    at = low + (high - low) * rng.random(N)
+    stuck = rng.random(N) < p["corrupt_devices_prob"]
     lifetime = p["lifetime"] * (1 + p["lifetime_dtod"] * xi[4])
     return {
-        "step_up": np.abs(min(p["up_down"], 0) + gain + r) * p["dw_min"],
-        "step_down": np.abs(-max(p["up_down"], 0) + gain - r) * p["dw_min"],
-        "w_max": np.abs(upper),
-        "w_min": -np.abs(lower),
+        "step_up": np.where(stuck, 0, up),
+        "step_down": np.where(stuck, 0, down),
+        "w_max": np.where(stuck, at, upper),
+        "w_min": np.where(stuck, at, lower),
         "decay_scale": np.where(lifetime > 1, 1 - 1 / np.maximum(lifetime, 1), 0) if p["lifetime"] > 0 else np.ones(N),
         "diffusion_rate": np.abs(p["diffusion"] * (1 + p["diffusion_dtod"] * xi[5])),
         "reset_bias": p["reset"] + p["reset_dtod"] * xi[6],
@@ -47,6 +60,9 @@ def folded_normal_mean(mu, sigma):
     {"up_down": 0.3, "up_down_dtod": 0.1, "dw_min": 0.02},
     {"up_down": -0.5, "up_down_dtod": 0.05, "dw_min_dtod": 0.5},  # steps fold
     {"w_max": 0.4, "w_max_dtod": 0.7, "w_min": -0.9, "w_min_dtod": 0.6},  # bounds swap and fold
+    {"dw_min_dtod": 0.7, "dw_min_dtod_log_normal": True, "up_down": 0.3},
+    {"enforce_consistency": False, "dw_min_dtod": 0.8, "w_max_dtod": 0.9, "w_min_dtod": 0.9},  # reversed steps, crossed bounds
+    {"corrupt_devices_prob": 0.2, "corrupt_devices_range": 0.3, "w_max_dtod": 0.5},
     {"lifetime": 5.0, "lifetime_dtod": 0.3, "diffusion": 0.01, "diffusion_dtod": 0.5, "reset": 0.1, "reset_dtod": 0.2},
 ])  # fmt: skip
 def test_against_a_sampler(numbers):
@@ -63,15 +79,17 @@ def test_closed_forms():
     for way in ("step_up", "step_down"):
         assert_std(drawn[way], 0.01 * np.hypot(0.1, 0.05))
     assert_std(drawn["step_up"] - drawn["step_down"], 0.01 * 2 * 0.05)
+    log_normal = draw(jt.device.ConstantStep(dw_min=1.0, dw_min_dtod=0.7, dw_min_dtod_log_normal=True, up_down_dtod=0.0))
+    assert_mean(log_normal["step_up"], exp(0.7**2 / 2))
     folded = draw(jt.device.ConstantStep(w_max=1.0, w_max_dtod=0.5))["w_max"]
     assert_mean(folded, folded_normal_mean(1.0, 0.5))
 
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_without_spread_all_devices_are_nominal(device):
-    none = {"dw_min_dtod": 0, "up_down_dtod": 0, "w_max_dtod": 0, "w_min_dtod": 0}
-    cells = DEVICES[device](**none).init((3, 4), key=jr.key(0))
-    for name, nominal in (("step_up", 0.001), ("step_down", 0.001), ("w_max", 0.6), ("w_min", -0.6)):
+    device = without_spread(device)
+    cells, (low, high) = device.init((3, 4), key=jr.key(0)), device.bounds()
+    for name, nominal in (("step_up", 0.001), ("step_down", 0.001), ("w_max", high), ("w_min", low)):
         np.testing.assert_allclose(getattr(cells, name), nominal, rtol=1e-6)
 
 
@@ -86,6 +104,108 @@ def test_slopes_of_linear_step(nominal, allow_increasing):
     fold = (lambda v: v) if allow_increasing else np.abs
     expected = {"up": fold(0.1 + 0.1 * rng.standard_normal(N)), "down": fold(0.4 + 0.02 * rng.standard_normal(N))}
     assert_same_moments({"up": up, "down": down}, expected)
+
+
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_reversed_slopes(way):
+    """The step grows from the bound behind, an offset short of zero there."""
+    ahead = {"up": 1, "down": -1}[way]
+    for gamma, kind in (
+        (0.4, partial(jt.device.LinearStep, **{f"gamma_{way}": 0.4, f"gamma_{way}_dtod": 0.0})),
+        (1.0, jt.device.SoftBounds),
+    ):
+        drawn = draw(kind(**{f"reverse_{way}": True}, reverse_offset=0.02))
+        behind = 0.6 if kind is not jt.device.SoftBounds else np.abs(drawn["w_min" if way == "up" else "w_max"])
+        expected = ahead * gamma * drawn[f"step_{way}"] / (behind + 0.02)
+        np.testing.assert_allclose(drawn[f"slope_{way}"], expected, rtol=1e-5, atol=1e-9)
+
+
+def test_corrupt_devices_are_stuck_and_the_others_as_they_were():
+    sound, partly = draw(jt.device.SoftBounds()), draw(jt.device.SoftBounds(corrupt_devices_prob=0.1, corrupt_devices_range=0.05))
+    stuck = partly["w_max"] == partly["w_min"]
+    assert_mean(stuck, 0.1)
+    for name, values in partly.items():
+        np.testing.assert_array_equal(values[~stuck], sound[name][~stuck])
+    assert not partly["step_up"][stuck].any()
+    assert not partly["step_down"][stuck].any()
+    at = partly["w_max"][stuck]
+    assert np.abs(at).max() < 0.05
+    assert_std(at, 0.05 / sqrt(3))
+
+
+def test_a_perfect_column():
+    cells = jt.device.ConstantStep(perfect_bias=True, up_down=0.2, corrupt_devices_prob=0.5).init((30, 20), key=jr.key(0))
+    for name, value in (("step_up", 0.001), ("step_down", 0.001), ("w_max", 60), ("w_min", -60)):
+        drawn = np.asarray(getattr(cells, name))
+        np.testing.assert_allclose(drawn[:, -1], value, rtol=1e-6)
+        assert np.unique(drawn[:, :-1]).size > 200
+
+
+def test_exponents_of_pow_step():
+    numbers = {"pow_gamma": 1.5, "pow_gamma_dtod": 0.2, "pow_up_down": 0.3, "pow_up_down_dtod": 0.1}
+    drawn, xi = draw(jt.device.PowStep(**numbers)), np.random.default_rng(3).standard_normal((2, N))
+    up, down = 1 + 0.2 * xi[0] + 0.1 * xi[1], 1 + 0.2 * xi[0] - 0.1 * xi[1] - 0.3
+    assert_same_moments(
+        {name: drawn[name] for name in ("gamma_up", "gamma_down")}, {"gamma_up": 1.5 * np.abs(up), "gamma_down": 1.5 * np.abs(down)}
+    )
+
+
+def test_a_reference_shifts_all_weights():
+    numbers = {"reset": 0.1, "reset_dtod": 0.02}
+    plain, referred = (
+        draw(jt.device.SoftBoundsReference(**numbers)),
+        draw(jt.device.SoftBoundsReference(**numbers, reference_mean=0.2, reference_std=0.1)),
+    )
+    assert_mean(referred["reference"], 0.2)
+    assert_std(referred["reference"], 0.1)
+    for name in ("w_min", "w_max", "reset_bias"):
+        np.testing.assert_allclose(referred[name], plain[name] - referred["reference"], atol=1e-6)
+
+
+def test_slopes_of_soft_bounds_with_a_reference():
+    plain, steeper = (
+        draw(jt.device.SoftBoundsReference()),
+        draw(jt.device.SoftBoundsReference(slope_up_dtod=0.3, slope_down_dtod=0.1)),
+    )
+    for bound, spread in (("w_max", 0.3), ("w_min", 0.1)):
+        ratio = plain[bound] / steeper[bound]
+        assert_mean(ratio, folded_normal_mean(1.0, spread))
+        assert_std(ratio, spread)
+
+
+@pytest.mark.parametrize(
+    "kind", [jt.device.SoftBoundsReference, partial(jt.device.PowStepReference, pow_gamma=1.6, pow_up_down=0.2)]
+)
+def test_steps_are_equal_at_the_symmetry_point(kind):
+    """Which is weight zero, and where a reset leads, unless the reference is off."""
+    device = kind(subtract_symmetry_point=True, up_down=0.3)
+    cells = device.init((40, 50), key=jr.key(0))
+    up, down = (device.step(cells, np.zeros((40, 50), np.float32), up=up)[0] for up in (True, False))
+    np.testing.assert_allclose(up, down, rtol=1e-4)
+    np.testing.assert_allclose(cells.reset_bias, 0, atol=1e-7)
+    assert np.std(cells.reference) > 0.02
+
+
+def test_many_pulses_estimate_the_symmetry_point():
+    numbers = {"dw_min": 0.02, "dw_min_dtod": 0.1, "w_max_dtod": 0.1, "w_min_dtod": 0.1, "up_down": 0.3}
+    exact, estimated = (
+        jt.device.PowStepReference(**numbers, subtract_symmetry_point=True, n_estimation_steps=n).init((20, 30), key=jr.key(0))
+        for n in (-1, 2000)
+    )
+    np.testing.assert_allclose(estimated.reference, exact.reference, atol=1e-5)
+
+
+def test_soft_bounds_by_a_number_of_pulses():
+    """aihwkit's numbers (measured there), with which the pulses overshoot the end that is meant."""
+    device = jt.device.SoftBoundsPmax()
+    numbers = {"dw_min": 0.00254149, "w_max": 4.08299, "w_min": -1.0, "up_down": 0.606531}
+    for name, value in numbers.items():
+        assert float(getattr(device, name)) == pytest.approx(value, rel=2e-6)
+    cells = jt.device.SoftBoundsPmax(dw_min_dtod=0, up_down_dtod=0, w_max_dtod=0, w_min_dtod=0).init((1, 1), key=jr.key(0))
+    pulses = np.full((1, 1), 1000, np.int32)
+    end = 4.08299 - 5.08299 * (1 - 0.00254149 / 4.08299) ** 1000
+    np.testing.assert_allclose(device.pulses(cells, np.full((1, 1), -1, np.float32), pulses, 0 * pulses), end, atol=1e-4)
+    assert end == pytest.approx(1.36, abs=0.01)
 
 
 def test_soft_bounds_vanish_at_each_devices_own_bounds():
@@ -109,6 +229,13 @@ def test_the_key_makes_the_chip():
         assert np.array_equal(same[name], again[name])
     for name in ("step_up", "step_down", "w_min", "w_max"):
         assert not np.array_equal(same[name], other[name])
+
+
+def test_granularity_of_steps_that_depend_on_the_weight():
+    assert float(jt.device.PowStep(pow_gamma=2.0).granularity()) == pytest.approx(0.00025)
+    assert float(jt.device.PiecewiseStep(piecewise_up=(3, 2, 1, 4), piecewise_down=(1, 1, 1, 1)).granularity()) == pytest.approx(
+        0.001
+    )
 
 
 def test_granularity_of_exp_step():

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import DEVICES, assert_mean, assert_same_moments, assert_std
+from helpers import AFFINE, DEVICES, assert_mean, assert_same_moments, assert_std, without_spread
 from reference.simulator import _plain, one_step
 
 from jaxtile._random import Draws, cell_index
@@ -15,7 +15,7 @@ from jaxtile.device import burst
 
 SHAPE = (64, 64)
 INDEX = cell_index(64, jnp.arange(64), 64)
-LAWS = {"constant": ("constant",), "affine": ("linear", "soft bounds", "constant"), "one_by_one": tuple(DEVICES)}
+LAWS = {"constant": ("constant",), "affine": (*AFFINE, "constant")}
 
 
 @partial(jax.jit, static_argnums=0)
@@ -31,10 +31,12 @@ class Reference:
         self.cells = {name: np.asarray(value, np.float64) for name, value in vars(cells).items()}
         self.weight, self.rng = np.array(weight, np.float64), np.random.default_rng(seed)
 
+    def step(self, way, at, xi=0.0):
+        return one_step(self.kind, self.device, self.cells, at, way, xi)
+
     def pulse(self, way, count=1, size=1.0, xi=None):
         for _ in range(count):
-            noise = self.rng.standard_normal(self.weight.shape) if xi is None else xi
-            step = one_step(self.kind, self.device, self.cells, self.weight, way, noise)
+            step = self.step(way, self.weight, self.rng.standard_normal(self.weight.shape) if xi is None else xi)
             self.weight = np.clip(self.weight + (size if way == "up" else -size) * step, self.cells["w_min"], self.cells["w_max"])
         return self.weight
 
@@ -44,15 +46,12 @@ def fabricated(name, *, shape=SHAPE, fill=1.0, **numbers):
     device = DEVICES[name](**{"dw_min": 0.01, **numbers})
     cells = device.init(shape, key=jr.key(1))
     place = jnp.asarray(np.random.default_rng(1).uniform(-fill, fill, shape), jnp.float32)
-    return device, cells, jnp.where(place > 0, place * cells.w_max, -place * cells.w_min)
+    return device, cells, device.clip(cells, jnp.where(place > 0, place * cells.w_max, -place * cells.w_min))
 
 
 def identical(name, at, **numbers):
     """Many equal devices at `at` of their range: an ensemble."""
-    none = {"dw_min_dtod": 0, "up_down_dtod": 0, "w_max_dtod": 0, "w_min_dtod": 0}
-    if name.startswith("linear"):
-        none |= {"gamma_up_dtod": 0, "gamma_down_dtod": 0}
-    device = DEVICES[name](**{"dw_min": 0.01, **none, **numbers})
+    device = without_spread(name, **{"dw_min": 0.01, **numbers})
     return device, device.init(SHAPE, key=jr.key(0)), jnp.full(SHAPE, 0.6 * at, jnp.float32)
 
 
@@ -68,8 +67,8 @@ def real(count, shape=SHAPE):
 def test_one_pulse(name):
     """Up and down, full and half, with noise, anywhere in the range: by the device's law and by the exact one.
 
-    The closed laws add the noise of a burst instead of taking it along their direction, and Simpson's rule makes additive noise larger,
-    by half the relative change of the step in one pulse.
+    The closed laws add the noise of a burst instead of taking it along their direction. Simpson's rule, which is used where a pulse
+    changes the step by less than 1e-3, makes additive noise larger by half of that change.
     """
     device, cells, weight = fabricated(name, dw_min_std=0.5)
     noise = Draws(jr.key(2), INDEX)
@@ -83,8 +82,9 @@ def test_one_pulse(name):
                 reference = Reference(device, cells, weight)
                 slack = 2e-7
                 if law is burst.affine and not device.mult_noise:
-                    step, slope = reference.cells[f"step_{way}"], np.abs(reference.cells[f"slope_{way}"])
-                    slack = slack + size * slope * size * 0.5 * step * np.abs(xi)
+                    slope = np.abs(reference.step(way, at=1.0) - reference.step(way, at=0.0))
+                    change = np.minimum(size * slope, 1e-3)
+                    slack = slack + change * size * 0.5 * reference.cells[f"step_{way}"] * np.abs(xi)
                 assert (np.abs(got - reference.pulse(way, size=size, xi=along)) <= slack).all()
 
 
@@ -118,7 +118,7 @@ def test_bursts_without_noise_are_exact(law, name):
             np.testing.assert_allclose(got, Reference(device, cells, weight).pulse(way, count), atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["linear", "soft bounds"])
+@pytest.mark.parametrize("name", ["linear", "soft bounds", "soft bounds, reference"])
 def test_affine_bursts_compose_for_any_real_number_of_pulses(name):
     device, cells, weight = fabricated(name, dw_min_std=0.0, fill=0.5)
     for up, down in ((3.7, 0.0), (0.0, 2.2), (5.5, 3.1)):
@@ -127,7 +127,7 @@ def test_affine_bursts_compose_for_any_real_number_of_pulses(name):
         np.testing.assert_allclose(twice, pulses(burst.affine, device, cells, weight, real(up), real(down)), atol=3e-7, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["constant", "linear", "soft bounds", "exp"])
+@pytest.mark.parametrize("name", ["constant", "linear", "soft bounds", "exp", "pow", "piecewise"])
 def test_fractional_counts(name):
     """They interpolate whole ones, and zero pulses do nothing."""
     device, cells, weight = fabricated(name, dw_min_std=0.0, fill=0.6, dw_min_dtod=0.1, w_max_dtod=0.1)
@@ -140,11 +140,15 @@ def test_fractional_counts(name):
     assert np.abs(at[1] - middle).max() < 0.02 * 0.01  # of one step
 
 
-@pytest.mark.parametrize("name", ["linear", "soft bounds", "exp"])
-def test_mixed_directions(name):
+MIXED = {"linear": 0.03, "soft bounds": 0.03, "soft bounds, reference": 0.03, "exp": 0.03, "pow": 0.1, "piecewise": 0.7}
+
+
+@pytest.mark.parametrize(("name", "most"), MIXED.items())
+def test_mixed_directions(name, most):
     """20 up and 20 down, mixed evenly, against the mean over random orders: the single order is lost, its mean is kept.
 
-    The flow misses terms of second order in the step over the range (0.01 / 1.2): 0.03 of a step at most.
+    In units of a step the flow misses terms of second order in the step over the range (0.01 / 1.2), which are small; more where
+    the response bends, and most at a kink, which the orders cross at different times: 0.1 rms for the piecewise step.
     """
     device, cells, weight = fabricated(name, dw_min_std=0.0, fill=0.8, dw_min_dtod=0.1, w_max_dtod=0.1, w_min_dtod=0.1)
     got = np.asarray(pulses(type(device).burst, device, cells, weight, real(20), real(20)), np.float64)
@@ -157,15 +161,20 @@ def test_mixed_directions(name):
     ends = np.stack(ends)
     error = np.abs(got - ends.mean(0)) / 0.01
     resolved = 4.5 * ends.std(0, ddof=1) / np.sqrt(len(ends)) / 0.01
-    assert (error <= 0.03 + resolved).all()
+    assert (error <= most + resolved).all()
     assert np.abs(got - np.asarray(weight)).max() > 0.01  # it did go somewhere
 
 
-@pytest.mark.parametrize("at", [-0.8, 0.0, 0.8])
-@pytest.mark.parametrize("name", ["constant", "linear", "linear, additive noise", "soft bounds", "soft bounds, additive noise"])
-def test_mean_and_spread_of_a_burst(name, at):
-    """Ten noisy pulses, drawn as one, against ten drawn one by one: equal in mean and in variance over 64 x 64 devices."""
-    device, cells, weight = identical(name, at, dw_min=0.003, dw_min_std=0.3)
+@pytest.mark.parametrize(("at", "dw_min", "sigma"), [(-0.8, 0.003, 0.3), (0.0, 0.003, 0.3), (0.8, 0.003, 0.3), (-0.5, 0.1, 0.05)])
+@pytest.mark.parametrize("name", ["constant", *AFFINE])
+def test_mean_and_spread_of_a_burst(name, at, dw_min, sigma):
+    """Ten noisy pulses, drawn as one, against ten drawn one by one: equal in mean and in variance over 64 x 64 devices.
+
+    Also for steps of a sixth of the way to the bound, as long as the noise does not meet it.
+    """
+    if dw_min == 0.1 and not name.startswith("soft bounds"):
+        dw_min = 0.04
+    device, cells, weight = identical(name, at, dw_min=dw_min, dw_min_std=sigma)
     for way in ("up", "down"):
         up, down = (real(10 if way == w else 0) for w in ("up", "down"))
         got = pulses(type(device).burst, device, cells, weight, up, down, 1.0, Draws(jr.key(5), INDEX))

@@ -95,7 +95,9 @@ class Crossbar:
 
 
 def _plain(value):
-    return value if isinstance(value, bool | str) else float(value)
+    if isinstance(value, bool | str):
+        return value
+    return np.asarray(value, np.float64) if np.ndim(value) else float(value)
 
 
 def one_step(kind: str, device: dict, cell: dict, w, way: str, xi):
@@ -114,8 +116,10 @@ def one_step(kind: str, device: dict, cell: dict, w, way: str, xi):
     if kind == "ConstantStep":
         return scale * (1 + sigma * xi)
     if kind in ("LinearStep", "SoftBounds"):
-        if kind == "SoftBounds":  # it vanishes at the device's own bound
-            slope = -scale / (cell["w_max"] if way == "up" else cell["w_min"])
+        if kind == "SoftBounds":  # it vanishes at the device's own bound, or near the opposite one
+            offset, reverse = device["reverse_offset"], bool(device[f"reverse_{way}"])
+            ahead, behind = (cell["w_max"], cell["w_min"] - offset) if way == "up" else (cell["w_min"], cell["w_max"] + offset)
+            slope = -scale / (behind if reverse else ahead)
         else:
             slope = cell["slope_up"] if way == "up" else cell["slope_down"]
         if device["mult_noise"]:
@@ -129,4 +133,16 @@ def one_step(kind: str, device: dict, cell: dict, w, way: str, xi):
             response = 1 - device["A_down"] * np.exp(-device["gamma_down"] * z)
         size = np.maximum(response, 0) * scale
         return size + sigma * (size + device["dw_min_std_add"] + device["dw_min_std_slope"] * np.abs(w)) * xi
+    if kind == "SoftBoundsReference":
+        v, v_max, v_min = (at + cell["reference"] for at in (w, cell["w_max"], cell["w_min"]))
+        share = 1 - v / v_max if way == "up" else 1 - v / v_min
+        return scale * (share * (1 + sigma * xi) if device["mult_noise"] else share + sigma * xi)
+    if kind in ("PowStep", "PowStepReference"):
+        left = cell["w_max"] - w if way == "up" else w - cell["w_min"]
+        share = np.maximum(left, 0) / (cell["w_max"] - cell["w_min"])
+        return scale * share ** (cell["gamma_up"] if way == "up" else cell["gamma_down"]) * (1 + sigma * xi)
+    if kind == "PiecewiseStep":
+        at_nodes = device["piecewise_up"] if way == "up" else device["piecewise_down"]
+        place = (w - cell["w_min"]) / (cell["w_max"] - cell["w_min"])
+        return scale * np.interp(place, np.linspace(0, 1, len(at_nodes)), at_nodes) * (1 + sigma * xi)
     raise NotImplementedError(f"write the step of {kind} down here, from its paper and not from jaxtile")

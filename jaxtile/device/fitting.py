@@ -1,0 +1,265 @@
+"""Fit the parameters of devices to measured responses to pulses."""
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Num
+
+from .._types import Interval, Scalar, check_number, is_concrete, is_whole, real_array, scalar
+from .base import AbstractPulsedDevice
+from .likelihood import Coordinates, from_line, maximise, to_line
+
+__all__ = ["Fit", "fit"]
+
+_RELATIVE = ("w_max", "w_min", "lifetime", "diffusion")  # their `_dtod` is relative to the mean, that of others absolute
+
+
+class Fit(eqx.Module):
+    """What `fit` found.
+
+    Attributes:
+        device: the population: mean parameters, their device-to-device spreads and the cycle noise; `jt.init` makes more of it.
+        estimates: of each measured device, by the name of the parameter; among them "dw_min_std" (cycle noise) and "read_std".
+        standard_errors: of the estimates; infinite or NaN where the pulses do not determine a parameter.
+        converged: whether the search settled. `device` leaves out those where it did not, and those without standard errors.
+        weights: the measurements.
+        response: the weights that the fitted devices go through without any noise, from the first measurement on.
+        residuals: what each measurement adds to what was expected from all those before it, over its expected spread: standard
+            normal if the kind of device describes the data.
+    """
+
+    device: AbstractPulsedDevice
+    estimates: dict[str, Float[Array, " device"]]
+    standard_errors: dict[str, Float[Array, " device"]]
+    converged: Bool[Array, " device"]
+    weights: Float[Array, "device measurement"]
+    response: Float[Array, "device measurement"]
+    residuals: Float[Array, "device pulse"]
+
+
+def fit(
+    device: AbstractPulsedDevice,
+    weights: Float[Array, "device measurement"],
+    pulses: Num[Array, " pulse"] | Num[Array, "device pulse"],
+    *,
+    parameters: tuple[str, ...] | None = None,
+    read_std: float | None = None,
+    max_steps: int = 100,
+) -> Fit:
+    """Estimate the parameters of devices from their weights after each of many pulses; all devices at once.
+
+    Neither curves nor steps are fitted by themselves. Cycle noise adds up along a curve, so the errors of a fitted curve depend on
+    one another, and its standard errors come out far too small. Read noise enters a step at both ends, so measured steps fall with
+    the weight even where true ones do not. What is independent is the *innovation*: what a measurement adds to what was expected
+    from all those before it. With steps s(w) of spread v(w) and read noise r,
+
+        w_n+1 = w_n + s(w_n) + v(w_n) xi,      y_n = w_n + r xi'
+
+    are filtered by an extended Kalman filter, and the likelihood of the innovations is maximised. Without read noise that is a fit
+    of the steps, each weighted by its spread; without cycle noise, of the curve. The Fisher information gives the standard errors.
+
+    The population gets the mean of the estimates and, for `_dtod`, their variance less their mean squared standard error (for
+    "dw_min" and "up_down" by way of the gain and imbalance of each device, see `AbstractPulsedDevice`).
+
+    Clips are not part of the model: put NaN for measurements at a hard bound, which say nothing about steps, and for missing ones.
+
+    Args:
+        device: the kind of device. The search starts from its parameters, and those that are not estimated are kept.
+        weights: normalised conductance of each device before the first pulse and after each; NaN: not measured.
+        pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the first; for all devices or for each.
+        parameters: what to estimate besides the noise; None: `device.response`.
+        read_std: read noise, in weight units; None: estimate it too. If it is known (0: there is none), there is one unknown less.
+        max_steps: most steps of the search.
+    """
+    names = (*_check_parameters(device, parameters), "dw_min_std")
+    weights, pulses = _check_data(weights, pulses, len(names) + 1)
+    if read_std is not None:
+        read_std = scalar(read_std)
+        check_number("read_std", read_std, low=0.0)
+    if not is_whole(max_steps, 1):
+        raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1.")
+    return _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), read_std, names=names, max_steps=max_steps)
+
+
+def _check_parameters(device, parameters) -> tuple[str, ...]:
+    if not isinstance(device, AbstractPulsedDevice):
+        raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.SoftBounds().")
+    known = [name for name in _domains(device) if name != "dw_min_std"]
+    parameters = device.response if parameters is None else tuple(parameters)
+    for name in parameters:
+        if name not in known:
+            raise ValueError(f"parameters: {name!r} cannot be estimated; choose from {', '.join(known)}.")
+    return parameters
+
+
+def _domains(device) -> dict[str, Interval]:
+    domains = {field.name: field.metadata["domain"] for field in dataclasses.fields(device) if "domain" in field.metadata}
+    return {name: domain for name, domain in domains.items() if not name.endswith("_dtod")}
+
+
+def _check_data(weights, pulses, unknowns: int):
+    weights, pulses = real_array(weights, float, "weights"), real_array(pulses, float, "pulses")
+    if weights.ndim != 2 or weights.shape[0] == 0 or weights.shape[1] <= unknowns:
+        raise ValueError(f"weights has shape {weights.shape}; pass [device, measurement], with more than {unknowns} measurements.")
+    if pulses.shape not in (weights[0, 1:].shape, weights[:, 1:].shape):
+        raise ValueError(
+            f"pulses has shape {pulses.shape} and weights {weights.shape}; pass {weights.shape[1] - 1} pulses, one less than "
+            "measurements: the first is that before any pulse."
+        )
+    if is_concrete(pulses) and not np.isin(np.asarray(pulses), (-1, 0, 1)).all():
+        raise ValueError("pulses holds other numbers than 1 (up), -1 (down) and 0 (only a read); measure after every single pulse.")
+    if is_concrete(weights) and not np.isfinite(np.asarray(weights)[:, 0]).all():
+        raise ValueError("weights[:, 0] is not finite; start every device with a measurement.")
+    return weights, pulses
+
+
+@functools.partial(jax.jit, static_argnames=("names", "max_steps"))
+def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_steps: int) -> Fit:
+    unknowns = (*names, "read_std")
+    domains = _domains(device) | {"read_std": Interval(0.0, math.inf, open=True)}
+    nominal = _replace(device, {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith("_dtod")})
+    rounding = jnp.finfo(weights.dtype).eps * jnp.nanmax(jnp.abs(weights))
+
+    start = {name: getattr(device, name) for name in names} | {"read_std": jnp.ones_like(rounding)}
+
+    def values(at: Coordinates) -> dict[str, Scalar]:
+        return {name: from_line(domains[name], place, start[name]) for name, place in zip(unknowns, at, strict=False)}
+
+    def made(at: Coordinates) -> AbstractPulsedDevice:
+        return _replace(nominal, {name: value for name, value in values(at).items() if name in names})
+
+    def fit_one(weights, pulses):
+        def model(at: Coordinates):
+            read: Any = values(at).get("read_std", read_std)
+            return _innovations(made(at), read + rounding, weights, pulses)
+
+        first = start | _first_bounds(device, weights) | _first_noise(nominal, weights, pulses)
+        at = jnp.stack([to_line(domains[name], first[name], start[name]) for name in unknowns])
+        best = maximise(model, at, size=pulses.size, max_steps=max_steps)
+        if read_std is not None:
+            # Without read noise the likelihood is rugged (at a measurement, a step cannot cross zero), so this is a second search.
+            best = maximise(model, best.at[:-1], size=pulses.size, max_steps=max_steps)
+        covariance = best.covariance()
+
+        def with_errors(quantities):
+            slopes, found = jax.jacfwd(lambda at: (quantities(at),) * 2, has_aux=True)(best.at)
+            return found, {name: jnp.sqrt(slope @ covariance @ slope) for name, slope in slopes.items()}
+
+        traits = with_errors(lambda at: _traits(made(at), names))
+        return with_errors(values), traits, best.settled, _response(made(best.at), weights[0], pulses), best.residuals
+
+    (estimates, errors), traits, settled, response, residuals = jax.vmap(fit_one)(weights, pulses)
+    population = _population(device, *traits, settled)
+    return Fit(_replace(device, population), estimates, errors, settled, weights, response, residuals)
+
+
+def _replace(device: AbstractPulsedDevice, values: dict) -> AbstractPulsedDevice:
+    """A device with other numbers, unchecked."""
+    filled = {name: jnp.asarray(value, getattr(device, name).dtype) for name, value in values.items()}
+    return eqx.tree_at(lambda device: [getattr(device, name) for name in filled], device, list(filled.values()))
+
+
+def _stepper(device: AbstractPulsedDevice):
+    """Mean and spread of the change of the weight of one cell by one pulse."""
+    cells = device.init((1, 1), key=jax.random.key(0))
+
+    def change(weight: Scalar, pulse: Scalar) -> tuple[Scalar, Scalar]:
+        (s_up, v_up), (s_down, v_down) = (device.step(cells, weight[None, None], up=up) for up in (True, False))
+        mean = jnp.where(pulse > 0, s_up, -s_down)[0, 0]
+        spread = jnp.where(pulse > 0, v_up, v_down)[0, 0]
+        return jnp.where(pulse == 0, 0, mean), jnp.where(pulse == 0, 0, spread)
+
+    return change
+
+
+def _innovations(device, read_std, weights, pulses):
+    """What each measurement adds to what was expected, and the variance of that; 0 and 1 where there is none."""
+    change = _stepper(device)
+
+    def step(state, seen):
+        weight, variance = state
+        pulse, measured = seen
+        (moved, noise), (slope, _) = jax.jvp(lambda weight: change(weight, pulse), (weight,), (jnp.ones_like(weight),))
+        weight, variance = weight + moved, (1 + slope) ** 2 * variance + noise**2
+        expected = variance + read_std**2
+        missing = jnp.isnan(measured)
+        error = jnp.where(missing, 0, jnp.where(missing, 0, measured) - weight)
+        trust = jnp.where(missing, 0, variance / expected)
+        return (weight + trust * error, (1 - trust) * variance), (error, jnp.where(missing, 1, expected))
+
+    first = weights[0], jnp.asarray(read_std**2, weights.dtype)
+    return jax.lax.scan(step, first, (pulses, weights[1:]))[1]
+
+
+def _response(device, start, pulses):
+    change = _stepper(device)
+
+    def step(weight, pulse):
+        weight = weight + change(weight, pulse)[0]
+        return weight, weight
+
+    return jnp.concatenate([start[None], jax.lax.scan(step, start, pulses)[1]])
+
+
+def _first_bounds(device, weights) -> dict[str, Scalar]:
+    """Where the search for the bounds starts: beyond the weights, because a step that vanishes between them is hard to move on."""
+    low, high = jnp.nanmin(weights), jnp.nanmax(weights)
+    margin = (high - low) / 10
+    return {"w_max": jnp.maximum(device.w_max, high + margin), "w_min": jnp.minimum(device.w_min, low - margin)}
+
+
+def _first_noise(device, weights, pulses) -> dict[str, Scalar]:
+    """Where the search for the noise starts: half of the variance of the steps is cycle noise, a quarter read noise at each end."""
+    change = _stepper(_replace(device, {"dw_min_std": 1.0}))
+    _, spread = jax.vmap(change)(jnp.where(jnp.isnan(weights), 0, weights)[:-1], pulses)
+    size = jnp.sqrt(jnp.nanmean(jnp.diff(weights) ** 2))
+    unit = jnp.sqrt(jnp.mean(spread**2))
+    return {"dw_min_std": size / jnp.where(unit > 0, unit, 1) / 2**0.5, "read_std": size / 2}
+
+
+def _traits(device: AbstractPulsedDevice, names: tuple[str, ...]) -> dict[str, Scalar]:
+    """What is spread over the devices: their steps at zero, and those numbers that are spread by themselves."""
+    cells = device.init((1, 1), key=jax.random.key(0))
+    up, down = cells.step_up[0, 0], cells.step_down[0, 0]
+    return {"sum": up + down, "difference": up - down} | {name: getattr(device, name) for name in names}
+
+
+def _population(device, traits, errors, settled) -> dict[str, Scalar]:
+    """The parameters of the population that the devices were drawn from."""
+    moments = {name: _moments(value, errors[name], settled) for name, value in traits.items()}
+    mean, std = ({name: pair[n] for name, pair in moments.items()} for n in (0, 1))
+
+    # step_up + step_down = (2 gain - |up_down|) dw_min and step_up - step_down = (up_down + 2 imbalance) dw_min
+    tilt = mean["difference"] / mean["sum"]
+    up_down = 2 * tilt / (1 + jnp.abs(tilt))
+    dw_min = mean["sum"] / (2 - jnp.abs(up_down))
+    mean |= {"dw_min": dw_min, "up_down": up_down, "dw_min_std": jnp.hypot(mean["dw_min_std"], std["dw_min_std"])}
+    std |= {"dw_min": std["sum"] / (2 * dw_min), "up_down": std["difference"] / (2 * dw_min)}
+    std |= {name: std[name] / jnp.abs(mean[name]) for name in _RELATIVE if name in std}
+
+    fitted = {name: mean[name] for name in traits if hasattr(device, name)}
+    return fitted | {f"{name}_dtod": std[name] for name in fitted if hasattr(device, f"{name}_dtod")}
+
+
+def _moments(values, errors, used) -> tuple[Scalar, Scalar]:
+    """Mean and spread of what was measured with errors (DerSimonian and Laird, Control. Clin. Trials 7:177, 1986).
+
+    With equal errors e, the spread is sqrt(variance - e^2); else what is known well counts for more.
+    """
+    used = used & jnp.isfinite(errors) & (errors > 0)
+    count = jnp.sum(used.astype(values.dtype))
+    values, precision = jnp.where(used, values, 0), jnp.where(used, 1 / jnp.where(used, errors, 1) ** 2, 0)
+
+    def weighted_mean(weights):
+        return jnp.sum(weights * values) / jnp.sum(weights)
+
+    excess = jnp.sum(precision * (values - weighted_mean(precision)) ** 2) - (count - 1)
+    freedom = jnp.sum(precision) - jnp.sum(precision**2) / jnp.sum(precision)
+    variance = jnp.where(count > 1, jnp.maximum(excess, 0) / jnp.where(count > 1, freedom, 1), 0)
+    return weighted_mean(jnp.where(used, 1 / (variance + 1 / jnp.where(used, precision, 1)), 0)), jnp.sqrt(variance)

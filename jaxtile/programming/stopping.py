@@ -1,0 +1,56 @@
+"""When a run ends."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from .._types import Scalar
+from .._vectors import UnitVectors
+from .inputs import Inputs
+from .result import RESULTS
+
+__all__ = ["Streaks", "judge", "relative_error"]
+
+
+class Streaks(eqx.Module):
+    """Steps in a row with a small enough error, and without anything to send."""
+
+    good: Int[Array, ""]
+    idle: Int[Array, ""]
+
+
+def relative_error(reading: Float[Array, "..."], wanted: Float[Array, "..."]) -> Scalar:
+    """Mean |reading - wanted| over max |wanted|; the mean itself where only zeros are wanted."""
+    largest = jnp.max(jnp.abs(wanted))
+    return jnp.mean(jnp.abs(reading - wanted)) / jnp.where(largest > 0, largest, 1)
+
+
+def judge(
+    error: Scalar,
+    proposal: tuple[Inputs, Float[Array, "k out"]],
+    streaks: Streaks,
+    *,
+    tolerance: Scalar,
+    step: Int[Array, ""],
+    steps_in_pass: int,
+    max_steps: int,
+) -> tuple[RESULTS, Streaks]:
+    """How the run ends at this step, if it does; a mini-batch method must be good, or idle, for a full pass over its inputs."""
+    x, d = proposal
+    good = jnp.where(error < tolerance, streaks.good + 1, 0)
+    idle = jnp.where(_is_zero(x) | _is_zero(d), streaks.idle + 1, 0)
+    result = RESULTS.running
+    for holds, code in (  # the last one that holds counts
+        (step >= max_steps, RESULTS.max_steps_reached),
+        (idle >= steps_in_pass, RESULTS.stalled),
+        (good >= steps_in_pass, RESULTS.converged),
+        (~jnp.isfinite(error), RESULTS.nonfinite),
+    ):
+        result = RESULTS.where(holds, code, result)
+    return result, Streaks(good, idle)
+
+
+def _is_zero(vectors: Any) -> Bool[Array, ""]:
+    return jnp.asarray(False) if isinstance(vectors, UnitVectors) else ~jnp.any(vectors)

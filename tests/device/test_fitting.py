@@ -1,0 +1,133 @@
+"""Fits to synthetic measurements find the devices that made them, within the errors that they state."""
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from helpers import assert_mean
+
+import jaxtile as jt
+from jaxtile._random import Draws
+from jaxtile.device import ConstantStep, ExpStep, LinearStep, SoftBounds
+
+UP_DOWN = np.concatenate([np.ones(75), -np.ones(75)])
+SPREAD = {"dw_min_dtod": 0.2, "up_down_dtod": 0.05, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
+WIDE = {"w_max": 2.0, "w_min": -2.0}  # so that no weight meets a hard bound
+EXP = {"a": 2.0, "b": 0.0, **WIDE}
+
+# name: (the devices, where the search starts, the first weight, read noise, whether it is known)
+CASES = {
+    "constant": (ConstantStep(dw_min=0.01, up_down=0.1, **SPREAD, **WIDE), ConstantStep(), 0.0, 0.0, True),
+    "soft bounds": (
+        SoftBounds(
+            **{"dw_min": 0.03, "up_down": -0.2, "w_max": 0.8, "w_min": -0.7} | SPREAD | {"w_max_dtod": 0.1, "w_min_dtod": 0.1}
+        ),
+        *(SoftBounds(), 0.0, 0.003, False),
+    ),
+    "linear": (
+        LinearStep(dw_min=0.03, up_down=0.2, gamma_up=1.0, gamma_down=0.8, **SPREAD, **WIDE),
+        *(LinearStep(gamma_up=0.3, gamma_down=0.3, **WIDE), 0.0, 0.003, False),
+    ),
+    "exp": (
+        ExpStep(
+            dw_min=0.02, up_down=0.2, A_up=0.1, A_down=0.15, gamma_up=2.0, gamma_down=1.5, **EXP, **SPREAD | {"dw_min_std": 0.1}
+        ),
+        *(ExpStep(dw_min=0.01, A_up=0.2, A_down=0.2, gamma_up=1.0, gamma_down=1.0, **EXP), -0.8, 0.0, True),
+    ),
+}
+
+
+def measure(device, pulses, *, n=1000, start=0.0, read_std=0.0, seed=0):
+    """Simulated cells, and their weights before the first pulse and after each."""
+    cells = device.init((1, n), key=jr.key(seed))
+    noise = Draws(jr.key(seed + 1), jnp.arange(n)[None, :])
+
+    @jax.jit
+    def run(start):
+        def send(weight, step):
+            number, pulse = step
+            up, down = (jnp.full((1, n), pulse == way, jnp.int32) for way in (1, -1))
+            weight = device.pulses(cells, weight, up, down, noise=noise.fold(number))
+            return weight, weight[0]
+
+        return jax.lax.scan(send, start, (jnp.arange(pulses.size), jnp.asarray(pulses)))[1]
+
+    weights = np.concatenate([np.full((1, n), start), run(jnp.full((1, n), start))]).T
+    return cells, weights + read_std * np.random.default_rng(seed).standard_normal(weights.shape)
+
+
+def truths(device, cells):
+    """The parameters that describe each cell by itself."""
+    cell = {name: np.asarray(value, np.float64)[0] for name, value in vars(cells).items()}
+    up, down = cell["step_up"], cell["step_down"]
+    true = {"dw_min": np.maximum(up, down), "up_down": np.where(up > down, 1 - down / up, up / down - 1)}
+    true |= {"w_max": cell["w_max"], "w_min": cell["w_min"]}
+    if isinstance(device, LinearStep):
+        for way, bound in (("up", "w_max"), ("down", "w_min")):
+            true[f"gamma_{way}"] = -cell[f"slope_{way}"] * float(getattr(device, bound)) / cell[f"step_{way}"]
+    return {name: np.asarray(getattr(device, name)) for name in ("dw_min_std", *device.response)} | true
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_thousand_devices(name):
+    """Each parameter is within one (two) standard errors as often as a normal would be, and the population comes back.
+
+    The gates: 4.5 standard deviations of a binomial of 1000, and 2.5 percent for what is not normal about finite data. Devices whose
+    steps are as large up as down are left out: "dw_min" is the larger of the two, and the larger of two equals is not normal.
+    """
+    truth, start, first, read_std, known = CASES[name]
+    pulses = np.tile(UP_DOWN, 2)
+    cells, weights = measure(truth, pulses, start=first, read_std=read_std)
+    found = jt.device.fit(start, weights, pulses, read_std=read_std if known else None)
+    assert found.converged.mean() > 0.99
+    true = truths(truth, cells) | ({} if known else {"read_std": np.asarray(read_std)})
+    assert found.estimates.keys() == {"dw_min_std", *truth.response} | (set() if known else {"read_std"})
+    for parameter, estimate in found.estimates.items():
+        off = np.abs((estimate - true[parameter]) / found.standard_errors[parameter])
+        for errors, share in ((1, 0.6827), (2, 0.9545)):
+            gate = 4.5 * np.sqrt(share * (1 - share) / len(weights)) + 0.025
+            assert abs(np.mean(off < errors) - share) < gate, (parameter, errors, np.mean(off < errors))
+
+    # What was fabricated, rather than what it was drawn from: a sample of 1000 has a mean of its own.
+    made = {"dw_min": float(jnp.mean(cells.step_up + cells.step_down)) / (2 - abs(float(truth.up_down)))}
+    made["dw_min_dtod"] = float(jnp.std(cells.step_up + cells.step_down)) / (2 * made["dw_min"])
+    made["up_down_dtod"] = float(jnp.std(cells.step_up - cells.step_down)) / (2 * made["dw_min"])
+    for parameter, value in made.items():
+        assert float(getattr(found.device, parameter)) == pytest.approx(value, rel=0.15 if parameter == "up_down_dtod" else 0.03)
+    assert float(found.device.up_down) == pytest.approx(float(truth.up_down), abs=0.01)
+    assert float(found.device.dw_min_std) == pytest.approx(float(truth.dw_min_std), rel=0.05)
+    assert_mean(np.asarray(found.residuals).mean(axis=1), 0.0, z=6)
+    assert float(found.residuals.std()) == pytest.approx(1, abs=0.01)
+
+
+def test_missing_measurements_and_reads_without_pulses():
+    """A missing measurement is two pulses before the next; reads without pulses tell read noise."""
+    pulses = np.concatenate([np.tile([1.0, 0.0], 60), np.tile([-1.0, 0.0], 60)])
+    truth = ConstantStep(dw_min=0.01, dw_min_dtod=0.0, up_down_dtod=0.0, **WIDE)
+    _, weights = measure(truth, pulses, n=40, read_std=0.01)
+    weights[:, 30:60] = np.nan
+    found = jt.device.fit(ConstantStep(**WIDE), weights, pulses)
+    assert bool(found.converged.all())
+    for parameter, true in (("dw_min", 0.01), ("read_std", 0.01), ("up_down", 0.0)):
+        z = np.asarray((found.estimates[parameter] - true) / found.standard_errors[parameter])
+        assert np.sqrt(np.mean(z**2)) < 2.0
+    assert not np.asarray(found.residuals)[:, 29:59].any()
+    assert bool(jnp.isfinite(found.device.dw_min))
+
+
+def test_a_device_of_ones_own_under_jit():
+    """Any device can be fitted; a parameter of one's own has the domain that its field states."""
+
+    class Quadratic(jt.device.AbstractPulsedDevice):
+        bend: jax.Array = jt.device.number(0.1, low=0.0)
+
+        def step(self, cells, weight, *, up):
+            size = (cells.step_up if up else cells.step_down) * (1 - self.bend * weight**2)
+            return size, self.dw_min_std * size
+
+    truth = Quadratic(dw_min=0.02, bend=0.5, **SPREAD, **WIDE)
+    _, weights = measure(truth, UP_DOWN, n=30)
+    found = jax.jit(lambda w: jt.device.fit(Quadratic(**WIDE), w, UP_DOWN, parameters=("dw_min", "bend")))(weights)
+    assert float(found.device.bend) == pytest.approx(0.5, abs=0.1)
+    assert found.estimates.keys() == {"dw_min", "bend", "dw_min_std", "read_std"}
