@@ -5,15 +5,18 @@ chunks of one block, and a flag for each block that is set once all of its chunk
 and renamed, and carry a checksum. So a sweep that is killed leaves whole blocks, and the same call goes on with the others.
 """
 
+from __future__ import annotations
+
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
-import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
+
+if TYPE_CHECKING:  # importing these takes longer than importing the rest of this library
+    import xarray as xr
+    import zarr
 
 __all__ = ["Block", "Memory", "Store", "as_dataset", "load", "rows"]
 
@@ -52,8 +55,11 @@ class Store:
         self.plan: dict[str, Any] = json.loads(group.attrs["plan"])
 
     @classmethod
-    def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> "Store":
+    def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> Store:
         """Lay out an empty store; the plan is written last, so that a store without one is an empty one."""
+        import zarr
+        from zarr.codecs import Crc32cCodec, ZstdCodec
+
         group = zarr.open_group(path, mode="w")
         compress = (ZstdCodec(), Crc32cCodec())
         for name in plan["results"]:
@@ -67,7 +73,7 @@ class Store:
         return cls(path, group)
 
     @classmethod
-    def open(cls, path: str | pathlib.Path) -> "Store | None":
+    def open(cls, path: str | pathlib.Path) -> Store | None:
         """The store at a path, or None if nothing (or a store that was never finished laying out) is there.
 
         Raises:
@@ -75,6 +81,8 @@ class Store:
         """
         if not pathlib.Path(path).exists():
             return None
+        import zarr
+
         try:
             group = zarr.open_group(path, mode="r+")
         except Exception as error:  # zarr has several
@@ -133,8 +141,10 @@ def _shape(plan: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], str]:
     return (plan["groups"], plan["points"], *result["shape"]), result["dtype"]
 
 
-def as_dataset(store: "Memory | Store") -> xr.Dataset:
+def as_dataset(store: Memory | Store) -> xr.Dataset:
     """The results by named dimensions, with coordinates, units, and the plan as attributes."""
+    import xarray as xr
+
     plan = store.plan
     sizes = {name: len(values) for name, values in plan["coordinates"].items()}
     data = {}

@@ -1,17 +1,18 @@
 """`sweep`: one function of a tile, for all points of a grid."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-import xarray as xr
 from jax.experimental import multihost_utils
 from jaxtyping import Array, Float
 from rich.console import Console
@@ -25,6 +26,9 @@ from .block import Blocks
 from .describe import describe, difference
 from .grid import Grid, Subject
 from .store import Block, Memory, Store, as_dataset, rows
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["sweep"]
 
