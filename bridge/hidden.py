@@ -67,7 +67,7 @@ def from_hidden(tile: jt.Tile, hidden: Float[Array, "name out in"], weight: Floa
 
 
 def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State) -> Slices:
-    if isinstance(device, AbstractUnitCell):
+    if isinstance(device, AbstractUnitCell) and isinstance(cells, UnitCells):
         slices = {}
         for k, (part, *rest) in enumerate(zip(device.parts, cells.devices, state.devices, strict=True)):
             own = _slices(part, *rest) | {"hidden_weights": part.weight(rest[1])}

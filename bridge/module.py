@@ -71,8 +71,8 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
         return self.rpu_config.program_weights(self, *args, **kwargs)
 
     def drift_weights(self, t_inference: float = 0.0) -> None:
-        """Refused: the devices of this tile are programmed by pulses, and hold what they were programmed to."""
-        raise ConfigError("the devices of a RealisticTile do not drift: there is no model of drift for pulsed devices here.")
+        """Refused: aihwkit's drift of pulsed devices is not translated."""
+        raise ConfigError("the devices of a RealisticTile do not drift: drift is not translated; jaxtile.drift models it.")
 
     @torch.no_grad()
     def post_update_step(self) -> None:

@@ -39,11 +39,11 @@ def from_unit_cell(cell: Any, devices: tuple, pulse: Callable, io: Callable) -> 
                 forward=io(cell.refresh_forward, "device.refresh_forward"),
                 update=pulse(cell.refresh_update),
             )
-        return jt.device.OneSided(devices[0], refresh)
+        return jt.device.OneSided(device=devices[0], refresh=refresh)
     policy = _POLICIES[cell.update_policy](cell.first_update_idx)
     if isinstance(cell, ReferenceUnitCell):
-        return jt.device.ReferenceCell((devices[0], devices[min(1, len(devices) - 1)]), policy)
-    return jt.device.VectorCell(devices, policy, cell.gamma_vec or None)
+        return jt.device.ReferenceCell(devices=(devices[0], devices[min(1, len(devices) - 1)]), update_policy=policy)
+    return jt.device.VectorCell(devices=devices, update_policy=policy, gamma_vec=cell.gamma_vec or None)
 
 
 def to_unit_cell(cell: jt.device.AbstractUnitCell, device: Callable, update: Callable, io: Callable) -> UnitCell:
@@ -62,6 +62,7 @@ def to_unit_cell(cell: jt.device.AbstractUnitCell, device: Callable, update: Cal
             refresh_forward=io(refresh.forward),
             refresh_update=update(refresh.update),
         )
+    assert isinstance(cell, jt.device.VectorCell | jt.device.ReferenceCell)
     index = getattr(cell.update_policy, "index", getattr(cell.update_policy, "first_update_idx", 0))
     if isinstance(cell, jt.device.ReferenceCell):
         return ReferenceUnitCell(devices, first_update_idx=index)

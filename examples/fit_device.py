@@ -14,10 +14,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import jaxtile as jt
-from jaxtile._random import Draws
 
 SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
-every, devices, sweeps = (10, 20, 1) if SMALL else (1, 1000, 3)
+every, devices, sweeps, n_states = (10, 20, 2, 4) if SMALL else (1, 1000, 3, 8)
 folder = Path(__file__).parent
 
 # %% A measured device
@@ -32,27 +31,13 @@ for name, value in measured.estimates.items():
 
 
 # %% A thousand devices, measured with read noise
-def measure(device, key, n_devices, pulses, read_std):
-    """The weights of simulated devices before the first pulse and after each."""
-    cells = device.init((1, n_devices), key=key)
-    noise = Draws(jax.random.fold_in(key, 0), jnp.arange(n_devices)[None, :])
-
-    def send(weight, n):
-        up = jnp.broadcast_to(pulses[n] > 0, weight.shape).astype(jnp.int32)
-        weight = device.pulses(cells, weight, up, 1 - up, noise=noise.fold(n))
-        return weight, weight[0]
-
-    start = jnp.zeros((1, n_devices))
-    weights = jnp.concatenate([start, jax.lax.scan(send, start, jnp.arange(pulses.size))[1]]).T
-    return weights + read_std * jax.random.normal(jax.random.fold_in(key, 1), weights.shape)
-
-
 truth = jt.device.SoftBounds(
     **{"dw_min": 0.02, "dw_min_dtod": 0.2, "up_down": 0.1, "up_down_dtod": 0.05},
     **{"w_max": 0.8, "w_max_dtod": 0.1, "w_min": -0.7, "w_min_dtod": 0.1},
 )
 train = jnp.tile(jnp.repeat(jnp.array([1.0, -1.0]), 100), sweeps)
-simulated = jt.device.fit(jt.device.SoftBounds(), measure(truth, jax.random.key(0), devices, train, 0.003), train)
+weights = jt.device.measure(truth, train, n_devices=devices, read_std=0.003, key=jax.random.key(0))
+simulated = jt.device.fit(jt.device.SoftBounds(), weights, train)
 print("true:  ", truth)
 print("fitted:", simulated.device)
 
@@ -62,7 +47,7 @@ target = jt.targets.low_rank((20, 30), 3, spectral_norm=1.0, key=jax.random.key(
 print(jt.program(tile, target, jt.SVD(), key=jax.random.key(3), max_steps=50))
 
 # %% Or the steps as they are: a table
-table = jt.device.Table.from_pulses(simulated.weights, train, n_states=8)
+table = jt.device.Table.from_pulses(weights, train, n_states=n_states)
 table = dataclasses.replace(table, dw_min_dtod=simulated.device.dw_min_dtod)
 
 # %% Picture

@@ -30,6 +30,7 @@ from .update import send as send
 from .update import update as update
 from .upkeep import decay as decay
 from .upkeep import diffuse as diffuse
+from .upkeep import drift as drift
 from .upkeep import reset as reset
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "decay",
     "device",
     "diffuse",
+    "drift",
     "forward",
     "get_weights",
     "half_select",

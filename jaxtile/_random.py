@@ -56,8 +56,13 @@ class Source(enum.IntEnum):
     RESET_CHOICE = 26
     REFRESH = 27
     REFRESH_READ = 28
+    DRIFT_CYCLE = 29
+    DRIFT_NOISE = 30
     # reading
     OUTPUT_NOISE = 32
+    MEASUREMENT = 33
+    # fabrication again
+    DRIFT_EXPONENT = 40
 
 
 def as_key(key: Key | Array, name: str = "key") -> Key:

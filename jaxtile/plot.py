@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ._random import Draws
 from ._types import Key
-from .device import AbstractCrosspoint, Fit
+from .device import AbstractCrosspoint, Fit, measure
 from .programming import Solution
 
 if TYPE_CHECKING:  # importing matplotlib takes longer than importing the rest of this library
@@ -135,12 +133,13 @@ def pulse_response(
     if n_pulses < 1 or n_cells < 0:
         raise ValueError(f"n_pulses={n_pulses} and n_cells={n_cells} are out of range; pass at least 1 pulse and 0 cells.")
     key = jax.random.key(0) if key is None else key
-    shape = {"n_cells": max(n_cells, 1), "n_pulses": n_pulses}
+    train = jnp.repeat(jnp.asarray([1.0, -1.0]), n_pulses)
 
     ax = _axes(ax)
     if n_cells:
-        ax.plot(_respond(device, key, **shape), color=COLOURS[5], linewidth=0.6, label="cells")
-    ax.plot(_respond(_nominal(device), key, **shape)[:, 0], color=COLOURS[0], linewidth=1.6, label="nominal")
+        cells = measure(device, train, n_devices=n_cells, start=-math.inf, key=key)
+        ax.plot(cells.T, color=COLOURS[5], linewidth=0.6, label="cells")
+    ax.plot(measure(_nominal(device), train, start=-math.inf, key=key)[0], color=COLOURS[0], linewidth=1.6, label="nominal")
     for bound in (low, high):
         ax.axhline(bound, color="0.4", linestyle=":", linewidth=0.8, label="bounds", zorder=0)
     ax.set_xlim(0, 2 * n_pulses)
@@ -160,22 +159,6 @@ def pulse_response(
         columnspacing=1,
     )
     return ax
-
-
-@functools.partial(jax.jit, static_argnames=("n_cells", "n_pulses"))
-def _respond(device: AbstractCrosspoint, key: Key, *, n_cells: int, n_pulses: int) -> Float[Array, "pulse cell"]:
-    """The weights of a row of cells before the first pulse and after each."""
-    cells = device.init((1, n_cells), key=key)
-    noise = Draws(jax.random.fold_in(key, 0), jnp.arange(n_cells)[None, :])
-
-    def pulse(state, n):
-        up = jnp.full((1, n_cells), n < n_pulses, jnp.int32)
-        state = device.pulses(cells, state, up, 1 - up, noise=noise.fold(n))
-        return state, device.weight(state)[0]
-
-    start = device.write(cells, device.start((1, n_cells)), jnp.full((1, n_cells), -jnp.inf))
-    _, weights = jax.lax.scan(pulse, start, jnp.arange(2 * n_pulses))
-    return jnp.concatenate([device.weight(start), weights])
 
 
 def _nominal(device: AbstractCrosspoint) -> AbstractCrosspoint:

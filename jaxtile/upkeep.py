@@ -1,4 +1,4 @@
-"""What happens to the weights of a tile between updates: decay, diffusion, reset.
+"""What happens to the weights of a tile between updates: decay, diffusion, reset, drift.
 
 Nothing here is automatic: call what the time that has passed asks for. Each ends with the clip to the bounds. Ideal devices
 keep their weights.
@@ -10,10 +10,10 @@ from jaxtyping import Array, Int
 from ._random import Source, as_key
 from ._types import Key, Scalar, check_number, is_concrete, scalar
 from ._vectors import check_columns
-from .device import Rewrite
+from .device import Drifting, Rewrite
 from .tile import Tile, check_tile, draws, with_state
 
-__all__ = ["decay", "diffuse", "reset"]
+__all__ = ["decay", "diffuse", "drift", "reset"]
 
 
 def decay(tile: Tile, *, alpha: Scalar | float = 1.0, key: Key | None = None) -> Tile:
@@ -71,6 +71,25 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
         return jnp.where(drawn & named[None, :], device.after_reset(cells, noise), weight)
 
     return _rewrite(tile, law, key)
+
+
+def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
+    """Let devices that drift (`jt.device.Drifting`) do so; what was written since the last call starts anew.
+
+    Args:
+        tile: the tile.
+        time: what has passed since the last call, or since the weights were written; in the units of the device's `t_0`.
+        key: of this drift.
+
+    Raises:
+        TypeError: the devices do not drift.
+    """
+    check_tile(tile)
+    span, key = scalar(time), as_key(key)
+    check_number("time", span, low=0.0)
+    if not isinstance(tile.device, Drifting):
+        raise TypeError(f"device={tile.device!r} does not drift; wrap it, as in jaxtile.device.Drifting(device, nu=0.05).")
+    return with_state(tile, tile.device.drift(tile.cells, tile.state, span, draws(tile, key)))
 
 
 def _rewrite(tile: Tile, law: Rewrite, key: Key | None) -> Tile:

@@ -74,6 +74,12 @@ CASES = {
         ["n_estimation_steps=-2", "at least -1"],
     ),
     "reference several": (lambda: jt.device.SoftBoundsReference(reference_mean=[0, 1]), ValueError, ["reference_mean", "(2,)"]),
+    "drift of ideal devices": (
+        lambda: jt.device.Drifting(jt.device.Ideal()),
+        TypeError,
+        ["Drifting.device=Ideal()", "SoftBounds()"],
+    ),
+    "drift of devices that stay": (lambda: jt.drift(TILE, 1.0, key=KEY), TypeError, ["ConstantStep()", "jaxtile.device.Drifting"]),
     "nodes, unequal": (
         lambda: jt.device.PiecewiseStep(piecewise_up=[1, 2]),
         ValueError,
@@ -81,8 +87,8 @@ CASES = {
     ),
     "nodes, none": (
         lambda: jt.device.PiecewiseStep(piecewise_up=[], piecewise_down=[]),
-        TypeError,
-        ["piecewise_up", "[1.5, 1.0, 1.5]"],
+        ValueError,
+        ["piecewise_up has shape (0,)", "[1.5, 1.0, 1.5]"],
     ),
     "nodes, one number": (lambda: jt.device.PiecewiseStep(piecewise_down=1.0), ValueError, ["piecewise_down ()", "nodes"]),
     "nodes, nan": (lambda: jt.device.PiecewiseStep(piecewise_up=[np.nan]), ValueError, ["piecewise_up", "finite"]),

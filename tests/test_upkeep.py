@@ -73,6 +73,21 @@ def test_everything_stays_within_bounds():
         assert bool(jnp.all((moved.weight <= tile.cells.w_max) & (moved.weight >= tile.cells.w_min)))
 
 
+def test_drift():
+    """A power law from when a weight was written; nothing before t_0. Pulses between calls start it anew."""
+    device = jt.device.Drifting(jt.device.ConstantStep(), nu=0.1, t_0=2.0)
+    tile = jt.set_weights(jt.init(jt.TileConfig(device=device), (3, 4), key=KEY), jnp.full((3, 4), 0.1))
+    at = [tile]
+    for time in (1.0, 19.0, 180.0):
+        at.append(jt.drift(at[-1], time, key=KEY))
+    for tile, t in zip(at[1:], (1.0, 10.0, 100.0), strict=True):
+        np.testing.assert_allclose(tile.weight, 0.1 * t**-0.1, rtol=1e-5)
+    pulsed = jt.update(at[-1], jnp.ones(4), -jnp.array([1.0, 0.0, 1.0]), learning_rate=0.01, key=KEY)
+    again = jt.drift(jt.drift(pulsed, 50.0, key=KEY), 20.0, key=KEY)
+    np.testing.assert_allclose(again.weight[1], 0.1 * 135**-0.1, rtol=1e-5)
+    np.testing.assert_allclose(again.weight[::2], pulsed.weight[::2] * 10**-0.1, rtol=1e-5)
+
+
 def test_ideal_devices_keep_their_weights():
     tile = jt.set_weights(jt.init(jt.TileConfig(device=jt.device.Ideal()), (3, 4), key=KEY), jnp.ones((3, 4)))
     assert all(t.weight is tile.weight for t in (jt.decay(tile), jt.diffuse(tile, key=KEY), jt.reset(tile, jnp.arange(4), key=KEY)))
@@ -84,6 +99,7 @@ def test_ideal_devices_keep_their_weights():
         (lambda: jt.decay(TILE, alpha=-1), "alpha=-1"),
         (lambda: jt.reset(TILE, jnp.arange(2), probability=1.5, key=KEY), "probability=1.5"),
         (lambda: jt.device.ConstantStep(lifetime=-1), "lifetime=-1"),
+        (lambda: jt.device.Drifting(jt.device.ConstantStep(), nu=-1), "nu=-1"),
     ],
 )
 def test_bad_input_is_refused(call, words):

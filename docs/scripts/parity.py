@@ -45,7 +45,9 @@ DEVICES = {
     "ExpStep": partial(kinds.ExpStepDevice, dw_min_std_add=0.001, dw_min_std_slope=0.01, **SPREAD),
     "PowStep": partial(kinds.PowStepDevice, pow_gamma=1.5, pow_up_down=0.1, pow_up_down_dtod=0.05, **SPREAD),
     "PowStepReference": partial(
-        kinds.PowStepReferenceDevice, pow_gamma=1.2, reference_std=0.05, subtract_symmetry_point=True, **SPREAD
+        kinds.PowStepReferenceDevice,
+        **{"pow_gamma": 1.2, "reference_std": 0.05, "subtract_symmetry_point": True},
+        **SPREAD | {"corrupt_devices_prob": 0.0},  # stuck ones read their conductance there, without the reference
     ),
     "PiecewiseStep": partial(
         kinds.PiecewiseStepDevice, piecewise_up=[1.5, 1.0, 0.7, 0.2], piecewise_down=[0.3, 1.0, 0.8, 1.2], **SPREAD
@@ -103,10 +105,11 @@ def moments(sample) -> tuple[float, float, float, float]:
     return sample.mean(), std, std / np.sqrt(sample.size), of_variance / (2 * std) if std else 0.0
 
 
-def response(make, shape: tuple[int, int], chips: int) -> dict[str, float]:
+def response(make, shape: tuple[int, int], chips: int, order: str = "aggregate") -> dict[str, float]:
     """The same chips in both engines, from weight zero: 1000 noisy pulses up, then 1000 down, in trains of 10.
 
-    Several chips, because each of aihwkit's draws its noise from a list of its own, whose mean is not zero.
+    Several chips, because each of aihwkit's draws its noise from a list of its own, whose mean is not zero. For the same reason the
+    spread is that within a chip.
 
     Returns:
         mean: the largest difference of the mean weight on the way, relative to the range.
@@ -118,11 +121,21 @@ def response(make, shape: tuple[int, int], chips: int) -> dict[str, float]:
         theirs = fabricated(make, shape, SEED + seed)
         ours = from_analog_tile(theirs)
         there.append(sent_there(theirs, ours, ways)[every - 1 :: every])
-        here.append(sent_here(ours, ways)[every - 1 :: every])
+        here.append(sent_here(in_order(ours, order), ways)[every - 1 :: every])
     low, high = map(float, ours.device.bounds())
-    looks = np.stack([np.concatenate(there, axis=1), np.concatenate(here, axis=1)])
-    mean, std = looks.mean(axis=2), looks.std(axis=2)
+    looks = np.array([there, here])  # [engine, chip, look, cell]
+    mean, std = looks.mean(axis=(1, 3)), np.sqrt(looks.var(axis=3).mean(axis=1))
     return {"mean": np.abs(mean[0] - mean[1]).max() / (high - low), "spread": np.abs(std[1] / std[0] - 1).max()}
+
+
+def in_order(tile: jt.Tile, order: str) -> jt.Tile:
+    """The same chip, its pulses executed in another way."""
+    device = tile.device
+    if isinstance(device, jt.device.WriteNoise):
+        device = dataclasses.replace(device, device=dataclasses.replace(device.device, order=order))
+    else:
+        device = dataclasses.replace(device, order=order)
+    return dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=device))
 
 
 def sent_there(theirs: AnalogTile, ours: jt.Tile, ways) -> np.ndarray:
@@ -172,8 +185,7 @@ def pulses(make, shape: tuple[int, int]) -> dict[str, float]:
     steady = np.ravel((slopes[0] > -1) & (slopes[1] < 1))
     ends, off = sent_there(theirs, chip, ways), {}
     for order in ("aggregate", "slot"):
-        config = dataclasses.replace(chip.config, device=dataclasses.replace(chip.device, order=order))
-        off[order] = float(np.abs(ends - sent_here(dataclasses.replace(chip, config=config), ways))[:, steady].max())
+        off[order] = float(np.abs(ends - sent_here(in_order(chip, order), ways))[:, steady].max())
     return off
 
 
@@ -208,20 +220,28 @@ def upkeep(make, shape: tuple[int, int]) -> dict[str, float]:
     return {"decay": decay, "moments": max(off)}
 
 
+def responds(found: dict[str, float]) -> bool:
+    return found["mean"] < 0.01 and found["spread"] < 0.03
+
+
 def row(name: str, make) -> str:
     """One line of the table."""
     made, acted, exact = fabrication(make, (400, 400)), response(make, (25, 40), chips=10), pulses(make, (30, 30))
-    passed = made["mean"] < 4.5 and made["std"] < 4.5 and made["p"] > 1e-5
-    passed &= acted["mean"] < 0.01 and acted["spread"] < 0.03 and max(exact.values()) < LENGTH * 2**-24
+    passed = made["mean"] < 4.5 and made["std"] < 4.5 and made["p"] > 1e-5 and max(exact.values()) < LENGTH * 2**-24
+    responses, order = [acted], ""
+    if not responds(acted):
+        responses.append(response(make, (25, 40), chips=10, order="slot"))
+        passed, order = passed and responds(responses[1]), ", slot by slot"
     cells = [f"{made['mean']:.1f}", f"{made['std']:.1f}", f"{made['p']:.2g}"]
-    cells += [f"{acted['mean']:.3%}", f"{acted['spread']:.2%}", f"{exact['aggregate']:.1e}", f"{exact['slot']:.1e}"]
+    cells += ["; ".join(f"{one['mean']:.2%}" for one in responses), "; ".join(f"{one['spread']:.1%}" for one in responses)]
+    cells += [f"{exact['aggregate']:.1e}", f"{exact['slot']:.1e}"]
     if isinstance(make(), REFERRED):
         cells += ["*", "*"]
     else:
         kept = upkeep(make, (200, 200))
         passed &= kept["decay"] < 1e-6 and kept["moments"] < 4.5
         cells += [f"{kept['decay']:.1e}", f"{kept['moments']:.1f}"]
-    return f"| {name} | {' | '.join(cells)} | {'yes' if passed else '**no**'} |"
+    return f"| {name} | {' | '.join(cells)} | {f'yes{order}' if passed else '**no**'} |"
 
 
 TEXT = """# Parity with aihwkit, device by device
@@ -233,7 +253,9 @@ Measured on {date} by `docs/scripts/parity.py`, with aihwkit {aihwkit}, torch {t
   Kolmogorov-Smirnov test, which sees folded and clipped tails as well. To pass: below 4.5, and above 1e-5.
 * *Response*: ten chips of 1000 devices each that aihwkit drew, in both engines; 1000 pulses up from weight zero and 1000 down, in
   trains of 10, with cycle noise, in jaxtile's default order. The largest difference of the mean on the way, relative to the
-  range of weights, and of the spread over the devices, relative. To pass: below 1 % and 3 %.
+  range of weights, and of the spread over the devices of a chip, relative. To pass: below 1 % and 3 %. Where the default order
+  does not, the same follows slot by slot: a train of ten pulses, each a tenth or more of the range and with noise to match, is
+  rough when it is summed up and clipped once.
 * *Pulses*: the same without cycle noise, on 900 devices: the largest difference of a weight on the way, in the default order and
   slot by slot, but for devices with steps past their fixed point, which magnify what is rounded. To pass: below 6e-5, which is
   how far a thousand additions in single precision can round.

@@ -10,12 +10,15 @@ from .base import State as State
 from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .constant_step import ConstantStep as ConstantStep
+from .drifting import Drifted as Drifted
+from .drifting import Drifting as Drifting
 from .exp_step import ExpStep as ExpStep
 from .fitting import Fit as Fit
 from .fitting import fit as fit
 from .ideal import Ideal as Ideal
 from .linear_step import LinearCells as LinearCells
 from .linear_step import LinearStep as LinearStep
+from .measuring import measure as measure
 from .one_sided import OneSided as OneSided
 from .piecewise_step import PiecewiseStep as PiecewiseStep
 from .pow_step import PowStep as PowStep
@@ -48,6 +51,8 @@ __all__ = [
     "All",
     "Cells",
     "ConstantStep",
+    "Drifted",
+    "Drifting",
     "ExpStep",
     "Fit",
     "Ideal",
@@ -75,5 +80,6 @@ __all__ = [
     "Table",
     "burst",
     "fit",
+    "measure",
     "number",
 ]

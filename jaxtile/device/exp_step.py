@@ -30,7 +30,7 @@ class ExpStep(AbstractPulsedDevice):
     The other parameters: see `AbstractPulsedDevice`.
     """
 
-    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "A_up", "A_down", "gamma_up", "gamma_down")
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "A_up", "A_down")  # gammas hardly show, next to these
 
     A_up: Scalar = number(0.00081)
     A_down: Scalar = number(0.36833)

@@ -17,6 +17,7 @@ from .likelihood import Coordinates, from_line, maximise, to_line
 
 __all__ = ["Fit", "fit"]
 
+_SPREADS = ("_dtod", "reference_std", "corrupt_devices_prob")  # what makes one device differ from the next
 _RELATIVE = ("w_max", "w_min", "lifetime", "diffusion")  # their `_dtod` is relative to the mean, that of others absolute
 
 
@@ -65,7 +66,8 @@ def fit(
     of the steps, each weighted by its spread; without cycle noise, of the curve. The Fisher information gives the standard errors.
 
     The population gets the mean of the estimates and, for `_dtod`, their variance less their mean squared standard error (for
-    "dw_min" and "up_down" by way of the gain and imbalance of each device, see `AbstractPulsedDevice`).
+    "dw_min" and "up_down" by way of the gain and imbalance of each device, see `AbstractPulsedDevice`). Left out are devices whose
+    search did not settle, and of each parameter those with a standard error ten times off the median.
 
     Clips are not part of the model: put NaN for measurements at a hard bound, which say nothing about steps, and for missing ones.
 
@@ -123,33 +125,34 @@ def _check_data(weights, pulses, unknowns: int):
 def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_steps: int) -> Fit:
     unknowns = (*names, "read_std")
     domains = _domains(device) | {"read_std": Interval(0.0, math.inf, open=True)}
-    nominal = _replace(device, {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith("_dtod")})
+    nominal = _replace(device, {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith(_SPREADS)})
     rounding = jnp.finfo(weights.dtype).eps * jnp.nanmax(jnp.abs(weights))
 
     start = {name: getattr(device, name) for name in names} | {"read_std": jnp.ones_like(rounding)}
 
     def values(at: Coordinates) -> dict[str, Scalar]:
-        return {name: from_line(domains[name], place, start[name]) for name, place in zip(unknowns, at, strict=False)}
+        return {name: from_line(domains[name], place, start[name]) for name, place in zip(unknowns, at, strict=True)}
 
     def made(at: Coordinates) -> AbstractPulsedDevice:
         return _replace(nominal, {name: value for name, value in values(at).items() if name in names})
 
     def fit_one(weights, pulses):
         def model(at: Coordinates):
-            read: Any = values(at).get("read_std", read_std)
-            return _innovations(made(at), read + rounding, weights, pulses)
+            return _innovations(made(at), values(at)["read_std"] + rounding, weights, pulses)
 
-        first = start | _first_bounds(device, weights) | _first_noise(nominal, weights, pulses)
+        def search(at: Coordinates, stage):
+            free, fixed = stage
+            best = maximise(model, jnp.where(jnp.isnan(fixed), at, fixed), free, size=pulses.size, max_steps=max_steps)
+            return best.at, best
+
+        first = start | _first_bounds(device, weights)
+        first |= _first_scales(_replace(nominal, {name: first[name] for name in names}), weights, pulses)
         at = jnp.stack([to_line(domains[name], first[name], start[name]) for name in unknowns])
-        best = maximise(model, at, size=pulses.size, max_steps=max_steps)
-        if read_std is not None:
-            # Without read noise the likelihood is rugged (at a measurement, a step cannot cross zero), so this is a second search.
-            best = maximise(model, best.at[:-1], size=pulses.size, max_steps=max_steps)
-        covariance = best.covariance()
+        best = jax.tree.map(lambda leaf: leaf[-1], jax.lax.scan(search, at, _stages(unknowns, read_std, at.dtype))[1])
 
         def with_errors(quantities):
             slopes, found = jax.jacfwd(lambda at: (quantities(at),) * 2, has_aux=True)(best.at)
-            return found, {name: jnp.sqrt(slope @ covariance @ slope) for name, slope in slopes.items()}
+            return found, {name: best.standard_error(slope) for name, slope in slopes.items()}
 
         traits = with_errors(lambda at: _traits(made(at), names))
         return with_errors(values), traits, best.settled, _response(made(best.at), weights[0], pulses), best.residuals
@@ -207,6 +210,21 @@ def _response(device, start, pulses):
     return jnp.concatenate([start[None], jax.lax.scan(step, start, pulses)[1]])
 
 
+def _stages(unknowns, read_std, dtype):
+    """What is free in each search, and what is set before it (NaN: nothing).
+
+    First the noise stays where it starts, or it would stand in for steps that are not yet right. A known read noise is set last:
+    without it the likelihood is rugged, because where a weight was measured, a step can no longer cross zero.
+    """
+    noise, read = ([name in group for name in unknowns] for group in (("dw_min_std", "read_std"), ("read_std",)))
+    free = [~jnp.asarray(noise), jnp.ones(len(unknowns), bool)]
+    fixed = [jnp.full(len(unknowns), jnp.nan, dtype)] * 2
+    if read_std is not None:
+        free.append(~jnp.asarray(read))
+        fixed.append(jnp.where(jnp.asarray(read), jnp.log(read_std.astype(dtype)), jnp.nan))
+    return jnp.stack(free), jnp.stack(fixed)
+
+
 def _first_bounds(device, weights) -> dict[str, Scalar]:
     """Where the search for the bounds starts: beyond the weights, because a step that vanishes between them is hard to move on."""
     low, high = jnp.nanmin(weights), jnp.nanmax(weights)
@@ -214,13 +232,19 @@ def _first_bounds(device, weights) -> dict[str, Scalar]:
     return {"w_max": jnp.maximum(device.w_max, high + margin), "w_min": jnp.minimum(device.w_min, low - margin)}
 
 
-def _first_noise(device, weights, pulses) -> dict[str, Scalar]:
-    """Where the search for the noise starts: half of the variance of the steps is cycle noise, a quarter read noise at each end."""
-    change = _stepper(_replace(device, {"dw_min_std": 1.0}))
-    _, spread = jax.vmap(change)(jnp.where(jnp.isnan(weights), 0, weights)[:-1], pulses)
-    size = jnp.sqrt(jnp.nanmean(jnp.diff(weights) ** 2))
-    unit = jnp.sqrt(jnp.mean(spread**2))
-    return {"dw_min_std": size / jnp.where(unit > 0, unit, 1) / 2**0.5, "read_std": size / 2}
+def _first_scales(device, weights, pulses) -> dict[str, Scalar]:
+    """Where the search for the size of steps and of noise starts.
+
+    Steps: as large as those measured, by least squares. Noise: half of the variance of the steps is cycle noise, and a quarter read
+    noise at each end.
+    """
+    mean, spread = jax.vmap(_stepper(_replace(device, {"dw_min_std": 1.0})))(jnp.nan_to_num(weights)[:-1], pulses)
+    seen, steps = ~jnp.isnan(jnp.diff(weights)), jnp.nan_to_num(jnp.diff(weights))
+    square = jnp.sum(jnp.where(seen, mean**2, 0))
+    ratio = jnp.sum(steps * mean) / jnp.where(square > 0, square, 1)
+    ratio = jnp.where(ratio > 0, ratio, 1)
+    size, unit = (jnp.sqrt(jnp.sum(jnp.where(seen, a**2, 0)) / jnp.sum(seen.astype(steps.dtype))) for a in (steps, ratio * spread))
+    return {"dw_min": ratio * device.dw_min, "dw_min_std": size / jnp.where(unit > 0, unit, 1) / 2**0.5, "read_std": size / 2}
 
 
 def _traits(device: AbstractPulsedDevice, names: tuple[str, ...]) -> dict[str, Scalar]:
@@ -247,19 +271,16 @@ def _population(device, traits, errors, settled) -> dict[str, Scalar]:
     return fitted | {f"{name}_dtod": std[name] for name in fitted if hasattr(device, f"{name}_dtod")}
 
 
-def _moments(values, errors, used) -> tuple[Scalar, Scalar]:
-    """Mean and spread of what was measured with errors (DerSimonian and Laird, Control. Clin. Trials 7:177, 1986).
-
-    With equal errors e, the spread is sqrt(variance - e^2); else what is known well counts for more.
-    """
-    used = used & jnp.isfinite(errors) & (errors > 0)
+def _moments(values, errors, settled) -> tuple[Scalar, Scalar]:
+    """Mean and spread of what was measured with errors: the spread of the estimates is that of the devices and of the errors."""
+    # An error far from that of most devices is that of a search that went astray.
+    usual = jnp.nanmedian(jnp.where(settled, errors, jnp.nan))
+    used = settled & (errors < 10 * usual) & (errors > usual / 10)
     count = jnp.sum(used.astype(values.dtype))
-    values, precision = jnp.where(used, values, 0), jnp.where(used, 1 / jnp.where(used, errors, 1) ** 2, 0)
 
-    def weighted_mean(weights):
-        return jnp.sum(weights * values) / jnp.sum(weights)
+    def sum_of(values):
+        return jnp.sum(jnp.where(used, values, 0))
 
-    excess = jnp.sum(precision * (values - weighted_mean(precision)) ** 2) - (count - 1)
-    freedom = jnp.sum(precision) - jnp.sum(precision**2) / jnp.sum(precision)
-    variance = jnp.where(count > 1, jnp.maximum(excess, 0) / jnp.where(count > 1, freedom, 1), 0)
-    return weighted_mean(jnp.where(used, 1 / (variance + 1 / jnp.where(used, precision, 1)), 0)), jnp.sqrt(variance)
+    mean = sum_of(values) / count
+    variance = sum_of((values - mean) ** 2) / jnp.maximum(count - 1, 1) - sum_of(errors**2) / count
+    return mean, jnp.sqrt(jnp.maximum(variance, 0))

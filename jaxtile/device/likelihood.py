@@ -38,14 +38,21 @@ class Maximum(NamedTuple):
     residuals: Errors
     settled: Bool[Array, ""]
 
-    def covariance(self) -> Float[Array, "parameter parameter"]:
-        """Of the parameters: the inverse of the information."""
-        scale = _scale(self.information)
-        return jnp.linalg.inv(_normed(self.information)) / (scale[:, None] * scale[None, :])
+    def standard_error(self, slope: Coordinates) -> Scalar:
+        """Of a quantity with this derivative by the parameters, by the inverse of the information."""
+        direction = slope / _scale(self.information)
+        return jnp.sqrt(direction @ jnp.linalg.inv(_normed(self.information)) @ direction)
 
 
-def maximise(model: Callable[[Coordinates], tuple[Errors, Errors]], start: Coordinates, *, size: int, max_steps: int) -> Maximum:
-    """Maximise the likelihood of `size` errors e of variance S, both functions of the parameters.
+def maximise(
+    model: Callable[[Coordinates], tuple[Errors, Errors]],
+    start: Coordinates,
+    free: Bool[Array, " parameter"],
+    *,
+    size: int,
+    max_steps: int,
+) -> Maximum:
+    """Maximise the likelihood of `size` errors e of variance S, both functions of the parameters, of which only the free ones move.
 
         loss        = sum (e^2 / S + log S) / 2
         gradient    = sum e e' / S + (1 - e^2 / S) S' / 2 S
@@ -66,8 +73,10 @@ def maximise(model: Callable[[Coordinates], tuple[Errors, Errors]], start: Coord
         return Maximum(
             at,
             loss=jnp.sum(squared + jnp.log(variance)) / 2,
-            gradient=(error / variance) @ d_error + (1 - squared) @ relative / 2,
-            information=(d_error / variance[:, None]).T @ d_error + relative.T @ relative / 2,
+            gradient=jnp.where(free, (error / variance) @ d_error + (1 - squared) @ relative / 2, 0),
+            information=jnp.where(
+                free[:, None] & free[None, :], (d_error / variance[:, None]).T @ d_error + relative.T @ relative / 2, 0
+            ),
             residuals=error / jnp.sqrt(variance),
             settled=jnp.asarray(False),
         )
@@ -82,7 +91,9 @@ def maximise(model: Callable[[Coordinates], tuple[Errors, Errors]], start: Coord
         new = evaluate(point.at + move / jnp.maximum(1, jnp.max(jnp.abs(move))))
         rounding = 1e-6 * jnp.abs(point.loss)
         better = jnp.isfinite(new.loss) & jnp.isfinite(new.information).all() & (new.loss <= point.loss + rounding)
-        settled = better & jnp.isfinite(point.loss) & (damping < 0.1) & (left < _SETTLED)
+        # A noise that is not there goes to zero for ever, at no gain.
+        idle = (left < _SETTLED) | (new.loss > point.loss - rounding)
+        settled = better & jnp.isfinite(point.loss) & (damping < 0.1) & idle
         point = jax.tree.map(lambda new, old: jnp.where(better, new, old), new, point)
         return point._replace(settled=settled), jnp.where(better, damping / 10, damping * 5), steps + 1
 
@@ -106,7 +117,7 @@ def _scale(information):
 def _normed(information):
     """The information in units of its diagonal, which is solvable in single precision whatever the units of the parameters."""
     scale = _scale(information)
-    return information / (scale[:, None] * scale[None, :]) + 1e-7 * jnp.eye(scale.size, dtype=scale.dtype)
+    return information / scale[:, None] / scale[None, :] + 1e-7 * jnp.eye(scale.size, dtype=scale.dtype)
 
 
 def to_line(domain: Interval, value: Scalar, start: Scalar) -> Scalar:

@@ -4,26 +4,18 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight, is_concrete, scalar
+from .._types import Scalar, Weight, finite_array
 from .base import AbstractPulsedDevice
 from .cells import Cells
 
 __all__ = ["PiecewiseStep"]
 
 
-def nodes(default: tuple[float, ...]) -> Any:
-    """A row of finite numbers, kept as an array leaf."""
-
-    def check(name: str, value: Any) -> None:
-        if not eqx.is_array(value) or value.ndim != 1 or value.size == 0:
-            raise TypeError(f"{name}={value!r} is not a row of numbers; pass one number for each node, such as [1.5, 1.0, 1.5].")
-        if is_concrete(value) and not np.all(np.isfinite(np.asarray(value))):
-            raise ValueError(f"{name}={value!r} holds entries that are NaN or infinite; pass finite numbers.")
-
-    return eqx.field(default=default, converter=scalar, metadata={"check": check})
+def nodes(name: str) -> Any:
+    """Numbers at the nodes, kept as an array leaf; one node by default."""
+    return eqx.field(default=(1.0,), converter=lambda value: finite_array(value, float, f"PiecewiseStep.{name}"))
 
 
 class PiecewiseStep(AbstractPulsedDevice):
@@ -41,13 +33,16 @@ class PiecewiseStep(AbstractPulsedDevice):
     The other parameters: see `AbstractPulsedDevice`.
     """
 
-    piecewise_up: Float[Array, " node"] = nodes((1.0,))
-    piecewise_down: Float[Array, " node"] = nodes((1.0,))
+    piecewise_up: Float[Array, " node"] = nodes("piecewise_up")
+    piecewise_down: Float[Array, " node"] = nodes("piecewise_down")
 
     def __check_init__(self) -> None:
-        up, down = np.shape(self.piecewise_up), np.shape(self.piecewise_down)
-        if up != down:
-            raise ValueError(f"PiecewiseStep.piecewise_up has shape {up} and piecewise_down {down}; pass as many nodes for both.")
+        up, down = self.piecewise_up.shape, self.piecewise_down.shape
+        if up != down or len(up) != 1 or up == (0,):
+            raise ValueError(
+                f"PiecewiseStep.piecewise_up has shape {up} and piecewise_down {down}; pass as many nodes for both, such as "
+                "[1.5, 1.0, 1.5]."
+            )
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         scale, at_nodes = (cells.step_up, self.piecewise_up) if up else (cells.step_down, self.piecewise_down)

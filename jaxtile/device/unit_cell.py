@@ -88,9 +88,9 @@ class AbstractUnitCell(AbstractCrosspoint):
         return UnitState(tuple(part.start(shape) for part in self.parts), self.turn())
 
     def weight(self, state: UnitState) -> Weight:
-        weights = [part.weight(one) for part, one in zip(self.parts, state.devices, strict=True)]
-        # The gammas of a batch of tiles are a batch, too.
-        return _total(jnp.asarray(gamma, float)[..., None, None] * one for gamma, one in zip(self.gammas, weights, strict=True))
+        # In a batch of tiles a gamma that is an array is a batch, too.
+        gammas = [gamma if isinstance(gamma, int | float) else gamma[..., None, None] for gamma in self.gammas]
+        return _total(gamma * part.weight(one) for gamma, part, one in zip(gammas, self.parts, state.devices, strict=True))
 
     def granularity(self) -> Scalar:
         return _total(part.granularity() for part in self.parts) / len(self.parts)

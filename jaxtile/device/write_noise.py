@@ -86,7 +86,7 @@ class WriteNoise(AbstractCrosspoint):
         noise: Draws | None = None,
     ) -> Written:
         pulsed = self.device.pulses(cells, state.persistent, up, down, size=size, noise=noise)
-        return self._renew(pulsed, state.noise, 1 - jnp.power(1.0 - size, (up + down).astype(pulsed.dtype)), noise)
+        return self._renew(pulsed, state.noise, 1 - _left(size, (up + down).astype(pulsed.dtype)), noise)
 
     def rewrite(self, cells: Cells, state: Written, law: Rewrite, *, noise: Draws | None = None) -> Written:
         if noise is None:
@@ -101,6 +101,13 @@ class WriteNoise(AbstractCrosspoint):
             spread = self.write_noise_std * self.device.dw_min
             noise = noise + spread * _root(share) * draws.fold(Source.WRITE_NOISE).normal(old.dtype)
         return Written(persistent, noise)
+
+
+def _left(size: Scalar | float, count: Weight) -> Weight:
+    """What so many pulses leave of the variance, (1 - size)^count, with slopes that are finite at its ends, too."""
+    kept = jnp.asarray(1 - size, count.dtype)
+    partly = kept > 0
+    return jnp.where(count > 0, jnp.where(partly, jnp.where(partly, kept, 1) ** count, 0), 1)
 
 
 def _root(share: Num[Array, "..."]) -> Num[Array, "..."]:

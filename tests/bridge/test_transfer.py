@@ -50,7 +50,10 @@ def test_from_jaxtile_and_back(device):
     )
     chip = jt.init(config, (3, 4), key=jr.key(1))
     chip = jt.set_weights(chip, jr.uniform(jr.key(2), (3, 4)) * 0.2)
-    same_leaves(from_analog_tile(to_analog_tile(chip)), chip, atol=1e-7 if hasattr(chip.cells, "reference") else 0)
+    back = from_analog_tile(to_analog_tile(chip))
+    if isinstance(chip.state, jt.device.Written):  # aihwkit draws the noise of a write when weights are put in
+        back = dataclasses.replace(back, state=dataclasses.replace(back.state, noise=chip.state.noise))
+    same_leaves(back, chip, atol=1e-7 if hasattr(chip.cells, "reference") else 0)
 
 
 def same_leaves(a, b, atol=0.0):

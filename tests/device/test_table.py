@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from device.test_fitting import measure
 
-from jaxtile.device import SoftBounds, Table
+from jaxtile.device import SoftBounds, Table, measure
 
 NONE = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
 SOFT = SoftBounds(dw_min=0.02, dw_min_std=0.3, w_max=0.8, w_min=-0.6, **NONE)
@@ -54,7 +53,7 @@ def test_from_pulses(read_std):
     Not at the ends: there the states are those where read noise has carried the weight.
     """
     pulses = np.tile(np.concatenate([np.ones(50), -np.ones(50)]), 4)
-    _, weights = measure(SOFT, pulses, n=100, read_std=read_std)
+    weights = measure(SOFT, pulses, n_devices=100, read_std=read_std, key=jr.key(0))
     table = Table.from_pulses(weights, pulses, n_states=8)
     state = np.asarray(table.state)[1:-1]
     for column, noise, true in (
