@@ -77,8 +77,8 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
 
     Args:
         tile: the chip.
-        rpu_config: what to build, with the chip's devices and half-selection; its pulses and periphery may be others. None:
-            aihwkit's C++ `AnalogTile` with the chip's own configuration.
+        rpu_config: what to build, with the chip's devices (and its half-selection, if it has any); pulses and periphery may be
+            others. None: aihwkit's C++ `AnalogTile` with the chip's own configuration.
 
     Raises:
         ConfigError: aihwkit has nothing like it, or `rpu_config` describes other devices.
@@ -123,11 +123,13 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
 
 
 def _refuse_other_hardware(wanted: jt.TileConfig, chip: jt.TileConfig) -> None:
-    for name in ("device", "half_select"):
+    """The devices must be the chip's; half-selection, too, unless the chip was made without."""
+    names = ("device",) if chip.half_select is None else ("device", "half_select")
+    for name in names:
         theirs, ours = getattr(wanted, name), getattr(chip, name)
         if type(theirs) is not type(ours):
             raise ConfigError(f"rpu_config asks for {name}={theirs!r}; the chip has {ours!r}.")
-        for field in dataclasses.fields(ours) if ours is not None else ():
+        for field in dataclasses.fields(ours):
             asked, made = getattr(theirs, field.name), getattr(ours, field.name)
             if field.name != "order" and not eqx.tree_equal(asked, made, rtol=1e-6):  # aihwkit has single precision
                 raise ConfigError(f"rpu_config asks for {name}.{field.name}={asked}; the chip was made with {made}.")

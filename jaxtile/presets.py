@@ -122,5 +122,5 @@ def standard_io(**changes: Any) -> IOParameters:
 
 
 def config(device: AbstractDevice) -> TileConfig:
-    """A device in the preset periphery: with one of the above, aihwkit's preset configuration for it."""
+    """A device in the preset periphery: aihwkit's preset configuration, where it has one of that device alone."""
     return TileConfig(device=device, forward=io(), backward=io())

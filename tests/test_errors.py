@@ -118,6 +118,26 @@ CASES = {
     "fit unknown": (lambda: fit(parameters=("w_mid",)), ValueError, ["'w_mid'", "choose from dw_min"]),
     "fit of a spread": (lambda: fit(parameters=("w_max_dtod",)), ValueError, ["'w_max_dtod'", "choose from dw_min"]),
     "read_std negative": (lambda: fit(read_std=-1), ValueError, ["read_std=-1", "at least 0"]),
+    "fit of what is not known": (
+        lambda: jt.device.fit(jt.device.PowStep(), jnp.zeros((2, 9)), jnp.ones(8)),
+        ValueError,
+        ["parameters=None", "PowStep", "pow_gamma"],
+    ),
+    "fit of a device in another": (
+        lambda: jt.device.fit(jt.presets.reram_sb(), jnp.zeros((2, 9)), jnp.ones(8)),
+        TypeError,
+        ["device=WriteNoise", "the device inside"],
+    ),
+    "measurement of turns": (
+        lambda: jt.device.measure(jt.device.VectorCell(update_policy=jt.device.SingleSequential()), jnp.ones(3), key=KEY),
+        ValueError,
+        ["VectorCell", "jaxtile.send"],
+    ),
+    "measurement of no device": (
+        lambda: jt.device.measure(jt.device.SoftBounds(), jnp.ones(3), n_devices=0, key=KEY),
+        ValueError,
+        ["n_devices=0", "at least 1"],
+    ),
     "kappa below one": (lambda: ratio(kappa=0.5), ValueError, ["ConstantRatio.kappa=0.5", "at least 1"]),
     "scheme unknown": (lambda: ratio(scheme="V/4"), ValueError, ["scheme='V/4'", "'V/2'"]),
     "phases unknown": (lambda: ratio(phases="some"), ValueError, ["phases='some'", "'all', 'active'"]),

@@ -114,6 +114,7 @@ def response(make, shape: tuple[int, int], chips: int, order: str = "aggregate")
     Returns:
         mean: the largest difference of the mean weight on the way, relative to the range.
         spread: the largest difference of its standard deviation over the cells, relative.
+        error: the standard error of that.
     """
     ways, every = np.repeat([-1.0, 1.0], LENGTH // TRAIN), LENGTH // TRAIN // TIMES
     there, here = [], []
@@ -121,11 +122,14 @@ def response(make, shape: tuple[int, int], chips: int, order: str = "aggregate")
         theirs = fabricated(make, shape, SEED + seed)
         ours = from_analog_tile(theirs)
         there.append(sent_there(theirs, ours, ways)[every - 1 :: every])
-        here.append(sent_here(in_order(ours, order), ways)[every - 1 :: every])
+        here.append(sent_here(in_order(ours, order), ways, jr.key(seed))[every - 1 :: every])
     low, high = map(float, ours.device.bounds())
     looks = np.array([there, here])  # [engine, chip, look, cell]
     mean, std = looks.mean(axis=(1, 3)), np.sqrt(looks.var(axis=3).mean(axis=1))
-    return {"mean": np.abs(mean[0] - mean[1]).max() / (high - low), "spread": np.abs(std[1] / std[0] - 1).max()}
+    off = np.abs(std[1] / std[0] - 1)
+    fourth = np.mean((looks - looks.mean(axis=3, keepdims=True)) ** 4, axis=(1, 3))
+    errors = np.sqrt(np.sum(fourth / std**4 - 1, axis=0) / (4 * chips * looks.shape[3]))
+    return {"mean": np.abs(mean[0] - mean[1]).max() / (high - low), "spread": off.max(), "error": errors[off.argmax()]}
 
 
 def in_order(tile: jt.Tile, order: str) -> jt.Tile:
@@ -151,14 +155,14 @@ def sent_there(theirs: AnalogTile, ours: jt.Tile, ways) -> np.ndarray:
 
 
 @eqx.filter_jit
-def sent_here(ours: jt.Tile, ways) -> jax.Array:
+def sent_here(ours: jt.Tile, ways, key) -> jax.Array:
     """Likewise, of jaxtile's."""
     out, width = ours.shape
     rate = TRAIN * ours.device.granularity()
 
     def send(tile, numbered):
         n, way = numbered
-        tile = jt.update(tile, jnp.ones(width), way * jnp.ones(out), learning_rate=rate, key=jr.fold_in(jr.key(SEED), n))
+        tile = jt.update(tile, jnp.ones(width), way * jnp.ones(out), learning_rate=rate, key=jr.fold_in(key, n))
         return tile, tile.weight.ravel()
 
     ways = jnp.asarray(ways, ours.weight.dtype)
@@ -185,7 +189,7 @@ def pulses(make, shape: tuple[int, int]) -> dict[str, float]:
     steady = np.ravel((slopes[0] > -1) & (slopes[1] < 1))
     ends, off = sent_there(theirs, chip, ways), {}
     for order in ("aggregate", "slot"):
-        off[order] = float(np.abs(ends - sent_here(in_order(chip, order), ways))[:, steady].max())
+        off[order] = float(np.abs(ends - sent_here(in_order(chip, order), ways, jr.key(SEED)))[:, steady].max())
     return off
 
 
@@ -221,19 +225,22 @@ def upkeep(make, shape: tuple[int, int]) -> dict[str, float]:
 
 
 def responds(found: dict[str, float]) -> bool:
-    return found["mean"] < 0.01 and found["spread"] < 0.03
+    return found["mean"] < 0.01 and found["spread"] < max(0.03, 4.5 * found["error"])
 
 
 def row(name: str, make) -> str:
     """One line of the table."""
-    made, acted, exact = fabrication(make, (400, 400)), response(make, (25, 40), chips=10), pulses(make, (30, 30))
+    made, acted, exact = fabrication(make, (400, 400)), response(make, (40, 50), chips=10), pulses(make, (30, 30))
     passed = made["mean"] < 4.5 and made["std"] < 4.5 and made["p"] > 1e-5 and max(exact.values()) < LENGTH * 2**-24
     responses, order = [acted], ""
     if not responds(acted):
-        responses.append(response(make, (25, 40), chips=10, order="slot"))
+        responses.append(response(make, (40, 50), chips=10, order="slot"))
         passed, order = passed and responds(responses[1]), ", slot by slot"
     cells = [f"{made['mean']:.1f}", f"{made['std']:.1f}", f"{made['p']:.2g}"]
-    cells += ["; ".join(f"{one['mean']:.2%}" for one in responses), "; ".join(f"{one['spread']:.1%}" for one in responses)]
+    cells += [
+        "; ".join(f"{one['mean']:.2%}" for one in responses),
+        "; ".join(f"{one['spread']:.1%} ± {one['error']:.1%}" for one in responses),
+    ]
     cells += [f"{exact['aggregate']:.1e}", f"{exact['slot']:.1e}"]
     if isinstance(make(), REFERRED):
         cells += ["*", "*"]
@@ -251,11 +258,12 @@ Measured on {date} by `docs/scripts/parity.py`, with aihwkit {aihwkit}, torch {t
 * *Fabrication*: 1.6e5 devices of each engine, every parameter (steps, bounds, slopes, exponents, references, reset bias): the
   largest difference of a mean and of a standard deviation, in standard errors, and the smallest p-value of a
   Kolmogorov-Smirnov test, which sees folded and clipped tails as well. To pass: below 4.5, and above 1e-5.
-* *Response*: ten chips of 1000 devices each that aihwkit drew, in both engines; 1000 pulses up from weight zero and 1000 down, in
+* *Response*: ten chips of 2000 devices each that aihwkit drew, in both engines; 1000 pulses up from weight zero and 1000 down, in
   trains of 10, with cycle noise, in jaxtile's default order. The largest difference of the mean on the way, relative to the
-  range of weights, and of the spread over the devices of a chip, relative. To pass: below 1 % and 3 %. Where the default order
-  does not, the same follows slot by slot: a train of ten pulses, each a tenth or more of the range and with noise to match, is
-  rough when it is summed up and clipped once.
+  range of weights, and of the spread over the devices of a chip, relative, with its standard error. To pass: below 1 % and 3 %
+  (or 4.5 standard errors: a PCM device that is pulsed down stays at its bound but for rare noise). Where the default order does
+  not, the same follows slot by slot: a train of ten pulses whose noise is several steps, or whose steps are a tenth of the range,
+  is rough when it is summed up and clipped once.
 * *Pulses*: the same without cycle noise, on 900 devices: the largest difference of a weight on the way, in the default order and
   slot by slot, but for devices with steps past their fixed point, which magnify what is rounded. To pass: below 6e-5, which is
   how far a thousand additions in single precision can round.

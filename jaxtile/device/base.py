@@ -166,7 +166,8 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     Class attributes:
         burst: how "aggregate" sums many pulses; exact unless the docstring of the law says otherwise.
-        response: the parameters that the response to single pulses determines; what `jt.device.fit` estimates.
+        response: the parameters that the response to single pulses determines; what `jt.device.fit` estimates. None are named where
+            fits were not held to known parameters.
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)

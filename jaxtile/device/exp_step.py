@@ -19,7 +19,7 @@ class ExpStep(AbstractPulsedDevice):
         w <- clip(w - step_down max(1 - A_down exp(-gamma_down z), 0)(1 + dw_min_std xi))      one down pulse
 
     with each device's own bounds. More generally the spread of a step of mean size s is
-    dw_min_std (s + dw_min_std_add + dw_min_std_slope |w|). (aihwkit `ExpStepDevice`; the default numbers are a fit to a ReRAM
+    dw_min_std (|s| + dw_min_std_add + dw_min_std_slope |w|). (aihwkit `ExpStepDevice`; the default numbers are a fit to a ReRAM
     device, Gong et al., Nat. Commun. 9:2102, 2018.)
 
     Attributes:
@@ -45,7 +45,7 @@ class ExpStep(AbstractPulsedDevice):
         span = cells.w_max - cells.w_min
         z = 2 * weight / jnp.where(span > 0, span, 1) * self.a + self.b
         size = self._response(z, up=up) * jnp.where(span > 0, cells.step_up if up else cells.step_down, 0)
-        return size, self.dw_min_std * (size + self.dw_min_std_add + self.dw_min_std_slope * jnp.abs(weight))
+        return size, self.dw_min_std * (jnp.abs(size) + self.dw_min_std_add + self.dw_min_std_slope * jnp.abs(weight))
 
     def _response(self, z, *, up: bool):
         exponential = self.A_up * jnp.exp(self.gamma_up * z) if up else self.A_down * jnp.exp(-self.gamma_down * z)

@@ -75,7 +75,7 @@ def fit(
         device: the kind of device. The search starts from its parameters, and those that are not estimated are kept.
         weights: normalised conductance of each device before the first pulse and after each; NaN: not measured.
         pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the first; for all devices or for each.
-        parameters: what to estimate besides the noise; None: `device.response`.
+        parameters: what to estimate besides the noise; None: `device.response`, if the kind of device has one.
         read_std: read noise, in weight units; None: estimate it too. If it is known (0: there is none), there is one unknown less.
         max_steps: most steps of the search.
     """
@@ -91,9 +91,12 @@ def fit(
 
 def _check_parameters(device, parameters) -> tuple[str, ...]:
     if not isinstance(device, AbstractPulsedDevice):
-        raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.SoftBounds().")
+        raise TypeError(f"device={device!r} is not one pulsed device; pass one such as SoftBounds(), or the device inside.")
     known = [name for name in _domains(device) if name != "dw_min_std"]
     parameters = device.response if parameters is None else tuple(parameters)
+    if not parameters:
+        kind = type(device).__name__
+        raise ValueError(f"parameters=None: what pulses determine of {kind} is not known; name some of {', '.join(known)}.")
     for name in parameters:
         if name not in known:
             raise ValueError(f"parameters: {name!r} cannot be estimated; choose from {', '.join(known)}.")
@@ -264,7 +267,11 @@ def _population(device, traits, errors, settled) -> dict[str, Scalar]:
     up_down = 2 * tilt / (1 + jnp.abs(tilt))
     dw_min = mean["sum"] / (2 - jnp.abs(up_down))
     mean |= {"dw_min": dw_min, "up_down": up_down, "dw_min_std": jnp.hypot(mean["dw_min_std"], std["dw_min_std"])}
-    std |= {"dw_min": std["sum"] / (2 * dw_min), "up_down": std["difference"] / (2 * dw_min)}
+    relative = std["sum"] / (2 * dw_min)
+    if device.dw_min_dtod_log_normal:  # there, `dw_min` is the median and its spread that of the logarithm
+        relative = jnp.sqrt(jnp.log1p(relative**2))
+        mean["dw_min"] = dw_min * jnp.exp(-(relative**2) / 2)
+    std |= {"dw_min": relative, "up_down": std["difference"] / (2 * dw_min)}
     std |= {name: std[name] / jnp.abs(mean[name]) for name in _RELATIVE if name in std}
 
     fitted = {name: mean[name] for name in traits if hasattr(device, name)}

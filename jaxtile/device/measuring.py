@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from .._random import Draws, Source, as_key, numbers, stream
-from .._types import Key, finite_array
+from .._types import Key, finite_array, is_whole
 from .base import AbstractCrosspoint
 
 __all__ = ["measure"]
@@ -24,6 +24,8 @@ def measure(
 ) -> Float[Array, "device measurement"]:
     """Fabricate devices and measure the weight of each before the first pulse and after every one.
 
+    What happens between vectors (the turns of a vector cell, a refresh) does not happen here: such cells are refused.
+
     Args:
         device: the kind of device; the cells are those of `device.init((1, n_devices), key=key)`.
         pulses: 1 (up), -1 (down) or 0 (only a read), in turn.
@@ -32,6 +34,12 @@ def measure(
         read_std: read noise, in weight units.
         key: of the cells, the cycle noise and the read noise.
     """
+    if not isinstance(device, AbstractCrosspoint):
+        raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.SoftBounds().")
+    if device.changes:
+        raise ValueError(f"device={device!r} changes from vector to vector; pulse a tile of them with `jaxtile.send` instead.")
+    if not is_whole(n_devices, 1):
+        raise ValueError(f"n_devices={n_devices!r} must be a whole number of at least 1.")
     return _measure(device, finite_array(pulses, float, "pulses"), start, read_std, as_key(key), n_devices=n_devices)
 
 

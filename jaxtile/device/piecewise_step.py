@@ -1,6 +1,6 @@
 """Piecewise linear step."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -32,6 +32,8 @@ class PiecewiseStep(AbstractPulsedDevice):
 
     The other parameters: see `AbstractPulsedDevice`.
     """
+
+    response: ClassVar[tuple[str, ...]] = ()
 
     piecewise_up: Float[Array, " node"] = nodes("piecewise_up")
     piecewise_down: Float[Array, " node"] = nodes("piecewise_down")

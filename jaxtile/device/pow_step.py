@@ -1,5 +1,7 @@
 """Power-law step."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 
 from .._random import Source
@@ -36,6 +38,8 @@ class AbstractPowDevice(AbstractPulsedDevice):
 
     Whole numbers of pulses are sent one by one, which is exact (`burst.one_by_one`).
     """
+
+    response: ClassVar[tuple[str, ...]] = ()
 
     pow_gamma: Scalar = number(1.0, low=0.0, open=True)
     pow_gamma_dtod: Scalar = number(0.1, low=0.0)

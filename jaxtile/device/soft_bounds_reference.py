@@ -41,6 +41,7 @@ class SoftBoundsReference(AbstractReferenceDevice):
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(affine)
+    response: ClassVar[tuple[str, ...]] = ()
 
     mult_noise: bool = flag(False)
     slope_up_dtod: Scalar = number(0.0, low=0.0)

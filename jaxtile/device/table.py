@@ -67,7 +67,7 @@ class Table(AbstractPulsedDevice):
         mean, spread = (self.up, self.up_noise) if up else (self.down, self.down_noise)
         gain = (cells.step_up if up else cells.step_down) / self.dw_min
         noise = jnp.zeros_like(weight) if spread is None else self._at(weight, spread)
-        return gain * self._at(weight, mean), self.dw_min_std * gain * noise
+        return gain * self._at(weight, mean), self.dw_min_std * jnp.abs(gain) * noise
 
     @classmethod
     def from_csv(cls, path: str | Path, **parameters) -> "Table":

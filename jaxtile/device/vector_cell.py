@@ -29,7 +29,7 @@ class VectorCell(AbstractUnitCell):
     connected one), so that the cell reads the sum of gamma times it. (aihwkit `VectorUnitCell`.)
 
     Attributes:
-        devices: two or more.
+        devices: one or more.
         update_policy: `All()`, `SingleFixed()`, `SingleSequential()` or `SingleRandom()`: which of them a vector reaches.
         gamma_vec: what each device counts; None: 1 / n each.
     """

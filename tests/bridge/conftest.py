@@ -2,8 +2,8 @@
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="bridge: torch is not installed (pip install jaxtile[bridge])")
-pytest.importorskip("aihwkit", reason="bridge: aihwkit is not installed (pip install jaxtile[bridge])")
+torch = pytest.importorskip("torch", reason="bridge: torch is not installed (the extra `bridge` installs it)")
+pytest.importorskip("aihwkit", reason="bridge: aihwkit is not installed (the extra `bridge` installs it)")
 
 # With two cores, torch's own threads only get in the way of XLA's.
 torch.set_num_threads(1)

@@ -36,5 +36,5 @@ def test_without_aihwkit_the_extra_is_named(monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ImportError, match=r"No module named 'aihwkit'.*jaxtile\[bridge\]"):
+    with pytest.raises(ImportError, match=r"No module named 'aihwkit'.*extra `bridge`"):
         check_installation()

@@ -55,18 +55,21 @@ def test_without_noise_outputs_agree(io, scale):
 
 @pytest.mark.parametrize("out_res", [-1, 1 / 510])
 def test_with_noise_outputs_agree_in_moments(out_res):
-    """Where bound management reads again and again, too: noise grows with the reduction."""
+    """Where bound management reads again and again, too: noise grows with the reduction.
+
+    aihwkit's normals come from a list of 32768, which shifts all outputs of a tile alike: so the gate of the mean square is wide.
+    """
     theirs, ours = a_pair(IOParameters(out_res=out_res), scale=1.0)
     repeats = 5000
     for row in (torch.rand(WIDTH) - 0.5, torch.ones(WIDTH) * 2):
         x = row.repeat(repeats, 1)
         a, b = theirs.tile.forward(x, False).numpy(), np.asarray(jt.forward(ours, jnp.asarray(x.numpy()), key=KEY))
-        z_mean = (a.mean(0) - b.mean(0)) / np.sqrt((a.var(0) + b.var(0)) / repeats)
+        z_mean = (a.mean(0) - b.mean(0)) / np.sqrt((a.var(0) + b.var(0)) / repeats + a.var(0) / 32768)
         var_of_var = [((s - s.mean(0)) ** 4).mean(0) - s.var(0) ** 2 for s in (a, b)]
-        z_var = (a.var(0) - b.var(0)) / np.sqrt(sum(var_of_var) / repeats)
+        z_var = (a.var(0) - b.var(0)) / np.sqrt(sum(var_of_var) / repeats + 2 * a.var(0) ** 2 / 32768)
         for z in (z_mean, z_var):
             assert np.max(np.abs(z)) < 5
-            assert np.mean(z**2) < 1 + 5 * np.sqrt(2 / OUT)
+            assert np.mean(z**2) < 3
         assert np.all(b.std(0) > 0.9 * 0.06 * float(row.abs().max()))
 
 

@@ -1,6 +1,5 @@
 """jaxtile's methods, stepped on a tile of either engine."""
 
-import dataclasses
 import logging
 
 import jax
@@ -268,7 +267,7 @@ def test_the_bridges_loop_takes_the_steps_of_jaxtiles():
     """On a tile without chance, stepping a method from outside is `jaxtile.program`."""
     tile = ideal_tile("jaxtile")
     tile.tile.set_weights(target())
-    chip = dataclasses.replace(tile.tile.jax_tile, weight=jnp.zeros((OUT, WIDTH)))
+    chip = jt.set_weights(tile.tile.jax_tile, jnp.zeros((OUT, WIDTH)))
     done = program_weights_svd(tile, tolerance=None, max_iter=6, w_init=0.0)
     solution = jt.program(chip, jnp.asarray(target().numpy()), jt.SVD(), key=jax.random.key(0), max_steps=6, tolerance=0.0)
     np.testing.assert_allclose(done.read_error[:5], solution.history["read_error"][:5], rtol=1e-4, atol=1e-6)

@@ -82,7 +82,8 @@ def test_a_connection_that_was_changed_goes_over():
     theirs.tile.set_weights(torch.full((4, 6), 0.05))
     chip = from_analog_tile(theirs)
     assert chip.device.update_policy.index == 1
-    np.testing.assert_allclose(chip.state.devices[1], 0.05, atol=1e-7)
+    held = np.minimum(0.05, chip.cells.devices[1].w_max)  # a rare device holds less
+    np.testing.assert_allclose(chip.state.devices[1], held, atol=1e-7)
 
 
 def test_the_law_of_a_refresh():

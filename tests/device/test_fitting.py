@@ -8,7 +8,7 @@ import pytest
 from helpers import assert_mean
 
 import jaxtile as jt
-from jaxtile.device import ConstantStep, ExpStep, LinearStep, SoftBounds
+from jaxtile.device import ConstantStep, ExpStep, LinearStep, SoftBounds, fitting
 
 UP_DOWN = np.concatenate([np.ones(75), -np.ones(75)])
 SPREAD = {"dw_min_dtod": 0.2, "up_down_dtod": 0.05, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -116,3 +116,14 @@ def test_a_device_of_ones_own_under_jit():
     found = jax.jit(lambda w: jt.device.fit(Quadratic(**WIDE), w, UP_DOWN, parameters=("dw_min", "bend")))(weights)
     assert float(found.device.bend) == pytest.approx(0.5, abs=0.1)
     assert found.estimates.keys() == {"dw_min", "bend", "dw_min_std", "read_std"}
+
+
+def test_a_log_normal_spread_is_found_as_that_of_the_logarithm():
+    """From what is known of each device without error."""
+    step = 0.01 * jnp.exp(0.5 * jr.normal(jr.key(0), (20000,)))
+    traits = {"sum": 2 * step, "difference": jnp.zeros_like(step), "dw_min": step, "dw_min_std": jnp.full_like(step, 0.3)}
+    errors = {name: jnp.full_like(step, 1e-6) for name in traits}
+    device = jt.device.ConstantStep(dw_min_dtod_log_normal=True)
+    found = fitting._population(device, traits, errors, jnp.ones(step.shape, bool))
+    assert float(found["dw_min"]) == pytest.approx(0.01, rel=0.03)
+    assert float(found["dw_min_dtod"]) == pytest.approx(0.5, rel=0.03)
