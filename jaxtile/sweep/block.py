@@ -21,7 +21,8 @@ from .grid import CHIP, SEED, TARGET, Grid, Subject
 
 __all__ = ["Blocks"]
 
-_FABRICATE, _RUN = 0, 1
+_FABRICATE = 0
+_RUN = 1
 
 
 class Blocks:
@@ -34,12 +35,12 @@ class Blocks:
     def __init__(
         self,
         subject: Subject,
-        targets: Float[Array, "target out in"],
+        targets: Float[Array, "n out in"],
         grid: Grid,
         key: Key,
         *,
         width: int,
-        devices: Sequence[jax.Device],
+        devices: Sequence[Any],
     ):
         self.grid, self.width, self.devices = grid, width, devices
         arrays, static = eqx.partition((subject, targets), eqx.is_array)
@@ -80,7 +81,7 @@ class Blocks:
     @property
     def bytes_per_device(self) -> int:
         """Memory that one call takes on each device."""
-        used = self._program.memory_analysis()
+        used: Any = self._program.memory_analysis()
         return used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
 
     def __call__(self, points: np.ndarray) -> dict[str, Array]:

@@ -1,6 +1,7 @@
 """What a sweep is, as plain data: by which a store knows whether it is being resumed or confused."""
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 from typing import Any
@@ -24,18 +25,22 @@ def describe(value: Any) -> Any:
         return {str(key): describe(part) for key, part in value.items()}
     if isinstance(value, tuple | list):
         return [describe(part) for part in value]
+    if isinstance(value, functools.partial):
+        return {"function": describe(value.func), "arguments": describe(value.args), "keywords": describe(value.keywords)}
     if callable(value):
         return _describe_function(value)
     return value if value is None or isinstance(value, str) else repr(value)
 
 
-def _describe_function(function: Any) -> str:
+def _describe_function(function: Any) -> Any:
+    """Its name, a checksum of its source, and the variables of the function around it that it uses."""
     name = getattr(function, "__qualname__", type(function).__qualname__)
     try:
-        source = inspect.getsource(function)
+        source, around = inspect.getsource(function), inspect.getclosurevars(function).nonlocals
     except (OSError, TypeError):  # typed at a prompt, or written in C
         return name
-    return f"{name} {hashlib.sha256(source.encode()).hexdigest()}"
+    described = f"{name} {hashlib.sha256(source.encode()).hexdigest()}"
+    return {"function": described, "uses": describe(around)} if around else described
 
 
 def difference(ours: Any, theirs: Any, path: str = "") -> list[str]:

@@ -12,7 +12,9 @@ from .._types import scalar
 
 __all__ = ["CHIP", "SEED", "TARGET", "Grid", "Subject"]
 
-CHIP, TARGET, SEED = "chip", "target", "seed"
+CHIP = "chip"
+TARGET = "target"
+SEED = "seed"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +89,9 @@ class Subject(eqx.Module):
             owner, name = self.owner(path)
             number = getattr(owner, name)
         except AttributeError as error:
-            raise ValueError(f"over names {path!r}, which leads nowhere: {error}.") from None
+            raise ValueError(
+                f"over names {path!r}, which leads nowhere, neither in the configuration nor in what is run: {error}."
+            ) from None
         if not (eqx.is_array(number) and number.ndim == 0):
             raise ValueError(f"over names {path!r}, which is {number!r}, not a number: sweep over objects that differ in it.")
         for field in dataclasses.fields(owner):

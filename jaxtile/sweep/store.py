@@ -122,7 +122,7 @@ class Store:
 
     def read(self) -> dict[str, np.ndarray]:
         """All results, [group, point, ...]."""
-        return {name: self._group[name][:] for name in self.plan["results"]}
+        return {name: np.asarray(self._group[name][:]) for name in self.plan["results"]}
 
 
 def blocks(plan: Mapping[str, Any]) -> list[Block]:
