@@ -120,8 +120,8 @@ class AbstractCrosspoint(AbstractDevice):
         Args:
             cells: the devices.
             state: where they stand.
-            up: pulses of each cell: whole, or fractional for expected ones. If a cell gets both kinds, they are mixed evenly.
-            down: likewise.
+            up: pulses of each cell: whole numbers, or fractional ones for expected pulses and the many small half pulses.
+            down: likewise. Of whole numbers a cell gets one kind only; fractional ones of both kinds are mixed evenly.
             size: step of one pulse relative to a full one.
             noise: the cycle noise; None leaves it out.
         """
