@@ -104,23 +104,23 @@ def update(
         TypeError, ValueError: x or d hold something else than finite numbers (which would send no pulses), shapes do not fit the
             tile or one another, or the learning rate is negative.
     """
-    check_tile(tile)
+    weight = check_tile(tile)
     rate = scalar(learning_rate)
     check_number("learning_rate", rate, low=0.0)
-    out, width = tile.shape
-    d = jnp.atleast_2d(as_vectors("d", finite_array(d, tile.weight.dtype, "d"), out, tile.weight.dtype))
+    (out, width), dtype = weight.shape, weight.dtype
+    d = jnp.atleast_2d(as_vectors("d", finite_array(d, dtype, "d"), out, dtype))
     if isinstance(x, UnitVectors):
         k = x.columns.shape[0]
         if x.width != width:
             raise ValueError(f"x is of width {x.width}; the tile has {width} columns.")
     else:
-        x = jnp.atleast_2d(as_vectors("x", finite_array(x, tile.weight.dtype, "x"), width, tile.weight.dtype))
+        x = jnp.atleast_2d(as_vectors("x", finite_array(x, dtype, "x"), width, dtype))
         if x.ndim != 2:
             raise ValueError(f"x has shape {x.shape}; pass one vector [in] or several [k, in].")
         k = x.shape[0]
     if d.shape != (k, out):
         raise ValueError(f"x holds {k} vectors and d has shape {d.shape}; pass one d of {out} entries for each x.")
-    return _update(tile, x, d, rate.astype(d.dtype), as_key(key)).put(tile)  # outside of `jit`, which would copy all of the tile
+    return _update(tile, x, d, rate.astype(dtype), as_key(key)).put(tile)  # outside of `jit`, which would copy all of the tile
 
 
 @eqx.filter_jit
