@@ -13,6 +13,7 @@ from .constant_step import ConstantStep as ConstantStep
 from .drifting import Drifted as Drifted
 from .drifting import Drifting as Drifting
 from .exp_step import ExpStep as ExpStep
+from .fabrication import spread as spread
 from .fitting import Fit as Fit
 from .fitting import fit as fit
 from .ideal import Ideal as Ideal
@@ -82,4 +83,5 @@ __all__ = [
     "fit",
     "measure",
     "number",
+    "spread",
 ]

@@ -167,7 +167,7 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     Class attributes:
         burst: how "aggregate" sums many pulses; exact unless the docstring of the law says otherwise.
         response: the parameters that the response to single pulses determines; what `jt.device.fit` estimates. None are named where
-            fits were not held to known parameters.
+            only arrays shape the response.
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)
@@ -200,8 +200,8 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
-        """Fabricate `shape` devices: draw the parameters that all pulsed devices share."""
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
+        """Fabricate `shape` devices: draw the parameters that all pulsed devices share; without a key all are nominal."""
         return fabricate(self, shape, key)
 
     def granularity(self) -> Scalar:
