@@ -10,6 +10,7 @@ from .base import State as State
 from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .constant_step import ConstantStep as ConstantStep
+from .drifting import DriftCells as DriftCells
 from .drifting import Drifted as Drifted
 from .drifting import Drifting as Drifting
 from .exp_step import ExpStep as ExpStep
@@ -52,6 +53,7 @@ __all__ = [
     "All",
     "Cells",
     "ConstantStep",
+    "DriftCells",
     "Drifted",
     "Drifting",
     "ExpStep",

@@ -49,6 +49,10 @@ class AbstractDevice(Checked):
         """The weight that is read."""
         return state
 
+    def held(self, state: State) -> Weight:
+        """The weight that pulses and time move: what is read, but for write noise."""
+        return self.weight(state)
+
     def write(self, cells: AbstractCells, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
         """Put a weight in, clipped to what each device can hold; `noise` is that of the write, for devices that have it."""
         return self.clip(cells, weight)
@@ -59,6 +63,15 @@ class AbstractDevice(Checked):
 
     def rewrite(self, cells: AbstractCells, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
         """Let a law that is no pulse, such as decay, change every device, with the clip to the bounds; ideal ones stay."""
+        return state
+
+    @property
+    def drifts(self) -> bool:
+        """Whether time alone changes anything."""
+        return False
+
+    def drift(self, cells: AbstractCells, state: State, time: Scalar, noise: Draws) -> State:
+        """Let `time` pass; what does not drift stays."""
         return state
 
     @abc.abstractmethod
