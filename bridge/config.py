@@ -15,6 +15,7 @@ import numpy as np
 from aihwkit.exceptions import ConfigError
 from aihwkit.simulator.configs import devices as aihwkit_devices
 from aihwkit.simulator.parameters.enums import AnalogMVType, BoundManagementType, NoiseManagementType, PulseType, RPUDataType
+from aihwkit.simulator.parameters.inference import DriftParameter
 from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.training import UpdateParameters
 
@@ -91,6 +92,11 @@ def hardware(rpu_config: Any) -> jt.TileConfig:
 
 
 def _device(device: Any, order: str) -> jt.device.AbstractDevice:
+    if isinstance(device, jt.device.AbstractDevice):
+        raise ConfigError(
+            f"device={device!r} is a device of jaxtile, which aihwkit's configurations do not hold: pass one of aihwkit's, or make "
+            "a tile of it by jaxtile.init(jaxtile.TileConfig(device=...), shape, key=key)."
+        )
     cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
     if cell is not None:
         _refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
@@ -102,13 +108,16 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
         _refuse("device", type(device).__name__, f"known are {known}")
     make = _DEVICES[base]
     # The seed of fabrication is not a property of the hardware: the tile takes it from the configuration.
-    values = _by_name(
-        device, base, _parameters(make), "device", inert={"construction_seed", "write_noise_std", "apply_write_noise_on_set"}
-    )
+    around = {"construction_seed", "write_noise_std", "apply_write_noise_on_set", "drift"}
+    values = _by_name(device, base, _parameters(make), "device", inert=around)
     values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
     made = make(**values, order=order) if make().takes_pulses else make(**values)
     if getattr(device, "write_noise_std", 0) > 0:
-        return jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
+        made = jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
+    drift = getattr(device, "drift", None)
+    if drift is not None and drift.nu > 0:
+        numbers = {field.name for field in dataclasses.fields(jt.device.Drifting)}
+        return jt.device.Drifting(made, **_by_name(drift, type(drift), numbers, "device.drift", inert=set()))
     return made
 
 
@@ -172,6 +181,9 @@ def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
         if not hasattr(written, "write_noise_std"):
             raise ConfigError(f"device={device!r}: {type(written).__name__} has no write noise in aihwkit.")
         return dataclasses.replace(written, **{name: numbers[name] for name in ("write_noise_std", "apply_write_noise_on_set")})
+    if isinstance(device, jt.device.Drifting):
+        numbers = _numbers(device)
+        return dataclasses.replace(aihwkit_device(numbers.pop("device")), drift=DriftParameter(**numbers))
     values = _numbers(device)
     values.pop("order", None)  # how jaxtile computes, which aihwkit has no choice of
     return _named_alike(_DEVICES, device, "device")(**values)

@@ -36,7 +36,7 @@ class AbstractUnitCell(AbstractCrosspoint):
     """Several devices, whose weighted sum is read: weight = sum of gamma_k weight_k.
 
     The pulses of a vector, full and half, reach every device that is connected to the lines, each with cycle noise of its own.
-    Decay, diffusion and reset act on each device. Trains are planned with the mean of the devices' granularities, as in aihwkit.
+    Decay, diffusion, reset and drift act on each. Trains are planned with the mean of the devices' granularities, as in aihwkit.
     """
 
     @property
@@ -139,6 +139,16 @@ class AbstractUnitCell(AbstractCrosspoint):
     def rewrite(self, cells: UnitCells, state: UnitState, law: Rewrite, *, noise: Draws | None = None) -> UnitState:
         def act(k, part, cells, state, noise):
             return part.rewrite(cells, state, law, noise=noise)
+
+        return self._each(act, cells, state, noise, lambda k: True)
+
+    @property
+    def drifts(self) -> bool:
+        return any(part.drifts for part in self.parts)
+
+    def drift(self, cells: UnitCells, state: UnitState, time: Scalar, noise: Draws) -> UnitState:
+        def act(k, part, cells, state, noise):
+            return part.drift(cells, state, time, noise)
 
         return self._each(act, cells, state, noise, lambda k: True)
 

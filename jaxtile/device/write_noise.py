@@ -59,6 +59,9 @@ class WriteNoise(AbstractCrosspoint):
     def weight(self, state: Written) -> Weight:
         return state.persistent + state.noise
 
+    def held(self, state: Written) -> Weight:
+        return state.persistent
+
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.device.bounds()
 
