@@ -156,8 +156,14 @@ def many_tiles(tiles=1024, steps=64):
             step()
 
     run = jt.Programming(jt.SVD(), max_steps=steps, tolerance=0.0)
+
+    @jax.jit
+    def block(keys):  # as a sweep runs them: fabricate, program, and report all errors and pulses
+        return jax.vmap(lambda key: run(jt.init(jt.TileConfig(), (64, 64), key=key), target, key))(keys)
+
+    keys = jr.split(KEY, (tiles // 256, 256))
     return {
-        "jaxtile": Side(lambda: jt.sweep(run, jt.TileConfig(), target, key=KEY, chips=tiles)),
+        "jaxtile": Side(lambda: [block(some) for some in keys]),
         "aihwkit and torch": Side(aihwkit_tile, share=1 / tiles),
     }
 

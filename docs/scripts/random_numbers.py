@@ -20,7 +20,7 @@ from jaxtile._random import bits, normal, stream
 from jaxtile.pulse.stochastic import bernoulli_words, first_slots
 
 N = 1 << 22  # words of a stream
-STREAMS = 48
+STREAMS = 16
 BASE = jr.key(2026)
 
 OURS = jax.jit(lambda key, count=0: bits(key, jnp.arange(N, dtype=jnp.int32), count))
@@ -61,7 +61,7 @@ def pairs_of_bytes(a, b, shift):
     return jnp.zeros(1 << 16, jnp.int32).at[((a >> shift) & 255) * 256 + ((b >> shift) & 255)].add(1)
 
 
-def bit_pairs(words, pair, streams=8) -> float:
+def bit_pairs(words, pair, streams=4) -> float:
     """p of the largest of 1024 agreements between bits."""
     total = sum(np.asarray(agreements(*PAIRS[pair](words, k)), np.float64) for k in range(streams))
     count = sum(PAIRS[pair](words, k)[0].size for k in range(streams))
