@@ -38,8 +38,8 @@ class AbstractDevice(Checked):
     takes_pulses: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def init(self, shape: tuple[int, int], *, key: Key) -> AbstractCells:
-        """Fabricate `shape` devices: draw the device-to-device spread."""
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> AbstractCells:
+        """Fabricate `shape` devices: draw the device-to-device spread; without a key all are nominal."""
 
     def start(self, shape: tuple[int, int]) -> State:
         """The state of `shape` devices at weight zero."""
