@@ -12,6 +12,7 @@ from typing import Any
 from aihwkit.exceptions import ConfigError
 from aihwkit.simulator.configs import devices as aihwkit_devices
 from aihwkit.simulator.parameters.enums import PulseType, RPUDataType
+from aihwkit.simulator.parameters.inference import DriftParameter
 from aihwkit.simulator.parameters.training import UpdateParameters
 
 import jaxtile as jt
@@ -89,6 +90,11 @@ def hardware(rpu_config: Any) -> jt.TileConfig:
 
 
 def _device(device: Any, order: str) -> jt.device.AbstractDevice:
+    if isinstance(device, jt.device.AbstractDevice):
+        raise ConfigError(
+            f"device={device!r} is a device of jaxtile, which aihwkit's configurations do not hold: pass one of aihwkit's, or make "
+            "a tile of it by jaxtile.init(jaxtile.TileConfig(device=...), shape, key=key)."
+        )
     cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
     if cell is not None:
         refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
@@ -100,13 +106,16 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
         refuse("device", type(device).__name__, f"known are {known}")
     make = _DEVICES[base]
     # The seed of fabrication is not a property of the hardware: the tile takes it from the configuration.
-    values = by_name(
-        device, base, _parameters(make), "device", inert={"construction_seed", "write_noise_std", "apply_write_noise_on_set"}
-    )
+    around = {"construction_seed", "write_noise_std", "apply_write_noise_on_set", "drift"}
+    values = by_name(device, base, _parameters(make), "device", inert=around)
     values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
     made = make(**values, order=order) if make().takes_pulses else make(**values)
     if getattr(device, "write_noise_std", 0) > 0:
-        return jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
+        made = jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
+    drift = getattr(device, "drift", None)
+    if drift is not None and drift.nu > 0:
+        shared = {field.name for field in dataclasses.fields(jt.device.Drifting)}
+        return jt.device.Drifting(made, **by_name(drift, type(drift), shared, "device.drift", inert=set()))
     return made
 
 
@@ -138,6 +147,9 @@ def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
         if not hasattr(written, "write_noise_std"):
             raise ConfigError(f"device={device!r}: {type(written).__name__} has no write noise in aihwkit.")
         return dataclasses.replace(written, **{name: values[name] for name in ("write_noise_std", "apply_write_noise_on_set")})
+    if isinstance(device, jt.device.Drifting):
+        values = numbers(device)
+        return dataclasses.replace(aihwkit_device(values.pop("device")), drift=DriftParameter(**values))
     values = numbers(device)
     values.pop("order", None)  # how jaxtile computes, which aihwkit has no choice of
     return named_alike(_DEVICES, device, "device")(**values)

@@ -10,11 +10,22 @@ from aihwkit.exceptions import ConfigError
 from jaxtyping import Array, Float
 
 import jaxtile as jt
-from jaxtile.device import AbstractCells, AbstractUnitCell, Cells, State, UnitCells, UnitState, Written
+from jaxtile.device import (
+    AbstractCells,
+    AbstractUnitCell,
+    Cells,
+    DriftCells,
+    Drifted,
+    Drifting,
+    State,
+    UnitCells,
+    UnitState,
+    Written,
+)
 
 __all__ = ["from_hidden", "hidden_names", "to_hidden"]
 
-_DRIFT = "drift_nu"  # which jaxtile's devices do not have, nor aihwkit's if it is zero
+_DRIFT = "drift_nu"  # which all of aihwkit's devices have; it is zero if they do not drift
 _PERSISTENT = "persistent_weights"
 # In aihwkit's order: what a slice holds.
 _FIELDS = {
@@ -53,15 +64,12 @@ def from_hidden(tile: jt.Tile, hidden: Float[Array, "name out in"], weight: Floa
     """A tile like `tile` with the parameters and the state that are stacked in `hidden`, of which `weight` is what is read.
 
     Raises:
-        ConfigError: the stack has another shape, or holds devices that drift.
+        ConfigError: the stack has another shape, or holds devices that drift where the tile's do not.
     """
     names = hidden_names(tile)
     if names and hidden.shape != (len(names), *tile.shape):
         raise ConfigError(f"hidden parameters have shape {hidden.shape}; the tile has {names} for {tile.shape} devices.")
     slices = dict(zip(names, hidden, strict=True)) if names else {}
-    drifting = [name for name in names if name.startswith(_DRIFT) and np.any(np.asarray(slices[name]) != 0)]
-    if drifting:
-        raise ConfigError(f"hidden parameter {drifting[0]} is not zero: jaxtile's devices do not drift.")
     parts = _from_slices(tile.cells, tile.state, slices, weight)
     return eqx.tree_at(lambda tile: (tile.cells, tile.state), tile, parts)
 
@@ -73,6 +81,8 @@ def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State
             own = _slices(part, *rest) | {"hidden_weights": part.weight(rest[1])}
             slices |= {f"{name}_{k}": values for name, values in own.items()}
         return slices
+    if isinstance(device, Drifting) and isinstance(cells, DriftCells):
+        return _slices(device.device, cells.device, state.device) | {_DRIFT: cells.nu}
     if not isinstance(cells, Cells):
         return {}
     reference = getattr(cells, "reference", 0)
@@ -92,6 +102,11 @@ def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Flo
             parts.append(_from_slices(part_cells, part_state, own, own["hidden_weights"]))
         cells_of_all, states = zip(*parts, strict=True)
         return UnitCells(cells_of_all), UnitState(states, state.turn)
+    if isinstance(cells, DriftCells):
+        part_cells, part_state = _from_slices(cells.device, state.device, slices | {_DRIFT: jnp.zeros(())}, weight)
+        return DriftCells(part_cells, slices[_DRIFT]), Drifted(part_state, state.start, state.seen, state.age)
+    if np.any(np.asarray(slices.get(_DRIFT, 0)) != 0):
+        raise ConfigError(f"hidden parameter {_DRIFT} is not zero, but these devices do not drift: configure them with a drift.")
     reference = slices.get("reference", 0)
     fields = {field: slices[name] for name, field in _FIELDS.items() if field is not None and name in slices}
     fields |= {_FIELDS[name]: slices[name] - reference for name in _REFERRED if name in slices}

@@ -71,8 +71,11 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
         return self.rpu_config.program_weights(self, *args, **kwargs)
 
     def drift_weights(self, t_inference: float = 0.0) -> None:
-        """Refused: aihwkit's drift of pulsed devices is not translated."""
-        raise ConfigError("the devices of a RealisticTile do not drift: drift is not translated; jaxtile.drift models it.")
+        """Refused: inference counts time from the programming, drifting devices count it from the last call."""
+        raise ConfigError(
+            f"t_inference={t_inference!r}: devices with a drift take the time since the last call; use tile.drift_weights(delta_t) "
+            "of the simulator tile, the attribute `tile` of this one."
+        )
 
     @torch.no_grad()
     def post_update_step(self) -> None:

@@ -134,6 +134,11 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Let every device decay, once or a fraction or multiple of that."""
         self.jax_tile = jt.decay(self.jax_tile, alpha=alpha, key=self._write_key())
 
+    def drift_weights(self, delta_t: float = 1.0) -> None:
+        """Let `delta_t` pass since the last call, for devices that drift; others stay."""
+        if self.jax_tile.device.drifts:
+            self.jax_tile = jt.drift(self.jax_tile, delta_t, key=self._draw())
+
     def diffuse_weights(self) -> None:
         """Let every device diffuse once."""
         self.jax_tile = jt.diffuse(self.jax_tile, key=self._draw())

@@ -11,8 +11,17 @@ from aihwkit.exceptions import ConfigError
 from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
 
 import jaxtile as jt
-from jaxtile.device import AbstractCrosspoint, AbstractPulsedDevice, AbstractUnitCell, OneSided, SingleFixed, Written
-from jaxtile.tile import check_tile
+from jaxtile.device import (
+    AbstractCrosspoint,
+    AbstractPulsedDevice,
+    AbstractUnitCell,
+    Drifted,
+    OneSided,
+    SingleFixed,
+    State,
+    UnitState,
+)
+from jaxtile.tile import check_tile, with_state
 
 from ._convert import to_jax, to_torch
 from .config import aihwkit_device, aihwkit_update, hardware
@@ -61,7 +70,34 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
     if turn is not None:
         counter = _VECTORS if isinstance(tile.device, OneSided) else _DEVICE
         tile = eqx.tree_at(lambda t: t.state.turn, tile, jnp.asarray(extra[counter][0], turn.dtype))
-    return tile
+    return with_state(tile, _with_clocks(tile.state, extra))
+
+
+def _with_clocks(state: State, extra: dict, prefix: str = "rpu.rpu_device.") -> State:
+    """The same state, with what the C++ tile knows of how long its devices have drifted."""
+    if isinstance(state, UnitState):
+        devices = (_with_clocks(one, extra, f"{prefix}{k}.") for k, one in enumerate(state.devices))
+        return UnitState(tuple(devices), state.turn)
+    clock = f"{prefix}wdrifter."
+    if not isinstance(state, Drifted) or not len(extra[f"{clock}w0"]):
+        return state
+
+    def matrix(name: str) -> jax.Array:
+        return jnp.asarray(extra[clock + name], state.start.dtype).reshape(state.start.shape)
+
+    age = jnp.asarray(extra[f"{clock}current_t"][0], state.age.dtype) - matrix("t")
+    return Drifted(state.device, start=matrix("w0"), seen=matrix("previous_weights"), age=age)
+
+
+def _clocks(state: State, prefix: str = "rpu.rpu_device.") -> dict[str, list[float]]:
+    """What `_with_clocks` reads."""
+    if isinstance(state, UnitState):
+        return {name: v for k, one in enumerate(state.devices) for name, v in _clocks(one, f"{prefix}{k}.").items()}
+    if not isinstance(state, Drifted) or bool(jnp.all(jnp.isinf(state.seen))):  # which have none before the first drift
+        return {}
+    now = jnp.max(state.age)
+    clock = {"w0": state.start, "previous_weights": state.seen, "t": now - state.age, "current_t": now, "active": jnp.ones(())}
+    return {f"{prefix}wdrifter.{name}": values.ravel().tolist() for name, values in clock.items()}
 
 
 def _planned(device: AbstractCrosspoint, factor: Any) -> AbstractCrosspoint:
@@ -113,13 +149,14 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         return analog_tile
     # The size of step that trains are planned with, which aihwkit changes to the mean of the devices if they are far from the
     # configuration's.
-    extra = {name: value for name, value in (target.dump_extra() or {}).items() if name == _GRANULARITY} | to_extra(tile)
+    extra = {name: value for name, value in (target.dump_extra() or {}).items() if name == _GRANULARITY}
+    extra |= _clocks(tile.state) | to_extra(tile)
     if names:
         target.set_hidden_parameters(to_torch(to_hidden(tile)))
     if not isinstance(tile.device, AbstractUnitCell):
         # aihwkit can put in the persistent weights; what they read as, it draws anew.
-        target.set_weights(to_torch(tile.state.persistent if isinstance(tile.state, Written) else tile.weight))
-    elif any(isinstance(state, Written) for state in tile.state.devices):
+        target.set_weights(to_torch(tile.device.held(tile.state)))
+    elif any(name.startswith("persistent_weights") for name in names):
         raise ConfigError(f"device={tile.device!r}: the persistent weights of a unit cell cannot be put into an aihwkit tile.")
     elif tile.state.turn is not None:
         extra[_VECTORS if isinstance(tile.device, OneSided) else _DEVICE] = [float(tile.state.turn)]

@@ -18,6 +18,8 @@ from .programming import RESULTS as RESULTS
 from .programming import SVD as SVD
 from .programming import Solution as Solution
 from .programming import program as program
+from .sweep import Programming as Programming
+from .sweep import sweep as sweep
 from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
@@ -40,6 +42,7 @@ __all__ = [
     "RESULTS",
     "SVD",
     "IOParameters",
+    "Programming",
     "Solution",
     "Tile",
     "TileConfig",
@@ -68,6 +71,7 @@ __all__ = [
     "reset",
     "send",
     "set_weights",
+    "sweep",
     "targets",
     "update",
 ]

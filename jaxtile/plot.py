@@ -17,9 +17,10 @@ from .device import AbstractCrosspoint, Fit, measure
 from .programming import Solution
 
 if TYPE_CHECKING:  # importing matplotlib takes longer than importing the rest of this library
+    import xarray as xr
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "weight_error"]
+__all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "sweep", "weight_error"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
@@ -235,6 +236,54 @@ def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes
     ax.set_title(f"rms {np.sqrt(np.mean(error**2)):.2g}, largest {np.max(np.abs(error)):.2g}", fontsize="small")
     ax.set_xlabel("column (in)")
     ax.set_ylabel("row (out)")
+    return ax
+
+
+def sweep(
+    data: xr.Dataset,
+    quantity: str = "frobenius_error",
+    *,
+    against: str | None = None,
+    colours: Sequence[Any] = COLOURS,
+    ax: Axes | None = None,
+) -> Axes:
+    """A result of a sweep against a number that was swept: the median over chips, targets and seeds, and the band of 10 % to 90 %.
+
+    Each run, configuration and value of the other numbers is a line.
+
+    Args:
+        data: of `jaxtile.sweep`.
+        quantity: one of its results.
+        against: a dimension; None: the first number that was swept.
+        colours: of the lines, in turn.
+        ax: where to draw; None: a new figure.
+    """
+    _check_choice("quantity", quantity, {str(name): None for name in data.data_vars})
+    repeated = ("chip", "target", "seed")
+    swept = [str(dim) for dim in data[quantity].dims if dim not in (*repeated, "config", "run")]
+    if against is None and not swept:
+        raise ValueError(f"{quantity} has the dimensions {data[quantity].dims}, no number among them; sweep over one.")
+    along = swept[0] if against is None else against
+    _check_choice("against", along, {str(dim): None for dim in data[quantity].dims})
+    place, values = np.asarray(data[along], float), data[quantity]
+    others = [dim for dim in values.dims if dim not in (*repeated, along)]
+    ax = _axes(ax)
+    for n, index in enumerate(np.ndindex(*(values.sizes[dim] for dim in others))):
+        line = values.isel(dict(zip(others, index, strict=True)))
+        named = {str(dim): line[dim].item() for dim in others}
+        label = ", ".join(value if isinstance(value, str) else f"{name.split('.')[-1]} {value:g}" for name, value in named.items())
+        sample = line.transpose(along, ...).to_numpy().reshape(place.size, -1)
+        low, median, high = np.nanquantile(sample, (0.1, 0.5, 0.9), axis=1)
+        ax.plot(place, median, ".-", color=colours[n % len(colours)], linewidth=1.2, label=label or None)
+        ax.fill_between(place, low, high, color=colours[n % len(colours)], alpha=0.2, linewidth=0)
+    for axis, shown in (("x", place), ("y", values.to_numpy())):
+        if np.nanmin(shown) > 0 and np.nanmax(shown) > 10 * np.nanmin(shown):
+            getattr(ax, f"set_{axis}scale")("log")
+    unit = values.attrs.get("units", "")
+    ax.set_xlabel(along)
+    ax.set_ylabel(f"{quantity.replace('_', ' ')} ({unit})" if unit not in ("", "1") else quantity.replace("_", " "))
+    if others:
+        ax.legend(frameon=False, fontsize="small")
     return ax
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Int
 from ._random import Source, as_key
 from ._types import Key, Scalar, check_number, is_concrete, scalar
 from ._vectors import check_columns
-from .device import Drifting, Rewrite
+from .device import Rewrite
 from .tile import Tile, check_tile, draws, with_state
 
 __all__ = ["decay", "diffuse", "drift", "reset"]
@@ -74,7 +74,7 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
 
 
 def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
-    """Let devices that drift (`jt.device.Drifting`) do so; what was written since the last call starts anew.
+    """Let devices that drift (`jt.device.Drifting`, also in unit cells) do so; what was written since the last call starts anew.
 
     Args:
         tile: the tile.
@@ -87,7 +87,7 @@ def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
     check_tile(tile)
     span, key = scalar(time), as_key(key)
     check_number("time", span, low=0.0)
-    if not isinstance(tile.device, Drifting):
+    if not tile.device.drifts:
         raise TypeError(f"device={tile.device!r} does not drift; wrap it, as in jaxtile.device.Drifting(device, nu=0.05).")
     return with_state(tile, tile.device.drift(tile.cells, tile.state, span, draws(tile, key)))
 

@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 
 # From bottom to top: a module may import from its own room and from those before it.
 ROOMS = [
+    "_version",
     "_types",
     "_numerics",
     "_random",
@@ -29,9 +30,11 @@ ROOMS = [
     "upkeep",
     "compensation",
     "programming",
+    "sweep",
     "targets",
     "plot",
     "cli",
+    "__main__",
 ]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import jaxtile
 from jaxtile.cli import main
+from jaxtile.sweep import load
 
 SMALL = ["--rows", "8", "--cols", "6", "--rank", "2", "--steps", "12"]
 
@@ -186,3 +187,45 @@ def test_as_a_process(folder):
     refused = subprocess.run([*command, "program", "--steps", "0"], **how)
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
+
+
+STUDY = """
+chips = 3
+steps = 2
+method.svd = {}
+half_select = { kappa = 100 }
+target = { rows = 4, cols = 5, rank = 2, seed = 1 }
+over = { "half_select.kappa" = [10, 100] }
+"""
+
+
+def test_sweep_and_plot(folder, capsys):
+    (folder / "study.toml").write_text(STUDY)
+    assert main(["sweep", "study.toml"]) == 0
+    shown = capsys.readouterr()
+    assert "'half_select.kappa': 2, 'chip': 3" in shown.out
+    assert "tiles/s" in shown.err
+    assert load("study.zarr").attrs["missing_blocks"] == 0
+    assert main(["plot", "study.zarr", "--plot", "a.svg"]) == 0
+    assert "<svg" in (folder / "a.svg").read_text()
+    (folder / "study.toml").write_text(STUDY.replace("steps = 2", "steps = 3"))
+    assert main(["sweep", "study.toml"]) == 2
+    assert "run.svd.max_steps: 3 now, 2 in the store" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        ("chip = 3", ["chip", "chips"]),
+        ("method.svdd = {}", ["svdd", "svd"]),
+        ("method.svd = { rate = 1 }", ["method.svd", "rate"]),
+        ("half_select = { kapa = 1 }", ["half_select", "kapa"]),
+        ("chips = x", ["study.toml", "line 1"]),
+    ],
+)
+def test_mistakes_in_a_study_are_named(folder, capsys, study, words):
+    (folder / "study.toml").write_text(study)
+    assert main(["sweep", "study.toml"]) == 2
+    shown = capsys.readouterr().err
+    for word in words:
+        assert word in shown

@@ -20,6 +20,13 @@ import numpy as np
 import jaxtile as jt
 
 SIZE, DENSE, RUNS = 24, 8, 48
+# Steps that saturate, as they might be measured; its noise is relative to a step of one.
+STATES = np.linspace(-0.6, 0.6, 13)
+TABLE = {
+    **{"state": STATES, "up": 1e-3 * (1 - np.tanh(2 * STATES) / 2), "down": 1e-3 * (1 + np.tanh(2 * STATES) / 2)},
+    **{"up_noise": np.full(13, 1e-3), "down_noise": np.full(13, 1e-3)},
+}
+USUAL_SPREAD = {"dw_min_dtod": 0.3, "up_down_dtod": 0.01, "w_max_dtod": 0.3, "w_min_dtod": 0.3}
 DEVICES = {
     "constant step": (jt.device.ConstantStep, False),
     "constant step, near bounds": (jt.device.ConstantStep, True),
@@ -28,10 +35,17 @@ DEVICES = {
     "soft bounds, reference": (partial(jt.device.SoftBoundsReference, reference_std=0.05, subtract_symmetry_point=True), False),
     "exponential step": (jt.device.ExpStep, False),
     "power step": (partial(jt.device.PowStep, pow_gamma=1.5), False),
+    "power step, reference": (
+        partial(jt.device.PowStepReference, pow_gamma=1.2, reference_std=0.05, subtract_symmetry_point=True),
+        False,
+    ),
     "piecewise step": (
         partial(jt.device.PiecewiseStep, piecewise_up=(1.5, 1.0, 0.7, 0.2), piecewise_down=(0.3, 1.0, 0.8, 1.2)),
         False,
     ),
+    "table": (lambda **numbers: jt.device.Table(**TABLE, **USUAL_SPREAD, **numbers), False),
+    "soft bounds, write noise": (lambda **numbers: jt.device.WriteNoise(jt.device.SoftBounds(**numbers), 2.0), False),
+    "one-sided pair, soft bounds": (lambda **numbers: jt.device.OneSided(jt.device.SoftBounds(**numbers)), False),
 }
 KAPPAS = (10, 100, 1000)
 BATCHES = ("dense", "one-hot")
@@ -40,16 +54,23 @@ DW_MIN, RANGE = 1e-3, 1.2
 
 @jax.jit
 def _run(tile, x, d, keys):
-    return jax.vmap(lambda key: jt.update(tile, x, d, learning_rate=31 * DW_MIN, key=key).weight)(keys)
+    """The weights that are read, and those that pulses move."""
+
+    def once(key):
+        after = jt.update(tile, x, d, learning_rate=31 * DW_MIN, key=key)
+        return after.weight, after.device.held(after.state)
+
+    return jax.vmap(once)(keys)
 
 
 def measure(device, *, near: bool, kappa: float, batch: str, runs: int = RUNS, size: int = SIZE) -> dict:
-    """Errors of the aggregate order, in units of `dw_min`.
+    """Errors of the aggregate order and of mean-field pulses, in units of `dw_min`.
 
     Returns:
         rms, max: of single cells, without cycle noise, over the runs.
         drift, drift_se: mean of the error away from zero over all cells and runs, with cycle noise of 0.3, and its standard error.
-        spread: standard deviation of a weight from run to run (trains and cycle noise), over that of the slot order.
+        spread: standard deviation of a weight from run to run (trains, cycle noise and write noise), over that of the slot order.
+        field, field_se: as drift, of mean-field pulses against the slot order's mean.
     """
     rng = np.random.default_rng(0)
     place = (
@@ -60,25 +81,30 @@ def measure(device, *, near: bool, kappa: float, batch: str, runs: int = RUNS, s
     x = jnp.asarray(rng.uniform(-1, 1, (k, size)), jnp.float32) if batch == "dense" else jt.UnitVectors(jnp.arange(size), size)
     keys = jr.split(jr.key(1), runs)
 
-    def ends(order: str, sigma: float, keys):
+    def ends(order: str, sigma: float, keys, pulse=jt.pulse.StochasticCompressed):
         half_select = jt.half_select.ConstantRatio(kappa=kappa)
-        tile = jt.init(
-            jt.TileConfig(device=device(order=order, dw_min_std=sigma), half_select=half_select), (size, size), key=jr.key(0)
-        )
+        config = jt.TileConfig(device=device(order=order, dw_min_std=sigma), pulse=pulse(), half_select=half_select)
+        tile = jt.init(config, (size, size), key=jr.key(0))
+        low, high = (tile.device.clip(tile.cells, jnp.full((size, size), far)) for far in (-jnp.inf, jnp.inf))
         weight = jnp.asarray(place, jnp.float32)
-        tile = jt.set_weights(tile, jnp.where(weight > 0, weight * tile.cells.w_max, -weight * tile.cells.w_min))
-        return np.asarray(_run(tile, x, d, keys), np.float64) / DW_MIN
+        tile = jt.set_weights(tile, jnp.where(weight > 0, weight * high, -weight * low))
+        return [np.asarray(weight, np.float64) / DW_MIN for weight in _run(tile, x, d, keys)]
 
-    error = ends("aggregate", 0.0, keys[:4]) - ends("slot", 0.0, keys[:4])
-    together, apart = ends("aggregate", 0.3, keys), ends("slot", 0.3, keys)
-    outward = np.mean((together - apart) * np.sign(place), axis=(1, 2))
-    variance = [np.mean(np.var(w, axis=0, ddof=1)) for w in (together, apart)]
+    error = ends("aggregate", 0.0, keys)[1] - ends("slot", 0.0, keys)[1]
+    (read_together, together), (read_apart, apart) = ends("aggregate", 0.3, keys), ends("slot", 0.3, keys)
+    outward, outward_field = (
+        np.mean((mean - apart) * np.sign(place), axis=(1, 2))
+        for mean in (together, ends("aggregate", 0.3, keys[:1], jt.pulse.MeanField)[1])
+    )
+    variance = [np.mean(np.var(w, axis=0, ddof=1)) for w in (read_together, read_apart)]
     return {
         "rms": float(np.sqrt(np.mean(error**2))),
         "max": float(np.abs(error).max()),
         "drift": float(outward.mean()),
         "drift_se": float(outward.std(ddof=1) / np.sqrt(runs)),
         "spread": float(np.sqrt(variance[0] / variance[1])),
+        "field": float(outward_field.mean()),
+        "field_se": float(outward_field.std(ddof=1) / np.sqrt(runs)),
     }
 
 
@@ -97,8 +123,8 @@ noise. *Drift* is the mean error away from zero with cycle noise of 0.3, give or
 is the standard deviation of a weight from run to run over that of the slot order. It was measured by
 `docs/scripts/aggregate_error.py`.
 
-| device | kappa | batch | rms / `dw_min` | largest / `dw_min` | rms / range | drift / `dw_min` | spread |
-|---|---|---|---|---|---|---|---|
+| device | kappa | batch | rms / `dw_min` | largest / `dw_min` | rms / range | drift / `dw_min` | spread | mean field: drift |
+|---|---|---|---|---|---|---|---|---|
 {rows}
 
 What it means:
@@ -124,7 +150,8 @@ def main(path: Path) -> None:
                 e = measure(device, near=near, kappa=kappa, batch=batch)
                 rows.append(
                     f"| {name} | {kappa} | {batch} | {e['rms']:.2g} | {e['max']:.2g} | {e['rms'] * DW_MIN / RANGE:.1e} | "
-                    f"{e['drift']:+.3f} ± {e['drift_se']:.3f} | {e['spread']:.3f} |"
+                    f"{e['drift']:+.3f} ± {e['drift_se']:.3f} | {e['spread']:.3f} | "
+                    f"{e['field']:+.3f} ± {e['field_se']:.3f} |"
                 )
                 print(rows[-1], flush=True)
     path.write_text(TEXT.format(rows="\n".join(rows), size=SIZE, dense=DENSE))

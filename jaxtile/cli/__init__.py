@@ -1,4 +1,4 @@
-"""The command line: `jaxtile program` and `jaxtile devices`."""
+"""The command line: `jaxtile program`, `jaxtile devices`, `jaxtile sweep` and `jaxtile plot`."""
 
 import contextlib
 import io
@@ -11,6 +11,7 @@ import tyro
 from .devices import Devices
 from .program import Program
 from .refusal import Refusal
+from .sweep import Plot, Sweep
 
 __all__ = ["main"]
 
@@ -32,12 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parse(argv: Sequence[str] | None) -> Program | Devices:
+def _parse(argv: Sequence[str] | None) -> Program | Devices | Sweep | Plot:
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
-                Program | Devices,
+                Program | Devices | Sweep | Plot,
                 prog="jaxtile",
                 description="Analog crossbar tiles, programmed by pulses, half-selected cells and all.",
                 args=argv,

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import device, plot, presets
-from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal, WriteNoise
+from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name
 
-__all__ = ["DEVICES", "PRESETS", "Devices", "make_device"]
+__all__ = ["DEVICES", "PRESETS", "Devices", "device_of", "make_device"]
 
 Maker = Callable[..., AbstractDevice]
 
@@ -48,18 +48,28 @@ def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
     Raises:
         Refusal: a name is unknown, or a setting is not of that form.
     """
-    name, makers = _kebab(name), DEVICES | PRESETS
-    check_name("device", name, makers)
-    made = makers[name]()
-    single = made.device if isinstance(made, WriteNoise) else made
-    known = _parameters(makers[name]) | dict.fromkeys(field.name for field in dataclasses.fields(single))
     values = {}
     for setting in settings:
         parameter, equals, value = setting.partition("=")
         if not equals:
             raise Refusal(f"--set {setting} is not of the form NAME=VALUE.")
-        check_name(f"parameter of {name}", parameter, known or ["none: it has no parameters"])
         values[parameter] = _value(value)
+    return device_of(name, values)
+
+
+def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
+    """A device or preset by its name, in either spelling, with other values of its parameters.
+
+    Raises:
+        Refusal: a name is unknown.
+    """
+    name, makers = _kebab(name), DEVICES | PRESETS
+    check_name("device", name, makers)
+    made = makers[name]()
+    single = getattr(made, "device", made)  # what is inside, for settings of a preset
+    known = _parameters(makers[name]) | dict.fromkeys(field.name for field in dataclasses.fields(single))
+    for parameter in values:
+        check_name(f"parameter of {name}", parameter, known or ["none: it has no parameters"])
     return makers[name](**values)
 
 

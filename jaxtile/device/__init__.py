@@ -10,9 +10,11 @@ from .base import State as State
 from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .constant_step import ConstantStep as ConstantStep
+from .drifting import DriftCells as DriftCells
 from .drifting import Drifted as Drifted
 from .drifting import Drifting as Drifting
 from .exp_step import ExpStep as ExpStep
+from .fabrication import spread as spread
 from .fitting import Fit as Fit
 from .fitting import fit as fit
 from .ideal import Ideal as Ideal
@@ -51,6 +53,7 @@ __all__ = [
     "All",
     "Cells",
     "ConstantStep",
+    "DriftCells",
     "Drifted",
     "Drifting",
     "ExpStep",
@@ -82,4 +85,5 @@ __all__ = [
     "fit",
     "measure",
     "number",
+    "spread",
 ]

@@ -8,11 +8,12 @@ from jaxtyping import Array, Num
 
 from .._random import Draws, Source
 from .._types import Key, Scalar, Weight, number
-from .base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite
+from .base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite, State
 from .cells import AbstractCells, Cells
 from .fabrication import spread
+from .write_noise import WriteNoise
 
-__all__ = ["Drifted", "Drifting"]
+__all__ = ["DriftCells", "Drifted", "Drifting"]
 
 
 class DriftCells(AbstractCells):
@@ -26,13 +27,13 @@ class Drifted(eqx.Module):
     """The state of devices that drift.
 
     Attributes:
-        weight: where they stand.
+        device: that of the devices that drift.
         start: where their drift started.
         seen: where the last drift left them; infinity before the first.
         age: how long they have drifted, in units of `t_0`.
     """
 
-    weight: Weight
+    device: State
     start: Weight
     seen: Weight
     age: Weight
@@ -47,11 +48,11 @@ class Drifting(AbstractCrosspoint):
     with nu_device = nu (1 + nu_dtod xi), fabricated, w the weight before, and a fresh xi, standard normal, in each call of
     `jt.drift`. Noise of `w_noise_std` is added at the end, but does not pile up, since w_0 stays. Pulses know nothing of time: what
     has moved by more than `reset_tol` since the last call starts anew with the next one. The first call takes all weights as
-    written at time zero. Nothing drifts before `t_0`. (Oh et al., IEEE Electron Device Lett. 40:1325, 2019; aihwkit
-    `DriftParameter`.)
+    written at time zero. Nothing drifts before `t_0`. Of a device with write noise the persistent weight drifts, and the noise is
+    renewed. (Oh et al., IEEE Electron Device Lett. 40:1325, 2019; aihwkit `DriftParameter`.)
 
     Attributes:
-        device: what drifts.
+        device: what drifts: a pulsed device, or one with write noise.
         nu, nu_dtod, nu_std: the exponent, and its spread from device to device and from call to call, relative.
         t_0: unit of time.
         reset_tol: change of a weight, in weight units, that counts as a write.
@@ -60,7 +61,7 @@ class Drifting(AbstractCrosspoint):
         w_noise_std: noise of the weight after a drift, in weight units.
     """
 
-    device: AbstractPulsedDevice
+    device: AbstractPulsedDevice | WriteNoise
     nu: Scalar = number(0.0, low=0.0)
     nu_dtod: Scalar = number(0.0, low=0.0)
     nu_std: Scalar = number(0.0, low=0.0)
@@ -74,23 +75,26 @@ class Drifting(AbstractCrosspoint):
     w_noise_std: Scalar = number(0.0, low=0.0)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.device, AbstractPulsedDevice):
+        if not isinstance(self.device, AbstractPulsedDevice | WriteNoise):
             raise TypeError(f"Drifting.device={self.device!r} is not one pulsed device; pass one, such as SoftBounds().")
 
     @property
     def order(self) -> Literal["aggregate", "slot"]:
         return self.device.order
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> DriftCells:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
         nu = self.nu * (1 + self.nu_dtod * spread(shape, key, Source.DRIFT_EXPONENT))
         return DriftCells(self.device.init(shape, key=key), nu)
 
     def start(self, shape: tuple[int, int]) -> Drifted:
-        zero = self.device.start(shape)
-        return Drifted(zero, start=zero, seen=jnp.full_like(zero, jnp.inf), age=zero)
+        state, zero = self.device.start(shape), jnp.zeros(shape, float)
+        return Drifted(state, start=zero, seen=jnp.full_like(zero, jnp.inf), age=zero)
 
     def weight(self, state: Drifted) -> Weight:
-        return state.weight
+        return self.device.weight(state.device)
+
+    def held(self, state: Drifted) -> Weight:
+        return self.device.held(state.device)
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.device.bounds()
@@ -102,10 +106,10 @@ class Drifting(AbstractCrosspoint):
         return self.device.granularity()
 
     def write(self, cells: DriftCells, state: Drifted, weight: Weight, *, noise: Draws | None = None) -> Drifted:
-        return _at(state, self.device.write(cells.device, state.weight, weight, noise=noise))
+        return _at(state, self.device.write(cells.device, state.device, weight, noise=noise))
 
     def add(self, cells: DriftCells, state: Drifted, change: Weight, *, noise: Draws | None = None) -> Drifted:
-        return _at(state, self.device.add(cells.device, state.weight, change, noise=noise))
+        return _at(state, self.device.add(cells.device, state.device, change, noise=noise))
 
     def pulses(
         self,
@@ -117,14 +121,17 @@ class Drifting(AbstractCrosspoint):
         size: Scalar | float = 1.0,
         noise: Draws | None = None,
     ) -> Drifted:
-        return _at(state, self.device.pulses(cells.device, state.weight, up, down, size=size, noise=noise))
+        return _at(state, self.device.pulses(cells.device, state.device, up, down, size=size, noise=noise))
 
     def rewrite(self, cells: DriftCells, state: Drifted, law: Rewrite, *, noise: Draws | None = None) -> Drifted:
-        return _at(state, self.device.rewrite(cells.device, state.weight, law, noise=noise))
+        return _at(state, self.device.rewrite(cells.device, state.device, law, noise=noise))
+
+    @property
+    def drifts(self) -> bool:
+        return True
 
     def drift(self, cells: DriftCells, state: Drifted, time: Scalar, noise: Draws) -> Drifted:
-        """Let `time` pass."""
-        weight, elapsed = state.weight, time / self.t_0
+        weight, elapsed = self.held(state), time / self.t_0
         fresh = jnp.isinf(state.seen)
         written = ~fresh & (jnp.abs(state.seen - weight) > self.reset_tol)
         start = jnp.where(fresh | written, weight, state.start)
@@ -136,9 +143,9 @@ class Drifting(AbstractCrosspoint):
         left = jnp.maximum(age, 1) ** -nu
         drifted = start * left + (self.g_offset * self.wg_ratio + self.w_offset) * (left - 1)
         moved = jnp.where(written, weight, drifted) + self.w_noise_std * noise.fold(Source.DRIFT_NOISE).normal(weight.dtype)
-        moved = self.device.clip(cells.device, moved)
-        return Drifted(moved, start, seen=moved, age=age)
+        device = self.device.rewrite(cells.device, state.device, lambda *_: moved, noise=noise)
+        return Drifted(device, start, seen=self.device.held(device), age=age)
 
 
-def _at(state: Drifted, weight: Weight) -> Drifted:
-    return eqx.tree_at(lambda s: s.weight, state, weight)
+def _at(state: Drifted, device: State) -> Drifted:
+    return Drifted(device, state.start, state.seen, state.age)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Num
 
@@ -38,7 +39,7 @@ class OneSided(AbstractUnitCell):
     def __check_init__(self) -> None:
         if self.refresh is not None and not isinstance(self.refresh, Refresh):
             raise TypeError(f"OneSided.refresh={self.refresh!r} is not a Refresh; pass jaxtile.device.Refresh() or None.")
-        if self.refresh is not None and isinstance(self.device, WriteNoise):
+        if self.refresh is not None and _has_write_noise(self.device):
             raise ValueError("OneSided.refresh needs a device without write noise, as in aihwkit; pass another, or refresh=None.")
 
     @property
@@ -78,10 +79,20 @@ class OneSided(AbstractUnitCell):
         """Reset the pairs that are too full; what they held must be written again."""
         refresh, (_, w_max) = self.refresh, self.device.bounds()
         assert refresh is not None
-        minus, plus = (refresh.read(one, key=stream(draws.key, Source.REFRESH_READ, k)) for k, one in enumerate(state.devices))
+        weights = [self.device.weight(one) for one in state.devices]
+        minus, plus = (refresh.read(one, key=stream(draws.key, Source.REFRESH_READ, k)) for k, one in enumerate(weights))
         full = refresh.is_full(jnp.maximum(minus, plus) / w_max, jnp.minimum(minus, plus) / w_max)
 
         def law(device, cells, weight, noise):
             return jnp.where(full, device.after_reset(cells, noise), weight)
 
         return self.rewrite(cells, state, law, noise=draws), refresh.update, jnp.where(full, plus - minus, 0)
+
+
+def _has_write_noise(device: AbstractCrosspoint) -> bool:
+    """Also inside another one, such as `Drifting`."""
+
+    def noisy(node):
+        return isinstance(node, WriteNoise)
+
+    return any(map(noisy, jax.tree.leaves(device, is_leaf=noisy)))

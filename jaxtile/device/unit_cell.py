@@ -36,7 +36,7 @@ class AbstractUnitCell(AbstractCrosspoint):
     """Several devices, whose weighted sum is read: weight = sum of gamma_k weight_k.
 
     The pulses of a vector, full and half, reach every device that is connected to the lines, each with cycle noise of its own.
-    Decay, diffusion and reset act on each device. Trains are planned with the mean of the devices' granularities, as in aihwkit.
+    Decay, diffusion, reset and drift act on each. Trains are planned with the mean of the devices' granularities, as in aihwkit.
     """
 
     @property
@@ -81,8 +81,9 @@ class AbstractUnitCell(AbstractCrosspoint):
                     f"{name} holds devices of order={self.order!r} and of order={part.order!r}; pass one order for all."
                 )
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> UnitCells:
-        return UnitCells(tuple(part.init(shape, key=stream(key, Source.PART, k)) for k, part in enumerate(self.parts)))
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> UnitCells:
+        keys = [None if key is None else stream(key, Source.PART, k) for k in range(len(self.parts))]
+        return UnitCells(tuple(part.init(shape, key=key) for part, key in zip(self.parts, keys, strict=True)))
 
     def start(self, shape: tuple[int, int]) -> UnitState:
         return UnitState(tuple(part.start(shape) for part in self.parts), self.turn())
@@ -139,6 +140,16 @@ class AbstractUnitCell(AbstractCrosspoint):
     def rewrite(self, cells: UnitCells, state: UnitState, law: Rewrite, *, noise: Draws | None = None) -> UnitState:
         def act(k, part, cells, state, noise):
             return part.rewrite(cells, state, law, noise=noise)
+
+        return self._each(act, cells, state, noise, lambda k: True)
+
+    @property
+    def drifts(self) -> bool:
+        return any(part.drifts for part in self.parts)
+
+    def drift(self, cells: UnitCells, state: UnitState, time: Scalar, noise: Draws) -> UnitState:
+        def act(k, part, cells, state, noise):
+            return part.drift(cells, state, time, noise)
 
         return self._each(act, cells, state, noise, lambda k: True)
 

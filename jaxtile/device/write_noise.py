@@ -50,7 +50,7 @@ class WriteNoise(AbstractCrosspoint):
     def order(self) -> Literal["aggregate", "slot"]:
         return self.device.order
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
         return self.device.init(shape, key=key)
 
     def start(self, shape: tuple[int, int]) -> Written:
@@ -58,6 +58,9 @@ class WriteNoise(AbstractCrosspoint):
 
     def weight(self, state: Written) -> Weight:
         return state.persistent + state.noise
+
+    def held(self, state: Written) -> Weight:
+        return state.persistent
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.device.bounds()

@@ -226,5 +226,5 @@ def test_modules_refuse_what_the_tile_cannot():
         tile.program_weights()
     with pytest.raises(ConfigError, match="noise_model"):
         tile.program_weights(noise_model=object())
-    with pytest.raises(ConfigError, match="do not drift"):
+    with pytest.raises(ConfigError, match="since the last call"):
         tile.drift_weights(10.0)

@@ -13,6 +13,7 @@ import jaxtile as jt
 from jaxtile.device import (
     All,
     ConstantStep,
+    Drifting,
     OneSided,
     ReferenceCell,
     Refresh,
@@ -36,7 +37,7 @@ CELLS = {
     "at random": VectorCell((STEP, STEP), SingleRandom(), gamma_vec=[1.0, 0.5]),
     "reference": ReferenceCell((SOFT, STEP)),
     "one-sided": OneSided(SOFT),
-    "refreshed": OneSided(SOFT, Refresh()),
+    "refreshed": OneSided(Drifting(SOFT, nu=0.1), Refresh()),
     "write noise": VectorCell((WriteNoise(STEP, 2.0), SOFT)),
 }
 
@@ -260,6 +261,7 @@ def test_upkeep_reaches_every_device():
         (lambda: ReferenceCell((STEP, STEP), All()), r"All\(\)"),
         (lambda: OneSided(STEP, True), "refresh=True"),
         (lambda: OneSided(WriteNoise(STEP, 1.0), Refresh()), "without write noise"),
+        (lambda: OneSided(Drifting(WriteNoise(STEP, 1.0)), Refresh()), "without write noise"),
         (lambda: Refresh(update=jt.pulse.NoPulse()), r"NoPulse\(\)"),
         (lambda: Refresh(every=0), "every=0"),
     ],

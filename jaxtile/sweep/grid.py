@@ -1,0 +1,109 @@
+"""The points of a sweep: which numbers, chip, target and seed each of them has."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from .._types import scalar
+
+__all__ = ["CHIP", "SEED", "TARGET", "Grid", "Subject"]
+
+CHIP = "chip"
+TARGET = "target"
+SEED = "seed"
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """The outer product of the dimensions, in the order of their names; the last one runs fastest.
+
+    Attributes:
+        sizes: length of each dimension.
+        numbers: for each path the dimension that it varies along, and its values.
+    """
+
+    sizes: dict[str, int]
+    numbers: dict[str, tuple[str, np.ndarray]]
+
+    @classmethod
+    def of(cls, over: Mapping[str, Any], *, zipped: bool, targets: int | None, chips: int, seeds: int) -> "Grid":
+        """The grid of some paths and their values.
+
+        Raises:
+            ValueError: values are empty, not in one dimension, or (zipped) of different lengths.
+        """
+        values = {path: np.atleast_1d(np.asarray(value, float)) for path, value in over.items()}
+        for path, value in values.items():
+            if value.ndim != 1 or value.size == 0:
+                raise ValueError(f"over[{path!r}] has shape {value.shape}; pass numbers in one dimension, at least one.")
+        lengths = {path: value.size for path, value in values.items()}
+        if zipped and len(set(lengths.values())) > 1:
+            raise ValueError(f"over has {lengths} values, which cannot be zipped; pass as many for each path, or zipped=False.")
+        along = {path: "point" if zipped else path for path in values}
+        sizes = {along[path]: length for path, length in lengths.items()}
+        sizes |= {CHIP: chips} | ({} if targets is None else {TARGET: targets}) | {SEED: seeds}
+        return cls(sizes, {path: (along[path], value) for path, value in values.items()})
+
+    @property
+    def count(self) -> int:
+        """How many points there are."""
+        return math.prod(self.sizes.values())
+
+    def at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The numbers of some points by path, and the indices of their chip, target and seed."""
+        index = dict(zip(self.sizes, np.unravel_index(points, tuple(self.sizes.values())), strict=True))
+        numbers = {path: value[index[along]] for path, (along, value) in self.numbers.items()}
+        nothing = np.zeros(len(points), np.int32)
+        return numbers, {name: index.get(name, nothing).astype(np.int32) for name in (CHIP, TARGET, SEED)}
+
+
+class Subject(eqx.Module):
+    """What a sweep varies: a configuration, and what is done to its tiles. A path leads into the one or the other."""
+
+    config: Any
+    run: Any
+
+    def owner(self, path: str) -> tuple[Any, str]:
+        """The object that holds the number at the end of a path, and its name there.
+
+        Raises:
+            AttributeError: the path leads nowhere.
+        """
+        first, *rest = path.split(".")
+        node = self.config if hasattr(self.config, first) else self.run
+        for name in (first, *rest)[:-1]:
+            node = getattr(node, name)
+        return node, path.split(".")[-1]
+
+    def check(self, path: str, values: np.ndarray) -> None:
+        """Refuse a path that does not lead to a number, and values that its field does not take.
+
+        Raises:
+            ValueError: it does not, or one of them is out of range.
+        """
+        try:
+            owner, name = self.owner(path)
+            number = getattr(owner, name)
+        except AttributeError as error:
+            raise ValueError(
+                f"over names {path!r}, which leads nowhere, neither in the configuration nor in what is run: {error}."
+            ) from None
+        if not (eqx.is_array(number) and number.ndim == 0):
+            raise ValueError(f"over names {path!r}, which is {number!r}, not a number: sweep over objects that differ in it.")
+        for field in dataclasses.fields(owner):
+            if field.name == name and "check" in field.metadata:
+                for value in values:
+                    field.metadata["check"](f"over: {type(owner).__name__}.{name}", scalar(value))
+
+    def placed(self, numbers: Mapping[str, Any]) -> "Subject":
+        """The same with other numbers at the ends of some paths."""
+        subject = self
+        for path, value in numbers.items():
+            owner, name = subject.owner(path)
+            dtype = getattr(owner, name).dtype
+            subject = eqx.tree_at(lambda tree, path=path: getattr(*tree.owner(path)), subject, value.astype(dtype))
+        return subject

@@ -1,0 +1,72 @@
+"""What is done to every tile of a sweep, unless it is a function of the user: programming."""
+
+from typing import ClassVar
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._types import Checked, Key, Scalar, Weight, number, whole
+from ..compensation import AbstractCompensation
+from ..programming import RESULTS, AbstractMethod, program
+from ..programming.program import QUANTITIES
+from ..tile import Tile
+
+__all__ = ["Programming"]
+
+
+class Programming(Checked):
+    """Program a tile; a function (tile, target, key) that `sweep` runs for every point.
+
+    Its numbers can be swept: "method.learning_rate", "tolerance", "method.inputs.values" ... by path.
+
+    Attributes:
+        method: the programming method.
+        max_steps, tolerance, compensation: see `jaxtile.program`.
+        record: which quantities to keep step by step, as `<name>_history`.
+    """
+
+    method: AbstractMethod
+    max_steps: int = whole(100, low=1)
+    tolerance: Scalar = number(1e-2, low=0.0)
+    compensation: AbstractCompensation | None = None
+    record: tuple[str, ...] = eqx.field(default=(), static=True, converter=tuple)
+
+    UNITS: ClassVar[dict[str, str]] = {
+        "steps": "pulse steps",
+        "read_error": "1",
+        "frobenius_error": "weight",
+        "spectral_error": "weight",
+        "full_pulses": "pulses per cell",
+        "half_pulses": "pulses per cell",
+        "unreachable": "1",
+    }
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.method, AbstractMethod):
+            raise TypeError(f"Programming.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
+        unknown = [name for name in self.record if name not in QUANTITIES]
+        if unknown:
+            raise ValueError(f"Programming.record names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")
+
+    def __call__(self, tile: Tile, target: Weight, key: Key) -> dict[str, Float[Array, "..."]]:
+        sol = program(
+            tile,
+            target,
+            self.method,
+            key=key,
+            max_steps=self.max_steps,
+            tolerance=self.tolerance,
+            compensation=self.compensation,
+            record=self.record,
+            throw=False,
+        )
+        ended = {"converged": sol.result == RESULTS.converged, "finite": sol.result != RESULTS.nonfinite}
+        return sol.stats | ended | {f"{name}_history": values for name, values in sol.history.items()}
+
+    def dims(self, name: str) -> tuple[str, ...]:
+        """What the axes of a result are called."""
+        return ("step",) if name.endswith("_history") else ()
+
+    def units(self, name: str) -> str:
+        """What a result is measured in."""
+        return self.UNITS.get(name.removesuffix("_history"), "1")

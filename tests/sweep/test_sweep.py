@@ -1,0 +1,303 @@
+"""`sweep`: what a point is, and that it has the same bits wherever and whenever it is run."""
+
+import errno
+import json
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+import xarray as xr
+
+import jaxtile as jt
+from jaxtile.sweep.store import Store, load
+
+KEY = jr.key(5)
+SHAPE = (5, 6)
+CONFIG = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
+TARGET = 0.1 * jr.normal(jr.key(1), SHAPE)
+KAPPAS, RATES = [10.0, 100.0], [0.5, 0.7, 1.0]
+
+
+def summary(tile, target, key):
+    """Cheap, and it tells whether chip, target, key and numbers are right."""
+    read = jt.forward(tile, target[0], key=key)
+    return {"w_max": tile.cells.w_max, "read": read, "kappa": tile.config.half_select.kappa}
+
+
+def same(a, b):
+    xr.testing.assert_identical(a.drop_attrs(), b.drop_attrs())
+
+
+def test_dimensions_coordinates_and_units():
+    data = jt.sweep(
+        {"gdp": jt.Programming(jt.GDP(), max_steps=3, record=("read_error",))},
+        CONFIG,
+        jnp.stack([TARGET, -TARGET]),
+        key=KEY,
+        over={"half_select.kappa": KAPPAS, "method.learning_rate": RATES},
+        chips=2,
+    )
+    dims = {"run": 1, "half_select.kappa": 2, "method.learning_rate": 3, "chip": 2, "target": 2, "seed": 1}
+    assert dict(data.frobenius_error.sizes) == dims
+    assert data.read_error_history.dims == (*dims, "step")
+    assert data.read_error_history.sizes["step"] == 4
+    assert data.half_pulses.attrs["units"] == "pulses per cell"
+    np.testing.assert_array_equal(data["half_select.kappa"], KAPPAS)
+    description = json.loads(data.attrs["description"])
+    assert description["config"]["config"]["half_select"]["class"] == "ConstantRatio"
+    assert description["run"]["gdp"]["method"]["class"] == "GDP"
+
+
+def test_a_point_is_the_single_run():
+    """Same chip, target, numbers and draws as a run by hand."""
+    targets = jnp.stack([TARGET, 2 * TARGET])
+    data = jt.sweep(summary, CONFIG, targets, key=KEY, over={"half_select.kappa": KAPPAS}, chips=3, seeds=2)
+    for kappa, chip, target, seed in [(0, 0, 0, 0), (1, 2, 1, 1)]:
+        point = data.isel({"half_select.kappa": kappa, "chip": chip, "target": target, "seed": seed})
+        chip_key = jr.fold_in(jr.fold_in(KEY, 0), chip)
+        run_key = jr.fold_in(jr.fold_in(jr.fold_in(jr.fold_in(KEY, 1), chip), target), seed)
+        tile = jt.init(CONFIG, SHAPE, key=chip_key)
+        np.testing.assert_array_equal(point["w_max"], tile.cells.w_max)
+        np.testing.assert_allclose(point["read"], jt.forward(tile, targets[target][0], key=run_key), atol=1e-5)
+        assert float(point["kappa"]) == KAPPAS[kappa]
+
+
+def test_points_share_chips_and_draws_across_numbers_only():
+    data = jt.sweep(summary, CONFIG, TARGET, key=KEY, over={"half_select.kappa": KAPPAS}, chips=2, seeds=2)
+    np.testing.assert_array_equal(data.w_max[0], data.w_max[1])
+    np.testing.assert_array_equal(data.read[0], data.read[1])
+    assert not np.array_equal(data.w_max[0, 0], data.w_max[0, 1])
+    assert not np.array_equal(data.read[0, 0, 0], data.read[0, 0, 1])
+
+
+def test_zipped_numbers_share_a_dimension():
+    over = {"half_select.kappa": KAPPAS, "device.dw_min": [1e-3, 2e-3]}
+    data = jt.sweep(summary, CONFIG, TARGET, key=KEY, over=over, zipped=True)
+    assert data.kappa.dims == ("point", "chip", "seed")
+    np.testing.assert_array_equal(data["device.dw_min"], [1e-3, 2e-3])
+    np.testing.assert_array_equal(data.kappa[:, 0, 0], KAPPAS)
+
+
+def test_several_runs_and_configurations():
+    configs = {"none": jt.TileConfig(), "ratio": CONFIG}
+    runs = {"gdp": jt.Programming(jt.GDP(), max_steps=2), "svd": jt.Programming(jt.SVD(), max_steps=2)}
+    data = jt.sweep(runs, configs, TARGET, key=KEY, chips=2)
+    assert data.half_pulses.dims[:2] == ("config", "run")
+    assert (data.half_pulses.sel(config="none") == 0).all()
+    assert (data.half_pulses.sel(config="ratio") > 0).all()
+    assert (data.full_pulses.sel(run="gdp") != data.full_pulses.sel(run="svd")).all()
+
+
+def pulsed(tile, target, key):
+    """One update: as little to compile as what pulses, draws and depends on a number can be."""
+    error = jt.get_weights(jt.update(tile, target[0], -target[:, 0], learning_rate=1.0, key=key)) - target
+    return {"frobenius_error": jnp.linalg.norm(error)}
+
+
+RUN = pulsed
+POINTS = {"over": {"half_select.kappa": KAPPAS}, "chips": 5}
+
+
+def test_the_same_bits_for_any_number_of_tiles():
+    whole = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, **POINTS)
+    part = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, chips=3, over={"half_select.kappa": KAPPAS[:1]})
+    same(part, whole.isel({"half_select.kappa": [0], "chip": slice(3)}))
+
+
+def test_across_widths_points_agree_in_law_and_mostly_to_rounding():
+    run = jt.Programming(jt.SVD(), max_steps=4, tolerance=0.3)
+    wide, narrow = (jt.sweep(run, CONFIG, TARGET, key=KEY, width=width, over={}, chips=40) for width in (40, 7))
+    close = np.isclose(wide.frobenius_error, narrow.frobenius_error, rtol=1e-5)
+    assert close.mean() >= 0.9
+
+
+# Stores
+
+
+def test_a_store_is_the_sweep_and_is_loaded_again(tmp_path):
+    data = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, store=tmp_path / "s.zarr", **POINTS)
+    same(data, jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, **POINTS))
+    loaded = load(tmp_path / "s.zarr")
+    same(loaded, data)
+    assert loaded.attrs["missing_blocks"] == 0
+
+
+def test_another_sweep_is_refused_with_the_difference(tmp_path):
+    jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2)
+    other = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=31.0))
+    with pytest.raises(ValueError, match=r"config\.config\.half_select\.kappa: 31\.0 now, 30\.0 in the store"):
+        jt.sweep(RUN, other, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2)
+    with pytest.raises(ValueError, match=r"sizes\.chip: 3 now, 2 in the store"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=3)
+    with pytest.raises(ValueError, match="width: 1 now, 2 in the store"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2, width=1)
+    (tmp_path / "file").write_text("something else")
+    with pytest.raises(ValueError, match="no store of a sweep"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "file", chips=2)
+
+
+def test_a_damaged_chunk_is_found_and_run_again(tmp_path):
+    path = tmp_path / "s.zarr"
+    data = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS)
+    chunk = path / "frobenius_error" / "c" / "0" / "1"
+    damaged = bytearray(chunk.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    chunk.write_bytes(bytes(damaged))
+    (path / "block_done" / "c" / "0" / "3").unlink()
+    assert Store.open(path).missing() == [(0, 1), (0, 3)]
+    same(jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=path, **POINTS), data)
+    assert Store.open(path).missing() == []
+
+
+def test_a_full_disk_is_said_and_resumed_from(tmp_path, monkeypatch):
+    path, write = tmp_path / "s.zarr", Store.write
+    calls = []
+
+    def until_full(self, block, results):
+        calls.append(block)
+        if len(calls) == 3:
+            monkeypatch.setattr(
+                "zarr.storage._local._put", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left"))
+            )
+        return write(self, block, results)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "write", until_full)
+        with pytest.raises(OSError, match="block .* could not be written. Make room"):
+            jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS)
+    monkeypatch.undo()
+    assert Store.open(path).missing() == [(0, 2), (0, 3), (0, 4)]
+    same(jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=path, **POINTS), jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=2, **POINTS))
+
+
+SCRIPT = """
+import sys, jax, jaxtile as jt
+config = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
+target = 0.1 * jax.random.normal(jax.random.key(1), (5, 6))
+
+def run(tile, target, key):
+    tile = jt.update(tile, target[0], target[:, 0], learning_rate=1.0, key=key)
+    return {"frobenius_error": jax.numpy.linalg.norm(jt.get_weights(tile) - target)}
+
+data = jt.sweep(run, config, target, key=jax.random.key(0), chips=400, width=2, store=sys.argv[1])
+print("complete")
+"""
+
+
+def test_a_killed_sweep_goes_on_with_the_same_bits(tmp_path):
+    """Killed at random moments while it writes; the final store has the bits of an unbroken one."""
+    environment = {"PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent), "PATH": "", "JAX_PLATFORMS": "cpu"}
+
+    def start(path):
+        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], env=environment, stdout=subprocess.PIPE)
+
+    unbroken = start(tmp_path / "unbroken.zarr")
+    assert unbroken.communicate(timeout=300)[0] == b"complete\n"
+    rng, path, kills = random.Random(0), tmp_path / "killed.zarr", 0
+    while kills < 3:
+        process, before = start(path), done_blocks(path)
+        while process.poll() is None and done_blocks(path) < before + rng.randint(5, 40):
+            time.sleep(0.005)
+        if process.poll() is not None:
+            process.communicate()
+            break
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        kills += 1
+    assert kills > 0
+    assert start(path).communicate(timeout=300)[0] == b"complete\n"
+    files = sorted(p.relative_to(path) for p in (tmp_path / "unbroken.zarr").rglob("c/*") if p.is_file())
+    for file in files:
+        assert (path / file).read_bytes() == (tmp_path / "unbroken.zarr" / file).read_bytes(), file
+
+
+def done_blocks(path):
+    return sum(1 for _ in (path / "block_done").rglob("*")) if path.exists() else 0
+
+
+DEVICES = """
+import sys, jax, jaxtile as jt, numpy as np
+assert jax.local_device_count() == int(sys.argv[1])
+config = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
+target = 0.1 * jax.random.normal(jax.random.key(1), (5, 6))
+data = jt.sweep(jt.Programming(jt.SVD(), max_steps=4), config, target, key=jax.random.key(0), chips=21, width=2)
+np.save(sys.argv[2], data.frobenius_error.values)
+"""
+
+
+def test_the_same_bits_on_any_number_of_devices(tmp_path):
+    found = []
+    for count in (1, 2, 8):
+        environment = {
+            "PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent),
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
+        }
+        file = tmp_path / f"{count}.npy"
+        subprocess.run([sys.executable, "-c", DEVICES, str(count), str(file)], env=environment, check=True, timeout=300)
+        found.append(np.load(file))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
+PROCESSES = """
+import sys, jax
+jax.distributed.initialize(f"localhost:{sys.argv[2]}", num_processes=2, process_id=int(sys.argv[1]))
+""" + SCRIPT.replace("sys.argv[1]", "sys.argv[3]").replace("chips=400", "chips=41")
+
+
+def test_processes_share_a_sweep(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    environment = {"PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent), "JAX_PLATFORMS": "cpu"}
+    path = tmp_path / "shared.zarr"
+    command = [sys.executable, "-c", PROCESSES]
+    processes = [subprocess.Popen([*command, str(n), port, str(path)], env=environment, stdout=subprocess.PIPE) for n in range(2)]
+    assert all(process.communicate(timeout=300)[0].endswith(b"complete\n") for process in processes)
+    shared = load(path)
+    assert shared.attrs["missing_blocks"] == 0
+    alone = {}
+    exec(SCRIPT.split("data =")[0], alone)
+    same(shared, jt.sweep(alone["run"], alone["config"], alone["target"], key=jr.key(0), chips=41, width=2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"over": {"device.dw_mim": [1.0]}}, ValueError, ["'device.dw_mim'", "leads nowhere"]),
+        ({"over": {"pulse.desired_bl": [7]}}, ValueError, ["'pulse.desired_bl'", "31", "not a number"]),
+        ({"over": {"device.dw_min": [0.1, -1.0]}}, ValueError, ["ConstantStep.dw_min=-1", "above 0"]),
+        ({"over": {"device.dw_min": []}}, ValueError, ["over['device.dw_min']", "at least one"]),
+        ({"over": {"device.dw_min": [1, 2], "half_select.kappa": [3]}, "zipped": True}, ValueError, ["zipped"]),
+        ({"chips": 0}, ValueError, ["chips=0", "at least 1"]),
+        ({"target": jnp.ones((2, 0))}, ValueError, ["target has shape (2, 0)"]),
+        ({"target": jnp.full(SHAPE, jnp.nan)}, ValueError, ["target holds 30 of 30"]),
+        ({"config": jt.device.Ideal()}, TypeError, ["config=Ideal()", "TileConfig"]),
+        ({"run": jt.SVD()}, TypeError, ["run=SVD()", "Programming"]),
+        ({"run": {}}, ValueError, ["run is empty"]),
+    ],
+)
+def test_bad_input_is_refused(arguments, error, words):
+    arguments = {"run": RUN, "config": CONFIG, "target": TARGET, "key": KEY} | arguments
+    with pytest.raises(error) as caught:
+        jt.sweep(**arguments)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_results_of_different_shapes_cannot_be_swept_together():
+    runs = {
+        "short": jt.Programming(jt.SVD(), max_steps=2, record=("read_error",)),
+        "long": jt.Programming(jt.SVD(), max_steps=3, record=("read_error",)),
+    }
+    with pytest.raises(ValueError, match="read_error_history"):
+        jt.sweep(runs, CONFIG, TARGET, key=KEY)
