@@ -92,6 +92,11 @@ def hardware(rpu_config: Any) -> jt.TileConfig:
 
 
 def _device(device: Any, order: str) -> jt.device.AbstractDevice:
+    if isinstance(device, jt.device.AbstractDevice):
+        raise ConfigError(
+            f"device={device!r} is a device of jaxtile, which aihwkit's configurations do not hold: pass one of aihwkit's, or make "
+            "a tile of it by jaxtile.init(jaxtile.TileConfig(device=...), shape, key=key)."
+        )
     cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
     if cell is not None:
         _refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})

@@ -8,7 +8,7 @@ import operator
 from typing import Any, TypeVar
 
 from ._types import Scalar
-from .device import AbstractDevice, AbstractPulsedDevice, ConstantStep, ExpStep, LinearStep, SoftBoundsReference, WriteNoise
+from .device import AbstractDevice, ConstantStep, ExpStep, LinearStep, OneSided, Refresh, SoftBoundsReference, WriteNoise
 from .periphery import IOParameters
 from .tile import TileConfig
 
@@ -21,6 +21,7 @@ __all__ = [
     "idealized",
     "io",
     "pcm",
+    "pcm_unit_cell",
     "reram_array_hfo2",
     "reram_array_om",
     "reram_es",
@@ -36,10 +37,6 @@ def _made(kind: type[T], *numbers: dict[str, Any]) -> T:
     return kind(**functools.reduce(operator.or_, numbers))
 
 
-def _written(device: AbstractPulsedDevice, write_noise_std: Scalar | float) -> WriteNoise:
-    return _made(WriteNoise, {"device": device, "write_noise_std": write_noise_std})
-
-
 def idealized(**changes: Any) -> ConstantStep:
     """A symmetric device of 10000 states (Rasch, Gokmen and Haensch, IEEE Design & Test, 2019)."""
     return _made(ConstantStep, {"dw_min": 0.0002, "up_down_dtod": 0.0, "w_max": 1.0, "w_min": -1.0}, changes)
@@ -50,31 +47,41 @@ def gokmen_vlasov(**changes: Any) -> ConstantStep:
     return _made(ConstantStep, {"dw_min": 0.0016, "w_max": 1.0, "w_min": -1.0}, changes)
 
 
-def reram_es(*, write_noise_std: Scalar | float = 75.0, **changes: Any) -> WriteNoise:
+def reram_es(*, write_noise_std: Scalar | float = 75.0, apply_write_noise_on_set: bool = True, **changes: Any) -> WriteNoise:
     """A ReRAM device, as an exponential step (fit to Gong et al., Nat. Commun. 9:2102, 2018)."""
     steps = {"dw_min": 0.00135, "dw_min_dtod": 0.2, "dw_min_std": 5.0, "up_down": 0.259359, "up_down_dtod": 0.05}
     response = {"a": -0.5, "b": -0.5, "gamma_up": 5.0, "gamma_down": 5.0, "A_up": -1.18445, "A_down": -0.081404}
-    return _written(_made(ExpStep, steps, response, {"w_max": 1.0, "w_min": -1.0}, changes), write_noise_std)
+    return WriteNoise(
+        _made(ExpStep, steps, response, {"w_max": 1.0, "w_min": -1.0}, changes), write_noise_std, apply_write_noise_on_set
+    )
 
 
-def reram_sb(*, write_noise_std: Scalar | float = 56.0, **changes: Any) -> WriteNoise:
+def reram_sb(*, write_noise_std: Scalar | float = 56.0, apply_write_noise_on_set: bool = True, **changes: Any) -> WriteNoise:
     """A ReRAM device with its symmetry point at zero, as soft bounds (loose fit to Gong et al., Nat. Commun. 9:2102, 2018)."""
     bounds = {"w_max": 1.25, "w_max_dtod": 0.3 / 1.25, "w_min": -0.75, "w_min_dtod": 0.3 / 0.75}
-    return _written(_made(SoftBoundsReference, {"dw_min": 0.002, "dw_min_std": 3.75}, bounds, changes), write_noise_std)
+    return WriteNoise(
+        _made(SoftBoundsReference, {"dw_min": 0.002, "dw_min_std": 3.75}, bounds, changes),
+        write_noise_std,
+        apply_write_noise_on_set,
+    )
 
 
-def reram_array_om(*, write_noise_std: Scalar | float = 1.4113, **changes: Any) -> WriteNoise:
+def reram_array_om(
+    *, write_noise_std: Scalar | float = 1.4113, apply_write_noise_on_set: bool = True, **changes: Any
+) -> WriteNoise:
     """An array of ReRAM devices of optimised material (Gong, Rasch et al., IEDM 2022); 13.48 % of those measured are corrupt."""
     steps = {"dw_min": 0.0949, "dw_min_dtod": 0.7829, "dw_min_dtod_log_normal": True, "dw_min_std": 0.4158}
     bounds = {"w_max_dtod": 0.3499, "w_min_dtod": 0.5695}
-    return _written(_made(SoftBoundsReference, steps, bounds, _ARRAY, changes), write_noise_std)
+    return WriteNoise(_made(SoftBoundsReference, steps, bounds, _ARRAY, changes), write_noise_std, apply_write_noise_on_set)
 
 
-def reram_array_hfo2(*, write_noise_std: Scalar | float = 0.5841, **changes: Any) -> WriteNoise:
+def reram_array_hfo2(
+    *, write_noise_std: Scalar | float = 0.5841, apply_write_noise_on_set: bool = True, **changes: Any
+) -> WriteNoise:
     """An array of ReRAM devices of baseline HfO2 (Gong, Rasch et al., IEDM 2022); 9.77 % of those measured are corrupt."""
     steps = {"dw_min": 0.4622, "dw_min_dtod": 0.7125, "dw_min_dtod_log_normal": True, "dw_min_std": 0.2174}
     bounds = {"w_max_dtod": 0.4295, "w_min_dtod": 0.5990}
-    return _written(_made(SoftBoundsReference, steps, bounds, _ARRAY, changes), write_noise_std)
+    return WriteNoise(_made(SoftBoundsReference, steps, bounds, _ARRAY, changes), write_noise_std, apply_write_noise_on_set)
 
 
 # Corrupt devices are left to the user: `corrupt_devices_prob` is zero, as in aihwkit.
@@ -109,6 +116,11 @@ def pcm(**changes: Any) -> ExpStep:
     response = {"a": -1.0, "b": 0.0, "gamma_up": 2.5, "gamma_down": 2.5, "A_up": -27.235, "A_down": -2.235}
     bounds = {"w_max": 2.0, "w_max_dtod": 0.1, "w_min": 0.0, "w_min_dtod": 0.0}
     return _made(ExpStep, steps, noise, response, bounds, {"reset": 0.01, "reset_dtod": 0.02}, changes)
+
+
+def pcm_unit_cell(**changes: Any) -> OneSided:
+    """A pair of `pcm` devices, refreshed through the preset periphery (Nandakumar et al., Front. Neurosci. 14:406, 2020)."""
+    return OneSided(pcm(**changes), Refresh(forward=io()))
 
 
 def io(**changes: Any) -> IOParameters:

@@ -215,16 +215,18 @@ def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key) -
 _jit_read = eqx.filter_jit(read)
 
 
-def check_tile(tile: Any) -> None:
-    """Refuse what is not one tile.
+def check_tile(tile: Any) -> Weight:
+    """The weights of one tile; anything else is refused.
 
     Raises:
         TypeError: it is no tile.
         ValueError: it is a batch of tiles.
     """
     _check_kind("tile", tile, Tile, "jaxtile; make one with init(config, (out, in), key=key)")
-    if tile.weight.ndim != 2:
+    weight = tile.weight
+    if weight.ndim != 2:
         raise ValueError(f"tile={tile!r} is a batch of tiles; call this function on one of them, inside `jax.vmap`.")
+    return weight
 
 
 def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:

@@ -27,9 +27,9 @@ from .device import AbstractCells, AbstractCrosspoint, State
 from .half_select import AbstractHalfSelect
 from .half_select.phases import PHASES, Phase, active, line_exposure
 from .pulse import AbstractLines, AbstractTrainPulse, Counts, Trains
-from .tile import Tile, as_vectors, check_tile, draws, with_state
+from .tile import Tile, as_vectors, check_tile, draws
 
-__all__ = ["send", "update"]
+__all__ = ["Pulsed", "send", "update"]
 
 
 class _Hardware(NamedTuple):
@@ -51,6 +51,28 @@ class _Hardware(NamedTuple):
     def noise(self, key: Key, index: Int[Array, "out column"]) -> Draws | None:
         """The cycle noise of some cells, unless the pulse type leaves it out."""
         return None if self.pulse.mean_field else Draws(key, index)
+
+
+class Pulsed(eqx.Module):
+    """What pulses change of a tile.
+
+    Attributes:
+        state: where the devices stand.
+        full, half: pulses so far, mean over the cells.
+    """
+
+    state: State
+    full: Scalar
+    half: Scalar
+
+    @classmethod
+    def of(cls, tile: Tile) -> "Pulsed":
+        """Of a tile."""
+        return cls(tile.state, tile.full_pulses, tile.half_pulses)
+
+    def put(self, tile: Tile) -> Tile:
+        """The tile with it."""
+        return Tile(tile.config, tile.cells, self.state, self.full, self.half)
 
 
 class _Change(eqx.Module):
@@ -82,36 +104,36 @@ def update(
         TypeError, ValueError: x or d hold something else than finite numbers (which would send no pulses), shapes do not fit the
             tile or one another, or the learning rate is negative.
     """
-    check_tile(tile)
+    weight = check_tile(tile)
     rate = scalar(learning_rate)
     check_number("learning_rate", rate, low=0.0)
-    out, width = tile.shape
-    d = jnp.atleast_2d(as_vectors("d", finite_array(d, tile.weight.dtype, "d"), out, tile.weight.dtype))
+    (out, width), dtype = weight.shape, weight.dtype
+    d = jnp.atleast_2d(as_vectors("d", finite_array(d, dtype, "d"), out, dtype))
     if isinstance(x, UnitVectors):
         k = x.columns.shape[0]
         if x.width != width:
             raise ValueError(f"x is of width {x.width}; the tile has {width} columns.")
     else:
-        x = jnp.atleast_2d(as_vectors("x", finite_array(x, tile.weight.dtype, "x"), width, tile.weight.dtype))
+        x = jnp.atleast_2d(as_vectors("x", finite_array(x, dtype, "x"), width, dtype))
         if x.ndim != 2:
             raise ValueError(f"x has shape {x.shape}; pass one vector [in] or several [k, in].")
         k = x.shape[0]
     if d.shape != (k, out):
         raise ValueError(f"x holds {k} vectors and d has shape {d.shape}; pass one d of {out} entries for each x.")
-    return _update(tile, x, d, rate.astype(tile.weight.dtype), as_key(key))
+    return _update(tile, x, d, rate.astype(dtype), as_key(key)).put(tile)  # outside of `jit`, which would copy all of the tile
 
 
 @eqx.filter_jit
-def _update(tile: Tile, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> Tile:
+def _update(tile: Tile, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> Pulsed:
     if not tile.config.is_pulsed:
-        return _add(tile, x, d, learning_rate, key)
+        return Pulsed(_add(tile, x, d, learning_rate, key), tile.full_pulses, tile.half_pulses)
     hardware = _Hardware.of(tile)
     if isinstance(x, UnitVectors) and hardware.device.order == "aggregate" and not hardware.device.changes:
         change = _one_shot(hardware, tile.state, x, d, learning_rate, key)
     else:
         one = partial(_vector, batch=d.shape[0])
         change = _scan(hardware, tile.state, as_vectors("x", x, tile.shape[1], d.dtype), d, learning_rate, key, one)
-    return _put(tile, change)
+    return _counted(tile, change)
 
 
 def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
@@ -136,25 +158,24 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
     expected = isinstance(lines, Counts) and jnp.issubdtype(lines.coincidence.dtype, jnp.floating)
     if expected and _Hardware.of(tile).device.order == "slot":
         raise ValueError("lines hold expected counts, which have no slots; use a device with order='aggregate'.")
-    return _send(tile, lines, as_key(key))
+    return _send(tile, lines, as_key(key)).put(tile)
 
 
 @eqx.filter_jit
-def _send(tile: Tile, lines: AbstractLines, key: Key) -> Tile:
-    return _put(tile, _vector(_Hardware.of(tile), tile.state, lines, key, batch=1))
+def _send(tile: Tile, lines: AbstractLines, key: Key) -> Pulsed:
+    return _counted(tile, _vector(_Hardware.of(tile), tile.state, lines, key, batch=1))
 
 
-def _put(tile: Tile, change: _Change) -> Tile:
+def _counted(tile: Tile, change: _Change) -> Pulsed:
     full, half = (mean.astype(tile.full_pulses.dtype) for mean in (change.full, change.half))
-    counted = (change.state, tile.full_pulses + full, tile.half_pulses + half)
-    return eqx.tree_at(lambda t: (t.state, t.full_pulses, t.half_pulses), tile, counted)
+    return Pulsed(change.state, tile.full_pulses + full, tile.half_pulses + half)
 
 
-def _add(tile: Tile, x, d, learning_rate: Scalar, key: Key) -> Tile:
+def _add(tile: Tile, x, d, learning_rate: Scalar, key: Key) -> State:
     """Without pulses: the outer products themselves; one after another where devices clip."""
     if tile.device.bounds() is None:
         x = as_vectors("x", x, tile.shape[1], d.dtype)
-        return with_state(tile, tile.device.add(tile.cells, tile.state, -learning_rate * product(d.T, x)))
+        return tile.device.add(tile.cells, tile.state, -learning_rate * product(d.T, x))
 
     assert isinstance(tile.device, AbstractCrosspoint)
     device = tile.device
@@ -166,7 +187,7 @@ def _add(tile: Tile, x, d, learning_rate: Scalar, key: Key) -> Tile:
         return device.add(tile.cells, state, -learning_rate * jnp.outer(d, x), noise=noise), None
 
     state, _ = jax.lax.scan(step, tile.state, (numbers(d.shape[0]), as_vectors("x", x, tile.shape[1], d.dtype), d))
-    return with_state(tile, state)
+    return state
 
 
 def _scan(
@@ -229,10 +250,10 @@ def _execute(hardware: _Hardware, state: State, lines: AbstractLines, key: Key) 
     return _phase_by_phase(hardware, state, lines, cycle, half_cycle)
 
 
-def _selected(lines: AbstractLines) -> tuple[Num[Array, "out in"], Num[Array, "out in"], Scalar]:
-    """Full pulses up and down of each cell, and their mean."""
+def _selected(lines: AbstractLines) -> tuple[Num[Array, "out in"], Num[Array, "out in"]]:
+    """Full pulses up and down of each cell."""
     both, direction = lines.coincidences(), lines.directions()
-    return jnp.where(direction < 0, both, 0), jnp.where(direction > 0, both, 0), _mean(jnp.where(direction != 0, both, 0))
+    return jnp.where(direction < 0, both, 0), jnp.where(direction > 0, both, 0)
 
 
 def _mean(counts: Num[Array, "..."]) -> Scalar:
@@ -241,16 +262,19 @@ def _mean(counts: Num[Array, "..."]) -> Scalar:
 
 def _aggregate(hardware: _Hardware, state: State, lines: AbstractLines, cycle: Draws | None, half_cycle: Draws | None) -> _Change:
     """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
-    up, down, full = _selected(lines)
+    (up, down), (out, width) = _selected(lines), hardware.shape
+    full = lines.total()
     state = hardware.device.pulses(hardware.cells, state, up, down, noise=cycle)
     half_select = hardware.half_select
     if half_select is None:
-        return _Change(state, full, jnp.zeros_like(full))
+        return _Change(state, full / (out * width), jnp.zeros_like(full))
     exposure = line_exposure(lines, skip_inactive=half_select.phases == "active")
     half_up = (exposure.row_up[:, None] + exposure.column_up[None, :] - 2 * up).astype(float)
     half_down = (exposure.row_down[:, None] + exposure.column_down[None, :] - 2 * down).astype(float)
     state = half_select.disturb(hardware.device, hardware.cells, state, half_up, half_down, half_cycle)
-    return _Change(state, full, _mean(half_up + half_down))
+    by_row, by_column = exposure.row_up + exposure.row_down, exposure.column_up + exposure.column_down
+    half = _mean(by_row) + _mean(by_column) - 2 * full / (out * width)  # of `half_up + half_down`, without a pass over the cells
+    return _Change(state, full / (out * width), half)
 
 
 def _slot_by_slot(hardware: _Hardware, state: State, lines: Trains, cycle: Draws, half_cycle: Draws) -> _Change:
@@ -283,7 +307,8 @@ def _slot_by_slot(hardware: _Hardware, state: State, lines: Trains, cycle: Draws
 
 def _phase_by_phase(hardware: _Hardware, state: State, lines: AbstractLines, cycle: Draws, half_cycle: Draws) -> _Change:
     """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
-    up, down, full = _selected(lines)
+    up, down = _selected(lines)
+    full = _mean(up + down)
     state = hardware.device.pulses(hardware.cells, state, up, down, noise=cycle)
     half_select, half = hardware.half_select, jnp.zeros_like(full)
     if half_select is None:
@@ -322,13 +347,9 @@ def _one_shot(
         one = jnp.ones(1, d.dtype)
         return hardware.pulse.encode(one, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=column[None])
 
-    def select(lines: AbstractLines):
-        up, down, full = _selected(lines)
-        return up[:, 0], down[:, 0], full
-
     lines = jax.vmap(encode)(x.columns, d, keys)
-    up, down, full = jax.vmap(select)(lines)
-    up, down, full = up.T, down.T, jnp.sum(full) / width  # [out, k]
+    up, down = (pulses[:, :, 0].T for pulses in jax.vmap(_selected)(lines))  # [out, k]
+    full = jnp.sum((up + down).astype(float)) / (out * width)
     cycle_keys = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)
     cycle = hardware.noise(cycle_keys[None, :], cell_index(out, x.columns, width))
 

@@ -26,6 +26,11 @@ DEVICES = {
     "exp, noise of three parts": partial(jt.device.ExpStep, dw_min_std_add=0.01, dw_min_std_slope=0.02),
     "pow": partial(jt.device.PowStep, pow_gamma=1.4),
     "pow, reference": partial(jt.device.PowStepReference, pow_gamma=0.8, reference_mean=0.1),
+    "table": partial(
+        jt.device.Table,
+        **{"state": (-0.6, -0.2, 0.1, 0.6), "up": (0.012, 0.01, 0.01, 0.002), "down": (0.003, 0.01, 0.01, 0.012)},
+        **{"up_noise": (0.001, 0.004, 0.002, 0.003), "down_noise": (0.002, 0.001, 0.004, 0.001)},
+    ),
     "piecewise": partial(jt.device.PiecewiseStep, piecewise_up=(1.5, 1.0, 0.7, 0.2), piecewise_down=(0.3, 1.0, 0.8, 1.2)),
 }
 AFFINE = tuple(name for name in DEVICES if name.startswith(("linear", "soft bounds")))

@@ -32,6 +32,7 @@ ROOMS = [
     "targets",
     "plot",
     "cli",
+    "__main__",
 ]
 
 

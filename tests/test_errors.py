@@ -119,9 +119,14 @@ CASES = {
     "fit of a spread": (lambda: fit(parameters=("w_max_dtod",)), ValueError, ["'w_max_dtod'", "choose from dw_min"]),
     "read_std negative": (lambda: fit(read_std=-1), ValueError, ["read_std=-1", "at least 0"]),
     "fit of what is not known": (
-        lambda: jt.device.fit(jt.device.PowStep(), jnp.zeros((2, 9)), jnp.ones(8)),
+        lambda: jt.device.fit(jt.device.PiecewiseStep(), jnp.zeros((2, 9)), jnp.ones(8)),
         ValueError,
-        ["parameters=None", "PowStep", "pow_gamma"],
+        ["parameters=None", "PiecewiseStep", "Table.from_pulses", "dw_min"],
+    ),
+    "fit of bounds around a symmetry point": (
+        lambda: fit(device=jt.device.SoftBoundsReference(subtract_symmetry_point=True)),
+        ValueError,
+        ["device.subtract_symmetry_point=True", "w_max and w_min", "without"],
     ),
     "fit of a device in another": (
         lambda: jt.device.fit(jt.presets.reram_sb(), jnp.zeros((2, 9)), jnp.ones(8)),
@@ -284,6 +289,7 @@ def test_bad_input_is_refused(name):
     ("state,up,down,mean\n0,1,1,1", ["unknown column 'mean'", "up_noise"]),
     ("state,up,down\n0,1,1\n1,2", ["line 3", "'1,2' is not 3 numbers"]),
     ("state,up,down\n0,1,high", ["line 2", "high"]),
+    ("\nstate,up,down\n\n0,1,1\n\n1,2", ["line 6", "'1,2'"]),
 ])  # fmt: skip
 def test_tables_that_cannot_be_read(tmp_path, text, words):
     with pytest.raises(ValueError, match=r"table .*steps.csv") as caught:

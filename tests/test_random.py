@@ -1,4 +1,4 @@
-"""The counter generator is JAX's own, and its sources are independent."""
+"""The counter generator: its law, and the independence of its streams. docs/scripts/random_numbers.py tests much larger samples."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from helpers import assert_covariance, assert_mean, assert_std
+from scipy.special import ndtri
 
 from jaxtile._random import Draws, Source, as_key, bits, cell_index, normal, stream, uniform
 
@@ -13,12 +14,31 @@ N = 20_000
 draw_bits, draw_uniform, draw_normal = jax.jit(bits), jax.jit(uniform), jax.jit(normal)
 
 
-def test_draws_are_those_of_jax():
+def reference_bits(key, index):
+    """The hash of the docstring, in NumPy and 64-bit integers."""
+
+    def mix(word):
+        word = ((word ^ (word >> 16)) * 0x7FEB352D) & 0xFFFFFFFF
+        word = ((word ^ (word >> 15)) * 0x846CA68B) & 0xFFFFFFFF
+        return word ^ (word >> 16)
+
+    k0, k1 = np.asarray(jr.key_data(key)).astype(np.uint64)
+    return mix(mix((index.astype(np.uint64) + k0) & 0xFFFFFFFF) ^ k1)
+
+
+def test_words_are_those_of_the_formula():
     for seed in (0, 1, 2**31 + 5):
-        key, index = stream(jr.key(seed), 3, 11), jnp.arange(N)
-        assert np.array_equal(draw_bits(key, index), jr.bits(key, (N,), jnp.uint32))
-        assert np.array_equal(draw_uniform(key, index), jr.uniform(key, (N,)))
-        assert np.array_equal(draw_normal(key, index), jr.normal(key, (N,)))
+        key, index = stream(jr.key(seed), 3, 11), np.arange(N)
+        assert np.array_equal(draw_bits(key, index), reference_bits(key, index))
+
+
+def test_normals_are_the_inverse_of_the_distribution_function():
+    key, index = jr.key(2), jnp.arange(N)
+    share = ((np.asarray(draw_bits(key, index)).astype(np.int32) >> 8) + 0.5 + 2**23) / 2**24
+    exact = ndtri(share)
+    usual = np.abs(exact) < 3
+    np.testing.assert_allclose(np.asarray(draw_normal(key, index))[usual], exact[usual], atol=2e-4)
+    np.testing.assert_allclose(draw_normal(key, index), exact, atol=2e-3)
 
 
 def test_a_draw_does_not_depend_on_what_is_drawn_with_it():

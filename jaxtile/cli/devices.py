@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import device, plot, presets
-from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal, WriteNoise
+from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name
 
@@ -66,7 +66,7 @@ def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
     name, makers = _kebab(name), DEVICES | PRESETS
     check_name("device", name, makers)
     made = makers[name]()
-    single = made.device if isinstance(made, WriteNoise) else made
+    single = getattr(made, "device", made)  # what is inside, for settings of a preset
     known = _parameters(makers[name]) | dict.fromkeys(field.name for field in dataclasses.fields(single))
     for parameter in values:
         check_name(f"parameter of {name}", parameter, known or ["none: it has no parameters"])

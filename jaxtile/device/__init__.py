@@ -14,6 +14,7 @@ from .drifting import DriftCells as DriftCells
 from .drifting import Drifted as Drifted
 from .drifting import Drifting as Drifting
 from .exp_step import ExpStep as ExpStep
+from .fabrication import spread as spread
 from .fitting import Fit as Fit
 from .fitting import fit as fit
 from .ideal import Ideal as Ideal
@@ -84,4 +85,5 @@ __all__ = [
     "fit",
     "measure",
     "number",
+    "spread",
 ]

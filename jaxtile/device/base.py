@@ -38,8 +38,8 @@ class AbstractDevice(Checked):
     takes_pulses: ClassVar[bool] = True
 
     @abc.abstractmethod
-    def init(self, shape: tuple[int, int], *, key: Key) -> AbstractCells:
-        """Fabricate `shape` devices: draw the device-to-device spread."""
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> AbstractCells:
+        """Fabricate `shape` devices: draw the device-to-device spread; without a key all are nominal."""
 
     def start(self, shape: tuple[int, int]) -> State:
         """The state of `shape` devices at weight zero."""
@@ -133,8 +133,8 @@ class AbstractCrosspoint(AbstractDevice):
         Args:
             cells: the devices.
             state: where they stand.
-            up: pulses of each cell: whole, or fractional for expected ones. If a cell gets both kinds, they are mixed evenly.
-            down: likewise.
+            up: pulses of each cell: whole numbers, or fractional ones for expected pulses and the many small half pulses.
+            down: likewise. Of whole numbers a cell gets one kind only; fractional ones of both kinds are mixed evenly.
             size: step of one pulse relative to a full one.
             noise: the cycle noise; None leaves it out.
         """
@@ -180,7 +180,7 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     Class attributes:
         burst: how "aggregate" sums many pulses; exact unless the docstring of the law says otherwise.
         response: the parameters that the response to single pulses determines; what `jt.device.fit` estimates. None are named where
-            fits were not held to known parameters.
+            only arrays shape the response.
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)
@@ -213,8 +213,8 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
-        """Fabricate `shape` devices: draw the parameters that all pulsed devices share."""
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
+        """Fabricate `shape` devices: draw the parameters that all pulsed devices share; without a key all are nominal."""
         return fabricate(self, shape, key)
 
     def granularity(self) -> Scalar:

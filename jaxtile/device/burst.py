@@ -39,54 +39,73 @@ def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar
     """For steps that are affine in the weight: the geometric sum.
 
     One up pulse multiplies the distance to its fixed point by q_up = 1 + size s_up', one down pulse by q_down = 1 - size s_down'
-    (s' is the slope of the step). With ell(q) = ln(q) / (q - 1), the burst is the flow
+    (s' is the slope of the step). Whole numbers of pulses, of one direction for each cell, sum up to
+
+        w' = w +- size s (q^n - 1) / (q - 1)
+
+    and the noise of a step decays with the pulses that follow it, so that its variance is a geometric sum, too. Fractional numbers
+    may be of both directions, mixed evenly; the order of single pulses is lost. With ell(q) = ln(q) / (q - 1) they are the flow
 
         Lambda = up ln q_up + down ln q_down,   V = size (up s_up ell(q_up) - down s_down ell(q_down))
         w' = w + V (e^Lambda - 1) / Lambda
 
-    which for pulses of one direction is exactly their geometric sum, for any real number of them. If both directions occur they
-    are mixed evenly; the order of single pulses is lost. The noise of a step decays with the pulses that follow it. Its variance is
-    a geometric sum, too, for one direction; for both, or for steps that hardly change, it is summed along the flow by Simpson's
-    rule. Bounds are clipped once, at the end, as in `constant`, and a step that is longer than the distance to its fixed point
-    ends there: of devices that a few steps take across their range the law is a rough one.
+    which for one direction is the same sum, and the variance of the noise is summed along it by Simpson's rule. Bounds are clipped
+    once, at the end, as in `constant`, and a step that is longer than the distance to its fixed point ends there: of devices that a
+    few steps take across their range the law is a rough one.
     """
-    up, down = up.astype(weight.dtype), down.astype(weight.dtype)
-
-    def both(at: Weight) -> tuple[tuple[Weight, Weight], tuple[Weight, Weight]]:
-        return device.step(cells, at, up=True), device.step(cells, at, up=False)
-
-    ((s_up, v_up), (s_down, v_down)), ((ds_up, dv_up), (ds_down, dv_down)) = jax.jvp(both, (weight,), (jnp.ones_like(weight),))
-    # A step longer than the distance to its fixed point would overshoot; bounds then hold it, so the factor ends at (almost) zero.
-    to_up, to_down = (jnp.maximum(change, -1 + 1e-6) for change in (size * ds_up, -size * ds_down))
-    total = up * jnp.log1p(to_up) + down * jnp.log1p(to_down)
-    velocity = size * (up * s_up * _relative_log1p(to_up) - down * s_down * _relative_log1p(to_down))
-
-    moved = weight + velocity * _relative_expm1(total)
+    law = _mixed if jnp.issubdtype(up.dtype, jnp.floating) else _geometric
+    moved, variance = law(device, cells, weight, up.astype(weight.dtype), down.astype(weight.dtype), size)
     if noise is not None:
-        halfway = weight + velocity / 2 * _relative_expm1(total / 2)
-        (_, m_up), (_, m_down) = both(halfway)
-        (_, e_up), (_, e_down) = both(moved)
-        half_left, left = jnp.exp(total / 2), jnp.exp(total)
-        var_up = up * ((v_up * left) ** 2 + 4 * (m_up * half_left) ** 2 + e_up**2) / (6 * (1 + to_up) ** 2)
-        var_down = down * ((v_down * left) ** 2 + 4 * (m_down * half_left) ** 2 + e_down**2) / (6 * (1 + to_down) ** 2)
-        var_up = jnp.where(down == 0, _geometric_variance(up, to_up, v_up, dv_up, s_up, ds_up, var_up), var_up)
-        var_down = jnp.where(up == 0, _geometric_variance(down, to_down, v_down, dv_down, s_down, ds_down, var_down), var_down)
-        moved = moved + size * jnp.sqrt(var_up + var_down) * noise.normal(weight.dtype)
+        moved = moved + size * jnp.sqrt(variance) * noise.normal(weight.dtype)
     return device.clip(cells, moved)
 
 
-def _geometric_variance(n: Weight, to: Weight, v: Weight, dv: Weight, s: Weight, ds: Weight, otherwise: Weight) -> Weight:
-    """Variance of n pulses of one direction, of which each leaves q = 1 + to of what was before; `otherwise` if q is nearly 1.
+# A step longer than the distance to its fixed point would overshoot; bounds then hold it, so that (almost) nothing is left of it.
+_LEAST = -1 + 1e-6
 
-    The spread before pulse k is a + b q^k, a being that at the fixed point, and n - 1 - k pulses follow it.
-    """
-    changes = jnp.abs(to) > 1e-3
-    to, slope = jnp.where(changes, to, -0.5), jnp.where(changes, ds, 1)
-    log_q = jnp.log1p(to)
+
+def _with_slopes(device, cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight, Weight, Weight]:
+    """Mean and spread of a step, and how they change with the weight."""
+    values, slopes = jax.jvp(lambda at: device.step(cells, at, up=up), (weight,), (jnp.ones_like(weight),))
+    return *values, *slopes
+
+
+def _geometric(device, cells, weight: Weight, up: Weight, down: Weight, size: Scalar | float) -> tuple[Weight, Weight]:
+    """Mean, and variance over `size`^2, after n pulses of one direction."""
+    n, rises = up + down, up > 0
+    both = (_with_slopes(device, cells, weight, up=direction) for direction in (True, False))
+    s, v, ds, dv = (jnp.where(rises, *pair) for pair in zip(*both, strict=True))
+    sign = jnp.where(rises, 1, -1).astype(weight.dtype)
+    to = jnp.maximum(sign * size * ds, _LEAST)  # q - 1
+    flat = to == 0
+    change, slope = jnp.where(flat, 1, to), jnp.where(ds == 0, 1, ds)
+
+    grown = jnp.expm1(n * jnp.log1p(to))  # q^n - 1
+    ones, squares = grown / change, grown * (2 + grown) / (change * (2 + to))
+    moved = weight + sign * size * s * jnp.where(flat, n, ones)
+    # The spread before pulse k is a + b q^k, a being that at the fixed point, and n - 1 - k pulses follow it.
     b = dv * s / slope
-    a, left = v - b, jnp.exp(jnp.maximum(n - 1, 0) * log_q)
-    ones, squares = jnp.expm1(n * log_q) / to, jnp.expm1(2 * n * log_q) / (to * (2 + to))
-    return jnp.where(changes, a**2 * squares + 2 * a * b * left * ones + n * (b * left) ** 2, otherwise)
+    a, left = v - b, (1 + grown) / (1 + to)
+    variance = a**2 * squares + 2 * a * b * left * ones + n * (b * left) ** 2
+    drift = dv * (moved - weight)  # of the spread, where steps do not change
+    return moved, jnp.where(flat, n * (v**2 + v * drift + drift**2 / 3), variance)
+
+
+def _mixed(device, cells, weight: Weight, up: Weight, down: Weight, size: Scalar | float) -> tuple[Weight, Weight]:
+    """Likewise after real numbers of pulses of both directions, mixed evenly."""
+    s_up, v_up, ds_up, _ = _with_slopes(device, cells, weight, up=True)
+    s_down, v_down, ds_down, _ = _with_slopes(device, cells, weight, up=False)
+    to_up, to_down = (jnp.maximum(change, _LEAST) for change in (size * ds_up, -size * ds_down))
+    total = up * jnp.log1p(to_up) + down * jnp.log1p(to_down)
+    velocity = size * (up * s_up * _relative_log1p(to_up) - down * s_down * _relative_log1p(to_down))
+    halfway, moved = (weight + velocity * part * _relative_expm1(total * part) for part in (0.5, 1.0))
+
+    def variance(count: Weight, at_start: Weight, to: Weight, *, up: bool) -> Weight:
+        middle, end = (device.step(cells, at, up=up)[1] for at in (halfway, moved))
+        half_left, left = jnp.exp(total / 2), jnp.exp(total)
+        return count * ((at_start * left) ** 2 + 4 * (middle * half_left) ** 2 + end**2) / (6 * (1 + to) ** 2)
+
+    return moved, variance(up, v_up, to_up, up=True) + variance(down, v_down, to_down, up=False)
 
 
 def one_by_one(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar | float, noise: Draws | None) -> Weight:

@@ -82,7 +82,7 @@ class Drifting(AbstractCrosspoint):
     def order(self) -> Literal["aggregate", "slot"]:
         return self.device.order
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> DriftCells:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
         nu = self.nu * (1 + self.nu_dtod * spread(shape, key, Source.DRIFT_EXPONENT))
         return DriftCells(self.device.init(shape, key=key), nu)
 

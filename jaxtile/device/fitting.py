@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import warnings
 from typing import Any
 
 import equinox as eqx
@@ -17,7 +18,7 @@ from .likelihood import Coordinates, from_line, maximise, to_line
 
 __all__ = ["Fit", "fit"]
 
-_SPREADS = ("_dtod", "reference_std", "corrupt_devices_prob")  # what makes one device differ from the next
+_PAIRS = (("dw_min", "up_down"), ("pow_gamma", "pow_up_down"))  # a size, and what tells up from down, both relative to the size
 _RELATIVE = ("w_max", "w_min", "lifetime", "diffusion")  # their `_dtod` is relative to the mean, that of others absolute
 
 
@@ -70,9 +71,11 @@ def fit(
     search did not settle, and of each parameter those with a standard error ten times off the median.
 
     Clips are not part of the model: put NaN for measurements at a hard bound, which say nothing about steps, and for missing ones.
+    Arrays, such as the nodes of `PiecewiseStep`, are not estimated: make a `Table.from_pulses` instead.
 
     Args:
-        device: the kind of device. The search starts from its parameters, and those that are not estimated are kept.
+        device: the kind of device. The search starts from its parameters, and those that are not estimated are kept. A device of
+            your own draws its spread by `jaxtile.device.spread`, so that it is known without.
         weights: normalised conductance of each device before the first pulse and after each; NaN: not measured.
         pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the first; for all devices or for each.
         parameters: what to estimate besides the noise; None: `device.response`, if the kind of device has one.
@@ -81,6 +84,7 @@ def fit(
     """
     names = (*_check_parameters(device, parameters), "dw_min_std")
     weights, pulses = _check_data(weights, pulses, len(names) + 1)
+    _check_bounds(device, names, weights)
     if read_std is not None:
         read_std = scalar(read_std)
         check_number("read_std", read_std, low=0.0)
@@ -96,11 +100,38 @@ def _check_parameters(device, parameters) -> tuple[str, ...]:
     parameters = device.response if parameters is None else tuple(parameters)
     if not parameters:
         kind = type(device).__name__
-        raise ValueError(f"parameters=None: what pulses determine of {kind} is not known; name some of {', '.join(known)}.")
+        raise ValueError(
+            f"parameters=None: {kind} is shaped by arrays, which are not estimated; make a table of the curves instead, by "
+            f"jaxtile.device.Table.from_pulses(weights, pulses), or name some of {', '.join(known)}."
+        )
     for name in parameters:
         if name not in known:
-            raise ValueError(f"parameters: {name!r} cannot be estimated; choose from {', '.join(known)}.")
+            array = eqx.is_array(getattr(device, name, None)) and getattr(device, name).ndim > 0
+            instead = "; for arrays, use jaxtile.device.Table.from_pulses(weights, pulses)" if array else ""
+            raise ValueError(f"parameters: {name!r} cannot be estimated; choose from {', '.join(known)}{instead}.")
+    if getattr(device, "subtract_symmetry_point", False) and {"w_max", "w_min"} <= {*parameters}:
+        raise ValueError(
+            "device.subtract_symmetry_point=True leaves one of w_max and w_min undetermined, since the weight is counted from the "
+            "symmetry point between them: name one of them alone among parameters=, or fit a device without."
+        )
     return parameters
+
+
+def _check_bounds(device, names, weights) -> None:
+    """Warn of weights that the device cannot reach."""
+    for name, bound, side, reached in zip(
+        ("w_min", "w_max"), device.bounds(), ("below", "above"), (jnp.nanmin(weights), jnp.nanmax(weights)), strict=True
+    ):
+        moves = {name, "reference_mean"} & {*names}
+        if moves or not (is_concrete(bound) and is_concrete(reached)):
+            continue
+        if float(reached) < float(bound) if name == "w_min" else float(reached) > float(bound):
+            warnings.warn(
+                f"weights reach {float(reached):g}, {side} the bound {float(bound):g} of device.{name}="
+                f"{float(getattr(device, name)):g}, which is held fixed: pass a device with wider bounds, or {name!r} among "
+                "parameters=, or NaN for measurements at a hard bound.",
+                stacklevel=3,
+            )
 
 
 def _domains(device) -> dict[str, Interval]:
@@ -128,7 +159,6 @@ def _check_data(weights, pulses, unknowns: int):
 def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_steps: int) -> Fit:
     unknowns = (*names, "read_std")
     domains = _domains(device) | {"read_std": Interval(0.0, math.inf, open=True)}
-    nominal = _replace(device, {field.name: 0.0 for field in dataclasses.fields(device) if field.name.endswith(_SPREADS)})
     rounding = jnp.finfo(weights.dtype).eps * jnp.nanmax(jnp.abs(weights))
 
     start = {name: getattr(device, name) for name in names} | {"read_std": jnp.ones_like(rounding)}
@@ -137,7 +167,7 @@ def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_
         return {name: from_line(domains[name], place, start[name]) for name, place in zip(unknowns, at, strict=True)}
 
     def made(at: Coordinates) -> AbstractPulsedDevice:
-        return _replace(nominal, {name: value for name, value in values(at).items() if name in names})
+        return _replace(device, {name: value for name, value in values(at).items() if name in names})
 
     def fit_one(weights, pulses):
         def model(at: Coordinates):
@@ -149,7 +179,7 @@ def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_
             return best.at, best
 
         first = start | _first_bounds(device, weights)
-        first |= _first_scales(_replace(nominal, {name: first[name] for name in names}), weights, pulses)
+        first |= _first_scales(_replace(device, {name: first[name] for name in names}), weights, pulses)
         at = jnp.stack([to_line(domains[name], first[name], start[name]) for name in unknowns])
         best = jax.tree.map(lambda leaf: leaf[-1], jax.lax.scan(search, at, _stages(unknowns, read_std, at.dtype))[1])
 
@@ -172,8 +202,8 @@ def _replace(device: AbstractPulsedDevice, values: dict) -> AbstractPulsedDevice
 
 
 def _stepper(device: AbstractPulsedDevice):
-    """Mean and spread of the change of the weight of one cell by one pulse."""
-    cells = device.init((1, 1), key=jax.random.key(0))
+    """Mean and spread of the change of the weight of one nominal cell by one pulse."""
+    cells = device.init((1, 1), key=None)
 
     def change(weight: Scalar, pulse: Scalar) -> tuple[Scalar, Scalar]:
         (s_up, v_up), (s_down, v_down) = (device.step(cells, weight[None, None], up=up) for up in (True, False))
@@ -231,8 +261,9 @@ def _stages(unknowns, read_std, dtype):
 def _first_bounds(device, weights) -> dict[str, Scalar]:
     """Where the search for the bounds starts: beyond the weights, because a step that vanishes between them is hard to move on."""
     low, high = jnp.nanmin(weights), jnp.nanmax(weights)
-    margin = (high - low) / 10
-    return {"w_max": jnp.maximum(device.w_max, high + margin), "w_min": jnp.minimum(device.w_min, low - margin)}
+    margin, reference = (high - low) / 10, device.w_max - device.bounds()[1]
+    bounds = (("w_max", jnp.maximum, high + margin), ("w_min", jnp.minimum, low - margin))
+    return {name: farther(getattr(device, name), reached + reference) for name, farther, reached in bounds}
 
 
 def _first_scales(device, weights, pulses) -> dict[str, Scalar]:
@@ -251,31 +282,37 @@ def _first_scales(device, weights, pulses) -> dict[str, Scalar]:
 
 
 def _traits(device: AbstractPulsedDevice, names: tuple[str, ...]) -> dict[str, Scalar]:
-    """What is spread over the devices: their steps at zero, and those numbers that are spread by themselves."""
-    cells = device.init((1, 1), key=jax.random.key(0))
-    up, down = cells.step_up[0, 0], cells.step_down[0, 0]
-    return {"sum": up + down, "difference": up - down} | {name: getattr(device, name) for name in names}
+    """What is spread over the devices: numbers that are spread by themselves, and of a pair the sum and difference up and down.
+
+    up + down = (2 gain - |tilt|) size and up - down = (tilt + 2 imbalance) size
+    """
+    pairs = {size: (getattr(device, size), getattr(device, tilt)) for size, tilt in _PAIRS if {size, tilt} & {*names}}
+    sums = {f"{name}, sum": size * (2 - jnp.abs(tilt)) for name, (size, tilt) in pairs.items()}
+    differences = {f"{name}, difference": size * tilt for name, (size, tilt) in pairs.items()}
+    return sums | differences | {name: getattr(device, name) for name in names}
 
 
 def _population(device, traits, errors, settled) -> dict[str, Scalar]:
     """The parameters of the population that the devices were drawn from."""
     moments = {name: _moments(value, errors[name], settled) for name, value in traits.items()}
     mean, std = ({name: pair[n] for name, pair in moments.items()} for n in (0, 1))
-
-    # step_up + step_down = (2 gain - |up_down|) dw_min and step_up - step_down = (up_down + 2 imbalance) dw_min
-    tilt = mean["difference"] / mean["sum"]
-    up_down = 2 * tilt / (1 + jnp.abs(tilt))
-    dw_min = mean["sum"] / (2 - jnp.abs(up_down))
-    mean |= {"dw_min": dw_min, "up_down": up_down, "dw_min_std": jnp.hypot(mean["dw_min_std"], std["dw_min_std"])}
-    relative = std["sum"] / (2 * dw_min)
-    if device.dw_min_dtod_log_normal:  # there, `dw_min` is the median and its spread that of the logarithm
-        relative = jnp.sqrt(jnp.log1p(relative**2))
-        mean["dw_min"] = dw_min * jnp.exp(-(relative**2) / 2)
-    std |= {"dw_min": relative, "up_down": std["difference"] / (2 * dw_min)}
+    mean["dw_min_std"] = jnp.hypot(mean["dw_min_std"], std["dw_min_std"])
     std |= {name: std[name] / jnp.abs(mean[name]) for name in _RELATIVE if name in std}
+    for name, tilt in _PAIRS:
+        total, difference = f"{name}, sum", f"{name}, difference"
+        if total not in traits:
+            continue
+        share = mean[difference] / mean[total]
+        mean[tilt] = 2 * share / (1 + jnp.abs(share))
+        mean[name] = mean[total] / (2 - jnp.abs(mean[tilt]))
+        std[name], std[tilt] = (std[part] / (2 * mean[name]) for part in (total, difference))
+    if device.dw_min_dtod_log_normal and "dw_min" in std:  # there, `dw_min` is the median and its spread that of the logarithm
+        std["dw_min"] = jnp.sqrt(jnp.log1p(std["dw_min"] ** 2))
+        mean["dw_min"] = mean["dw_min"] * jnp.exp(-(std["dw_min"] ** 2) / 2)
 
     fitted = {name: mean[name] for name in traits if hasattr(device, name)}
-    return fitted | {f"{name}_dtod": std[name] for name in fitted if hasattr(device, f"{name}_dtod")}
+    spreads = {"reference_std" if name == "reference_mean" else f"{name}_dtod": std[name] for name in fitted}
+    return fitted | {name: spread for name, spread in spreads.items() if hasattr(device, name)}
 
 
 def _moments(values, errors, settled) -> tuple[Scalar, Scalar]:

@@ -97,7 +97,7 @@ class LinearStep(AbstractLinearDevice):
     allow_increasing: bool = flag(False)
     mean_bound_reference: bool = flag(True)
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> LinearCells:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> LinearCells:
         cells = super().init(shape, key=key)
         gamma_up = self.gamma_up + self.gamma_up_dtod * spread(shape, key, Source.SLOPE_UP)
         gamma_down = self.gamma_down + self.gamma_down_dtod * spread(shape, key, Source.SLOPE_DOWN)

@@ -39,14 +39,14 @@ class AbstractPowDevice(AbstractPulsedDevice):
     Whole numbers of pulses are sent one by one, which is exact (`burst.one_by_one`).
     """
 
-    response: ClassVar[tuple[str, ...]] = ()
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min", "pow_gamma", "pow_up_down")
 
     pow_gamma: Scalar = number(1.0, low=0.0, open=True)
     pow_gamma_dtod: Scalar = number(0.1, low=0.0)
     pow_up_down: Scalar = number(0.0, low=-1.0, high=1.0)
     pow_up_down_dtod: Scalar = number(0.0, low=0.0)
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> PowCells:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> PowCells:
         gain = 1 + self.pow_gamma_dtod * spread(shape, key, Source.EXPONENT)
         imbalance = self.pow_up_down_dtod * spread(shape, key, Source.EXPONENT_IMBALANCE)
         up, down = folded_pair(gain, imbalance, self.pow_up_down, fold=self.enforce_consistency)

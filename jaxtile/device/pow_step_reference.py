@@ -1,5 +1,7 @@
 """Power-law step with a reference."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -35,7 +37,7 @@ class PowStepReference(AbstractPowDevice, AbstractReferenceDevice):
 
     n_estimation_steps: int = whole(-1, low=-1)
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> PowReferenceCells:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> PowReferenceCells:
         cells = super().init(shape, key=key)
         symmetry_point = self._symmetry_point(cells) if self.subtract_symmetry_point else None
         return PowReferenceCells(**self.referred(cells, shape, symmetry_point, key=key))
@@ -52,5 +54,14 @@ class PowStepReference(AbstractPowDevice, AbstractReferenceDevice):
         if self.n_estimation_steps > 0:
             point = jax.lax.fori_loop(0, self.n_estimation_steps, lambda _, v: v + excess(v), jnp.zeros_like(cells.w_max))
         else:
-            point, _ = jax.lax.fori_loop(0, _HALVINGS, halve, (cells.w_min, cells.w_max))
+            ends = jax.lax.stop_gradient((cells.w_min, cells.w_max))
+            point = jax.lax.stop_gradient(jax.lax.fori_loop(0, _HALVINGS, halve, ends)[0])
+            point = _with_slope(excess, point)
         return jnp.where((cells.w_max > 0) & (cells.w_min < 0), point, 0)
+
+
+def _with_slope(excess: Callable[[Weight], Weight], root: Weight) -> Weight:
+    """A root, with the derivatives that those of the function give it, which halving has not."""
+    here, steepness = jax.jvp(excess, (root,), (jnp.ones_like(root),))
+    correction = here / jax.lax.stop_gradient(jnp.where(steepness == 0, 1, steepness))
+    return root - (correction - jax.lax.stop_gradient(correction))

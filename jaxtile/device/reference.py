@@ -34,7 +34,7 @@ class AbstractReferenceDevice(AbstractPulsedDevice):
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min - self.reference_mean, self.w_max - self.reference_mean
 
-    def referred(self, cells: Cells, shape: tuple[int, int], symmetry_point: Weight | None, *, key: Key) -> dict[str, Any]:
+    def referred(self, cells: Cells, shape: tuple[int, int], symmetry_point: Weight | None, *, key: Key | None) -> dict[str, Any]:
         """The fields of devices, given by their v, once their weights are counted from a reference; and that reference."""
         shift = self.reference_mean + self.reference_std * spread(shape, key, Source.REFERENCE)
         bias = cells.reset_bias

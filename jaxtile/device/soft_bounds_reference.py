@@ -41,13 +41,13 @@ class SoftBoundsReference(AbstractReferenceDevice):
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(affine)
-    response: ClassVar[tuple[str, ...]] = ()
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min")  # another reference is other bounds
 
     mult_noise: bool = flag(False)
     slope_up_dtod: Scalar = number(0.0, low=0.0)
     slope_down_dtod: Scalar = number(0.0, low=0.0)
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> ReferenceCells:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> ReferenceCells:
         cells = super().init(shape, key=key)
         around_zero = (cells.w_max > 0) & (cells.w_min < 0)
         steeper_up = jnp.abs(1 + self.slope_up_dtod * spread(shape, key, Source.SLOPE_UP))

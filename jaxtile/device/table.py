@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -34,6 +35,8 @@ class Table(AbstractPulsedDevice):
 
     The other parameters: see `AbstractPulsedDevice`.
     """
+
+    response: ClassVar[tuple[str, ...]] = ()
 
     state: Float[Array, " state"] = eqx.field(kw_only=True)
     up: Float[Array, " state"] = eqx.field(kw_only=True)
@@ -131,8 +134,9 @@ def _check_columns(columns: dict[str, Array]) -> None:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     with path.open(newline="", encoding="utf-8-sig") as file:
-        lines = [[entry.strip() for entry in line] for line in csv.reader(file) if line]
-    names, rows = (lines[0], lines[1:]) if lines else ([], [])
+        reader = csv.reader(file)
+        lines = [(reader.line_num, [entry.strip() for entry in line]) for line in reader if line]
+    (_, names), *rows = lines or [(0, [])]
     missing = [name for name in _COLUMNS[:3] if name not in names]
     unknown = [name for name in names if name not in _COLUMNS]
     if missing or unknown:
@@ -140,10 +144,10 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(
             f"table {path} {wrong}; name the columns {', '.join(_COLUMNS)} in its first line (the last two may be left out)."
         )
-    for number_, row in enumerate(rows, start=2):
+    for line, row in rows:
         if len(row) != len(names) or not all(map(_is_number, row)):
-            raise ValueError(f"table {path}, line {number_}: {','.join(row)!r} is not {len(names)} numbers.")
-    return dict(zip(names, np.asarray(rows, float).reshape(-1, len(names)).T, strict=True))
+            raise ValueError(f"table {path}, line {line}: {','.join(row)!r} is not {len(names)} numbers.")
+    return dict(zip(names, np.asarray([row for _, row in rows], float).reshape(-1, len(names)).T, strict=True))
 
 
 def _is_number(text: str) -> bool:

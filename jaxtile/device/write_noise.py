@@ -50,7 +50,7 @@ class WriteNoise(AbstractCrosspoint):
     def order(self) -> Literal["aggregate", "slot"]:
         return self.device.order
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> Cells:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
         return self.device.init(shape, key=key)
 
     def start(self, shape: tuple[int, int]) -> Written:

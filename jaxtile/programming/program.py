@@ -17,7 +17,7 @@ from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
 from ..tile import Tile, as_matrix, check_tile, forward, get_weights
-from ..update import update
+from ..update import Pulsed, update
 from .base import AbstractMethod
 from .inputs import outputs
 from .result import RESULTS
@@ -37,9 +37,9 @@ QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
 
 
 class _State(eqx.Module):
-    # evolving
+    # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
-    tile: Tile
+    pulsed: Pulsed
     method: Any
     meter: Any
     # stopping
@@ -114,14 +114,13 @@ def _run(
     record: tuple[str, ...],
     progress: bool,
 ) -> Solution:
-    fresh = eqx.tree_at(lambda t: (t.full_pulses, t.half_pulses), tile, (jnp.zeros_like(tile.full_pulses),) * 2)
     steps_in_pass = method.steps_in_pass(tile.shape)
     meter = progress_meter(max_steps, show=progress)
     nothing = jnp.full(max_steps + 1, jnp.nan, target.dtype)
     zero = jnp.asarray(0, jnp.int32)
     start = _State(
         step=zero,
-        tile=fresh,
+        pulsed=Pulsed(tile.state, jnp.zeros_like(tile.full_pulses), jnp.zeros_like(tile.half_pulses)),
         method=method.init(tile.shape, target),
         meter=meter.init(),
         result=RESULTS.running,
@@ -132,23 +131,22 @@ def _run(
 
     def read_test_pulse(state: _State) -> _State:
         read_key, propose_key, update_key = jr.split(jr.fold_in(key, state.step), 3)
-        reading, read_error = _read(state.tile, target, method.probe(state.method), read_key)
-        history = {
-            name: kept.at[state.step].set(QUANTITIES[name](state.tile, target, read_error)) for name, kept in state.history.items()
-        }
+        now = state.pulsed.put(tile)
+        reading, read_error = _read(now, target, method.probe(state.method), read_key)
+        history = {name: kept.at[state.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in state.history.items()}
         (x, d), method_state = method.propose(reading, target, state.method, propose_key)
         rules = {"tolerance": tolerance, "step": state.step, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
         result, streaks = judge(read_error, (x, d), state.streaks, **rules)
         done = result != RESULTS.running
 
-        def pulse(tile: Tile) -> Tile:
+        def pulse(pulsed: Pulsed) -> Pulsed:
             sent = (x, d) if compensation is None else compensation(x, d, tile.config)
-            return update(tile, *sent, learning_rate=method.learning_rate, key=update_key)
+            return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
 
-        pulsed = jax.lax.cond(done, lambda tile: tile, pulse, state.tile)
+        pulsed = jax.lax.cond(done, lambda pulsed: pulsed, pulse, state.pulsed)
         return _State(
             step=jnp.where(done, state.step, state.step + 1),
-            tile=pulsed,
+            pulsed=pulsed,
             method=method_state,
             meter=meter.step(state.meter, jnp.where(done, 1.0, state.step.astype(float) / max_steps)),
             result=result,
@@ -159,11 +157,12 @@ def _run(
 
     final = iterate(lambda state: state.result == RESULTS.running, read_test_pulse, start, max_steps=max_steps + 1)
     meter.close(final.meter)
-    counted = (tile.full_pulses + final.tile.full_pulses, tile.half_pulses + final.tile.half_pulses)
-    stats = {name: measure(final.tile, target, final.read_error) for name, measure in QUANTITIES.items()}
+    ended = final.pulsed.put(tile)
+    stats = {name: measure(ended, target, final.read_error) for name, measure in QUANTITIES.items()}
     stats |= {"steps": final.step, "unreachable": jnp.mean(tile.device.clip(tile.cells, target) != target)}
+    counted = (tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses)
     return Solution(
-        tile=eqx.tree_at(lambda t: (t.full_pulses, t.half_pulses), final.tile, counted),
+        tile=Tile(tile.config, tile.cells, ended.state, *counted),
         result=final.result,
         stats=stats,
         history=final.history,

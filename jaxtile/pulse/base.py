@@ -40,6 +40,10 @@ class AbstractLines(eqx.Module):
     def coincidences(self) -> Num[Array, "out in"]:
         """Slots in which both lines of a cell pulse."""
 
+    def total(self) -> Scalar:
+        """All pulses that the cells get, in sum."""
+        return jnp.sum(jnp.where(self.directions() != 0, self.coincidences(), 0).astype(float))
+
     def directions(self) -> Int[Array, "out in"]:
         """+1 where coincidences move a cell down, -1 where they move it up, 0 where a line has value zero."""
         return self.d_sign[:, None] * self.x_sign[None, :]
@@ -71,12 +75,21 @@ class Trains(AbstractLines):
         return _count(self.d_words), _count(self.x_words)
 
     def coincidences(self) -> Int[Array, "out in"]:
-        # Without the barrier XLA draws the train of a line again for each of its cells.
-        d_words, x_words = jax.lax.optimization_barrier((self.d_words, self.x_words))
+        d_words, x_words = self.d_words, self.x_words
         total = jnp.zeros((d_words.shape[0], x_words.shape[0]), jnp.int32)
         for word in range(x_words.shape[1]):  # a word at a time: [out, in, word] is never formed
             total += jax.lax.population_count(d_words[:, word, None] & x_words[None, :, word]).astype(jnp.int32)
         return total
+
+    def total(self) -> Scalar:
+        """All pulses that the cells get: slot by slot, rows that pulse times columns that do, without a pass over the cells."""
+
+        def pulsing(words: UInt32[Array, "line word"], sign: Int[Array, " line"]) -> Float[Array, "word slot"]:
+            place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)
+            on = ((words[:, :, None] >> place[None, None, :]) & 1).astype(jnp.int32)
+            return jnp.sum(jnp.where(sign[:, None, None] != 0, on, 0), axis=0, dtype=jnp.int32).astype(float)
+
+        return jnp.sum(pulsing(self.d_words, self.d_sign) * pulsing(self.x_words, self.x_sign))
 
     def slot(self, t: Int[Array, ""]) -> tuple[Bool[Array, " out"], Bool[Array, " in"]]:
         """Which rows and which columns pulse in slot t."""

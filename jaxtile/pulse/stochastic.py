@@ -1,11 +1,12 @@
 """Stochastic pulse trains."""
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Float, Int, UInt32
 
-from .._random import Source, numbers, stream, uniform
+from .._random import Source, bits, numbers, stream, uniform
 from .._types import Key, Scalar, flag, number
-from .base import AbstractTrainPulse, Coded, Trains, on_grid
+from .base import SLOTS_PER_WORD, AbstractTrainPulse, Coded, Trains, on_grid
 
 __all__ = ["Stochastic", "StochasticCompressed"]
 
@@ -15,16 +16,54 @@ class _AbstractStochastic(AbstractTrainPulse):
     sto_round: bool = flag(False)
 
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> Trains:
-        slots = numbers(self.desired_bl)[None, :]
-
-        def train(line: Coded, source: Source, rounding: Source) -> Bool[Array, "line slot"]:
+        def train(line: Coded, source: Source, rounding: Source) -> UInt32[Array, "line word"]:
             p = on_grid(line, self.res, stream(key, rounding) if self.sto_round else None)
-            chance = uniform(stream(key, source), line.number.astype(jnp.int32)[:, None] * self.desired_bl + slots)
-            return (chance.astype(p.dtype) < p[:, None]) & (slots.astype(length.dtype) < length)
+            return bernoulli_words(p, line.number, first_slots(length, self.desired_bl), stream(key, source))
 
-        x_bits = train(x, Source.X_TRAIN, Source.X_ROUND)
-        d_bits = train(d, Source.D_TRAIN, Source.D_ROUND)
-        return Trains.from_bits(x_bits, d_bits, x.sign, d.sign)
+        x_words = train(x, Source.X_TRAIN, Source.X_ROUND)
+        d_words = train(d, Source.D_TRAIN, Source.D_ROUND)
+        return Trains(x_words, d_words, x.sign, d.sign, self.desired_bl)
+
+
+_DIGITS = 16
+_UNROLL = 4
+
+
+def bernoulli_words(
+    p: Float[Array, " line"], line: Int[Array, " line"], slots: UInt32[Array, "1 word"], key: Key
+) -> UInt32[Array, "line word"]:
+    """For each line the bits of `slots`, each left set with probability p, independently.
+
+    All 32 bits of a word at once: comparing a random binary fraction with p, from the last digit to the first, is
+    acc <- acc | r where the digit of p is 1 and acc & r where it is 0, with a fresh random word r for each digit. p is cut to 16
+    digits, the last of them rounded at random in proportion: the probability is exact in the mean over trains, and the variance of
+    a count too large by BL / 2^16 of itself at most.
+    """
+    words = slots.shape[1]
+    first = line.astype(jnp.int32)[:, None] * (words * (_DIGITS + 1)) + numbers(words)[None, :] * (_DIGITS + 1)
+    dither = uniform(key, first + _DIGITS)
+    digits = jnp.floor(jnp.minimum(p, 1).astype(jnp.float32)[:, None] * 2**_DIGITS + dither).astype(jnp.uint32)
+
+    saturated = jnp.uint32(0) - (digits >> _DIGITS)
+
+    def compare(group: Int[Array, ""], drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
+        for place in range(_UNROLL):
+            digit = group * _UNROLL + place
+            is_one = jnp.uint32(0) - ((digits >> digit.astype(jnp.uint32)) & 1)
+            word = bits(key, first + digit)
+            drawn = (is_one & (drawn | word)) | (~is_one & drawn & word)
+        return (drawn | saturated) & slots
+
+    # A loop that ends with the train: what XLA could fuse with the cells, it would draw again for each cell of a line.
+    return jax.lax.fori_loop(0, _DIGITS // _UNROLL, compare, jnp.zeros_like(digits))
+
+
+def first_slots(length: Scalar, slots: int) -> UInt32[Array, "1 word"]:
+    """Words whose bits are set in the first `length` slots."""
+    words = numbers(-(-slots // SLOTS_PER_WORD))
+    left = jnp.clip(length.astype(jnp.int32) - words * SLOTS_PER_WORD, 0, SLOTS_PER_WORD).astype(jnp.uint32)
+    ones = jnp.uint32(0xFFFFFFFF)
+    return jnp.where(left == 0, jnp.uint32(0), ones >> (jnp.uint32(SLOTS_PER_WORD) - jnp.maximum(left, 1)))[None, :]
 
 
 class StochasticCompressed(_AbstractStochastic):

@@ -109,6 +109,7 @@ def sweep(
         "run": describe(runs),
     }
     kept = None if store is None else Store.open(store)
+    _wait_for_all("opened")  # before one of them makes what another would find
     if kept is not None:
         _refuse_another(kept, description, width)
         width = kept.plan["width"]
@@ -206,6 +207,7 @@ def _wait_for_all(what: str) -> None:
 def _run_all(kept: Memory | Store, subjects: dict[Any, Subject], first: Blocks, compiled: Any, *, progress: bool) -> None:
     """Run the blocks that are missing, those of this process."""
     missing = kept.missing()
+    _wait_for_all("listed")  # before one of them writes what another would miss in its list
     mine = missing[jax.process_index() :: jax.process_count()]
     with _bar(kept.plan, len(missing), show=progress) as advance:
         for group, subject in enumerate(subjects.values()):

@@ -34,11 +34,11 @@ from aihwkit.simulator.parameters.runtime import RuntimeParameter
 from aihwkit.simulator.parameters.training import UpdateParameters
 from aihwkit.simulator.presets import configs as preset_configs
 from aihwkit.simulator.presets import devices as preset_devices
-from aihwkit.simulator.presets.utils import StandardIOParameters
+from aihwkit.simulator.presets.utils import PresetIOParameters, PresetUpdateParameters, StandardIOParameters
 from chips import DEVICES
 
 import jaxtile as jt
-from bridge import RPUConfigWithProgram, tile_config
+from bridge import RPUConfigWithProgram, tile_config, to_analog_tile
 
 NONE = UpdateParameters(pulse_type=PulseType.NONE)
 PULSES = {
@@ -170,10 +170,34 @@ def test_every_preset_device_of_aihwkit_is_there():
     assert {f"{name}PresetDevice" for name in PRESETS} == {name for name in dir(preset_devices) if name.endswith("PresetDevice")}
 
 
-@pytest.mark.parametrize("name", ["Idealized", "GokmenVlasov", "Capacitor", "EcRam", "EcRamMO", "ReRamES", "ReRamSB"])
+@pytest.mark.parametrize("name", PRESETS)
 def test_preset_configurations_are_aihwkits(name):
-    theirs = getattr(preset_configs, f"{name}Preset")()
-    assert same(tile_config(theirs), jt.presets.config(PRESETS[name]()))
+    """aihwkit has none of the arrays: the preset periphery around them. That of PCM is of pairs."""
+    if name.startswith("ReRamArray"):
+        theirs = SingleRPUConfig(
+            device=getattr(preset_devices, f"{name}PresetDevice")(),
+            **{"forward": PresetIOParameters(), "backward": PresetIOParameters(), "update": PresetUpdateParameters()},
+        )
+    else:
+        theirs = getattr(preset_configs, f"{name}Preset")()
+    ours = jt.presets.pcm_unit_cell() if name == "PCM" else PRESETS[name]()
+    assert same(tile_config(theirs), jt.presets.config(ours))
+
+
+@pytest.mark.parametrize("name", ["ReRamES", "ReRamSB", "Capacitor", "EcRam", "EcRamMO", "Idealized"])
+@pytest.mark.parametrize("n", [2, 4])
+def test_presets_of_several_devices_are_vector_cells(name, n):
+    theirs = getattr(preset_configs, f"{name}{n}Preset")()
+    ours = jt.device.VectorCell((PRESETS[name](),) * n, jt.device.SingleRandom())
+    assert same(tile_config(theirs), jt.presets.config(ours))
+
+
+@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("ReRam")])
+def test_presets_may_be_set_without_write_noise(name):
+    theirs = getattr(preset_devices, f"{name}PresetDevice")(apply_write_noise_on_set=False)
+    ours = PRESETS[name](apply_write_noise_on_set=False)
+    assert not ours.apply_write_noise_on_set
+    assert same(tile_config(SingleRPUConfig(device=theirs)).device, ours)
 
 
 def test_standard_periphery_is_aihwkits():
@@ -214,6 +238,19 @@ def test_soft_bounds_by_pulses():
 def test_refusals_name_what_they_refuse(config, named):
     with pytest.raises((ConfigError, ValueError), match=named):
         tile_config(config)
+
+
+def test_a_device_of_ones_own_is_refused_by_name():
+    """aihwkit's engine does not know it, and its configurations do not hold it."""
+
+    class Own(jt.device.AbstractPulsedDevice):
+        def step(self, cells, weight, *, up):
+            return cells.step_up, cells.step_down
+
+    with pytest.raises(ConfigError, match=r"device=Own\(\) .*jaxtile\.TileConfig\(device=...\)"):
+        tile_config(RPUConfigWithProgram(device=Own()))
+    with pytest.raises(ConfigError, match=r"device=Own\(\) has no counterpart in aihwkit"):
+        to_analog_tile(jt.init(jt.TileConfig(device=Own()), (2, 3), key=jax.random.key(0)))
 
 
 def test_a_misspelt_field_is_refused():

@@ -3,12 +3,14 @@
 from functools import partial
 from math import erf, exp, pi, sqrt
 
+import jax
 import jax.random as jr
 import numpy as np
 import pytest
 from helpers import DEVICES, assert_mean, assert_same_moments, assert_std, without_spread
 
 import jaxtile as jt
+from jaxtile._random import Source
 
 SHAPE = (512, 512)
 N = SHAPE[0] * SHAPE[1]
@@ -87,10 +89,21 @@ def test_closed_forms():
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_without_spread_all_devices_are_nominal(device):
-    device = without_spread(device)
-    cells, (low, high) = device.init((3, 4), key=jr.key(0)), device.bounds()
-    for name, nominal in (("step_up", 0.001), ("step_down", 0.001), ("w_max", high), ("w_min", low)):
+    alike, spread = without_spread(device), DEVICES[device]()
+    cells, (low, high), step = alike.init((3, 4), key=jr.key(0)), alike.bounds(), alike.dw_min
+    for name, nominal in (("step_up", step), ("step_down", step), ("w_max", high), ("w_min", low)):
         np.testing.assert_allclose(getattr(cells, name), nominal, rtol=1e-6)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), spread.init((3, 4), key=None), cells)
+
+
+def test_a_spread_of_ones_own():
+    """Each name is a stream: of standard normals, the same in any process, and not those of the library's sources."""
+    named = {name: np.asarray(jt.device.spread(SHAPE, jr.key(0), name), np.float64).ravel() for name in ("width", "height")}
+    taken = {f"source {source}": np.ravel(jt.device.spread(SHAPE, jr.key(0), source)) for source in (Source.GAIN, Source.SLOPE_UP)}
+    rng = np.random.default_rng(0)
+    assert_same_moments(named | taken, {name: rng.standard_normal(N) for name in named | taken})
+    np.testing.assert_allclose(jt.device.spread((1, 2), jr.key(0), "width"), [[-0.612441, -0.207510]], rtol=1e-5)
+    assert not np.any(jt.device.spread((1, 2), None, "width"))
 
 
 @pytest.mark.parametrize("allow_increasing", [False, True])
@@ -184,6 +197,21 @@ def test_steps_are_equal_at_the_symmetry_point(kind):
     np.testing.assert_allclose(up, down, rtol=1e-4)
     np.testing.assert_allclose(cells.reset_bias, 0, atol=1e-7)
     assert np.std(cells.reference) > 0.02
+
+
+def test_the_symmetry_point_has_the_slope_of_its_closed_form():
+    """Which there is for an exponent of 1: (up v_max + down v_min) / (up + down)."""
+
+    def found(up_down, w_max):
+        numbers = {"up_down": up_down, "w_max": w_max, "w_min": -0.5, "pow_gamma": 1.0}
+        return jt.device.PowStepReference(**numbers, subtract_symmetry_point=True).init((1, 1), key=None).reference[0, 0]
+
+    def closed(up_down, w_max):
+        return (w_max - 0.5 * (1 - up_down)) / (2 - up_down)
+
+    for at in ((0.3, 0.6), (0.1, 0.9)):
+        values = [jax.value_and_grad(f, argnums=(0, 1))(*at) for f in (found, closed)]
+        np.testing.assert_allclose(*(jax.tree.leaves(value) for value in values), rtol=1e-5)
 
 
 def test_many_pulses_estimate_the_symmetry_point():

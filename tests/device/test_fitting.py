@@ -8,22 +8,31 @@ import pytest
 from helpers import assert_mean
 
 import jaxtile as jt
-from jaxtile.device import ConstantStep, ExpStep, LinearStep, SoftBounds, fitting
+from jaxtile.device import (
+    ConstantStep,
+    ExpStep,
+    LinearStep,
+    PiecewiseStep,
+    PowStep,
+    PowStepReference,
+    SoftBounds,
+    SoftBoundsPmax,
+    SoftBoundsReference,
+    fitting,
+)
 
 UP_DOWN = np.concatenate([np.ones(75), -np.ones(75)])
 SPREAD = {"dw_min_dtod": 0.2, "up_down_dtod": 0.05, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
 WIDE = {"w_max": 2.0, "w_min": -2.0}  # so that no weight meets a hard bound
 EXP = {"a": 2.0, "b": 0.0, **WIDE}
 
+BOUNDED = {"dw_min": 0.03, "up_down": -0.2, "w_max": 0.8, "w_min": -0.7} | SPREAD | {"w_max_dtod": 0.1, "w_min_dtod": 0.1}
+POW = BOUNDED | {"dw_min": 0.08, "pow_gamma": 1.5, "pow_gamma_dtod": 0.1, "pow_up_down": 0.2, "pow_up_down_dtod": 0.05}
+
 # name: (the devices, where the search starts, the first weight, read noise, whether it is known)
 CASES = {
-    "constant": (ConstantStep(dw_min=0.01, up_down=0.1, **SPREAD, **WIDE), ConstantStep(), 0.0, 0.0, True),
-    "soft bounds": (
-        SoftBounds(
-            **{"dw_min": 0.03, "up_down": -0.2, "w_max": 0.8, "w_min": -0.7} | SPREAD | {"w_max_dtod": 0.1, "w_min_dtod": 0.1}
-        ),
-        *(SoftBounds(), 0.0, 0.003, False),
-    ),
+    "constant": (ConstantStep(dw_min=0.01, up_down=0.1, **SPREAD, **WIDE), ConstantStep(**WIDE), 0.0, 0.0, True),
+    "soft bounds": (SoftBounds(**BOUNDED), SoftBoundsPmax(), 0.0, 0.003, False),
     "linear": (
         LinearStep(dw_min=0.03, up_down=0.2, gamma_up=1.0, gamma_down=0.8, **SPREAD, **WIDE),
         *(LinearStep(gamma_up=0.3, gamma_down=0.3, **WIDE), 0.0, 0.003, False),
@@ -33,6 +42,25 @@ CASES = {
         *(ExpStep(dw_min=0.01, A_up=0.1, A_down=0.1, gamma_up=3.0, gamma_down=3.5, **EXP), -0.8, 0.003, False),
     ),
 }
+# A few devices each, and the parameters to estimate if not those of the kind.
+FEW = {
+    "reference": (SoftBoundsReference(reference_mean=0.1, **BOUNDED), SoftBoundsReference(reference_mean=0.1), None),
+    "an unknown reference": (
+        SoftBoundsReference(reference_mean=0.1, reference_std=0.05, **BOUNDED | SPREAD),
+        SoftBoundsReference(w_max=0.8, w_min=-0.7),
+        ("dw_min", "up_down", "reference_mean"),
+    ),
+    "pow": (PowStep(**POW), PowStep(), None),
+    "pow, its symmetry point as reference": (
+        PowStepReference(subtract_symmetry_point=True, **POW | {"w_min_dtod": 0.0}),
+        PowStepReference(subtract_symmetry_point=True, w_min=-0.7),
+        ("dw_min", "up_down", "w_max", "pow_gamma", "pow_up_down"),
+    ),
+}
+# Of few devices a fit compiles for longer than it runs.
+fit_few = jax.jit(
+    jt.device.fit, static_argnames=("parameters", "max_steps"), compiler_options={"xla_backend_optimization_level": 0}
+)
 
 
 def measure(device, pulses, **options):
@@ -44,9 +72,14 @@ def measure(device, pulses, **options):
 def truths(device, cells):
     """The parameters that describe each cell by itself."""
     cell = {name: np.asarray(value, np.float64)[0] for name, value in vars(cells).items()}
-    up, down = cell["step_up"], cell["step_down"]
-    true = {"dw_min": np.maximum(up, down), "up_down": np.where(up > down, 1 - down / up, up / down - 1)}
-    true |= {"w_max": cell["w_max"], "w_min": cell["w_min"]}
+    true = {}
+    for pair, (up, down) in (
+        (("dw_min", "up_down"), (cell["step_up"], cell["step_down"])),
+        (("pow_gamma", "pow_up_down"), (cell.get("gamma_up", 1.0), cell.get("gamma_down", 1.0))),
+    ):
+        true |= dict(zip(pair, (np.maximum(up, down), np.where(up > down, 1 - down / up, up / down - 1)), strict=True))
+    reference = cell.get("reference", 0.0)
+    true |= {"w_max": cell["w_max"] + reference, "w_min": cell["w_min"] + reference, "reference_mean": reference}
     if isinstance(device, LinearStep):
         for way, bound in (("up", "w_max"), ("down", "w_min")):
             true[f"gamma_{way}"] = -cell[f"slope_{way}"] * float(getattr(device, bound)) / cell[f"step_{way}"]
@@ -86,13 +119,65 @@ def test_a_thousand_devices(name):
     assert float(found.residuals.std()) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize("name", FEW)
+def test_a_few_devices(name):
+    """Each parameter within two standard errors as often as a normal would be, and within three percent (or errors) on average."""
+    truth, start, parameters = FEW[name]
+    pulses = np.tile(UP_DOWN, 2)
+    cells, weights = measure(truth, pulses, n_devices=60, read_std=0.003)
+    found = fit_few(start, weights, pulses, parameters=parameters)
+    assert found.converged.mean() > 0.9
+    true = truths(truth, cells)
+    assert found.estimates.keys() == {"dw_min_std", "read_std", *(parameters or truth.response)}
+    for parameter in found.estimates.keys() - {"read_std", "dw_min_std"}:
+        error = np.asarray(found.standard_errors[parameter])
+        off = np.asarray(found.estimates[parameter] - true[parameter]) / error
+        assert np.mean(np.abs(off) < 2) > 0.9545 - 4.5 * np.sqrt(0.9545 * 0.0455 / len(weights)), parameter
+        mean = np.mean(np.broadcast_to(true[parameter], error.shape))
+        if parameter in ("w_max", "w_min", "pow_gamma", "reference_mean"):
+            slack = 4.5 * np.sqrt(np.mean(error**2) / len(weights)) + 0.03 * abs(mean)
+            assert abs(float(getattr(found.device, parameter)) - mean) < slack, parameter
+    if name == "an unknown reference":
+        assert float(found.device.reference_std) == pytest.approx(float(np.std(true["reference_mean"])), rel=0.15)
+    if "pow_gamma" in found.estimates:
+        assert float(found.device.pow_gamma_dtod) == pytest.approx(0.1, abs=0.04)
+
+
+def test_weights_outside_of_fixed_bounds_warn():
+    weights, pulses = np.linspace(0.0, 0.9, 31)[None], np.ones(30)
+    with pytest.warns(UserWarning, match=r"weights reach 0.9, above .* device.w_max=0.6, which is held fixed: .* 'w_max' among"):
+        fitting._check_bounds(ConstantStep(), ("dw_min",), jnp.asarray(weights))
+    fitting._check_bounds(SoftBounds(), SoftBounds.response, jnp.asarray(weights))
+    fitting._check_bounds(SoftBoundsReference(reference_mean=-0.4), (), jnp.asarray(weights))
+    jax.eval_shape(lambda weights: jt.device.fit(ConstantStep(), weights, pulses), weights)  # cannot be seen under a trace
+
+
+def test_perfect_bias_is_of_the_tile_and_not_of_the_devices_that_are_fitted():
+    """A column of nominal devices with wide bounds; the population keeps it."""
+    plain, biased = (fitting._stepper(SoftBounds(perfect_bias=bias)) for bias in (False, True))
+    at = jnp.asarray(0.3), jnp.asarray(1.0)
+    assert [float(a) for a in plain(*at)] == [float(a) for a in biased(*at)] == pytest.approx([0.0005, 0.00015])
+    stuck = fitting._stepper(SoftBounds(corrupt_devices_prob=1.0))
+    assert float(stuck(*at)[0]) == pytest.approx(0.0005)
+
+
+@pytest.mark.parametrize(
+    ("device", "parameters"), [(PiecewiseStep(), None), (PiecewiseStep(), ("dw_min", "piecewise_up")), ("table", None)]
+)
+def test_arrays_are_for_tables(device, parameters):
+    if device == "table":
+        device = jt.device.Table(state=[-1.0, 1.0], up=[0.1, 0.1], down=[0.1, 0.1])
+    with pytest.raises(ValueError, match=r"jaxtile\.device\.Table\.from_pulses\(weights, pulses\)"):
+        jt.device.fit(device, np.zeros((2, 9)), np.ones(8), parameters=parameters)
+
+
 def test_missing_measurements_and_reads_without_pulses():
     """A missing measurement is two pulses before the next; reads without pulses tell read noise."""
     pulses = np.concatenate([np.tile([1.0, 0.0], 60), np.tile([-1.0, 0.0], 60)])
     truth = ConstantStep(dw_min=0.01, dw_min_std=1.0, dw_min_dtod=0.0, up_down=0.3, up_down_dtod=0.0, **WIDE)
     _, weights = measure(truth, pulses, n_devices=40, read_std=0.01)
     weights[:, 30:60] = np.nan
-    found = jt.device.fit(ConstantStep(**WIDE), weights, pulses)
+    found = fit_few(ConstantStep(**WIDE), weights, pulses)
     assert bool(found.converged.all())
     for parameter, true in (("dw_min", 0.01), ("read_std", 0.01), ("up_down", 0.3)):
         off = np.abs((found.estimates[parameter] - true) / found.standard_errors[parameter])
@@ -113,7 +198,7 @@ def test_a_device_of_ones_own_under_jit():
 
     truth = Quadratic(dw_min=0.02, bend=0.5, **SPREAD, **WIDE)
     _, weights = measure(truth, UP_DOWN, n_devices=30)
-    found = jax.jit(lambda w: jt.device.fit(Quadratic(**WIDE), w, UP_DOWN, parameters=("dw_min", "bend")))(weights)
+    found = fit_few(Quadratic(**WIDE), weights, UP_DOWN, parameters=("dw_min", "bend"))
     assert float(found.device.bend) == pytest.approx(0.5, abs=0.1)
     assert found.estimates.keys() == {"dw_min", "bend", "dw_min_std", "read_std"}
 
@@ -121,7 +206,12 @@ def test_a_device_of_ones_own_under_jit():
 def test_a_log_normal_spread_is_found_as_that_of_the_logarithm():
     """From what is known of each device without error."""
     step = 0.01 * jnp.exp(0.5 * jr.normal(jr.key(0), (20000,)))
-    traits = {"sum": 2 * step, "difference": jnp.zeros_like(step), "dw_min": step, "dw_min_std": jnp.full_like(step, 0.3)}
+    traits = {
+        "dw_min, sum": 2 * step,
+        "dw_min, difference": jnp.zeros_like(step),
+        "dw_min": step,
+        "dw_min_std": jnp.full_like(step, 0.3),
+    }
     errors = {name: jnp.full_like(step, 1e-6) for name in traits}
     device = jt.device.ConstantStep(dw_min_dtod_log_normal=True)
     found = fitting._population(device, traits, errors, jnp.ones(step.shape, bool))

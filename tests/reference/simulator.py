@@ -141,6 +141,9 @@ def one_step(kind: str, device: dict, cell: dict, w, way: str, xi):
         left = cell["w_max"] - w if way == "up" else w - cell["w_min"]
         share = np.maximum(left, 0) / (cell["w_max"] - cell["w_min"])
         return scale * share ** (cell["gamma_up"] if way == "up" else cell["gamma_down"]) * (1 + sigma * xi)
+    if kind == "Table":
+        mean, spread = (np.interp(w, device["state"], device[way + end]) for end in ("", "_noise"))
+        return scale / device["dw_min"] * (mean + sigma * spread * xi)
     if kind == "PiecewiseStep":
         at_nodes = device["piecewise_up"] if way == "up" else device["piecewise_down"]
         place = (w - cell["w_min"]) / (cell["w_max"] - cell["w_min"])

@@ -115,7 +115,7 @@ def test_slot_order_is_exact(device, policy):
         check_counts(tile, after, crossbar, sent)
         clips += crossbar.clips
     # Without cells at their bounds this would not judge the clip after each pulse. Some steps vanish before them.
-    assert clips > 10 or device.startswith(("soft bounds", "exp", "pow", "piecewise"))
+    assert clips > 5 or device.startswith(("soft bounds", "exp", "pow", "piecewise", "table"))
 
 
 @pytest.mark.parametrize("order", ["aggregate", "slot"])
@@ -127,7 +127,7 @@ def test_long_trains_take_several_words(order):
     crossbar, sent = simulate(tile, x, d, 0.02, KEY)
     assert sent[0].x_words.shape[1] == 3
     assert max(int(np.max(np.asarray(lines.coincidences()))) for lines in sent) > 32
-    np.testing.assert_allclose(after.weight, crossbar.weight, atol=1e-6, rtol=0)
+    np.testing.assert_allclose(after.weight, crossbar.weight, atol=2e-6, rtol=0)
     check_counts(tile, after, crossbar, sent)
 
 

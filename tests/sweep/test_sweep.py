@@ -5,6 +5,7 @@ import json
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -245,6 +246,28 @@ def test_the_same_bits_on_any_number_of_devices(tmp_path):
         found.append(np.load(file))
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
+
+
+PROCESSES = """
+import sys, jax
+jax.distributed.initialize(f"localhost:{sys.argv[2]}", num_processes=2, process_id=int(sys.argv[1]))
+""" + SCRIPT.replace("sys.argv[1]", "sys.argv[3]").replace("chips=400", "chips=41")
+
+
+def test_processes_share_a_sweep(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    environment = {"PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent), "JAX_PLATFORMS": "cpu"}
+    path = tmp_path / "shared.zarr"
+    command = [sys.executable, "-c", PROCESSES]
+    processes = [subprocess.Popen([*command, str(n), port, str(path)], env=environment, stdout=subprocess.PIPE) for n in range(2)]
+    assert all(process.communicate(timeout=300)[0].endswith(b"complete\n") for process in processes)
+    shared = load(path)
+    assert shared.attrs["missing_blocks"] == 0
+    alone = {}
+    exec(SCRIPT.split("data =")[0], alone)
+    same(shared, jt.sweep(alone["run"], alone["config"], alone["target"], key=jr.key(0), chips=41, width=2))
 
 
 @pytest.mark.parametrize(

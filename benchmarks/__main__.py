@@ -1,0 +1,67 @@
+"""The table of ratios: `python -m benchmarks` prints it, `--only dense gdp` some works, `--out FILE` writes the page."""
+
+import argparse
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+
+from .page import page
+from .timing import measure
+from .whole_runs import WHOLE_RUNS
+from .works import WORKS
+
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> None:
+    """Measure, and print the page."""
+    everything = (*WORKS, *WHOLE_RUNS)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=everything, default=everything)
+    parser.add_argument("--out", type=Path, help="where to write the page")
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.work:
+        print(json.dumps(run(arguments.work)))
+        return
+    found = {}
+    for name in arguments.only:  # each in a process of its own: memory and threads of one do not touch the next
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", "benchmarks", "--work", name]
+        # Threads of one side that wait by spinning would slow down the other.
+        environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            print(f"{name} failed:\n{done.stderr}", file=sys.stderr)
+            continue
+        found[name] = json.loads(done.stdout.splitlines()[-1])
+    text = page(found, machine())
+    print(text)
+    if arguments.out:
+        arguments.out.write_text(text)
+
+
+def run(name: str) -> dict:
+    """One work, measured."""
+    return WHOLE_RUNS[name]() if name in WHOLE_RUNS else measure(WORKS[name].sides(), seconds=WORKS[name].seconds)
+
+
+def machine() -> str:
+    """What it ran on."""
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        named = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        cpu = named[1] if named else cpu
+    accelerator = "" if jax.default_backend() == "cpu" else f", {jax.devices()[0].device_kind}"
+    load = os.getloadavg()[0]
+    return f"{len(os.sched_getaffinity(0))} cores of {cpu}{accelerator}, jax {jax.__version__}, load {load:.1f} at the end"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""The page that the measurements make."""
+
+import datetime
+
+from .works import WORKS
+
+__all__ = ["page"]
+
+TEXT = """# Benchmarks
+
+Measured on {date} by `python -m benchmarks` on {machine}. All sides of a line take turns in one process; figures are medians.
+
+| work | jaxtile | rival | ratio | at least | aim |
+|---|---|---|---|---|---|
+{rows}
+
+| work | side | time | first call takes longer by | a call adds to the peak of memory |
+|---|---|---|---|---|
+{details}
+{whole}"""
+
+
+def page(found: dict, machine: str) -> str:
+    """Markdown of what was found."""
+    rows, details, whole = [], [], ""
+    for name, sides in found.items():
+        if name not in WORKS:
+            continue
+        work, ours = WORKS[name], sides["jaxtile"]["ms"]
+        ratio = sides[work.against]["ms"] / ours
+        verdict = "met" if work.least is None or ratio >= work.least else "**missed**"
+        verdict = "aim met" if work.aim is not None and ratio >= work.aim else verdict
+        rows.append(
+            f"| {work.title} | {_ms(ours)} | {work.against} {_ms(sides[work.against]['ms'])} | {ratio:.3g} ({verdict}) "
+            f"| {work.least:.3g} | {work.aim:.3g} |"
+        )
+        for side, figures in sides.items():
+            details.append(f"| {name} | {side} | {_ms(figures['ms'])} | {figures['first_s']:.1f} s | {figures['mib']:.0f} MiB |")
+    if "scaling" in found:
+        tiles, times, exponent = (found["scaling"][name] for name in ("tiles", "ms", "exponent"))
+        listed = ", ".join(f"{n}: {_ms(t)}" for n, t in zip(tiles, times, strict=True))
+        whole += f"\nVmapped updates of tiles of 64 x 64, by their number: {listed}. Exponent {exponent:.3f} (at most 1.05).\n"
+    if "command-line" in found:
+        cold, cached = (found["command-line"][name] for name in ("cold_s", "cached_s"))
+        whole += (
+            f"\n`jaxtile program`, wall time: {cold:.1f} s cold (under 15), {cached:.1f} s with compiled programs cached (6).\n"
+        )
+    return TEXT.format(date=datetime.date.today(), machine=machine, rows="\n".join(rows), details="\n".join(details), whole=whole)
+
+
+def _ms(milliseconds: float) -> str:
+    return f"{milliseconds / 1e3:.3g} s" if milliseconds >= 1e3 else f"{milliseconds:.3g} ms"

@@ -1,0 +1,195 @@
+"""The works that are timed: what jaxtile does, what its rivals do for the same, and the ratios that were asked for."""
+
+import itertools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+
+import jaxtile as jt
+
+from . import rivals
+from .timing import Side
+
+__all__ = ["WORKS", "Work"]
+
+KEY = jr.key(0)
+SQUARE, LAYER = (512, 512), (300, 500)
+
+
+class Work(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        title: what is done.
+        sides: makes the contenders, jaxtile first.
+        least, aim: how many times faster than `against` it should be.
+        against: the rival that the ratio is with.
+        seconds: how long to measure.
+    """
+
+    title: str
+    sides: Callable[[], dict[str, Side]]
+    least: float | None
+    aim: float | None
+    against: str = "aihwkit"
+    seconds: float = 10.0
+
+
+def vectors(k: int | None = None):
+    """Entries of x and d, evenly from -1 to 1."""
+    shape = (512,) if k is None else (k, 512)
+    return jr.uniform(jr.key(1), shape, minval=-1), jr.uniform(jr.key(2), shape, minval=-1)
+
+
+def many_keys():
+    """Keys, made beforehand."""
+    return itertools.cycle(list(jr.split(jr.key(3), 100)))
+
+
+class Again:
+    """A tile that is updated again and again, in place: the old one is given away. `times` updates are one call."""
+
+    def __init__(self, tile, step, times=1):
+        def several(tile, key):
+            return jax.lax.fori_loop(0, times, lambda n, tile: step(tile, jr.fold_in(key, n)), tile)
+
+        self.tile, self.keys = jax.tree.map(jnp.copy, tile), many_keys()
+        self.step = jax.jit(step if times == 1 else several, donate_argnums=0)
+
+    def __call__(self):
+        self.tile = self.step(self.tile, next(self.keys))
+        return self.tile
+
+
+def tile_of(shape, **config):
+    """A fabricated tile."""
+    return jt.init(jt.TileConfig(**config), shape, key=KEY)
+
+
+def pulsed(x, d, times=20, **config):
+    """Updates by x and d, as a method makes them: in a loop."""
+    step = Again(tile_of(SQUARE, **config), lambda tile, key: jt.update(tile, x, d, learning_rate=0.1, key=key), times)
+    return Side(step, share=times)
+
+
+def naive(x, d):
+    """The same in naive JAX."""
+    weight, *cells = rivals.naive_cells(SQUARE, KEY)
+    state, keys = {"weight": weight}, many_keys()
+
+    def call():
+        state["weight"] = rivals.naive_update(state["weight"], tuple(cells), x, d, 0.1, next(keys))
+        return state["weight"]
+
+    return Side(call)
+
+
+def dense():
+    x, d = vectors()
+    return {
+        "jaxtile": pulsed(x, d),
+        "jaxtile, call by call": pulsed(x, d, times=1),
+        "aihwkit": Side(rivals.aihwkit_update(rivals.aihwkit_tile(SQUARE), x, d, 0.1)),
+        "torch": Side(rivals.torch_update(SQUARE, x, d, 0.1)),
+        "naive JAX": naive(x, d),
+    }
+
+
+def batch():
+    (x, d), part = vectors(128), 16
+    return {
+        "jaxtile": pulsed(x, d, times=1),
+        "aihwkit": Side(rivals.aihwkit_update(rivals.aihwkit_tile(SQUARE), x[:part], d[:part], 0.1), share=part / 128),
+        "torch": Side(rivals.torch_update(SQUARE, x[:part], d[:part], 0.1), share=part / 128),
+    }
+
+
+def soft_bounds():
+    from aihwkit.simulator.configs import SoftBoundsDevice
+
+    x, d = vectors()
+    theirs = rivals.aihwkit_tile(SQUARE, SoftBoundsDevice())
+    return {
+        "jaxtile": pulsed(x, d, device=jt.device.SoftBounds()),
+        "aihwkit": Side(rivals.aihwkit_update(theirs, x, d, 0.1)),
+    }
+
+
+def low_rank(shape, rank, norm):
+    return jt.targets.low_rank(shape, rank=rank, spectral_norm=norm, key=jr.key(4))
+
+
+def gdp():
+    target, units = low_rank(LAYER, 20, 3.0), jt.UnitVectors(jnp.arange(LAYER[1]), LAYER[1])
+
+    def step(tile, key):
+        read_key, pulse_key = jr.split(key)
+        error = jt.forward(tile, units, key=read_key) - target.T
+        return jt.update(tile, units, error, learning_rate=1.0, key=pulse_key)
+
+    return {
+        "jaxtile": Side(Again(tile_of(LAYER), step, times=5), share=5),
+        "aihwkit": Side(rivals.aihwkit_gdp_step(rivals.aihwkit_tile(LAYER), target)),
+    }
+
+
+def svd(steps=64):
+    target, tile = low_rank(LAYER, 20, 3.0), tile_of(LAYER)
+    program = jax.jit(lambda key: jt.program(tile, target, jt.SVD(), key=key, max_steps=steps, tolerance=0.0, record=()).weight)
+    keys = many_keys()
+    return {
+        "jaxtile": Side(lambda: program(next(keys)), share=steps),
+        "aihwkit and torch": Side(rivals.aihwkit_svd_step(rivals.aihwkit_tile(LAYER), target)),
+        "torch": Side(rivals.torch_svd_step(target)),
+    }
+
+
+def many_tiles(tiles=1024, steps=64):
+    target = low_rank((64, 64), 8, 2.0)
+    step = rivals.aihwkit_svd_step(rivals.aihwkit_tile((64, 64)), target)
+
+    def aihwkit_tile():
+        for _ in range(steps):
+            step()
+
+    run = jt.Programming(jt.SVD(), max_steps=steps, tolerance=0.0)
+
+    @jax.jit
+    def block(keys):  # as a sweep runs them: fabricate, program, and report all errors and pulses
+        return jax.vmap(lambda key: run(jt.init(jt.TileConfig(), (64, 64), key=key), target, key))(keys)
+
+    keys = jr.split(KEY, (tiles // 256, 256))
+    return {
+        "jaxtile": Side(lambda: [block(some) for some in keys]),
+        "aihwkit and torch": Side(aihwkit_tile, share=1 / tiles),
+    }
+
+
+def forward():
+    x, _ = vectors(128)
+    tile, keys = tile_of(SQUARE), many_keys()
+    read = jax.jit(lambda key: jt.forward(tile, x, key=key))
+    return {
+        "jaxtile": Side(lambda: read(next(keys))),
+        "aihwkit": Side(rivals.aihwkit_forward(rivals.aihwkit_tile(SQUARE), x)),
+    }
+
+
+def half_selection():
+    x, d = vectors()
+    return {"jaxtile": pulsed(x, d, half_select=jt.half_select.ConstantRatio(kappa=100.0)), "without": pulsed(x, d)}
+
+
+WORKS = {
+    "dense": Work("one dense update, 512 x 512, 31 slots, constant step", dense, 50, 100),
+    "batch": Work("the same, batch of 128, one after another", batch, 50, 100),
+    "soft-bounds": Work("one dense update, soft bounds", soft_bounds, 50, 90),
+    "gdp": Work("one GDP step on 500 unit vectors, 300 x 500", gdp, 80, 120),
+    "svd": Work("one SVD step, 300 x 500, rank 20", svd, 30, 50, "aihwkit and torch"),
+    "many-tiles": Work("1024 tiles of 64 x 64, SVD, 64 steps each", many_tiles, 30, 60, "aihwkit and torch"),
+    "forward": Work("forward, 512 x 512, batch of 128", forward, 1, 2),
+    "half-selection": Work("half-selection on, dense 512 x 512", half_selection, 1 / 1.15, 1 / 1.05, "without"),
+}

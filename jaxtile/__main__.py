@@ -1,0 +1,10 @@
+"""`python -m jaxtile`: the command line."""
+
+import sys
+
+from .cli import main
+
+__all__ = []
+
+if __name__ == "__main__":
+    sys.exit(main())
