@@ -1,12 +1,11 @@
 """Measures the memory of sweeps, and how long tiles that have stopped wait for the rest: the tables in docs/scaling.md.
 
-    python docs/scripts/scaling.py
+python docs/scripts/scaling.py
 """
 
 import json
 import subprocess
 import sys
-import tempfile
 import time
 
 import jax.numpy as jnp
