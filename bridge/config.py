@@ -114,8 +114,8 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
         made = jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
     drift = getattr(device, "drift", None)
     if drift is not None and drift.nu > 0:
-        numbers = {field.name for field in dataclasses.fields(jt.device.Drifting)}
-        return jt.device.Drifting(made, **by_name(drift, type(drift), numbers, "device.drift", inert=set()))
+        shared = {field.name for field in dataclasses.fields(jt.device.Drifting)}
+        return jt.device.Drifting(made, **by_name(drift, type(drift), shared, "device.drift", inert=set()))
     return made
 
 

@@ -149,8 +149,8 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         return analog_tile
     # The size of step that trains are planned with, which aihwkit changes to the mean of the devices if they are far from the
     # configuration's.
-    planned = {name: value for name, value in (target.dump_extra() or {}).items() if name == _GRANULARITY}
-    extra = planned | _clocks(tile.state) | to_extra(tile)
+    extra = {name: value for name, value in (target.dump_extra() or {}).items() if name == _GRANULARITY}
+    extra |= _clocks(tile.state) | to_extra(tile)
     if names:
         target.set_hidden_parameters(to_torch(to_hidden(tile)))
     if not isinstance(tile.device, AbstractUnitCell):

@@ -176,9 +176,9 @@ def test_absent_stages_leave_no_trace():
     weight, x = data()
     program = str(jax.make_jaxpr(lambda tile: jt.forward(tile, x, key=KEY))(tile_of(weight, bound_management=None)))
     assert program.count("dot_general") == 1
-    assert program.count("erf_inv") == 1
+    assert program.count("optimization_barrier") == 1  # of every draw
     quiet = str(jax.make_jaxpr(lambda tile: jt.forward(tile, x, key=KEY))(tile_of(weight, bound_management=None, out_noise=None)))
-    assert "erf_inv" not in quiet
+    assert "optimization_barrier" not in quiet
 
 
 def test_other_weights_behind_the_same_periphery():
