@@ -2,13 +2,16 @@
 
 import datetime
 
+from .whole_runs import BYTES
 from .works import WORKS
 
 __all__ = ["page"]
 
 TEXT = """# Benchmarks
 
-Measured on {date} by `python -m benchmarks` on {machine}. All sides of a line take turns in one process; figures are medians.
+Measured on {date} by `python -m benchmarks` on {machine}.
+All sides of a line take turns in one process; figures are medians. Updates of jaxtile run in a loop under `jit`, as a method runs
+them, but where it says "call by call"; those of aihwkit and torch are called from Python, and are compiled beforehand.
 
 | work | jaxtile | rival | ratio | at least | aim |
 |---|---|---|---|---|---|
@@ -17,7 +20,17 @@ Measured on {date} by `python -m benchmarks` on {machine}. All sides of a line t
 | work | side | time | first call takes longer by | a call adds to the peak of memory |
 |---|---|---|---|---|
 {details}
-{whole}"""
+{whole}
+## What limits
+
+- *Soft bounds*: the sum of a geometric series takes a logarithm, an exponential and divisions, which XLA spreads over several
+  passes.
+- *GDP on unit vectors*: every cell has a train of its own for every vector, 16 random words each.
+- *Half-selection*: half pulses have cycle noise of their own, so each cell draws a second normal.
+- *The command line*: compiling two methods takes most of the time, and JAX does not cache programs with a callback, which is what
+  moves the progress bar.
+- *The number of tiles*: from some number on they no longer fit into the caches.
+"""
 
 
 def page(found: dict, machine: str) -> str:
@@ -40,6 +53,11 @@ def page(found: dict, machine: str) -> str:
         tiles, times, exponent = (found["scaling"][name] for name in ("tiles", "ms", "exponent"))
         listed = ", ".join(f"{n}: {_ms(t)}" for n, t in zip(tiles, times, strict=True))
         whole += f"\nVmapped updates of tiles of 64 x 64, by their number: {listed}. Exponent {exponent:.3f} (at most 1.05).\n"
+    if "throughput" in found:
+        copy = found["throughput"].pop("copy")
+        for what, rate in found["throughput"].items():
+            share = rate * BYTES / copy
+            whole += f"\n{what}: {rate:.2g} cell updates a second, {rate * BYTES / 1e9:.3g} GB/s, {share:.0%} of a plain copy's.\n"
     if "command-line" in found:
         cold, cached = (found["command-line"][name] for name in ("cold_s", "cached_s"))
         whole += (
