@@ -32,8 +32,8 @@ class Work(NamedTuple):
 
     title: str
     sides: Callable[[], dict[str, Side]]
-    least: float | None
-    aim: float | None
+    least: float
+    aim: float
     against: str = "aihwkit"
     seconds: float = 10.0
 
