@@ -92,12 +92,20 @@ def test_zipped_numbers_share_a_dimension():
 
 def test_several_runs_and_configurations():
     configs = {"none": jt.TileConfig(), "ratio": CONFIG}
-    runs = {"gdp": jt.Programming(jt.GDP(), max_steps=2), "svd": jt.Programming(jt.SVD(), max_steps=2)}
+
+    def sends(rate):
+        def run(tile, target, key):
+            tile = jt.update(tile, target[0], target[:, 0], learning_rate=rate, key=key)
+            return {"full_pulses": tile.full_pulses, "half_pulses": tile.half_pulses}
+
+        return run
+
+    runs = {"little": sends(0.1), "much": sends(1.0)}
     data = jt.sweep(runs, configs, TARGET, key=KEY, chips=2)
     assert data.half_pulses.dims[:2] == ("config", "run")
     assert (data.half_pulses.sel(config="none") == 0).all()
     assert (data.half_pulses.sel(config="ratio") > 0).all()
-    assert (data.full_pulses.sel(run="gdp") != data.full_pulses.sel(run="svd")).all()
+    assert (data.full_pulses.sel(run="little") < data.full_pulses.sel(run="much")).all()
 
 
 def pulsed(tile, target, key):
@@ -251,7 +259,7 @@ np.save(sys.argv[2], data.frobenius_error.values)
 
 def test_the_same_bits_on_any_number_of_devices(tmp_path):
     found = []
-    for count in (1, 2, 8):
+    for count in (1, 8):
         environment = {
             "PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent),
             "JAX_PLATFORMS": "cpu",
@@ -260,8 +268,7 @@ def test_the_same_bits_on_any_number_of_devices(tmp_path):
         file = tmp_path / f"{count}.npy"
         subprocess.run([sys.executable, "-c", DEVICES, str(count), str(file)], env=environment, check=True, timeout=300)
         found.append(np.load(file))
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found[0], found[2])
+    np.testing.assert_array_equal(*found)
 
 
 PROCESSES = """
@@ -348,9 +355,6 @@ def test_a_description_tells_functions_apart():
 
 
 def test_results_of_different_shapes_cannot_be_swept_together():
-    runs = {
-        "short": jt.Programming(jt.SVD(), max_steps=2, record=("read_error",)),
-        "long": jt.Programming(jt.SVD(), max_steps=3, record=("read_error",)),
-    }
-    with pytest.raises(ValueError, match="read_error_history"):
+    runs = {"short": lambda tile, target, key: {"row": target[0, :2]}, "long": lambda tile, target, key: {"row": target[0]}}
+    with pytest.raises(ValueError, match="row"):
         jt.sweep(runs, CONFIG, TARGET, key=KEY)
