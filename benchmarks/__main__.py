@@ -38,8 +38,7 @@ def main() -> None:
         environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         if done.returncode:
-            print(f"{name} failed:\n{done.stderr}", file=sys.stderr)
-            continue
+            sys.exit(f"{name} failed:\n{done.stderr}")
         found[name] = json.loads(done.stdout.splitlines()[-1])
     text = page(found, machine())
     print(text)

@@ -7,6 +7,7 @@ import tempfile
 import time
 
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
@@ -15,22 +16,43 @@ import jaxtile as jt
 __all__ = ["WHOLE_RUNS"]
 
 
+def updates(count: int, side: int) -> float:
+    """Median time in seconds of one update of so many square tiles, vmapped."""
+    x, d = jr.uniform(jr.key(1), (side,), minval=-1), jr.uniform(jr.key(2), (side,), minval=-1)
+    tiles = jax.vmap(lambda key: jt.init(jt.TileConfig(), (side, side), key=key))(jr.split(jr.key(0), count))
+    step = jax.jit(jax.vmap(lambda tile, key: jt.update(tile, x, d, learning_rate=0.1, key=key)), donate_argnums=0)
+    times = []
+    for n in range(9):
+        keys = jax.block_until_ready(jr.split(jr.key(n), count))
+        start = time.perf_counter()
+        tiles = jax.block_until_ready(step(tiles, keys))
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[-5:]))
+
+
 def scaling() -> dict:
-    """Median times of vmapped updates of 64 to 4096 tiles of 64 x 64, and the exponent of their growth."""
-    x, d = jr.uniform(jr.key(1), (64,), minval=-1), jr.uniform(jr.key(2), (64,), minval=-1)
-    counts, medians = [64, 256, 1024, 4096], []
-    for count in counts:
-        tiles = jax.vmap(lambda key: jt.init(jt.TileConfig(), (64, 64), key=key))(jr.split(jr.key(0), count))
-        step = jax.jit(jax.vmap(lambda tile, key: jt.update(tile, x, d, learning_rate=0.1, key=key)), donate_argnums=0)
-        times = []
-        for n in range(9):
-            keys = jax.block_until_ready(jr.split(jr.key(n), count))
-            start = time.perf_counter()
-            tiles = jax.block_until_ready(step(tiles, keys))
-            times.append(time.perf_counter() - start)
-        medians.append(float(np.median(times[-5:])))
-    exponent = float(np.polyfit(np.log(counts), np.log(medians), 1)[0])
-    return {"tiles": counts, "ms": [1e3 * t for t in medians], "exponent": exponent}
+    """Times of updates of 64 to 4096 tiles of 64 x 64, and the exponent of their growth."""
+    counts = [64, 256, 1024, 4096]
+    times = [updates(count, 64) for count in counts]
+    return {"tiles": counts, "ms": [1e3 * t for t in times], "exponent": float(np.polyfit(np.log(counts), np.log(times), 1)[0])}
+
+
+BYTES = 24  # that an update moves for each cell: five parameters and weights are read, a weight is written
+
+
+def throughput() -> dict:
+    """Cell updates a second of many tiles, and the bytes that they move, beside the bandwidth of a plain copy."""
+    values = jnp.zeros(1 << 26, jnp.float32)
+    copy = jax.jit(lambda values: values + 1)
+    jax.block_until_ready(copy(values))
+    start = time.perf_counter()
+    for _ in range(10):
+        values = copy(values)
+    jax.block_until_ready(values)
+    found = {"copy": 10 * 2 * values.nbytes / (time.perf_counter() - start)}
+    for count, side in ((4096, 64), (256, 512)) if jax.default_backend() != "cpu" else ((1024, 64), (16, 512)):
+        found[f"{count} tiles of {side} x {side}"] = count * side**2 / updates(count, side)
+    return found
 
 
 def command_line() -> dict:
@@ -48,4 +70,4 @@ def command_line() -> dict:
         return {"cold_s": run(), "cached_s": min(run(), run())}
 
 
-WHOLE_RUNS = {"scaling": scaling, "command-line": command_line}
+WHOLE_RUNS = {"scaling": scaling, "throughput": throughput, "command-line": command_line}

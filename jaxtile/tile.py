@@ -259,9 +259,9 @@ def observe(
 
 
 def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key, channels: Channels) -> Float[Array, "... line"]:
-    vectors = as_vectors(name, vectors, weight.shape[1], weight.dtype)
-    flat = vectors.reshape(-1, vectors.shape[-1])
-    return _jit_read(io, weight, flat, as_key(key), channels).reshape(*vectors.shape[:-1], weight.shape[0])
+    dense = as_vectors(name, vectors, weight.shape[1], weight.dtype)
+    flat = vectors if isinstance(vectors, UnitVectors) else dense.reshape(-1, dense.shape[-1])
+    return _jit_read(io, weight, flat, as_key(key), channels).reshape(*dense.shape[:-1], weight.shape[0])
 
 
 _jit_read = eqx.filter_jit(read)

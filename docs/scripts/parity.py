@@ -327,8 +327,8 @@ Measured on {date} by `docs/scripts/parity.py`, with aihwkit {aihwkit}, torch {t
   trains of 10, with cycle noise, in jaxtile's default order. The largest difference of the mean on the way, relative to the
   range of weights, and of the spread over the devices of a chip, relative, with its standard error. To pass: below 1 % and 3 %
   (or 4.5 standard errors: a PCM device that is pulsed down stays at its bound but for rare noise). Where the default order does
-  not, the same follows slot by slot: a train of ten pulses whose noise is several steps, or whose steps are a tenth of the range,
-  is rough when it is summed up and clipped once.
+  not, the same follows slot by slot, and the last column says so: trains whose noise is several steps, or whose steps are a
+  tenth of the range, as those of the ReRAM arrays, are rough when they are summed up and clipped once.
 * *Pulses*: the same without cycle noise, on 900 cells whose pairs are not refreshed: the largest difference of a weight on the
   way, in the default order and slot by slot, and the share of cells *left out*: those with steps past their fixed point, which
   magnify what is rounded. To pass: below 6e-5, which is how far a thousand additions in single precision can round.

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import sys
 import tomllib
 import warnings
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from .refusal import Refusal, check_file, check_name, refusals
 __all__ = ["Plot", "Sweep"]
 
 METHODS = {"gdp": programming.GDP, "svd": programming.SVD}
+_TABLES = ("target", "device", "half_select", "method", "over")
 _KNOWN = {
     "seed",
     "chips",
@@ -81,6 +83,8 @@ class Plot:
         check_file("plot", self.plot, ENDINGS)
         with refusals():
             data = load(self.store)
+            if data.attrs["missing_blocks"]:
+                print(f"jaxtile: {data.attrs['missing_blocks']} blocks are still missing and left out.", file=sys.stderr)
             save_figure(self.plot, {self.store.stem: lambda ax: plot.sweep(data, self.quantity, against=self.against, ax=ax)})
         Console(highlight=False).print(f"Plot: {self.plot}")
         return 0
@@ -90,8 +94,15 @@ def _read(path: Path) -> dict[str, Any]:
     """The arguments of `sweep` that a study stands for."""
     with path.open("rb") as file, _named(str(path)):
         study = tomllib.load(file)
-    for name in study:
+    for name, value in study.items():
         check_name("table or number", name, _KNOWN)
+        if name in _TABLES and not isinstance(value, dict):
+            raise Refusal(f"{path}: {name} = {value!r} must be a table, [{name}].")
+    for name, value in study.get("over", {}).items():
+        if isinstance(value, dict):
+            raise Refusal(
+                f'{path}: over.{name} is a table; put the path in quotation marks, as in "half_select.kappa" = [10, 100].'
+            )
     device, cell = dict(study.get("device", {})), study.get("half_select")
     kind = device.pop("kind", "constant-step")
     with _named("half_select"):

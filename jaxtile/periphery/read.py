@@ -1,6 +1,7 @@
 """The analog matrix-vector product: DAC, array, output lines, ADC."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,6 +12,7 @@ from .._linalg import product
 from .._loop import iterate
 from .._random import Source, normal, numbers, stream, uniform
 from .._types import Key, Scalar, Weight
+from .._vectors import UnitVectors
 from .bound_management import AbstractBoundManagement
 from .channels import Channels
 from .converter import clip, exceeds, quantise, step_of
@@ -24,7 +26,7 @@ Outputs = Float[Array, "k out"]
 Scales = Float[Array, "k 1"]
 
 
-def read(io: IOParameters, weight: Weight, x: Inputs, key: Key, channels: Channels | None = None) -> Outputs:
+def read(io: IOParameters, weight: Weight, x: Inputs | UnitVectors, key: Key, channels: Channels | None = None) -> Outputs:
     """Read the array through its periphery, each vector for itself.
 
         u = DAC(x / (alpha r))                    alpha from noise management, r from bound management
@@ -37,15 +39,33 @@ def read(io: IOParameters, weight: Weight, x: Inputs, key: Key, channels: Channe
     Args:
         io: the periphery.
         weight: W.
-        x: the vectors.
+        x: the vectors; of unit vectors each takes one column of W, and no product is made.
         key: of the noise.
         channels: what was drawn once; None where `io` asks for nothing of that kind.
     """
-    y = product(x, weight.T) if io.is_perfect else _managed(io, weight, x, key, channels or Channels())
+    array = _Array(weight, None)
+    if isinstance(x, UnitVectors):
+        # What is zero reaches the array as zero, unless it is noisy.
+        alone = io.is_perfect or (io.inp_noise is None and not io.inp_sto_round)
+        array, x = _Array(weight, x.columns if alone else None), x.dense(weight.dtype)
+    y = array.product(weight, x) if io.is_perfect else _managed(io, array, x, key, channels or Channels())
     return y if io.out_scale is None else y * io.out_scale
 
 
-def _managed(io: IOParameters, weight: Weight, x: Inputs, key: Key, channels: Channels) -> Outputs:
+class _Array(NamedTuple):
+    """The array, and which column each vector is alone on (None: on none)."""
+
+    weight: Weight
+    columns: Int[Array, " k"] | None
+
+    def product(self, weight: Weight, u: Inputs) -> Outputs:
+        """Of the weights (as they are in this pass) and inputs."""
+        if self.columns is None:
+            return product(u, weight.T)
+        return jnp.take_along_axis(u, self.columns[:, None], axis=1) * weight.T[self.columns]
+
+
+def _managed(io: IOParameters, array: _Array, x: Inputs, key: Key, channels: Channels) -> Outputs:
     """Within the ranges of the converters."""
     ranges = {"inp_step": step_of(io.inp_res, io.inp_bound), "out_bound": io.out_bound, "average": channels.abs_max}
     alpha = jnp.ones((x.shape[0], 1), x.dtype) if io.noise_management is None else io.noise_management.alpha(x, **ranges)
@@ -56,7 +76,7 @@ def _managed(io: IOParameters, weight: Weight, x: Inputs, key: Key, channels: Ch
         return 1 / jnp.where(alpha > 0, alpha, 1)
 
     def one_pass(passes, shrink: Scales) -> tuple[Outputs, Bool[Array, "k 1"]]:
-        y, clipped = _one_pass(io, weight, x * shrink, _Draws(key, passes), channels)
+        y, clipped = _one_pass(io, array, x * shrink, _Draws(key, passes), channels)
         return y / shrink, clipped
 
     helps = io.noise_management is not None and not isinstance(io.noise_management, AbsMaxNPSum)
@@ -111,11 +131,11 @@ class _Draws(eqx.Module):
         return jax.lax.optimization_barrier(drawn)  # otherwise XLA draws anew for each use, and compiles each
 
 
-def _one_pass(io: IOParameters, weight: Weight, x: Inputs, draws: _Draws, channels: Channels) -> tuple[Outputs, Bool[Array, "k 1"]]:
+def _one_pass(io: IOParameters, array: _Array, x: Inputs, draws: _Draws, channels: Channels) -> tuple[Outputs, Bool[Array, "k 1"]]:
     """Scaled inputs to converted outputs, and which vectors were clipped."""
 
     def multiply(weight: Weight, u: Inputs, part: int) -> Outputs:
-        y = product(u, weight.T)
+        y = array.product(weight, u)
         if io.ir_drop is not None:
             y = io.ir_drop(y, weight, u)
         if io.v_offset is not None:
@@ -137,7 +157,7 @@ def _one_pass(io: IOParameters, weight: Weight, x: Inputs, draws: _Draws, channe
         return clip(y, io.out_bound), jnp.any(exceeds(y, io.out_bound, negative=negative), axis=-1, keepdims=True)
 
     asymmetry = None if io.mv_type.w_read_asymmetry_dtod is None else channels.drawn("w_asymmetry")
-    return io.mv_type.read(weight, asymmetry, _prepared(io, x, draws), multiply, convert)
+    return io.mv_type.read(array.weight, asymmetry, _prepared(io, x, draws), multiply, convert)
 
 
 def _prepared(io: IOParameters, x: Inputs, draws: _Draws) -> Inputs:

@@ -50,7 +50,10 @@ class Blocks:
             subject = subject.placed(numbers)
             tile = init(subject.config, targets.shape[1:], key=stream(key, _FABRICATE, index[CHIP]))
             run_key = stream(key, _RUN, index[CHIP], index[TARGET], index[SEED])
-            return subject.run(tile, targets[index[TARGET]], run_key)
+            results = subject.run(tile, targets[index[TARGET]], run_key)
+            if not isinstance(results, dict) or not all(eqx.is_array_like(part) for part in results.values()):
+                raise TypeError(f"run={subject.run!r} returns {results!r:.80}; return arrays by name, such as {{'error': error}}.")
+            return {name: jnp.asarray(part) for name, part in results.items()}
 
         mesh = Mesh(np.asarray(devices), ("tile",))
         along, everywhere = PartitionSpec("tile"), PartitionSpec()
@@ -60,11 +63,11 @@ class Blocks:
         constant = jax.device_put((arrays, key), NamedSharding(mesh, everywhere))
         self._program = jax.jit(program).lower(*self._points(np.zeros(1, int)), *constant).compile()
         self._constant = constant
-        self._subject = subject
+        self.run = subject.run
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Shape, type, names of axes and unit of each result of one point."""
-        run = self._subject.run
+        run = self.run
         described = {}
         for name, leaf in self._program.out_info.items():
             shape = leaf.shape[1:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +43,9 @@ class Memory:
         for name, values in results.items():
             self._arrays[name][rows(self.plan, block)] = values
 
-    def read(self) -> dict[str, np.ndarray]:
-        """All results, [group, point, ...]."""
-        return self._arrays
+    def read(self) -> tuple[dict[str, np.ndarray], int]:
+        """All results, [group, point, ...], and the number of blocks that are missing: none, at the end."""
+        return self._arrays, 0
 
 
 class Store:
@@ -55,39 +56,45 @@ class Store:
         self.plan: dict[str, Any] = json.loads(group.attrs["plan"])
 
     @classmethod
-    def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> Store:
-        """Lay out an empty store; the plan is written last, so that a store without one is an empty one."""
+    def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> None:
+        """Lay out an empty store: in a place of its own, and moved here once it is whole.
+
+        Raises:
+            OSError: the disk is full, or something came to be here in the meantime.
+        """
         import zarr
         from zarr.codecs import Crc32cCodec, ZstdCodec
 
-        group = zarr.open_group(path, mode="w")
+        path = pathlib.Path(path)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        group = zarr.open_group(part, mode="w-")
         compress = (ZstdCodec(), Crc32cCodec())
         for name in plan["results"]:
             shape, dtype = _shape(plan, name)
             chunks = (1, plan["width"], *shape[2:])
             group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, compressors=compress, config=_WRITE_ALL)
-        group.create_array(
-            _DONE, shape=(plan["groups"], len(blocks(plan)) // plan["groups"]), chunks=(1, 1), dtype="uint8", compressors=compress
-        )
+        shape = (plan["groups"], len(blocks(plan)) // plan["groups"])
+        group.create_array(_DONE, shape=shape, chunks=(1, 1), dtype="uint8", compressors=compress)
         group.attrs["plan"] = json.dumps(plan)
-        return cls(path, group)
+        part.rename(path)
 
     @classmethod
     def open(cls, path: str | pathlib.Path) -> Store | None:
-        """The store at a path, or None if nothing (or a store that was never finished laying out) is there.
+        """The store at a path, or None if nothing is there.
 
         Raises:
             ValueError: something else is there.
         """
-        if not pathlib.Path(path).exists():
+        path = pathlib.Path(path)
+        if not path.exists():
             return None
         import zarr
 
         try:
             group = zarr.open_group(path, mode="r+")
+            return cls(path, group)
         except Exception as error:  # zarr has several
-            raise ValueError(f"store={str(path)!r} is no store of a sweep ({error}); choose another place.") from error
-        return cls(path, group) if "plan" in group.attrs else None
+            raise ValueError(f"store={str(path)!r} is no store of a sweep ({error!r}); choose another place.") from error
 
     def missing(self) -> list[Block]:
         """The blocks that are not there, or damaged."""
@@ -98,6 +105,9 @@ class Store:
             if not self._group[_DONE][block]:
                 return False
             for name in self.plan["results"]:
+                axes = len(self.plan["results"][name]["shape"])
+                if not pathlib.Path(self.path, name, "c", *map(str, block), *["0"] * axes).exists():
+                    return False  # it would read as zeros
                 self._group[name][rows(self.plan, block)]
         except Exception:  # a checksum or a codec that fails: each codec has errors of its own
             return False
@@ -120,9 +130,18 @@ class Store:
                 str(self.path),
             ) from error
 
-    def read(self) -> dict[str, np.ndarray]:
-        """All results, [group, point, ...]."""
-        return {name: np.asarray(self._group[name][:]) for name in self.plan["results"]}
+    def read(self) -> tuple[dict[str, np.ndarray], int]:
+        """All results, [group, point, ...], NaN in the blocks that are missing, and how many these are."""
+        missing, results = set(self.missing()), {}
+        for name in self.plan["results"]:
+            shape, dtype = _shape(self.plan, name)
+            if missing and np.dtype(dtype).kind != "f":
+                dtype = "float64"  # whole numbers know no NaN
+            results[name] = np.full(shape, np.nan, dtype) if missing else np.empty(shape, dtype)
+            for block in blocks(self.plan):
+                if block not in missing:
+                    results[name][rows(self.plan, block)] = self._group[name][rows(self.plan, block)]
+        return results, len(missing)
 
 
 def blocks(plan: Mapping[str, Any]) -> list[Block]:
@@ -147,14 +166,13 @@ def as_dataset(store: Memory | Store) -> xr.Dataset:
 
     plan = store.plan
     sizes = {name: len(values) for name, values in plan["coordinates"].items()}
-    data = {}
-    for name, values in store.read().items():
+    data, (results, missing) = {}, store.read()
+    for name, values in results.items():
         result = plan["results"][name]
         values = values.reshape(*sizes.values(), *result["shape"])
         data[name] = xr.Variable((*sizes, *result["dims"]), values, {"units": result["units"]})
     coordinates = plan["coordinates"] | {path: tuple(values) for path, values in plan["zipped"].items()}
-    blocks = {"missing_blocks": len(store.missing())} if isinstance(store, Store) else {}
-    return xr.Dataset(data, coordinates, {"description": json.dumps(plan["description"], indent=1), **blocks})
+    return xr.Dataset(data, coordinates, {"description": json.dumps(plan["description"], indent=1), "missing_blocks": missing})
 
 
 def load(path: str | pathlib.Path) -> xr.Dataset:

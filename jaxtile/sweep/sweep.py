@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import math
 import pathlib
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ __all__ = ["sweep"]
 Run = Callable[[Tile, Array, Key], dict[str, Array]]
 
 _WIDEST = 256  # tiles: wider blocks gain nothing more on a CPU, and make tiles that have stopped wait longer for the rest
-_SHARE = 0.5  # of the free memory
+_SHARE = 0.25  # of the free memory, because two calls are under way at a time
 
 
 def sweep(
@@ -70,7 +71,7 @@ def sweep(
         chips: how many chips of each kind.
         seeds: how many runs on each chip.
         store: a folder that the results stream to. A sweep that was interrupted goes on where it was with the same call.
-        width: tiles in a block. None: as many as fit into half of the free memory, at most 256; a store keeps what was chosen.
+        width: tiles in a block. None: as many as fit into a quarter of the free memory, at most 256; a store keeps what was chosen.
         progress: show a progress bar.
 
     Returns:
@@ -80,7 +81,10 @@ def sweep(
         TypeError, ValueError: an argument is of the wrong kind, shape or range, or the store holds another sweep; how it differs.
         OSError: the store cannot be written to.
     """
-    runs, configs = _by_name("run", run, callable), _by_name("config", config, lambda value: isinstance(value, TileConfig))
+    runs, configs = (
+        _by_name("run", run, lambda value: callable(value) and not isinstance(value, type)),
+        _by_name("config", config, lambda value: isinstance(value, TileConfig)),
+    )
     for name, value in (("chips", chips), ("seeds", seeds), *((("width", width),) if width is not None else ())):
         if not is_whole(value, 1):
             raise ValueError(f"{name}={value!r} must be a whole number of at least 1.")
@@ -104,6 +108,7 @@ def sweep(
         "key": str(jr.key_data(key).tolist()),
         "target": describe(matrices),
         "sizes": grid.sizes,
+        "order": [*grid.sizes, [*configs], [*runs]],
         "over": {path: values.tolist() for path, (_, values) in grid.numbers.items()},
         "config": describe(configs),
         "run": describe(runs),
@@ -119,15 +124,17 @@ def sweep(
     def compiled(subject: Subject, width: int) -> Blocks:
         return Blocks(subject, matrices, grid, key, width=width, devices=jax.local_devices())
 
-    first = next(iter(subjects.values()))
-    with Console(stderr=True).status("compiling") if progress else contextlib.nullcontext():
-        blocks = _that_fit(lambda width: compiled(first, width), grid.count) if width is None else compiled(first, width)
+    made: dict[int, Blocks] = {}
     if kept is None:
+        with Console(stderr=True).status("compiling") if progress else contextlib.nullcontext():
+            made = _that_fit(list(subjects.values()), compiled, grid.count, width)
         named = {"config": (config, configs), "run": (run, runs)}
         outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
-        plan = _plan(description, grid, outer, len(subjects), blocks)
+        plan = _plan(description, grid, outer, made)
         kept = _lay_out(store, plan)
-    _run_all(kept, subjects, blocks, compiled, progress=progress)
+        if kept.plan["width"] != made[0].width:  # another process chose for all
+            made = {}
+    _run_all(kept, list(subjects.values()), made, compiled, progress=progress and jax.process_index() == 0)
     return as_dataset(kept)
 
 
@@ -153,25 +160,44 @@ def _refuse_another(kept: Store, description: dict[str, Any], width: int | None)
         raise ValueError(f"store={str(kept.path)!r} holds another sweep; choose another place, or delete it.\n  {listed}")
 
 
-def _that_fit(compiled: Callable[[int], Blocks], points: int) -> Blocks:
-    """The widest block that leaves half of the free memory free."""
-    devices = jax.local_devices()
-    room = _SHARE * min(_free_memory(device) for device in devices)
-    blocks = compiled(min(_WIDEST, -(-points // len(devices))))
-    if blocks.bytes_per_device > room:
-        blocks = compiled(max(1, int(blocks.width * room / blocks.bytes_per_device)))
-    return blocks
+def _that_fit(
+    subjects: list[Subject], compiled: Callable[[Subject, int], Blocks], points: int, width: int | None
+) -> dict[int, Blocks]:
+    """Every subject compiled, at the given width or at the widest one that leaves enough of the free memory to all of them."""
+    if width is not None:
+        return {n: compiled(subject, width) for n, subject in enumerate(subjects)}
+    room = _SHARE * min(_free_memory(device) for device in jax.local_devices())
+    width = min(_WIDEST, -(-points // jax.device_count()))
+    while True:
+        made = {n: compiled(subject, width) for n, subject in enumerate(subjects)}
+        most = max(blocks.bytes_per_device for blocks in made.values())
+        if most <= room or width == 1:
+            return made
+        width = max(1, min(width - 1, int(width * room / most)))
 
 
 def _free_memory(device: Any) -> float:
     stats = device.memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats["bytes_in_use"]
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / jax.local_device_count()
+    meminfo = pathlib.Path("/proc/meminfo")
+    found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text()) if meminfo.exists() else None
+    return int(found[1]) * 1024 / jax.local_device_count() if found else math.inf  # elsewhere nothing is known
 
 
-def _plan(description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], groups: int, blocks: Blocks) -> dict[str, Any]:
-    """What a store holds, and under which names."""
+def _plan(description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks]) -> dict[str, Any]:
+    """What a store holds, and under which names.
+
+    Raises:
+        ValueError: results differ from one run to another, or have the name of something else.
+    """
+    results = made[0].results()
+    for blocks in made.values():
+        _refuse_others(blocks, results)
+    taken = {*grid.sizes, *grid.numbers, *outer, "block_done"}
+    for name in results:
+        if name in taken or "/" in name:
+            raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
     coordinates, zipped = dict(outer), {}
     for name, size in grid.sizes.items():
         along = {path: values.tolist() for path, (dim, values) in grid.numbers.items() if dim == name}
@@ -179,13 +205,18 @@ def _plan(description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], 
         zipped |= {} if name in along else {path: [name, values] for path, values in along.items()}
     return {
         "description": description,
-        "groups": groups,
+        "groups": len(made),
         "points": grid.count,
-        "width": blocks.width,
+        "width": made[0].width,
         "coordinates": coordinates,
         "zipped": zipped,
-        "results": blocks.results(),
+        "results": results,
     }
+
+
+def _refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:
+    if blocks.results() != results:
+        raise ValueError(f"run={blocks.run!r} returns {blocks.results()}; the first one returns {results}: return the same of all.")
 
 
 def _lay_out(store: str | pathlib.Path | None, plan: dict[str, Any]) -> Memory | Store:
@@ -195,7 +226,10 @@ def _lay_out(store: str | pathlib.Path | None, plan: dict[str, Any]) -> Memory |
         Store.create(store, plan)
     _wait_for_all("laid out")
     kept = Store.open(store)
-    assert kept is not None
+    if kept is None:
+        raise ValueError(
+            f"store={str(store)!r} is not seen by process {jax.process_index()}; pass a folder that all of them share."
+        )
     return kept
 
 
@@ -204,21 +238,20 @@ def _wait_for_all(what: str) -> None:
         multihost_utils.sync_global_devices(f"jaxtile.sweep: {what}")
 
 
-def _run_all(kept: Memory | Store, subjects: dict[Any, Subject], first: Blocks, compiled: Any, *, progress: bool) -> None:
+def _run_all(kept: Memory | Store, subjects: list[Subject], made: dict[int, Blocks], compiled: Any, *, progress: bool) -> None:
     """Run the blocks that are missing, those of this process."""
     missing = kept.missing()
     _wait_for_all("listed")  # before one of them writes what another would miss in its list
     mine = missing[jax.process_index() :: jax.process_count()]
-    with _bar(kept.plan, len(missing), show=progress) as advance:
-        for group, subject in enumerate(subjects.values()):
+    with _bar(kept.plan, missing, mine, show=progress) as advance:
+        for group, subject in enumerate(subjects):
             todo = [block for block in mine if block[0] == group]
             if not todo:
                 continue
-            blocks = first if group == 0 else compiled(subject, first.width)
-            if blocks.results() != kept.plan["results"]:
-                raise ValueError(f"run={subject.run!r} returns {blocks.results()}; the first one returns {kept.plan['results']}.")
+            blocks = made[group] if group in made else compiled(subject, kept.plan["width"])
+            _refuse_others(blocks, kept.plan["results"])
             n = len(blocks.devices)
-            calls = (todo[first : first + n] for first in range(0, len(todo), n))
+            calls = (todo[start : start + n] for start in range(0, len(todo), n))
             started = ((call, blocks(_points(kept.plan, call))) for call in calls)
             for call, results in _one_ahead(started):
                 advance(_write(kept, call, results))
@@ -227,7 +260,8 @@ def _run_all(kept: Memory | Store, subjects: dict[Any, Subject], first: Blocks, 
 
 def _points(plan: dict[str, Any], call: list[Block]) -> np.ndarray:
     """The points of the blocks of one call, the last block filled up with its own."""
-    return np.concatenate([np.resize(np.arange(plan["points"])[rows(plan, block)[1]], plan["width"]) for block in call])
+    parts = [rows(plan, block)[1] for block in call]
+    return np.concatenate([np.resize(np.arange(part.start, part.stop), plan["width"]) for part in parts])
 
 
 def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
@@ -242,26 +276,33 @@ def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
 def _write(kept: Memory | Store, call: list[Block], results: dict[str, Array]) -> int:
     """Put the blocks of one call; how many points they are."""
     arrays = {name: np.asarray(values).reshape(-1, kept.plan["width"], *values.shape[1:]) for name, values in results.items()}
-    sizes = [len(range(kept.plan["points"])[rows(kept.plan, block)[1]]) for block in call]
+    sizes = [_size(kept.plan, block) for block in call]
     for n, (block, size) in enumerate(zip(call, sizes, strict=True)):
         kept.write(block, {name: values[n, :size] for name, values in arrays.items()})
     return sum(sizes)
 
 
 @contextlib.contextmanager
-def _bar(plan: dict[str, Any], missing: int, *, show: bool) -> Iterator[Callable[[int], None]]:
+def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar of the tiles; of several processes it takes the others to be as fast as this one."""
     if not show:
         yield lambda tiles: None
         return
     total = plan["groups"] * plan["points"]
     columns = (TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        done = max(0, total - missing * plan["width"])
+        done = total - sum(_size(plan, block) for block in missing)
         task, start, since = bar.add_task("sweep", total=total, completed=done, rate=""), time.perf_counter(), 0
+        shares = len(missing) / max(1, len(mine))
 
         def advance(tiles: int) -> None:
             nonlocal since
-            since += tiles
-            bar.update(task, advance=tiles, rate=f"{since / (time.perf_counter() - start):.3g} tiles/s")
+            since += tiles * shares
+            bar.update(task, advance=tiles * shares, rate=f"{since / (time.perf_counter() - start):.3g} tiles/s")
 
         yield advance
+
+
+def _size(plan: dict[str, Any], block: Block) -> int:
+    part = rows(plan, block)[1]
+    return part.stop - part.start
