@@ -1,6 +1,6 @@
 """Measures the memory of sweeps, and how long tiles that have stopped wait for the rest: the tables in docs/scaling.md.
 
-    python docs/scripts/scaling.py
+python docs/scripts/scaling.py
 """
 
 import json
