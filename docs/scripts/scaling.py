@@ -6,7 +6,6 @@ python docs/scripts/scaling.py
 import json
 import subprocess
 import sys
-import tempfile
 import time
 
 import jax.numpy as jnp
