@@ -6,24 +6,22 @@ default; anything else is refused by name, and nothing is dropped silently.
 
 import dataclasses
 import inspect
-import math
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
-import equinox as eqx
-import numpy as np
 from aihwkit.exceptions import ConfigError
 from aihwkit.simulator.configs import devices as aihwkit_devices
-from aihwkit.simulator.parameters.enums import AnalogMVType, BoundManagementType, NoiseManagementType, PulseType, RPUDataType
+from aihwkit.simulator.parameters.enums import PulseType, RPUDataType
 from aihwkit.simulator.parameters.inference import DriftParameter
-from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.training import UpdateParameters
 
 import jaxtile as jt
 
+from ._fields import by_name, named_alike, numbers, refuse, refuse_rest
+from .periphery import from_io, to_io
 from .unit_cells import UNIT_CELLS, from_unit_cell, to_unit_cell
 
-__all__ = ["aihwkit_device", "aihwkit_io", "aihwkit_update", "hardware", "tile_config"]
+__all__ = ["aihwkit_device", "aihwkit_update", "hardware", "tile_config"]
 
 _DEVICES = {
     aihwkit_devices.IdealDevice: jt.device.Ideal,
@@ -64,7 +62,7 @@ def tile_config(rpu_config: Any) -> jt.TileConfig:
         ValueError: a number is outside the range that jaxtile accepts.
     """
     config = hardware(rpu_config)
-    _refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, _HARDWARE | _BUILDING)
+    refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, _HARDWARE | _BUILDING)
     return config
 
 
@@ -74,20 +72,20 @@ def hardware(rpu_config: Any) -> jt.TileConfig:
     if missing:
         raise ConfigError(f"{type(rpu_config).__name__} has no {', '.join(missing)}: use SingleRPUConfig or RPUConfigWithProgram.")
     name = type(rpu_config).__name__
-    _refuse_rest(rpu_config, type(rpu_config), name, _HARDWARE | _BUILDING | _AROUND_THE_TILE)
+    refuse_rest(rpu_config, type(rpu_config), name, _HARDWARE | _BUILDING | _AROUND_THE_TILE)
     if rpu_config.runtime.data_type != RPUDataType.FLOAT:
-        _refuse(f"{name}.runtime.data_type", rpu_config.runtime.data_type, "jaxtile's tiles are single precision")
+        refuse(f"{name}.runtime.data_type", rpu_config.runtime.data_type, "jaxtile's tiles are single precision")
     pulse = _pulse(rpu_config.update)
     for field in ("lifetime", "diffusion"):
         if not pulse.uses_device and getattr(rpu_config.device, field, 0.0):
             value = getattr(rpu_config.device, field)
-            _refuse(f"device.{field}", value, "with pulse_type NONE devices are ideal, and those of jaxtile keep their weights")
+            refuse(f"device.{field}", value, "with pulse_type NONE devices are ideal, and those of jaxtile keep their weights")
     return jt.TileConfig(
         device=_device(rpu_config.device, getattr(rpu_config, "order", "aggregate")),
         pulse=pulse,
         half_select=getattr(rpu_config, "half_select", None),
-        forward=_io(rpu_config.forward, "forward"),
-        backward=_io(rpu_config.backward, "backward"),
+        forward=from_io(rpu_config.forward, "forward"),
+        backward=from_io(rpu_config.backward, "backward"),
     )
 
 
@@ -99,25 +97,25 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
         )
     cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
     if cell is not None:
-        _refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
-        return from_unit_cell(device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, _io)
+        refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
+        return from_unit_cell(device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, from_io)
     # Presets are subclasses with other defaults, so what counts as a default is the base class's.
     base = next((theirs for theirs in _DEVICES if isinstance(device, theirs)), None)
     if base is None:
         known = ", ".join(theirs.__name__ for theirs in (*_DEVICES, *UNIT_CELLS))
-        _refuse("device", type(device).__name__, f"known are {known}")
+        refuse("device", type(device).__name__, f"known are {known}")
     make = _DEVICES[base]
     # The seed of fabrication is not a property of the hardware: the tile takes it from the configuration.
     around = {"construction_seed", "write_noise_std", "apply_write_noise_on_set", "drift"}
-    values = _by_name(device, base, _parameters(make), "device", inert=around)
+    values = by_name(device, base, _parameters(make), "device", inert=around)
     values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
     made = make(**values, order=order) if make().takes_pulses else make(**values)
     if getattr(device, "write_noise_std", 0) > 0:
         made = jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
     drift = getattr(device, "drift", None)
     if drift is not None and drift.nu > 0:
-        numbers = {field.name for field in dataclasses.fields(jt.device.Drifting)}
-        return jt.device.Drifting(made, **_by_name(drift, type(drift), numbers, "device.drift", inert=set()))
+        shared = {field.name for field in dataclasses.fields(jt.device.Drifting)}
+        return jt.device.Drifting(made, **by_name(drift, type(drift), shared, "device.drift", inert=set()))
     return made
 
 
@@ -128,118 +126,35 @@ def _parameters(make: Callable[..., Any]) -> set[str]:
 
 def _pulse(update: Any) -> jt.pulse.AbstractPulse:
     if not isinstance(update, UpdateParameters):
-        _refuse("update", type(update).__name__, "pass UpdateParameters")
+        refuse("update", type(update).__name__, "pass UpdateParameters")
     kind = _PULSES[update.pulse_type]
     if not kind.sends_pulses:
         return kind()
     if not (update.fixed_bl or update.update_bl_management):
-        _refuse("update.fixed_bl", update.fixed_bl, "jaxtile has it only where update_bl_management makes it irrelevant")
+        refuse("update.fixed_bl", update.fixed_bl, "jaxtile has it only where update_bl_management makes it irrelevant")
     # aihwkit reads `res` for all types but one, which has two resolutions of its own; 0 or less is none.
     grids = {"res", "x_res_implicit", "d_res_implicit"}
-    values = _by_name(update, UpdateParameters, _parameters(kind), "update", inert={"pulse_type", "fixed_bl"} | grids)
+    values = by_name(update, UpdateParameters, _parameters(kind), "update", inert={"pulse_type", "fixed_bl"} | grids)
     return kind(**{name: max(value, 0) if name in grids else value for name, value in values.items()})
-
-
-def _io(io: Any, name: str) -> jt.IOParameters:
-    if not isinstance(io, IOParameters):
-        _refuse(name, type(io).__name__, "pass IOParameters")
-    if io.is_perfect or io.mv_type == AnalogMVType.IDEAL:
-        if io.out_scale != 1.0:  # the one field that a perfect read of aihwkit honours
-            _refuse(f"{name}.out_scale", io.out_scale)
-        return jt.IOParameters(is_perfect=True)
-    named = {"noise_management", "bound_management", "max_bm_factor", "max_bm_res"}
-    values = _by_name(io, IOParameters, _parameters(jt.IOParameters), name, inert=named)
-    for bound, res in (("inp_bound", "inp_res"), ("out_bound", "out_res")):
-        if values[bound] <= 0 or math.isinf(values[bound]):  # no bound, and a converter without a range has no steps
-            values |= {bound: math.inf, res: 0.0}
-    values |= {"noise_management": _noise_management(io, name), "bound_management": _bound_management(io, name)}
-    return jt.IOParameters(**values)
-
-
-def _noise_management(io: IOParameters, name: str) -> jt.periphery.AbstractNoiseManagement | None:
-    if io.noise_management == NoiseManagementType.NONE:
-        return None
-    if io.noise_management == NoiseManagementType.ABS_MAX:
-        return jt.periphery.AbsMax()
-    return _refuse(f"{name}.noise_management", io.noise_management)
-
-
-def _bound_management(io: IOParameters, name: str) -> jt.periphery.Iterative | None:
-    if io.bound_management == BoundManagementType.NONE:
-        return None
-    if io.bound_management == BoundManagementType.ITERATIVE:
-        return jt.periphery.Iterative(max_bm_factor=io.max_bm_factor, max_bm_res=io.max_bm_res)
-    return _refuse(f"{name}.bound_management", io.bound_management)
 
 
 def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
     """The aihwkit device that `tile_config` translates into this one."""
     if isinstance(device, jt.device.AbstractUnitCell):
-        return to_unit_cell(device, aihwkit_device, aihwkit_update, aihwkit_io)
+        return to_unit_cell(device, aihwkit_device, aihwkit_update, to_io)
     if isinstance(device, jt.device.WriteNoise):
-        written, numbers = aihwkit_device(device.device), _numbers(device)
+        written, values = aihwkit_device(device.device), numbers(device)
         if not hasattr(written, "write_noise_std"):
             raise ConfigError(f"device={device!r}: {type(written).__name__} has no write noise in aihwkit.")
-        return dataclasses.replace(written, **{name: numbers[name] for name in ("write_noise_std", "apply_write_noise_on_set")})
+        return dataclasses.replace(written, **{name: values[name] for name in ("write_noise_std", "apply_write_noise_on_set")})
     if isinstance(device, jt.device.Drifting):
-        numbers = _numbers(device)
-        return dataclasses.replace(aihwkit_device(numbers.pop("device")), drift=DriftParameter(**numbers))
-    values = _numbers(device)
+        values = numbers(device)
+        return dataclasses.replace(aihwkit_device(values.pop("device")), drift=DriftParameter(**values))
+    values = numbers(device)
     values.pop("order", None)  # how jaxtile computes, which aihwkit has no choice of
-    return _named_alike(_DEVICES, device, "device")(**values)
+    return named_alike(_DEVICES, device, "device")(**values)
 
 
 def aihwkit_update(pulse: jt.pulse.AbstractPulse) -> UpdateParameters:
     """The aihwkit update parameters that `tile_config` translates into this pulse type."""
-    return UpdateParameters(pulse_type=_named_alike(_PULSES, pulse, "pulse"), **_numbers(pulse))
-
-
-def aihwkit_io(io: jt.IOParameters) -> IOParameters:
-    """The aihwkit parameters that `tile_config` translates into these."""
-    values = _numbers(io)
-    if isinstance(io.bound_management, jt.periphery.Iterative):
-        values |= {name: int(value) if name == "max_bm_factor" else value for name, value in _numbers(io.bound_management).items()}
-    values["noise_management"] = NoiseManagementType.NONE if io.noise_management is None else NoiseManagementType.ABS_MAX
-    values["bound_management"] = BoundManagementType.NONE if io.bound_management is None else BoundManagementType.ITERATIVE
-    return IOParameters(**values)
-
-
-def _named_alike(table: dict, ours: Any, name: str) -> Any:
-    for theirs, kind in table.items():
-        if type(ours) is kind:
-            return theirs
-    raise ConfigError(f"{name}={ours!r} has no counterpart in aihwkit.")
-
-
-def _numbers(module: Any) -> dict[str, Any]:
-    """The fields of a jaxtile object; a number as the shortest one that gives the same in single precision."""
-    values = {field.name: getattr(module, field.name) for field in dataclasses.fields(module)}
-    return {name: _shortest(np.asarray(value).tolist()) if eqx.is_array(value) else value for name, value in values.items()}
-
-
-def _shortest(value: float | list[float]) -> float | list[float]:
-    return [float(str(np.float32(v))) for v in value] if isinstance(value, list) else float(str(np.float32(value)))
-
-
-def _by_name(theirs: Any, base: type, ours: set[str], name: str, *, inert: set[str]) -> dict[str, Any]:
-    """The fields of an aihwkit object that jaxtile has too; all others, but for `inert`, must stand at their defaults."""
-    shared = ours & {field.name for field in dataclasses.fields(base)}
-    _refuse_rest(theirs, base, name, shared | inert)
-    return {field: getattr(theirs, field) for field in shared}
-
-
-def _refuse_rest(params: Any, base: type, name: str, taken: set[str]) -> None:
-    defaults = {field.name: field for field in dataclasses.fields(base)}
-    for field, value in vars(params).items():
-        if field not in defaults:
-            _refuse(f"{name}.{field}", value, f"{base.__name__} has no such field")
-        if field not in taken and str(value) != str(_default(defaults[field])):  # not all of them can be compared
-            _refuse(f"{name}.{field}", value, f"only its default is, {_default(defaults[field])!r}")
-
-
-def _default(field: dataclasses.Field) -> Any:
-    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-
-
-def _refuse(name: str, value: Any, reason: str = "") -> NoReturn:
-    raise ConfigError(f"{name}={value!r} is not supported by jaxtile" + (f": {reason}." if reason else "."))
+    return UpdateParameters(pulse_type=named_alike(_PULSES, pulse, "pulse"), **numbers(pulse))

@@ -1,5 +1,6 @@
 """An aihwkit simulator tile whose physics is jaxtile."""
 
+import dataclasses
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,6 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from aihwkit.exceptions import AnalogBiasConfigError, ConfigError, TileError
-from aihwkit.simulator.parameters.enums import WeightModifierType
 from aihwkit.simulator.parameters.inference import WeightClipParameter, WeightModifierParameter, WeightRemapParameter
 from aihwkit.simulator.tiles.base import SimulatorTile
 from torch import Tensor
@@ -21,7 +21,7 @@ from jaxtile.tile import draws, with_state
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
 from .config import hardware
 from .hidden import from_hidden, hidden_names, to_hidden
-from .weights import clipped, modified, remapped
+from .weights import clip_of, modifier_of, remap_of
 
 __all__ = ["HalfSelectedSimulatorTile"]
 
@@ -59,11 +59,15 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         if _settings(rpu_config) == self._settings:
             return
         new, old = hardware(rpu_config), self.jax_tile.config
-        for name, ours, theirs in (("device", new.device, old.device), ("half_select", new.half_select, old.half_select)):
+        for name in ("device", "half_select"):
+            ours, theirs = getattr(new, name), getattr(old, name)
             if not eqx.tree_equal(ours, theirs):
                 raise ConfigError(f"{name}={ours!r}: the tile was built with {theirs!r}; `replace_with` builds another.")
         if new.pulse.uses_device != old.pulse.uses_device:
             raise ConfigError("update.pulse_type cannot change to or from NONE, which takes devices as ideal: build a new tile.")
+        for name in ("forward", "backward"):
+            if not eqx.tree_equal(*(_drawn_from(getattr(config, name)) for config in (new, old))):
+                raise ConfigError(f"{name}: numbers of the read parameters that are drawn once cannot change: build a new tile.")
         config = jt.TileConfig(old.device, new.pulse, old.half_select, new.forward, new.backward)
         self.jax_tile = eqx.tree_at(lambda tile: tile.config, self.jax_tile, config)
         self._settings = deepcopy(_settings(rpu_config))
@@ -81,16 +85,18 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     ) -> Tensor:
         """Read `[..., in]` to `[..., out]`."""
         _refuse_transposed(bias, in_trans, out_trans)
-        tile = self._tile_to_read(is_test=is_test)
-        return to_torch(jt.forward(tile, to_jax(x_input), key=self._draw()), like=x_input)
+        tile, x = self._tile_to_read(is_test=is_test), to_jax(x_input)
+        self.jax_tile = jt.observe(self.jax_tile, x=x)
+        return to_torch(jt.forward(tile, x, key=self._draw()), like=x_input)
 
     def backward(
         self, d_input: Tensor, bias: bool = False, in_trans: bool = False, out_trans: bool = False, non_blocking: bool = False
     ) -> Tensor:
         """Read `[..., out]` to `[..., in]`, the other way round."""
         _refuse_transposed(bias, in_trans, out_trans)
-        tile = self._tile_to_read(is_test=False)
-        return to_torch(jt.backward(tile, to_jax(d_input), key=self._draw()), like=d_input)
+        tile, d = self._tile_to_read(is_test=False), to_jax(d_input)
+        self.jax_tile = jt.observe(self.jax_tile, d=d)
+        return to_torch(jt.backward(tile, d, key=self._draw()), like=d_input)
 
     def update(
         self,
@@ -145,11 +151,16 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def clip_weights(self, clip: WeightClipParameter) -> None:
         """Clip the weights."""
-        self._put(clipped(self.jax_tile.weight, clip))
+        limit = clip_of(clip)
+        if limit is not None:
+            self._put(limit(self.jax_tile.weight))
 
     def remap_weights(self, remap: WeightRemapParameter, scales: Tensor) -> Tensor:
         """Stretch the weights to the range of the array; returns the scales of the outputs that make up for it."""
-        weight, new_scales = remapped(self.jax_tile.weight, to_jax(scales), remap)
+        stretch = remap_of(remap)
+        if stretch is None:
+            return scales
+        weight, new_scales = stretch(self.jax_tile.weight, to_jax(scales))
         self._put(weight)
         return to_torch(new_scales, like=scales)
 
@@ -157,9 +168,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Draw the modified weights that training reads see until the next call; updates act on the true ones."""
         self.jax_modified = None
         self._read_during_test = modifier.enable_during_test
-        drops_only = modifier.type == WeightModifierType.COPY and modifier.pdrop > 0
-        if drops_only or modifier.type not in (WeightModifierType.NONE, WeightModifierType.COPY):
-            self.jax_modified = modified(self.jax_tile.weight, modifier, self._draw())
+        modify = modifier_of(modifier)
+        if modify is not None:
+            self.jax_modified = modify(self.jax_tile.weight, key=self._draw())
 
     # What it is made of, and its state.
 
@@ -210,6 +221,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             "bridge.modified_weight": np.array(modified_weight),
             "bridge.read_during_test": np.array([self._read_during_test]),
             **self._hidden_state(),
+            **self._periphery(),
         }
 
     def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
@@ -235,6 +247,10 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             leaves, kind = jax.tree.flatten(self.jax_tile.state)
             leaves = [jnp.asarray(state[f"bridge.state.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)]
             self.jax_tile = with_state(self.jax_tile, jax.tree.unflatten(kind, leaves))
+        leaves, kind = jax.tree.flatten(_channels(self.jax_tile))
+        leaves = [jnp.asarray(state[f"bridge.channels.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)]
+        forward, backward = jax.tree.unflatten(kind, leaves)
+        self.jax_tile = dataclasses.replace(self.jax_tile, forward_channels=forward, backward_channels=backward)
         self.jax_modified = modified_weight if modified_weight.size else None
         self._read_during_test = bool(state["bridge.read_during_test"][0])
 
@@ -250,6 +266,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def _hidden_state(self) -> dict[str, np.ndarray]:
         leaves = [] if self._is_plain else jax.tree.leaves(self.jax_tile.state)
         return {f"bridge.state.{n}": np.array(leaf) for n, leaf in enumerate(leaves)}
+
+    def _periphery(self) -> dict[str, np.ndarray]:
+        return {f"bridge.channels.{n}": np.array(leaf) for n, leaf in enumerate(jax.tree.leaves(_channels(self.jax_tile)))}
 
     @property
     def _is_plain(self) -> bool:
@@ -269,9 +288,16 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def _tile_to_read(self, *, is_test: bool) -> jt.Tile:
         if self.jax_modified is None or (is_test and not self._read_during_test):
             return self.jax_tile
-        ideal = jt.device.Ideal()  # holds the modified weights as they are
-        config = jt.TileConfig(ideal, forward=self.jax_tile.config.forward, backward=self.jax_tile.config.backward)
-        return with_state(jt.init(config, self.jax_tile.shape, key=self._key), self.jax_modified)
+        return jt.read_as(self.jax_tile, self.jax_modified)
+
+
+def _channels(tile: jt.Tile) -> tuple[jt.periphery.Channels, jt.periphery.Channels]:
+    return tile.forward_channels, tile.backward_channels
+
+
+def _drawn_from(io: jt.IOParameters) -> Any:
+    """What a periphery draws when it is made, from one and the same key."""
+    return jt.periphery.fabricate(io, (2, 2), jr.key(0))
 
 
 def _settings(rpu_config: Any) -> tuple[Any, ...]:

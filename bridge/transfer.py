@@ -24,14 +24,16 @@ from jaxtile.device import (
 from jaxtile.tile import check_tile, with_state
 
 from ._convert import to_jax, to_torch
-from .config import aihwkit_device, aihwkit_io, aihwkit_update, hardware
+from .config import aihwkit_device, aihwkit_update, hardware
 from .hidden import from_hidden, hidden_names, to_hidden
+from .periphery import from_extra, to_extra, to_io
 from .tile import HalfSelectedSimulatorTile
 
 __all__ = ["from_analog_tile", "to_analog_tile"]
 
 _GRANULARITY = "rpu.rpu_device.weight_granularity"
 _DEVICE, _VECTORS = "rpu.rpu_device.current_device_idx", "rpu.rpu_device.current_update_idx"  # of unit cells: next, and seen
+_CHANNELS = ("forward_channels", "backward_channels")
 
 
 def from_analog_tile(analog_tile: Any) -> jt.Tile:
@@ -58,6 +60,7 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
     tile = from_hidden(tile, to_jax(source.get_hidden_parameters()), to_jax(source.get_weights()))
     # The size of step that pulse trains are planned with is a number of the C++ tile, which may differ from the configuration's.
     extra = source.dump_extra() or {}
+    tile = from_extra(tile, extra)
     if isinstance(tile.device, AbstractCrosspoint) and _GRANULARITY in extra:
         factor = extra[_GRANULARITY][0] / tile.device.granularity()
         tile = eqx.tree_at(lambda t: t.config.device, tile, _planned(tile.device, factor))
@@ -132,8 +135,8 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         rpu_config = kind(
             device=aihwkit_device(config.device),
             update=aihwkit_update(config.pulse),
-            forward=aihwkit_io(config.forward),
-            backward=aihwkit_io(config.backward),
+            forward=to_io(config.forward),
+            backward=to_io(config.backward),
         )
     _refuse_other_hardware(hardware(rpu_config), tile.config)
     analog_tile = rpu_config.tile_class(*tile.shape, rpu_config, bias=False)
@@ -141,9 +144,13 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
     if list(target.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the chip has hidden parameters {names}; that tile's are {target.get_hidden_parameter_names()}.")
     if isinstance(target, HalfSelectedSimulatorTile):
-        target.jax_tile = dataclasses.replace(target.jax_tile, cells=tile.cells, state=tile.state)
+        channels = {name: _carried(getattr(tile, name), getattr(target.jax_tile, name)) for name in _CHANNELS}
+        target.jax_tile = dataclasses.replace(target.jax_tile, cells=tile.cells, state=tile.state, **channels)
         return analog_tile
-    extra = {_GRANULARITY: (target.dump_extra() or {}).get(_GRANULARITY)} | _clocks(tile.state)
+    # The size of step that trains are planned with, which aihwkit changes to the mean of the devices if they are far from the
+    # configuration's.
+    extra = {name: value for name, value in (target.dump_extra() or {}).items() if name == _GRANULARITY}
+    extra |= _clocks(tile.state) | to_extra(tile)
     if names:
         target.set_hidden_parameters(to_torch(to_hidden(tile)))
     if not isinstance(tile.device, AbstractUnitCell):
@@ -153,9 +160,15 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         raise ConfigError(f"device={tile.device!r}: the persistent weights of a unit cell cannot be put into an aihwkit tile.")
     elif tile.state.turn is not None:
         extra[_VECTORS if isinstance(tile.device, OneSided) else _DEVICE] = [float(tile.state.turn)]
-    if extra[_GRANULARITY]:  # which aihwkit changes to the mean of the devices if they are far from the configuration's
+    if extra:
         target.load_extra(extra, False)
     return analog_tile
+
+
+def _carried(made: jt.periphery.Channels, asked: jt.periphery.Channels) -> jt.periphery.Channels:
+    """What a periphery asks for, as the chip has it where it does."""
+    pairs = {field.name: (getattr(made, field.name), getattr(asked, field.name)) for field in dataclasses.fields(asked)}
+    return jt.periphery.Channels(**{name: own if chip is None or own is None else chip for name, (chip, own) in pairs.items()})
 
 
 def _refuse_other_hardware(wanted: jt.TileConfig, chip: jt.TileConfig) -> None:

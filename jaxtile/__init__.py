@@ -2,7 +2,9 @@
 
 from . import compensation as compensation
 from . import device as device
+from . import digital as digital
 from . import half_select as half_select
+from . import modifier as modifier
 from . import periphery as periphery
 from . import plot as plot
 from . import presets as presets
@@ -25,6 +27,8 @@ from .tile import connect as connect
 from .tile import forward as forward
 from .tile import get_weights as get_weights
 from .tile import init as init
+from .tile import observe as observe
+from .tile import read_as as read_as
 from .tile import set_weights as set_weights
 from .update import send as send
 from .update import update as update
@@ -49,17 +53,21 @@ __all__ = [
     "decay",
     "device",
     "diffuse",
+    "digital",
     "drift",
     "forward",
     "get_weights",
     "half_select",
     "init",
+    "modifier",
+    "observe",
     "periphery",
     "plot",
     "presets",
     "program",
     "programming",
     "pulse",
+    "read_as",
     "reset",
     "send",
     "set_weights",

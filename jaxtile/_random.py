@@ -67,6 +67,22 @@ class Source(enum.IntEnum):
     MEASUREMENT = 33
     # fabrication again
     DRIFT_EXPONENT = 40
+    OUTPUT_NOISE_SPREAD = 41
+    VOLTAGE_OFFSET = 42
+    OUTPUT_NONLINEARITY = 43
+    READ_ASYMMETRY = 44
+    # reading again
+    INPUT_NOISE = 45
+    INPUT_ROUND = 46
+    OUTPUT_ROUND = 47
+    WEIGHT_NOISE = 48
+    # training
+    MODIFY = 49
+    MODIFY_ROUND = 50
+    DROP = 51
+    MODIFY_RESET = 52
+    MODIFY_DRIFT = 53
+    MODIFY_READ = 54
 
 
 def as_key(key: Key | Array, name: str = "key") -> Key:

@@ -29,6 +29,7 @@ __all__ = [
     "is_concrete",
     "is_whole",
     "number",
+    "optional",
     "plain",
     "real_array",
     "scalar",
@@ -148,6 +149,19 @@ def number(
     return eqx.field(default=default, converter=scalar, metadata={"check": check, "domain": Interval(low, high, open)})
 
 
+def optional(default: float | None = None, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> Any:
+    """A physical number of a stage that may be absent: None leaves the stage out of the program; 0 does not."""
+
+    def check(name: str, value: Any) -> None:
+        if value is not None:
+            check_number(name, value, low=low, high=high, open=open)
+
+    def convert(value: Any) -> Any:
+        return None if value is None else scalar(value)
+
+    return eqx.field(default=default, converter=convert, metadata={"check": check, "domain": Interval(low, high, open)})
+
+
 def whole(default: int, *, low: int) -> Any:
     """A static whole number of at least `low`: it sets a shape."""
 
@@ -208,7 +222,9 @@ def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:
         return repr(value) != repr(field.default_factory())
     if default is dataclasses.MISSING:
         return True
-    if eqx.is_array(value) and default is not None:
+    if default is None:
+        return value is not None
+    if eqx.is_array(value):
         same_shape = value.shape == np.shape(default)
         return not (is_concrete(value) and same_shape and np.allclose(np.asarray(value), default, rtol=1e-6, atol=0))
     return value is not default and value != default

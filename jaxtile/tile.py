@@ -4,18 +4,23 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._random import Draws, as_key, cell_index, numbers
+from ._random import Draws, as_key, cell_index, numbers, stream
 from ._types import Key, Scalar, Weight, finite_array, is_whole
 from ._vectors import UnitVectors
 from .device import AbstractCells, AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal, SingleFixed, State
 from .half_select import AbstractHalfSelect
-from .periphery import IOParameters, read
-from .pulse import AbstractPulse, AbstractTrainPulse, StochasticCompressed
+from .periphery import Channels, IOParameters, fabricate, read, remember
+from .pulse import AbstractPulse, AbstractTrainPulse, NoPulse, StochasticCompressed
 
-__all__ = ["Tile", "TileConfig", "backward", "connect", "forward", "get_weights", "init", "set_weights"]
+__all__ = ["Tile", "TileConfig", "backward", "connect", "forward", "get_weights", "init", "observe", "read_as", "set_weights"]
+
+# The streams that the two peripheries of a tile are drawn from; devices have the tags of `Source`.
+_FORWARD = 256
+_BACKWARD = 257
 
 
 class TileConfig(eqx.Module):
@@ -76,6 +81,7 @@ class Tile(eqx.Module):
         cells: the realised parameters of each device.
         state: what pulses act on, as the device defines it; for a single device it is the weight.
         full_pulses, half_pulses: pulses that the tile has seen since fabrication, mean over its cells.
+        forward_channels, backward_channels: the realised periphery of reading in either direction.
     """
 
     config: TileConfig
@@ -83,6 +89,8 @@ class Tile(eqx.Module):
     state: State
     full_pulses: Scalar
     half_pulses: Scalar
+    forward_channels: Channels = Channels()
+    backward_channels: Channels = Channels()
 
     @property
     def weight(self) -> Weight:
@@ -128,7 +136,15 @@ def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
 def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
     zero = jnp.asarray(0.0, float)
     device = config.cells_of
-    return Tile(config, device.init(shape, key=key), device.start(shape), full_pulses=zero, half_pulses=zero)
+    return Tile(
+        config,
+        device.init(shape, key=key),
+        device.start(shape),
+        full_pulses=zero,
+        half_pulses=zero,
+        forward_channels=fabricate(config.forward, shape, stream(key, _FORWARD)),
+        backward_channels=fabricate(config.backward, shape[::-1], stream(key, _BACKWARD)),
+    )
 
 
 def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None = None) -> Tile:
@@ -146,6 +162,20 @@ def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None =
     weight = as_matrix("weight", weight, tile)
     noise = None if key is None else draws(tile, as_key(key))
     return with_state(tile, tile.device.write(tile.cells, tile.state, weight, noise=noise))
+
+
+def read_as(tile: Tile, weight: Weight) -> Tile:
+    """The same periphery around other weights, held as they are by ideal devices: what reads see of a modified tile.
+
+    Args:
+        tile: the tile.
+        weight: what is read instead of its weights; gradients reach it.
+    """
+    check_tile(tile)
+    ideal = Ideal()
+    config = TileConfig(ideal, NoPulse(), forward=tile.config.forward, backward=tile.config.backward)
+    cells = ideal.init(tile.shape, key=jax.random.key(0))
+    return dataclasses.replace(tile, config=config, cells=cells, state=jnp.asarray(weight, tile.weight.dtype))
 
 
 def connect(tile: Tile, index: int) -> Tile:
@@ -190,7 +220,7 @@ def forward(tile: Tile, x: Float[Array, "... in"] | UnitVectors, *, key: Key) ->
         key: of the read noise.
     """
     check_tile(tile)
-    return _read(tile.config.forward, tile.weight, "x", x, key)
+    return _read(tile.config.forward, tile.weight, "x", x, key, tile.forward_channels)
 
 
 def backward(tile: Tile, d: Float[Array, "... out"], *, key: Key) -> Float[Array, "... in"]:
@@ -203,13 +233,35 @@ def backward(tile: Tile, d: Float[Array, "... out"], *, key: Key) -> Float[Array
     """
     check_tile(tile)
     io = eqx.tree_at(lambda io: io.bound_management, tile.config.backward, None, is_leaf=lambda leaf: leaf is None)
-    return _read(io, tile.weight.T, "d", d, key)
+    return _read(io, tile.weight.T, "d", d, key, tile.backward_channels)
 
 
-def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key) -> Float[Array, "... line"]:
-    vectors = as_vectors(name, vectors, weight.shape[1], weight.dtype)
-    flat = vectors.reshape(-1, vectors.shape[-1])
-    return _jit_read(io, weight, flat, as_key(key)).reshape(*vectors.shape[:-1], weight.shape[0])
+def observe(
+    tile: Tile, *, x: Float[Array, "... in"] | UnitVectors | None = None, d: Float[Array, "... out"] | UnitVectors | None = None
+) -> Tile:
+    """Let the noise management remember vectors; a read itself never changes a tile.
+
+    Of use for `AverageAbsMax`, the one that remembers; each direction has a memory of its own.
+
+    Args:
+        tile: the tile.
+        x: vectors that are read forward, in their order; None: none.
+        d: likewise, backward.
+    """
+    check_tile(tile)
+    forward, backward = tile.forward_channels, tile.backward_channels
+    out, width = tile.shape
+    if x is not None:
+        forward = remember(tile.config.forward, forward, as_vectors("x", x, width, tile.weight.dtype).reshape(-1, width))
+    if d is not None:
+        backward = remember(tile.config.backward, backward, as_vectors("d", d, out, tile.weight.dtype).reshape(-1, out))
+    return dataclasses.replace(tile, forward_channels=forward, backward_channels=backward)
+
+
+def _read(io: IOParameters, weight: Weight, name: str, vectors: Any, key: Key, channels: Channels) -> Float[Array, "... line"]:
+    dense = as_vectors(name, vectors, weight.shape[1], weight.dtype)
+    flat = vectors if isinstance(vectors, UnitVectors) else dense.reshape(-1, dense.shape[-1])
+    return _jit_read(io, weight, flat, as_key(key), channels).reshape(*dense.shape[:-1], weight.shape[0])
 
 
 _jit_read = eqx.filter_jit(read)

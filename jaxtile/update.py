@@ -10,6 +10,7 @@ hardware does; `_one_shot` for unit vectors, each of which touches a column of i
 `_slot_by_slot` (device order "slot") keeps the order of slots and sub-phases, which `_aggregate` sums up.
 """
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -72,7 +73,7 @@ class Pulsed(eqx.Module):
 
     def put(self, tile: Tile) -> Tile:
         """The tile with it."""
-        return Tile(tile.config, tile.cells, self.state, self.full, self.half)
+        return dataclasses.replace(tile, state=self.state, full_pulses=self.full, half_pulses=self.half)
 
 
 class _Change(eqx.Module):

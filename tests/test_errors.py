@@ -1,5 +1,6 @@
 """Bad input: each is refused with an error that names the argument, shows the value and says what to do."""
 
+import dataclasses
 import warnings
 
 import jax
@@ -12,6 +13,7 @@ import jaxtile as jt
 
 KEY = jr.key(0)
 TILE = jt.init(jt.TileConfig(), (3, 4), key=KEY)
+SPREAD = jt.TileConfig(forward=jt.IOParameters(out_noise_std=0.1))
 TILES = jax.vmap(lambda key: jt.init(jt.TileConfig(), (3, 4), key=key))(jr.split(KEY))
 TARGET = jnp.full((3, 4), 0.1)
 WITH_NAN = TARGET.at[0, 0].set(jnp.nan)
@@ -149,6 +151,20 @@ CASES = {
     "desired_bl zero": (lambda: jt.pulse.MeanField(desired_bl=0), ValueError, ["desired_bl=0", "at least 1"]),
     "desired_bl fraction": (lambda: jt.pulse.MeanCount(desired_bl=3.5), ValueError, ["desired_bl=3.5", "whole number"]),
     "res above one": (lambda: jt.pulse.Stochastic(res=4), ValueError, ["res=4", "at most 1"]),
+    "no passes": (lambda: jt.IOParameters(mv_type="one_pass"), TypeError, ["IOParameters.mv_type='one_pass'", "OnePass()"]),
+    "no stage": (lambda: jt.IOParameters(ir_drop=1.0), TypeError, ["IOParameters.ir_drop=", "IRDrop()"]),
+    "spread of nothing": (lambda: jt.IOParameters(out_noise=None, out_noise_std=0.1), ValueError, ["out_noise_std", "None"]),
+    "negative noise": (lambda: jt.IOParameters(inp_noise=-1), ValueError, ["IOParameters.inp_noise=-1", "at least 0"]),
+    "refresh with lines of its own": (
+        lambda: jt.device.Refresh(forward=jt.IOParameters(out_noise_std=0.1)),
+        ValueError,
+        ["Refresh.forward", "drawn once"],
+    ),
+    "lines that were not made": (
+        lambda: jt.forward(dataclasses.replace(TILE, config=SPREAD), jnp.ones(4), key=KEY),
+        ValueError,
+        ["asks for out_noise", "jaxtile.init"],
+    ),
     "out_bound zero": (lambda: jt.IOParameters(out_bound=0), ValueError, ["IOParameters.out_bound=0", "above 0"]),
     "management by name": (
         lambda: jt.IOParameters(noise_management="abs_max"),

@@ -1,11 +1,12 @@
 """When a one-sided pair is refreshed, and how."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from .._types import Checked, Key, Scalar, Weight, flag, number, whole
-from ..periphery import IOParameters, read
+from ..periphery import IOParameters, fabricate, read
 from ..pulse import AbstractTrainPulse, StochasticCompressed
 
 __all__ = ["Refresh"]
@@ -36,6 +37,8 @@ class Refresh(Checked):
     def __check_init__(self) -> None:
         if not isinstance(self.forward, IOParameters):
             raise TypeError(f"Refresh.forward={self.forward!r} is no IOParameters; pass jaxtile.IOParameters().")
+        if jax.tree.leaves(jax.eval_shape(lambda: fabricate(self.forward, (1, 1), jax.random.key(0)))):
+            raise ValueError(f"Refresh.forward={self.forward!r} has numbers that are drawn once for each tile; it must not.")
         if not isinstance(self.update, AbstractTrainPulse):
             raise TypeError(f"Refresh.update={self.update!r} sends no pulses; pass one such as StochasticCompressed().")
 

@@ -1,9 +1,53 @@
 """The analog matrix-vector product and what stands around the array."""
 
+from .bound_management import AbstractBoundManagement as AbstractBoundManagement
 from .bound_management import Iterative as Iterative
+from .bound_management import IterativeWorstCase as IterativeWorstCase
+from .channels import Channels as Channels
+from .channels import fabricate as fabricate
+from .channels import remember as remember
 from .io import IOParameters as IOParameters
-from .io import read as read
+from .ir_drop import IRDrop as IRDrop
+from .mv_type import AbstractMVType as AbstractMVType
+from .mv_type import OnePass as OnePass
+from .mv_type import PosNegSeparate as PosNegSeparate
+from .mv_type import PosNegSeparateDigitalSum as PosNegSeparateDigitalSum
 from .noise_management import AbsMax as AbsMax
+from .noise_management import AbsMaxNPSum as AbsMaxNPSum
 from .noise_management import AbstractNoiseManagement as AbstractNoiseManagement
+from .noise_management import AverageAbsMax as AverageAbsMax
+from .noise_management import Constant as Constant
+from .noise_management import Max as Max
+from .output_lines import OutputNonlinearity as OutputNonlinearity
+from .output_lines import VoltageOffset as VoltageOffset
+from .read import read as read
+from .weight_noise import AbstractWeightNoise as AbstractWeightNoise
+from .weight_noise import AdditiveConstant as AdditiveConstant
+from .weight_noise import PCMRead as PCMRead
 
-__all__ = ["AbsMax", "AbstractNoiseManagement", "IOParameters", "Iterative", "read"]
+__all__ = [
+    "AbsMax",
+    "AbsMaxNPSum",
+    "AbstractBoundManagement",
+    "AbstractMVType",
+    "AbstractNoiseManagement",
+    "AbstractWeightNoise",
+    "AdditiveConstant",
+    "AverageAbsMax",
+    "Channels",
+    "Constant",
+    "IOParameters",
+    "IRDrop",
+    "Iterative",
+    "IterativeWorstCase",
+    "Max",
+    "OnePass",
+    "OutputNonlinearity",
+    "PCMRead",
+    "PosNegSeparate",
+    "PosNegSeparateDigitalSum",
+    "VoltageOffset",
+    "fabricate",
+    "read",
+    "remember",
+]

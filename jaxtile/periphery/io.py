@@ -1,109 +1,85 @@
-"""The analog matrix-vector product: DAC, array, output noise, ADC."""
+"""The parameters of the periphery of one direction of reading."""
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
 
-from .._linalg import product
-from .._loop import iterate
-from .._numerics import divide
-from .._random import Source, normal, numbers, stream
-from .._types import Checked, Key, Scalar, Weight, flag, number
-from .bound_management import Iterative
+from .._types import Checked, Scalar, flag, number, optional
+from .bound_management import AbstractBoundManagement, Iterative
+from .ir_drop import IRDrop
+from .mv_type import AbstractMVType, OnePass
 from .noise_management import AbsMax, AbstractNoiseManagement
+from .output_lines import OutputNonlinearity, VoltageOffset
+from .weight_noise import AbstractWeightNoise, AdditiveConstant
 
-__all__ = ["IOParameters", "read"]
+__all__ = ["IOParameters"]
 
 
 class IOParameters(Checked):
     """The periphery of one direction of reading (names and defaults are aihwkit's).
 
-    Numbers are in normalised units: the DAC's range is +-1 after noise management, weights are normalised conductances.
+    Numbers are in normalised units: the DAC's range is +-1 after noise management, weights are normalised conductances. A stage
+    that is None is left out of the program. `read` says what happens in which order.
 
     Attributes:
-        is_perfect: skip all of it: y = W x.
+        is_perfect: skip all of it but `out_scale`: y = W x.
+        mv_type: inputs of both signs at once, or each sign by itself.
         inp_bound: range of the DAC.
         inp_res: step of the DAC as a fraction of its full range, or number of steps if above 1; 0 or less for none.
+        inp_sto_round: let the DAC round up or down by chance, to the right mean.
+        inp_noise: standard deviation of Gaussian noise on each input, after the DAC.
+        inp_asymmetry: negative inputs are smaller by this fraction.
         out_bound: range of the ADC.
         out_noise: standard deviation of Gaussian noise on each output, before the ADC.
+        out_noise_std: its relative spread over the outputs, drawn once for each tile.
         out_res: step of the ADC, like `inp_res`.
+        out_sto_round: as `inp_sto_round`, of the ADC.
+        out_asymmetry: negative outputs are smaller by this fraction.
+        out_scale: a digital factor on the result.
         noise_management: scales each vector to the range of the DAC; None leaves it as it is.
         bound_management: what to do about clipped outputs; None leaves them clipped. Forward reads only, as in aihwkit.
+        w_noise: noise of the weights while they are read.
+        ir_drop: voltage lost along the output lines.
+        v_offset: voltage offsets and series resistance of the output lines.
+        out_nonlinearity: saturation of the output lines.
+        slope_calibration: outputs are multiplied by (1 + (mean_i g_i + r_series) slope_calibration out_bound)^2, which undoes
+            `out_nonlinearity` and `r_series` where the output is that fraction of the bound.
     """
 
     is_perfect: bool = flag(False)
+    mv_type: AbstractMVType = eqx.field(default_factory=OnePass)
     inp_bound: Scalar = number(1.0, low=0.0, open=True, finite=False)
     inp_res: Scalar = number(1 / 126)
+    inp_sto_round: bool = flag(False)
+    inp_noise: Scalar | None = optional(low=0.0)
+    inp_asymmetry: Scalar | None = optional()
     out_bound: Scalar = number(12.0, low=0.0, open=True, finite=False)
-    out_noise: Scalar = number(0.06, low=0.0)
+    out_noise: Scalar | None = optional(0.06, low=0.0)
+    out_noise_std: Scalar | None = optional(low=0.0)
     out_res: Scalar = number(1 / 510)
+    out_sto_round: bool = flag(False)
+    out_asymmetry: Scalar | None = optional()
+    out_scale: Scalar | None = optional()
     noise_management: AbstractNoiseManagement | None = eqx.field(default_factory=AbsMax)
-    bound_management: Iterative | None = eqx.field(default_factory=Iterative)
+    bound_management: AbstractBoundManagement | None = eqx.field(default_factory=Iterative)
+    w_noise: AbstractWeightNoise | None = None
+    ir_drop: IRDrop | None = None
+    v_offset: VoltageOffset | None = None
+    out_nonlinearity: OutputNonlinearity | None = None
+    slope_calibration: Scalar | None = optional(low=0.0)
 
     def __check_init__(self) -> None:
         for name, kind, example in (
             ("noise_management", AbstractNoiseManagement, AbsMax),
-            ("bound_management", Iterative, Iterative),
+            ("bound_management", AbstractBoundManagement, Iterative),
+            ("w_noise", AbstractWeightNoise, AdditiveConstant),
+            ("ir_drop", IRDrop, IRDrop),
+            ("v_offset", VoltageOffset, VoltageOffset),
+            ("out_nonlinearity", OutputNonlinearity, OutputNonlinearity),
         ):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
                 where = f"jaxtile.periphery.{example.__name__}()"
                 raise TypeError(f"IOParameters.{name}={value!r} must be None or an object such as {where}.")
-
-
-def read(io: IOParameters, weight: Weight, x: Float[Array, "k in"], key: Key) -> Float[Array, "k out"]:
-    """Read the array through its periphery, each vector for itself.
-
-        u = clip(round_DAC(x / (alpha r)), inp_bound)
-        y = clip(round_ADC(W u + out_noise xi), out_bound) * alpha r
-
-    with alpha from noise management and the reduction r from bound management; xi is drawn anew at every reduction. With
-    noise management a vector of zeros reads as exactly zero; without, as the noise that it is.
-    """
-    if io.is_perfect:
-        return product(x, weight.T)
-    alpha = jnp.ones((x.shape[0], 1), x.dtype) if io.noise_management is None else io.noise_management.alpha(x)
-    silent = alpha <= 0
-    scale = 1 / jnp.where(silent, 1, alpha)
-    inp_step, out_step = _step(io.inp_res, io.inp_bound), _step(io.out_res, io.out_bound)
-
-    def one_pass(halvings: Scalar, reduction: Float[Array, "k 1"]) -> tuple[Float[Array, "k out"], Bool[Array, "k 1"]]:
-        shrunk = scale / reduction
-        u = jnp.clip(_quantise(x * shrunk, inp_step), -io.inp_bound, io.inp_bound)
-        y = product(u, weight.T)
-        xi = normal(stream(key, Source.OUTPUT_NOISE, halvings), numbers(y.size).reshape(y.shape))
-        y = _quantise(y + io.out_noise * xi.astype(y.dtype), out_step)
-        clipped = jnp.any(jnp.abs(y) > io.out_bound, axis=-1, keepdims=True)
-        return jnp.clip(y, -io.out_bound, io.out_bound) / shrunk, clipped
-
-    y = _until_unclipped(io.bound_management, one_pass, jnp.ones_like(alpha), inp_step)
-    return jnp.where(silent, 0, y)
-
-
-def _until_unclipped(management: Iterative | None, one_pass, reduction, inp_step):
-    if management is None:
-        return one_pass(0, reduction)[0]
-
-    def again(state):
-        halvings, reduction, y, redo = state
-        reduction = jnp.where(redo, reduction * 2, reduction)
-        fresh, clipped = one_pass(halvings, reduction)
-        return halvings + 1, reduction, jnp.where(redo, fresh, y), redo & clipped & ~management.gives_up(reduction, inp_step)
-
-    y, clipped = one_pass(0, reduction)
-    state = (jnp.asarray(1), reduction, y, clipped & ~management.gives_up(reduction, inp_step))
-    # 32 halvings exhaust any reduction that can be asked for.
-    return iterate(lambda s: jnp.any(s[3]), again, state, max_steps=32)[2]
-
-
-def _step(res: Scalar, bound: Scalar) -> Scalar:
-    """The absolute step of a converter; 0 where there is none."""
-    fraction = jnp.where(res > 1, 1 / jnp.where(res > 1, res, 1), res)
-    return jnp.maximum(fraction, 0) * 2 * bound
-
-
-def _quantise(value: Float[Array, "..."], step: Scalar) -> Float[Array, "..."]:
-    """Round to multiples of `step`, half to even; the gradient passes straight through."""
-    rounded = jnp.where(step > 0, jnp.rint(divide(value, jnp.where(step > 0, step, 1))) * step, value)
-    return jax.lax.stop_gradient(rounded) + (value - jax.lax.stop_gradient(value))
+        if not isinstance(self.mv_type, AbstractMVType):
+            raise TypeError(f"IOParameters.mv_type={self.mv_type!r} must be an object such as jaxtile.periphery.OnePass().")
+        if self.out_noise is None and self.out_noise_std is not None:
+            raise ValueError("IOParameters.out_noise_std spreads out_noise, which is None: give it a number, or leave both out.")

@@ -160,9 +160,8 @@ def _run(
     ended = final.pulsed.put(tile)
     stats = {name: measure(ended, target, final.read_error) for name, measure in QUANTITIES.items()}
     stats |= {"steps": final.step, "unreachable": jnp.mean(tile.device.clip(tile.cells, target) != target)}
-    counted = (tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses)
     return Solution(
-        tile=Tile(tile.config, tile.cells, ended.state, *counted),
+        tile=Pulsed(ended.state, tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses).put(tile),
         result=final.result,
         stats=stats,
         history=final.history,

@@ -27,7 +27,7 @@ from aihwkit.simulator.parameters.inference import (
     WeightModifierParameter,
     WeightRemapParameter,
 )
-from aihwkit.simulator.parameters.io import IOParameters
+from aihwkit.simulator.parameters.io import IOParameters, IOParametersIRDropT
 from aihwkit.simulator.parameters.mapping import MappingParameter
 from aihwkit.simulator.parameters.pre_post import InputRangeParameter, PrePostProcessingParameter
 from aihwkit.simulator.parameters.runtime import RuntimeParameter
@@ -39,6 +39,7 @@ from chips import DEVICES
 
 import jaxtile as jt
 from bridge import RPUConfigWithProgram, tile_config, to_analog_tile
+from bridge.periphery import from_io, to_io
 
 NONE = UpdateParameters(pulse_type=PulseType.NONE)
 PULSES = {
@@ -78,6 +79,8 @@ def same(a, b):
 
 # Fields without a meaning for this pulse type, here and in aihwkit, or that are no property of the hardware.
 INERT = {"construction_seed", "apply_write_noise_on_set", "fixed_bl", "x_res_implicit", "d_res_implicit"}
+# Numbers of stages that another number switches on.
+INERT |= {"w_noise", "w_noise_type", "ir_drop_g_ratio", "out_nonlinearity_std", "v_offset_w_min", "w_read_asymmetry_dtod"}
 
 
 @pytest.mark.parametrize("name", [*DEVICES, "update", "forward", "backward"])
@@ -139,8 +142,49 @@ def test_read_parameters():
     assert config.forward.noise_management is None
     assert config.forward.bound_management is None
     assert config.backward.is_perfect
-    with pytest.raises(ConfigError, match=r"forward\.out_scale=2"):
-        tile_config(SingleRPUConfig(forward=IOParameters(is_perfect=True, out_scale=2.0)))
+    assert config.backward.out_scale is None
+    # The one number that a perfect read of aihwkit's honours.
+    assert float(tile_config(SingleRPUConfig(forward=IOParameters(is_perfect=True, out_scale=2.0))).forward.out_scale) == 2
+
+
+def test_stages_that_are_switched_off_are_absent():
+    forward = tile_config(SingleRPUConfig(forward=IOParameters(out_noise=0.0, out_noise_std=0.3))).forward
+    assert [name for name, value in vars(forward).items() if value is None] == [
+        *("inp_noise", "inp_asymmetry", "out_noise", "out_noise_std", "out_asymmetry", "out_scale", "w_noise", "ir_drop"),
+        *("v_offset", "out_nonlinearity", "slope_calibration"),
+    ]
+
+
+def test_read_parameters_and_back():
+    """Every stage at once."""
+    io = IOParameters(
+        mv_type=AnalogMVType.POS_NEG_SEPARATE,
+        w_read_asymmetry_dtod=0.1,
+        inp_noise=0.01,
+        inp_sto_round=True,
+        inp_asymmetry=0.02,
+        out_noise_std=0.1,
+        out_asymmetry=0.03,
+        out_scale=1.5,
+        noise_management=NoiseManagementType.ABS_MAX_NP_SUM,
+        nm_thres=0.7,
+        bound_management=BoundManagementType.ITERATIVE_WORST_CASE,
+        max_bm_res=0.2,
+        bm_test_negative_bound=False,
+        w_noise=0.01,
+        w_noise_type=WeightNoiseType.PCM_READ,
+        ir_drop=1.0,
+        v_offset_std=0.1,
+        v_offset_w_min=-0.5,
+        r_series=0.01,
+        out_nonlinearity=0.1,
+        out_nonlinearity_std=0.2,
+        slope_calibration=0.5,
+    )
+    ours = from_io(io, "forward")
+    assert None not in vars(ours).values()
+    assert same(from_io(to_io(ours), "forward"), ours)
+    assert same(from_io(to_io(jt.IOParameters()), "forward"), jt.IOParameters())
 
 
 def test_jaxtiles_own_fields():
@@ -231,6 +275,19 @@ def test_soft_bounds_by_pulses():
         (SingleRPUConfig(update=UpdateParameters(res=4)), "res=4"),
         (SingleRPUConfig(runtime=RuntimeParameter(data_type=RPUDataType.DOUBLE)), "data_type"),
         (SingleRPUConfig(update=IOParameters()), "update='IOParameters'"),
+        (SingleRPUConfig(forward=IOParameters(mv_type=AnalogMVType.BIT_WISE)), r"forward\.mv_type=.*BitWise"),
+        (SingleRPUConfig(backward=IOParameters(bound_management=BoundManagementType.SHIFT)), r"backward\.bound_management=.*Shift"),
+        (SingleRPUConfig(forward=IOParametersIRDropT()), r"forward\.ir_drop_rs"),
+        (
+            SingleRPUConfig(
+                forward=IOParameters(
+                    noise_management=NoiseManagementType.AVERAGE_ABS_MAX,
+                    bound_management=BoundManagementType.ITERATIVE_WORST_CASE,
+                    nm_thres=0.5,
+                )
+            ),
+            r"forward\.nm_thres=0\.5",
+        ),
         (SingleRPUConfig(forward=UpdateParameters()), "forward='UpdateParameters'"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

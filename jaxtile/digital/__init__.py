@@ -1,0 +1,25 @@
+"""What is done in digital around a tile: clipping and mapping of weights, ranges of inputs, scales of outputs."""
+
+from .clip import AbstractClip as AbstractClip
+from .clip import AverageChannelMax as AverageChannelMax
+from .clip import FixedValue as FixedValue
+from .clip import LayerGaussian as LayerGaussian
+from .input_range import InputRange as InputRange
+from .layer import Linear as Linear
+from .scales import AbstractRemap as AbstractRemap
+from .scales import ChannelwiseSymmetric as ChannelwiseSymmetric
+from .scales import LayerwiseSymmetric as LayerwiseSymmetric
+from .scales import map_weights as map_weights
+
+__all__ = [
+    "AbstractClip",
+    "AbstractRemap",
+    "AverageChannelMax",
+    "ChannelwiseSymmetric",
+    "FixedValue",
+    "InputRange",
+    "LayerGaussian",
+    "LayerwiseSymmetric",
+    "Linear",
+    "map_weights",
+]

@@ -1,0 +1,83 @@
+"""The range of inputs that a DAC of fixed range is scaled to: first found in the data, then learned."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._types import Checked, Scalar, flag, number
+from ..periphery.converter import clip
+
+__all__ = ["InputRange"]
+
+Vectors = Float[Array, "... in"]
+
+
+class InputRange(Checked):
+    """Inputs are clipped to +-input_range, divided by it, and the outputs multiplied by it (aihwkit's names and defaults).
+
+    `observe` moves the range with the data of the first `init_from_data` batches:
+
+        input_range <- |input_range n + init_std_alpha std(x)| / (n + 1),   n = 0, 1, ...
+
+    A gradient g of the clipped inputs x gives the range, beside the gradient of the division and the multiplication, one of its
+    own, which widens it where clipping hurts and lets it decay where it hardly happens:
+
+        sum_(x = +range) min(g, 0) - sum_(x = -range) max(g, 0)     times input_range gradient_scale, if `gradient_relative`
+        + decay input_range, if more than `input_min_percentage` of the inputs are within the range
+
+    Attributes:
+        input_range: the range.
+        updates: how many batches it has been moved by.
+        init_from_data, init_std_alpha: see there.
+        decay, input_min_percentage, gradient_scale, gradient_relative: see there.
+    """
+
+    input_range: Scalar = number(3.0, low=0.0, open=True)
+    updates: Scalar = number(0.0, low=0.0)
+    init_from_data: Scalar = number(100.0, low=0.0)
+    init_std_alpha: Scalar = number(3.0, low=0.0, open=True)
+    decay: Scalar = number(0.001, low=0.0)
+    input_min_percentage: Scalar = number(0.95, low=0.0, high=1.0)
+    gradient_scale: Scalar = number(1.0, low=0.0)
+    gradient_relative: bool = flag(True)
+
+    def observe(self, x: Vectors) -> "InputRange":
+        """The range after one more batch of training data."""
+        std = jnp.std(x, ddof=1)
+        due = (self.updates < self.init_from_data) & (std > 0)
+        moved = jnp.abs(self.input_range * self.updates + self.init_std_alpha * std) / (self.updates + 1)
+        return dataclasses.replace(
+            self,
+            input_range=jnp.where(due, moved, self.input_range).astype(self.input_range.dtype),
+            updates=self.updates + due.astype(self.updates.dtype),
+        )
+
+    def scaled(self, x: Vectors) -> Vectors:
+        """Inputs of the tile: x / input_range within +-1."""
+        clipped = clip(x, jax.lax.stop_gradient(self.input_range))
+        return _learning(self, clipped, self.input_range) / self.input_range
+
+
+@jax.custom_vjp
+def _learning(rule: InputRange, x: Vectors, input_range: Scalar) -> Vectors:
+    """x, with the gradient of the range that is its own."""
+    return x
+
+
+def _learning_forward(rule: InputRange, x: Vectors, input_range: Scalar):
+    return x, (rule, x, input_range)
+
+
+def _learning_backward(kept, g: Vectors):
+    rule, x, input_range = kept
+    wider = jnp.sum(jnp.where(x >= input_range, jnp.minimum(g, 0), 0)) - jnp.sum(jnp.where(x <= -input_range, jnp.maximum(g, 0), 0))
+    if rule.gradient_relative:
+        wider = wider * input_range * rule.gradient_scale
+    within = jnp.mean((jnp.abs(x) < input_range).astype(x.dtype))
+    narrower = jnp.where(within > rule.input_min_percentage, rule.decay * input_range, 0)
+    return jax.tree.map(jnp.zeros_like, rule), g, wider + narrower
+
+
+_learning.defvjp(_learning_forward, _learning_backward)

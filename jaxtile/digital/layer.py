@@ -1,0 +1,41 @@
+"""A linear layer: a tile with the digital scales around it."""
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._types import Key
+from ..tile import Tile, forward
+from .input_range import InputRange
+
+__all__ = ["Linear"]
+
+
+class Linear(eqx.Module):
+    """y = s o r T(x / r) + b, with T the read of the tile; every part but the tile may be absent.
+
+    A pytree like any other: `eqx.filter_grad` of a loss of it gives the gradients of weights (`tile.state`, where that is the
+    weight), range, scales and bias.
+
+    Attributes:
+        tile: T.
+        input_range: r, which also clips the inputs.
+        mapping_scales: s of each output, from `map_weights` or a remap.
+        out_scales: o of each output, to be learned.
+        bias: b of each output.
+    """
+
+    tile: Tile
+    input_range: InputRange | None = None
+    mapping_scales: Float[Array, " out"] | None = None
+    out_scales: Float[Array, " out"] | None = None
+    bias: Float[Array, " out"] | None = None
+
+    def __call__(self, x: Float[Array, "... in"], *, key: Key) -> Float[Array, "... out"]:
+        """Read the layer; the key is that of the read noise."""
+        y = forward(self.tile, x if self.input_range is None else self.input_range.scaled(x), key=key)
+        if self.input_range is not None:
+            y = y * self.input_range.input_range
+        for scales in (self.mapping_scales, self.out_scales):
+            if scales is not None:
+                y = y * scales.reshape((1,) * (y.ndim - 1) + (-1,))
+        return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))

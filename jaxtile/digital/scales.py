@@ -1,0 +1,77 @@
+"""Digital scales of the outputs: what maps a matrix to the range of an array, and maps it again later."""
+
+import abc
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._types import Checked, Scalar, Weight, number, optional
+
+__all__ = ["AbstractRemap", "ChannelwiseSymmetric", "LayerwiseSymmetric", "map_weights"]
+
+Scales = Float[Array, " out"]
+
+
+def map_weights(weight: Weight, omega: Scalar | float = 1.0, *, columnwise: bool = False) -> tuple[Weight, Scales]:
+    """Weights that fill the range up to omega, and the scales s that make up for it: W = s W'.
+
+    (aihwkit's `weight_scaling_omega` and `weight_scaling_columnwise`.)
+
+    Args:
+        weight: W, logical weights of any size.
+        omega: where the largest weight goes.
+        columnwise: a scale for each output; otherwise one for all of them.
+    """
+    largest = jnp.max(jnp.abs(weight), axis=1 if columnwise else None)
+    scales = jnp.broadcast_to(jnp.where(largest > 0, largest / omega, 1), weight.shape[:1])
+    return weight / scales[:, None], scales
+
+
+class AbstractRemap(Checked):
+    """Stretches weights to the range of the array, and takes it back in the digital scales of the outputs (aihwkit's names)."""
+
+    @abc.abstractmethod
+    def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
+        """New weights and scales of the same product: s' W' = s W."""
+
+
+class LayerwiseSymmetric(AbstractRemap):
+    """a = max_ij |W_ij| / remapped_wmax,   W' = W / a,   s' = a s: relative scales are kept.
+
+    Attributes:
+        remapped_wmax: where the largest weight goes.
+    """
+
+    remapped_wmax: Scalar = number(1.0, low=0.0, open=True)
+
+    def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
+        stretch = jnp.broadcast_to(_positive(jnp.max(jnp.abs(weight)) / self.remapped_wmax), scales.shape)
+        return weight / stretch[:, None], scales * stretch
+
+
+class ChannelwiseSymmetric(AbstractRemap):
+    """a_i = max_j |W_ij| / remapped_wmax,   s_i' = min(a_i s_i, max_scale_range m),   W_i' = W_i s_i / s_i'.
+
+    m = max(min_i s_i, max_scale_ref): a row whose scale is limited may exceed `remapped_wmax`. A row of zeros keeps its scale.
+
+    Attributes:
+        remapped_wmax: where the largest weight of each output goes.
+        max_scale_range: largest ratio of a scale to the smallest one; None: no limit.
+        max_scale_ref: what counts as the smallest scale, at least.
+    """
+
+    remapped_wmax: Scalar = number(1.0, low=0.0, open=True)
+    max_scale_range: Scalar | None = optional(low=0.0, open=True)
+    max_scale_ref: Scalar = number(0.0, low=0.0)
+
+    def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
+        new = scales * _positive(jnp.max(jnp.abs(weight), axis=1) / self.remapped_wmax)
+        if self.max_scale_range is not None:
+            smallest = jnp.min(scales)
+            limit = jnp.maximum(smallest, self.max_scale_ref) * self.max_scale_range
+            new = jnp.where(smallest > 0, jnp.minimum(new, limit), new)
+        return weight * (scales / new)[:, None], new
+
+
+def _positive(stretch: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.where(stretch > 0, stretch, 1)

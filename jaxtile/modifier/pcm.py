@@ -1,0 +1,68 @@
+"""Weights as phase-change memory would give them back after a while."""
+
+import jax.numpy as jnp
+
+from .._random import Draws, Source
+from .._types import Scalar, Weight, number
+from .base import AbstractModifier
+
+__all__ = ["PCMNoise"]
+
+
+class PCMNoise(AbstractModifier):
+    """Programming noise, drift noise and read noise of phase-change memory, in conductances g = W g_max / A clipped to g_max.
+
+        g1 = g + std_dev (0.26348 + 1.965 r - 1.1731 r^2) xi,   r = |g| / g_max;   0 stays 0
+        g2 = g1 ((t + t0) / t0)^-nu,    nu = |xi clip(-0.0125 ln r1 - 0.0059, 0.008, 0.045)|,   r1 = |g1| / g_max
+        g3 = g2 + std_dev |g2| min(0.0088 / r1^0.65, 0.2) sqrt(ln((t + t0 + 250 ns) / 500 ns)) xi
+
+    The mean of the drift is left out, because it is compensated for. The sign of a pair is kept by reflection. With their chances,
+    a device is at reset (0), at g_max, or at random. (aihwkit's CUDA code, `PCM_NOISE`; its CPU has none. Polynomials: Nandakumar
+    et al., IEEE ICECS 2020.)
+
+    Attributes:
+        std_dev: scale of programming and read noise.
+        g_max: the largest conductance, uS.
+        pcm_zero_thres: weights below this many standard deviations of the noise at zero are not programmed.
+        pcm_t_inference: time t since programming, s; 0: programming noise alone.
+        pcm_t0: time t0 of the first read, s.
+        pcm_prob_at_reset, pcm_prob_at_gmax, pcm_prob_at_random: chances of stuck devices.
+    """
+
+    std_dev: Scalar = number(1.0, low=0.0)
+    g_max: Scalar = number(25.0, low=0.0, open=True)
+    pcm_zero_thres: Scalar = number(0.0, low=0.0)
+    pcm_t_inference: Scalar = number(0.0, low=0.0)
+    pcm_t0: Scalar = number(20.0, low=0.0, open=True)
+    pcm_prob_at_reset: Scalar = number(0.0, low=0.0, high=1.0)
+    pcm_prob_at_gmax: Scalar = number(0.0, low=0.0, high=1.0)
+    pcm_prob_at_random: Scalar = number(0.0, low=0.0, high=1.0)
+
+    def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
+        wanted = self._stuck(jnp.clip(weight / largest, -1, 1) * self.g_max, draws)
+        r = jnp.abs(wanted) / self.g_max
+        xi = draws.fold(Source.MODIFY).normal(weight.dtype)
+        g = wanted + self.std_dev * (0.26348 + r * (1.965 - 1.1731 * r)) * xi
+        g = jnp.where(self.pcm_t_inference > 0, self._aged(g, draws), g)
+        g = jnp.where(wanted < 0, -1, 1) * jnp.abs(g)
+        return jnp.where(wanted == 0, 0, g) * (largest / self.g_max)
+
+    def _stuck(self, g: Weight, draws: Draws) -> Weight:
+        """What is programmed, but for devices that cannot be."""
+        g = jnp.where(jnp.abs(g) <= self.pcm_zero_thres * self.std_dev * 0.26348, 0, g)
+        sign = jnp.where(g < 0, -1, 1)
+        chance = draws.fold(Source.MODIFY_RESET)
+        low, high = self.pcm_prob_at_reset, self.pcm_prob_at_reset + self.pcm_prob_at_gmax
+        u = chance.uniform(g.dtype)
+        anywhere = chance.fold(1).uniform(g.dtype) * self.g_max
+        value = jnp.where(u < low, 0, jnp.where(u < high, self.g_max, anywhere))
+        return jnp.where(u < high + self.pcm_prob_at_random, sign * value, g)
+
+    def _aged(self, g: Weight, draws: Draws) -> Weight:
+        r = jnp.maximum(jnp.abs(g) / self.g_max, 1e-6)
+        spread = jnp.clip(-0.0125 * jnp.log(r) - 0.0059, 0.008, 0.045)
+        nu = jnp.abs(spread * draws.fold(Source.MODIFY_DRIFT).normal(g.dtype))
+        time = self.pcm_t_inference + self.pcm_t0
+        g = g * (time / self.pcm_t0) ** -nu
+        quality = jnp.minimum(0.0088 / jnp.maximum(r**0.65, 1e-3), 0.2) * jnp.sqrt(jnp.log((time + 250e-9) / 500e-9))
+        return g + self.std_dev * jnp.abs(g) * quality * draws.fold(Source.MODIFY_READ).normal(g.dtype)

@@ -1,0 +1,57 @@
+"""Weights with the noise that programming leaves."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._random import Draws, Source
+from .._types import Scalar, Weight, finite_array, number
+from .base import AbstractModifier
+
+__all__ = ["Poly", "ProgNoise"]
+
+_PCM = (0.0105392, 0.0768, -0.046925)  # of phase-change memory, Nandakumar et al., IEEE ICECS 2020, over 25 uS
+
+
+def _coefficients(value: Any) -> Array:
+    return finite_array(value, float, "coeffs")
+
+
+class Poly(AbstractModifier):
+    """W' = W + std_dev A (c_0 + c_1 r + c_2 r^2 + ...) xi,   r = |W| / A.
+
+    Attributes:
+        std_dev: scale of the noise.
+        coeffs: c_0, c_1, ...
+    """
+
+    std_dev: Scalar = number(0.0, low=0.0)
+    coeffs: Float[Array, " k"] = eqx.field(default=_PCM, converter=_coefficients)
+
+    def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
+        return weight + self.std_dev * _noise(self.coeffs, weight, largest, draws)
+
+
+class ProgNoise(AbstractModifier):
+    """As `Poly` with std_dev / g_max, but for the sign: W' = sign(W) |W + noise|, because a pair of conductances keeps its sign.
+
+    Attributes:
+        std_dev: scale of the noise.
+        coeffs: c_0, c_1, ..., in the unit of `g_max`.
+        g_max: the conductance of a weight of A.
+    """
+
+    std_dev: Scalar = number(0.0, low=0.0)
+    coeffs: Float[Array, " k"] = eqx.field(default=_PCM, converter=_coefficients)
+    g_max: Scalar = number(25.0, low=0.0, open=True)
+
+    def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
+        noisy = weight + self.std_dev / self.g_max * _noise(self.coeffs, weight, largest, draws)
+        return jnp.where(weight < 0, -1, 1) * jnp.abs(noisy)
+
+
+def _noise(coeffs: Float[Array, " k"], weight: Weight, largest: Scalar, draws: Draws) -> Weight:
+    size = largest * jnp.polyval(coeffs[::-1].astype(weight.dtype), jnp.abs(weight) / largest)
+    return size * draws.fold(Source.MODIFY).normal(weight.dtype)

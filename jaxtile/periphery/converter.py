@@ -1,0 +1,40 @@
+"""Converters between digital and analog: a grid of levels and a range."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .._numerics import divide
+from .._types import Scalar
+
+__all__ = ["clip", "exceeds", "quantise", "step_of"]
+
+
+def step_of(res: Scalar, bound: Scalar) -> Scalar:
+    """The absolute step of a converter; 0 where there is none."""
+    fraction = jnp.where(res > 1, 1 / jnp.where(res > 1, res, 1), res)
+    return jnp.maximum(fraction, 0) * 2 * bound
+
+
+def quantise(value: Float[Array, "..."], step: Scalar, shift: Float[Array, "..."] | None = None) -> Float[Array, "..."]:
+    """Round to multiples of `step`, half to even; the gradient passes straight through.
+
+    Args:
+        value: what to round.
+        step: 0 for no rounding.
+        shift: uniform within half a step on either side, to round up or down by chance; None: to the nearest.
+    """
+    levels = divide(value, jnp.where(step > 0, step, 1))
+    levels = levels if shift is None else levels + shift
+    rounded = jnp.where(step > 0, jnp.rint(levels) * step, value)
+    return jax.lax.stop_gradient(rounded) + (value - jax.lax.stop_gradient(value))
+
+
+def clip(value: Float[Array, "..."], bound: Scalar) -> Float[Array, "..."]:
+    """Limit to the range from -bound to bound; at a bound itself the gradient still passes, beyond it is zero."""
+    return jnp.where(value > bound, bound, jnp.where(value < -bound, -bound, value))
+
+
+def exceeds(value: Float[Array, "..."], bound: Scalar, *, negative: bool) -> Bool[Array, "..."]:
+    """What is clipped; at the lower bound only if `negative`."""
+    return (jnp.abs(value) if negative else value) > bound

@@ -1,0 +1,37 @@
+"""IR drop: the voltage that wires lose on the way."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._linalg import product
+from .._random import numbers
+from .._types import Checked, Scalar, Weight, number
+
+__all__ = ["IRDrop"]
+
+
+class IRDrop(Checked):
+    """The steady state along an output line of n cells, approximated by a polynomial of its current.
+
+        a_i  = n / ir_drop_g_ratio sum_j |W_ij| |u_j|
+        c_i  = 0.05 a_i^3 - 0.2 a_i^2 + 0.5 a_i
+        y_i -= ir_drop c_i sum_j W_ij u_j (1 - (1 - j/n)^2),   j = 0 ... n-1
+
+    As aihwkit's simulator writes it (`rpu_forward_backward_pass.cpp`, `applyIrDrop`); input 0 is farthest from the ADC.
+
+    Attributes:
+        ir_drop: scale of the whole.
+        ir_drop_g_ratio: conductance of the wire between two cells over the largest one of a device; the default is that of 0.35
+            Ohm and 5 uS.
+    """
+
+    ir_drop: Scalar = number(1.0, low=0.0)
+    ir_drop_g_ratio: Scalar = number(1 / 0.35 / 5e-6, low=0.0, open=True)
+
+    def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
+        """The outputs that are left of y = W u."""
+        n = weight.shape[1]
+        a = product(jnp.abs(u), jnp.abs(weight).T) * n / self.ir_drop_g_ratio
+        c = a * (a * (0.05 * a - 0.2) + 0.5)
+        far = (1 - numbers(n).astype(u.dtype) / n)[None, :]
+        return y - self.ir_drop * c * product(u * (1 - far * far), weight.T)

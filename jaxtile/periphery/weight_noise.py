@@ -1,0 +1,50 @@
+"""Noise of the weights while they are read, as it shows at the outputs."""
+
+import abc
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._linalg import product
+from .._types import Checked, Scalar, Weight, number
+
+__all__ = ["AbstractWeightNoise", "AdditiveConstant", "PCMRead"]
+
+
+class AbstractWeightNoise(Checked):
+    """Independent Gaussian noise on every weight, drawn anew for every vector: a Gaussian at each output of known spread."""
+
+    @abc.abstractmethod
+    def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
+        """Standard deviation at the outputs, for prepared inputs u."""
+
+
+class AdditiveConstant(AbstractWeightNoise):
+    """Of one size for all weights: w_noise ||u||_2.
+
+    Attributes:
+        w_noise: standard deviation of a weight.
+    """
+
+    w_noise: Scalar = number(0.0, low=0.0)
+
+    def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
+        return self.w_noise * _root(jnp.sum(u * u, axis=-1, keepdims=True))
+
+
+class PCMRead(AbstractWeightNoise):
+    """Growing with the root of the weight, as in phase-change memory: w_noise sqrt(sum_j |W_ij| u_j^2).
+
+    Attributes:
+        w_noise: standard deviation of a weight of 1.
+    """
+
+    w_noise: Scalar = number(0.0, low=0.0)
+
+    def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
+        return self.w_noise * _root(product(u * u, jnp.abs(weight).T))
+
+
+def _root(squares: Float[Array, "..."]) -> Float[Array, "..."]:
+    """A square root whose gradient at zero is zero."""
+    return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
