@@ -15,16 +15,22 @@ from .programming import program_weights_svd as program_weights_svd  # noqa: E40
 from .tile import HalfSelectedSimulatorTile as HalfSelectedSimulatorTile  # noqa: E402
 from .transfer import from_analog_tile as from_analog_tile  # noqa: E402
 from .transfer import to_analog_tile as to_analog_tile  # noqa: E402
+from .weights import clip_of as clip_of  # noqa: E402
+from .weights import modifier_of as modifier_of  # noqa: E402
+from .weights import remap_of as remap_of  # noqa: E402
 
 __all__ = [
     "HalfSelectedSimulatorTile",
     "Programmed",
     "RPUConfigWithProgram",
     "RealisticTile",
+    "clip_of",
     "from_analog_tile",
+    "modifier_of",
     "program_weights_gdp",
     "program_weights_gdp2",
     "program_weights_svd",
+    "remap_of",
     "tile_config",
     "to_analog_tile",
 ]

@@ -1,5 +1,6 @@
 """The measurements of `docs/reading.md`, on smaller samples."""
 
+import dataclasses
 import pathlib
 import runpy
 
@@ -98,6 +99,22 @@ def test_a_clip_at_the_lower_bound_forgets_no_other():
         np.testing.assert_allclose(
             theirs.tile.forward(torch.ones(1), False), rows[:, 0] if iterated else rows[:, 0] * 0.24, rtol=1e-5
         )
+
+
+def test_what_aihwkit_leaves_out():
+    """A negative asymmetry of the outputs; and noise on the inputs of a vector of zeros, backward."""
+    io = IOParameters(
+        out_noise=0.0, out_asymmetry=-0.5, inp_noise=0.1, inp_res=-1, out_res=-1, bound_management=BoundManagementType.NONE
+    )
+    theirs = analog_tile(2, 2, IdealDevice(), forward=io, backward=io)
+    theirs.tile.set_weights(torch.tensor([[8.0, 0.0], [0.0, -8.0]]))
+    ours = from_analog_tile(theirs)
+    assert not theirs.tile.backward(torch.zeros(3, 2), False).any()
+    assert np.asarray(jt.backward(ours, jnp.zeros((3, 2)), key=jr.key(0))).all()
+    quiet = dataclasses.replace(ours.config.forward, inp_noise=None)
+    ours = dataclasses.replace(ours, config=dataclasses.replace(ours.config, forward=quiet))
+    np.testing.assert_allclose(jt.forward(ours, jnp.ones(2), key=jr.key(0)), [8.0, -12.0], rtol=1e-6)
+    assert theirs.tile.forward(torch.ones(500, 2), False)[:, 1].mean() == pytest.approx(-8.0, abs=0.3)
 
 
 def test_offsets_are_a_folded_half():

@@ -201,7 +201,7 @@ def test_what_a_tile_says_of_itself():
         (lambda tile: tile.update(torch.rand(WIDTH), torch.rand(OUT), False, True), TileError, "transposed"),
         (lambda tile: tile.set_hidden_parameters(torch.rand(3, OUT, WIDTH)), ConfigError, "hidden parameters have shape"),
         (lambda tile: tile.load_extra({}, strict=True), RuntimeError, "bridge.random_key"),
-        (lambda tile: tile.modify_weights(WeightModifierParameter(type=WeightModifierType.PCM_NOISE)), ConfigError, "PCM_NOISE"),
+        (lambda tile: tile.modify_weights(WeightModifierParameter(per_batch_sample=True)), ConfigError, "per_batch_sample"),
         (
             lambda tile: tile.modify_weights(WeightModifierParameter(type=WeightModifierType.ADD_NORMAL, per_batch_sample=True)),
             ConfigError,
