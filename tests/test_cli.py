@@ -121,7 +121,7 @@ def test_help(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "Expected one of {program, devices}"),
+        ("", "Expected one of {program, devices, sweep, plot}"),
         ("programme", "Unrecognized options: programme"),
         ("program --row 3", "Unrecognized options: --row"),
         ("program --rows many", "--rows: invalid literal for int() with base 10: 'many'"),

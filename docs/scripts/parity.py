@@ -69,7 +69,7 @@ PRESETS = {
         "ecram": presets.EcRamPresetDevice(),
         "ecram_mo": presets.EcRamMOPresetDevice(),
     },
-    **{"pcm": presets.PCMPresetDevice(), "OneSided, pcm, refreshed": preset_cells.PCMPresetUnitCell()},
+    **{"pcm": presets.PCMPresetDevice(), "pcm_unit_cell": preset_cells.PCMPresetUnitCell()},
     **{"reram_es": presets.ReRamESPresetDevice(), "reram_sb": presets.ReRamSBPresetDevice()},
     **{"reram_array_om": presets.ReRamArrayOMPresetDevice(), "reram_array_hfo2": presets.ReRamArrayHfO2PresetDevice()},
 }

@@ -84,13 +84,14 @@ def fit(
     """
     names = (*_check_parameters(device, parameters), "dw_min_std")
     weights, pulses = _check_data(weights, pulses, len(names) + 1)
-    _check_bounds(device, names, weights)
     if read_std is not None:
         read_std = scalar(read_std)
         check_number("read_std", read_std, low=0.0)
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1.")
-    return _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), read_std, names=names, max_steps=max_steps)
+    found = _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), read_std, names=names, max_steps=max_steps)
+    _check_bounds(device, names, weights, found.estimates["read_std"])
+    return found
 
 
 def _check_parameters(device, parameters) -> tuple[str, ...]:
@@ -117,17 +118,15 @@ def _check_parameters(device, parameters) -> tuple[str, ...]:
     return parameters
 
 
-def _check_bounds(device, names, weights) -> None:
-    """Warn of weights that the device cannot reach."""
-    for name, bound, side, reached in zip(
-        ("w_min", "w_max"), device.bounds(), ("below", "above"), (jnp.nanmin(weights), jnp.nanmax(weights)), strict=True
-    ):
+def _check_bounds(device, names, weights, read_std) -> None:
+    """Warn of weights that the device cannot reach: farther out than read noise puts one in a million."""
+    margin = 5 * read_std
+    ends = jnp.nanmin(jnp.nanmin(weights, axis=1) + margin), jnp.nanmax(jnp.nanmax(weights, axis=1) - margin)
+    for name, bound, reached, way in zip(("w_min", "w_max"), device.bounds(), ends, (-1, 1), strict=True):
         moves = {name, "reference_mean"} & {*names}
-        if moves or not (is_concrete(bound) and is_concrete(reached)):
-            continue
-        if float(reached) < float(bound) if name == "w_min" else float(reached) > float(bound):
+        if not moves and is_concrete(bound) and is_concrete(reached) and way * float(reached) > way * float(bound):
             warnings.warn(
-                f"weights reach {float(reached):g}, {side} the bound {float(bound):g} of device.{name}="
+                f"weights reach {float(reached):g} (less read noise), beyond {float(bound):g} that follows from device.{name}="
                 f"{float(getattr(device, name)):g}, which is held fixed: pass a device with wider bounds, or {name!r} among "
                 "parameters=, or NaN for measurements at a hard bound.",
                 stacklevel=3,

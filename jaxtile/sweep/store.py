@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # importing these takes longer than importing the rest of thi
 __all__ = ["Block", "Memory", "Store", "as_dataset", "load", "rows"]
 
 _DONE = "block_done"
-_WRITE_ALL = {"write_empty_chunks": True}
+_WRITE_ALL: Any = {"write_empty_chunks": True}
 
 Block = tuple[int, int]  # its group, and its number there
 
@@ -72,7 +72,7 @@ class Store:
         for name in plan["results"]:
             shape, dtype = _shape(plan, name)
             chunks = (1, plan["width"], *shape[2:])
-            group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, compressors=compress, config=_WRITE_ALL)
+            group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, compressors=compress)
         shape = (plan["groups"], len(blocks(plan)) // plan["groups"])
         group.create_array(_DONE, shape=shape, chunks=(1, 1), dtype="uint8", compressors=compress)
         group.attrs["plan"] = json.dumps(plan)
@@ -108,10 +108,13 @@ class Store:
                 axes = len(self.plan["results"][name]["shape"])
                 if not pathlib.Path(self.path, name, "c", *map(str, block), *["0"] * axes).exists():
                     return False  # it would read as zeros
-                self._group[name][rows(self.plan, block)]
+                self._array(name)[rows(self.plan, block)]
         except Exception:  # a checksum or a codec that fails: each codec has errors of its own
             return False
         return True
+
+    def _array(self, name: str) -> Any:
+        return self._group[name]
 
     def write(self, block: Block, results: Mapping[str, np.ndarray]) -> None:
         """Put one block, and say that it is there.
@@ -121,7 +124,8 @@ class Store:
         """
         try:
             for name, values in results.items():
-                self._group[name][rows(self.plan, block)] = values
+                # A chunk of zeros is written as well: what is not there is missing.
+                self._array(name).with_config(_WRITE_ALL)[rows(self.plan, block)] = values
             self._group[_DONE][block] = 1
         except OSError as error:
             raise OSError(
@@ -140,7 +144,7 @@ class Store:
             results[name] = np.full(shape, np.nan, dtype) if missing else np.empty(shape, dtype)
             for block in blocks(self.plan):
                 if block not in missing:
-                    results[name][rows(self.plan, block)] = self._group[name][rows(self.plan, block)]
+                    results[name][rows(self.plan, block)] = self._array(name)[rows(self.plan, block)]
         return results, len(missing)
 
 

@@ -144,12 +144,17 @@ def test_a_few_devices(name):
 
 
 def test_weights_outside_of_fixed_bounds_warn():
-    weights, pulses = np.linspace(0.0, 0.9, 31)[None], np.ones(30)
-    with pytest.warns(UserWarning, match=r"weights reach 0.9, above .* device.w_max=0.6, which is held fixed: .* 'w_max' among"):
-        fitting._check_bounds(ConstantStep(), ("dw_min",), jnp.asarray(weights))
-    fitting._check_bounds(SoftBounds(), SoftBounds.response, jnp.asarray(weights))
-    fitting._check_bounds(SoftBoundsReference(reference_mean=-0.4), (), jnp.asarray(weights))
-    jax.eval_shape(lambda weights: jt.device.fit(ConstantStep(), weights, pulses), weights)  # cannot be seen under a trace
+    weights, quiet = jnp.linspace(0.0, 0.9, 31)[None], jnp.zeros(1)
+    with pytest.warns(UserWarning, match=r"weights reach 0.9 .* device.w_max=0.6, which is held fixed: .* 'w_max' among"):
+        fitting._check_bounds(ConstantStep(), ("dw_min",), weights, quiet)
+    with pytest.warns(UserWarning, match=r"weights reach -0.9 .* device.w_min=-0.6, which"):
+        fitting._check_bounds(ConstantStep(), ("dw_min",), -weights, quiet)
+    for device, names, read_std in (
+        (ConstantStep(), (), 0.1),  # by read noise
+        (SoftBounds(), SoftBounds.response, 0.0),
+        (SoftBoundsReference(reference_mean=-0.4), (), 0.0),
+    ):
+        fitting._check_bounds(device, names, weights, quiet + read_std)
 
 
 def test_perfect_bias_is_of_the_tile_and_not_of_the_devices_that_are_fitted():

@@ -119,7 +119,7 @@ def test_programming_in_lanes():
         tile = jt.init(jt.TileConfig(device=device, pulse=pulse, half_select=jt.half_select.ConstantRatio()), (5, 7), key=KEY)
         return jt.program(tile, target, jt.SVD(), key=KEY, max_steps=20, tolerance=0.0, record=()).stats["frobenius_error"]
 
-    errors = jax.jit(jax.vmap(lambda std: error(std, jt.pulse.StochasticCompressed())))(jnp.array([0.0, 50.0]))
+    errors = jax.jit(jax.vmap(lambda std: error(std, jt.pulse.StochasticCompressed())))(jnp.array([0.0, 100.0]))
     assert errors[1] > 2 * errors[0]
 
 
