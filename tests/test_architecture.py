@@ -20,6 +20,7 @@ ROOMS = [
     "_vectors",
     "pulse",
     "periphery",
+    "noise",
     "device",
     "half_select",
     "modifier",

@@ -11,7 +11,7 @@ __all__ = ["Linear"]
 
 
 class Linear(eqx.Module):
-    """y = s o r T(x / r) + b, with T the read of the tile; every part but the tile may be absent.
+    """y = a s o r T(x / r) + b, with T the read of the tile; every part but the tile may be absent.
 
     A pytree like any other: `eqx.filter_grad` of a loss of it gives the gradients of weights (`tile.state`, where that is the
     weight), range, scales and bias.
@@ -21,6 +21,7 @@ class Linear(eqx.Module):
         input_range: r, which also clips the inputs.
         mapping_scales: s of each output, from `map_weights` or a remap.
         out_scales: o of each output, to be learned.
+        drift_scales: a of all outputs or of each, from a drift compensation.
         bias: b of each output.
     """
 
@@ -29,13 +30,14 @@ class Linear(eqx.Module):
     mapping_scales: Float[Array, " out"] | None = None
     out_scales: Float[Array, " out"] | None = None
     bias: Float[Array, " out"] | None = None
+    drift_scales: Float[Array, "..."] | None = None
 
     def __call__(self, x: Float[Array, "... in"], *, key: Key) -> Float[Array, "... out"]:
         """Read the layer; the key is that of the read noise."""
         y = forward(self.tile, x if self.input_range is None else self.input_range.scaled(x), key=key)
         if self.input_range is not None:
             y = y * self.input_range.input_range
-        for scales in (self.mapping_scales, self.out_scales):
+        for scales in (self.mapping_scales, self.out_scales, self.drift_scales):
             if scales is not None:
                 y = y * scales.reshape((1,) * (y.ndim - 1) + (-1,))
         return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
