@@ -39,7 +39,7 @@ QUICK = {"xla_backend_optimization_level": 0}
 
 
 def at(*values):
-    return jnp.asarray(values, jnp.float32)
+    return jnp.asarray(values, float)
 
 
 # From the sources; the arguments are r = g / g_max.
@@ -108,7 +108,7 @@ def test_numbers_of_noise_that_is_the_same_everywhere():
 @pytest.mark.parametrize("name", CONVERTERS)
 def test_weights_come_back_from_conductances(name):
     converter = CONVERTERS[name]()
-    g, mapping = converter.conductances(jnp.asarray(WEIGHT))
+    g, mapping = converter.conductances(jnp.asarray(WEIGHT, float))
     assert bool(jnp.all((g >= converter.g_min) & (g <= converter.g_max * (1 + 1e-6))))
     np.testing.assert_allclose(converter.weight(g, mapping), WEIGHT, atol=1e-6)
     zeros, mapping = converter.conductances(jnp.zeros((2, 3)))
@@ -151,8 +151,8 @@ def test_a_chip_is_written_and_ages(name):
     again = jt.drift(jt.drift(fresh, 0.25 * DAY, key=KEY), 0.75 * DAY, key=jr.key(1))
     np.testing.assert_array_equal(again.weight, later.weight)
     assert float(later.state.age) == DAY
-    unread = jt.drift(fresh, 0.0, key=KEY)
-    np.testing.assert_allclose(unread.weight, fresh.weight, atol=1e-5 + 30 * float(hasattr(model, "t_0")))
+    at_once = jt.drift(fresh, 0.0, key=KEY).weight
+    assert np.allclose(at_once, fresh.weight, atol=1e-5) == (name in ("wan", "cmo"))  # the others have 1/f noise by then
 
 
 def test_drift_and_read_noise_of_a_device():
