@@ -1,16 +1,19 @@
 """aihwkit's statistical noise models, and all of an inference configuration, as jaxtile's objects."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 from aihwkit.inference.compensation import drift
 from aihwkit.inference.converter import conductance
 from aihwkit.inference.noise import custom, hermes, pcm, reram
+from aihwkit.simulator.parameters.io import IOParameters, IOParametersIRDropT
 
 import jaxtile as jt
 from jaxtile import digital, noise
 
 from ._fields import refuse, refuse_rest
 from .config import BUILDING, HARDWARE, hardware
+from .periphery import from_ladder
 from .weights import clip_of, modifier_of, remap_of
 
 __all__ = ["Inference", "drift_compensation_of", "inference_of", "noise_model_of"]
@@ -53,9 +56,11 @@ def inference_of(rpu_config: Any) -> Inference:
     Raises:
         ConfigError: it asks for something else, such as scales (`mapping`) or an input range (`pre_post`); the message names it.
     """
-    parts = {"noise_model", "drift_compensation", "clip", "remap", "modifier"}
-    config = hardware(rpu_config)
-    refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, HARDWARE | BUILDING | parts)
+    parts = {"noise_model", "drift_compensation", "clip", "remap", "modifier", "mapping"}
+    config, name = _hardware(rpu_config), type(rpu_config).__name__
+    refuse_rest(rpu_config, type(rpu_config), name, HARDWARE | BUILDING | parts)
+    # How layers are divided into tiles does not concern one tile.
+    refuse_rest(rpu_config.mapping, type(rpu_config.mapping), f"{name}.mapping", {"max_input_size", "max_output_size"})
     return Inference(
         config,
         noise_model_of(rpu_config.noise_model),
@@ -64,6 +69,16 @@ def inference_of(rpu_config: Any) -> Inference:
         remap_of(rpu_config.remap),
         modifier_of(rpu_config.modifier),
     )
+
+
+def _hardware(rpu_config: Any) -> jt.TileConfig:
+    """Also of tiles whose IR drop is that of a circuit."""
+    io = rpu_config.forward
+    if not isinstance(io, IOParametersIRDropT):
+        return hardware(rpu_config)
+    config = hardware(dataclasses.replace(rpu_config, forward=IOParameters()))
+    rows = rpu_config.mapping.max_input_size or None
+    return dataclasses.replace(config, forward=from_ladder(io, "forward", _converter(rpu_config.noise_model.g_converter), rows))
 
 
 def drift_compensation_of(compensation: drift.BaseDriftCompensation | None) -> digital.AbstractDriftCompensation | None:

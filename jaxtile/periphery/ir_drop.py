@@ -1,16 +1,34 @@
 """IR drop: the voltage that wires lose on the way."""
 
+import abc
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
 from .._random import numbers
 from .._types import Checked, Scalar, Weight, number
+from .converter import Grid
 
-__all__ = ["IRDrop"]
+__all__ = ["AbstractIRDrop", "IRDrop"]
 
 
-class IRDrop(Checked):
+class AbstractIRDrop(Checked):
+    """What the resistance of output lines takes away."""
+
+    @abc.abstractmethod
+    def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
+        """The outputs that are left of y = W u.
+
+        Args:
+            y: the outputs without it.
+            weight: W.
+            u: the prepared inputs.
+            grid: of the DAC in this pass, where inputs are pulse widths.
+        """
+
+
+class IRDrop(AbstractIRDrop):
     """The steady state along an output line of n cells, approximated by a polynomial of its current.
 
         a_i  = n / ir_drop_g_ratio sum_j |W_ij| |u_j|
@@ -28,8 +46,7 @@ class IRDrop(Checked):
     ir_drop: Scalar = number(1.0, low=0.0)
     ir_drop_g_ratio: Scalar = number(1 / 0.35 / 5e-6, low=0.0, open=True)
 
-    def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
-        """The outputs that are left of y = W u."""
+    def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
         n = weight.shape[1]
         a = product(jnp.abs(u), jnp.abs(weight).T) * n / self.ir_drop_g_ratio
         c = a * (a * (0.05 * a - 0.2) + 0.5)

@@ -153,7 +153,10 @@ def test_numbers_that_aihwkit_loses():
     [
         (lambda: bridge.noise_model_of("pcm"), "noise_model='pcm'"),
         (lambda: bridge.drift_compensation_of("global"), "drift_compensation='global'"),
-        (lambda: bridge.inference_of(InferenceRPUConfig(mapping=MappingParameter(weight_scaling_omega=0.7))), "mapping"),
+        (
+            lambda: bridge.inference_of(InferenceRPUConfig(mapping=MappingParameter(weight_scaling_omega=0.7))),
+            "mapping.weight_scaling_omega=0.7",
+        ),
         (lambda: bridge.noise_model_of(pcm.PCMLikeNoiseModel(g_converter=Unknown())), "noise_model.g_converter"),
     ],
 )
