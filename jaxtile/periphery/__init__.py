@@ -16,6 +16,8 @@ from .mv_type import OnePass as OnePass
 from .mv_type import PosNegSeparate as PosNegSeparate
 from .mv_type import PosNegSeparateDigitalSum as PosNegSeparateDigitalSum
 from .mv_type import SplitMode as SplitMode
+from .network import WireNetwork as WireNetwork
+from .network import currents as currents
 from .noise_management import AbsMax as AbsMax
 from .noise_management import AbsMaxNPSum as AbsMaxNPSum
 from .noise_management import AbstractNoiseManagement as AbstractNoiseManagement
@@ -55,6 +57,8 @@ __all__ = [
     "PosNegSeparateDigitalSum",
     "SplitMode",
     "VoltageOffset",
+    "WireNetwork",
+    "currents",
     "fabricate",
     "read",
     "remember",

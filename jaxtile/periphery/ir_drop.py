@@ -35,7 +35,8 @@ class IRDrop(AbstractIRDrop):
         c_i  = 0.05 a_i^3 - 0.2 a_i^2 + 0.5 a_i
         y_i -= ir_drop c_i sum_j W_ij u_j (1 - (1 - j/n)^2),   j = 0 ... n-1
 
-    As aihwkit's simulator writes it (`rpu_forward_backward_pass.cpp`, `applyIrDrop`); input 0 is farthest from the ADC.
+    As aihwkit's simulator writes it (`rpu_forward_backward_pass.cpp`, `applyIrDrop`); input 0 is at the ADC. It assumes that
+    currents are spread evenly along the line; `WireNetwork` does not.
 
     Attributes:
         ir_drop: scale of the whole.
