@@ -9,6 +9,7 @@ from .config import tile_config as tile_config  # noqa: E402
 from .inference import Inference as Inference  # noqa: E402
 from .inference import drift_compensation_of as drift_compensation_of  # noqa: E402
 from .inference import inference_of as inference_of  # noqa: E402
+from .inference import input_range_of as input_range_of  # noqa: E402
 from .inference import noise_model_of as noise_model_of  # noqa: E402
 from .module import RealisticTile as RealisticTile  # noqa: E402
 from .module import RPUConfigWithProgram as RPUConfigWithProgram  # noqa: E402
@@ -35,6 +36,7 @@ __all__ = [
     "drift_compensation_of",
     "from_analog_tile",
     "inference_of",
+    "input_range_of",
     "modifier_of",
     "noise_model_of",
     "program_weights_gdp",

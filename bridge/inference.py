@@ -1,12 +1,16 @@
 """aihwkit's statistical noise models, and all of an inference configuration, as jaxtile's objects."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 from aihwkit.inference.compensation import drift
 from aihwkit.inference.converter import conductance
 from aihwkit.inference.noise import custom, hermes, pcm, reram
 from aihwkit.simulator.parameters.io import IOParameters, IOParametersIRDropT
+from aihwkit.simulator.parameters.pre_post import InputRangeParameter
 
 import jaxtile as jt
 from jaxtile import digital, noise
@@ -16,7 +20,7 @@ from .config import BUILDING, HARDWARE, hardware
 from .periphery import from_ladder
 from .weights import clip_of, modifier_of, remap_of
 
-__all__ = ["Inference", "drift_compensation_of", "inference_of", "noise_model_of"]
+__all__ = ["Inference", "drift_compensation_of", "inference_of", "input_range_of", "noise_model_of"]
 
 _COMPENSATIONS = {
     drift.GlobalDriftCompensation: lambda: digital.GlobalDriftCompensation(),
@@ -37,6 +41,8 @@ class Inference(NamedTuple):
         drift_compensation: a factor on the outputs.
         clip, remap: of the weights, after each step of training.
         modifier: of the weights that training reads.
+        map_weights: maps logical weights to those of the tile and the scales of its outputs.
+        input_range: of the inputs.
     """
 
     config: jt.TileConfig
@@ -45,6 +51,8 @@ class Inference(NamedTuple):
     clip: digital.AbstractClip | None
     remap: digital.AbstractRemap | None
     modifier: jt.modifier.AbstractModifier | None
+    map_weights: Callable[[jax.Array], tuple[jax.Array, jax.Array]] | None
+    input_range: digital.InputRange | None
 
 
 def inference_of(rpu_config: Any) -> Inference:
@@ -54,13 +62,12 @@ def inference_of(rpu_config: Any) -> Inference:
         rpu_config: the configuration.
 
     Raises:
-        ConfigError: it asks for something else, such as scales (`mapping`) or an input range (`pre_post`); the message names it.
+        ConfigError: it asks for something else, such as an analog bias; the message names it.
     """
-    parts = {"noise_model", "drift_compensation", "clip", "remap", "modifier", "mapping"}
+    parts = {"noise_model", "drift_compensation", "clip", "remap", "modifier", "mapping", "pre_post"}
     config, name = _hardware(rpu_config), type(rpu_config).__name__
     refuse_rest(rpu_config, type(rpu_config), name, HARDWARE | BUILDING | parts)
-    # How layers are divided into tiles does not concern one tile.
-    refuse_rest(rpu_config.mapping, type(rpu_config.mapping), f"{name}.mapping", {"max_input_size", "max_output_size"})
+    refuse_rest(rpu_config.pre_post, type(rpu_config.pre_post), f"{name}.pre_post", {"input_range"})
     return Inference(
         config,
         noise_model_of(rpu_config.noise_model),
@@ -68,7 +75,34 @@ def inference_of(rpu_config: Any) -> Inference:
         clip_of(rpu_config.clip),
         remap_of(rpu_config.remap),
         modifier_of(rpu_config.modifier),
+        _map_weights(rpu_config.mapping, f"{name}.mapping"),
+        input_range_of(rpu_config.pre_post.input_range),
     )
+
+
+def _map_weights(mapping: Any, name: str) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]] | None:
+    scaling = {"weight_scaling_omega", "weight_scaling_columnwise"}
+    # How layers are divided into tiles does not concern one tile.
+    refuse_rest(mapping, type(mapping), name, scaling | {"max_input_size", "max_output_size"})
+    if mapping.weight_scaling_omega <= 0:
+        return None
+    return functools.partial(digital.map_weights, omega=mapping.weight_scaling_omega, columnwise=mapping.weight_scaling_columnwise)
+
+
+def input_range_of(parameter: InputRangeParameter) -> digital.InputRange | None:
+    """Translate; None where inputs are not clipped to a range.
+
+    Raises:
+        ConfigError: the range is fixed, which is for the optimiser to do.
+    """
+    if not parameter.enable:
+        return None
+    if not parameter.learn_input_range:
+        refuse("pre_post.input_range.learn_input_range", False, "leave the range out of what the optimiser steps")
+    shared = ("init_from_data", "init_std_alpha", "decay", "input_min_percentage", "gradient_scale", "gradient_relative")
+    managed = parameter.output_min_percentage if parameter.manage_output_clipping else None
+    values = {field: getattr(parameter, field) for field in shared}
+    return digital.InputRange(parameter.init_value, output_min_percentage=managed, **values)
 
 
 def _hardware(rpu_config: Any) -> jt.TileConfig:

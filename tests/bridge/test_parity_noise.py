@@ -17,6 +17,7 @@ from aihwkit.simulator.parameters.enums import WeightClipType, WeightModifierTyp
 from aihwkit.simulator.parameters.inference import WeightClipParameter, WeightModifierParameter, WeightRemapParameter
 from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.mapping import MappingParameter
+from aihwkit.simulator.parameters.pre_post import InputRangeParameter, PrePostProcessingParameter
 from aihwkit.simulator.tiles.inference import InferenceTile
 
 import bridge
@@ -122,6 +123,8 @@ def test_an_inference_configuration():
         remap=WeightRemapParameter(type=WeightRemapType.CHANNELWISE_SYMMETRIC),
         modifier=WeightModifierParameter(type=WeightModifierType.ADD_NORMAL, std_dev=0.05),
         forward=IOParameters(inp_noise=0.01),
+        mapping=MappingParameter(weight_scaling_omega=0.6, weight_scaling_columnwise=True),
+        pre_post=PrePostProcessingParameter(input_range=InputRangeParameter(enable=True, init_value=2.0, decay=0.02)),
     )
     parts = bridge.inference_of(config)
     assert isinstance(parts.noise_model, noise.HermesOneDevice)
@@ -130,7 +133,13 @@ def test_an_inference_configuration():
     assert isinstance(parts.remap, digital.ChannelwiseSymmetric)
     assert isinstance(parts.modifier, jt.modifier.AddNormal)
     assert float(parts.config.forward.inp_noise) == pytest.approx(0.01)
-    assert bridge.inference_of(InferenceRPUConfig(drift_compensation=None))[2:] == (None, None, None, None)
+    assert float(parts.input_range.input_range) == 2.0
+    assert float(parts.input_range.decay) == pytest.approx(0.02)
+    assert parts.input_range.output_min_percentage is None
+    mapped, scales = parts.map_weights(jnp.asarray(WEIGHT))
+    np.testing.assert_allclose(np.abs(mapped).max(axis=1), 0.6, rtol=1e-6)
+    np.testing.assert_allclose(mapped * scales[:, None], WEIGHT, rtol=1e-5)
+    assert bridge.inference_of(InferenceRPUConfig(drift_compensation=None))[2:] == (None,) * 6
 
 
 def test_numbers_that_aihwkit_loses():
@@ -154,9 +163,10 @@ def test_numbers_that_aihwkit_loses():
         (lambda: bridge.noise_model_of("pcm"), "noise_model='pcm'"),
         (lambda: bridge.drift_compensation_of("global"), "drift_compensation='global'"),
         (
-            lambda: bridge.inference_of(InferenceRPUConfig(mapping=MappingParameter(weight_scaling_omega=0.7))),
-            "mapping.weight_scaling_omega=0.7",
+            lambda: bridge.inference_of(InferenceRPUConfig(mapping=MappingParameter(learn_out_scaling=True))),
+            "learn_out_scaling=True",
         ),
+        (lambda: bridge.input_range_of(InputRangeParameter(enable=True, learn_input_range=False)), "learn_input_range=False"),
         (lambda: bridge.noise_model_of(pcm.PCMLikeNoiseModel(g_converter=Unknown())), "noise_model.g_converter"),
     ],
 )
