@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Checked, Scalar, Weight
-from .converter import AbstractConverter
+from .._types import Checked, Scalar, Weight, flag
+from .converter import AbstractConverter, NPair
 
 __all__ = ["AbstractNoiseModel", "standard_normal"]
 
@@ -27,8 +27,8 @@ class AbstractNoiseModel(Checked):
         aihwkit_compatible: repeat what aihwkit's code does where that is not what it means, see `docs/differences.md`.
     """
 
-    converter: eqx.AbstractVar[AbstractConverter]
-    aihwkit_compatible: eqx.AbstractVar[bool]
+    converter: AbstractConverter = eqx.field(default_factory=NPair)
+    aihwkit_compatible: bool = flag(False)
 
     def __check_init__(self) -> None:
         if not isinstance(self.converter, AbstractConverter):

@@ -2,14 +2,12 @@
 
 import abc
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, flag, number, optional
+from .._types import Scalar, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
-from .converter import AbstractConverter, NPair
 from .laws import coefficients, polynomial
 
 __all__ = ["AbstractPowerLaw"]
@@ -39,7 +37,6 @@ class AbstractPowerLaw(AbstractNoiseModel):
         aihwkit_compatible: drift starts from the conductances that the programmed *weights* map to.
     """
 
-    converter: AbstractConverter = eqx.field(default_factory=NPair)
     prog_coeff: Float[Array, " k"] = coefficients((0.0,), "prog_coeff")
     prog_coeff_g_max_reference: Scalar | None = optional(low=0.0, open=True)
     t_0: Scalar = number(20.0, low=0.0, open=True)
@@ -47,7 +44,6 @@ class AbstractPowerLaw(AbstractNoiseModel):
     prog_noise_scale: Scalar = number(1.0, low=0.0)
     drift_scale: Scalar = number(1.0, low=0.0)
     read_noise_scale: Scalar = number(1.0, low=0.0)
-    aihwkit_compatible: bool = flag(False)
 
     @abc.abstractmethod
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:

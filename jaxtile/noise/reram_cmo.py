@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, flag, number
+from .._types import Scalar, number
 from .base import AbstractNoiseModel, Conductance, standard_normal
 from .converter import AbstractConverter, SingleDevice
 from .laws import coefficients, polynomial
@@ -49,7 +49,6 @@ class ReRAMCMO(AbstractNoiseModel):
     prog_noise_scale: Scalar = number(1.0, low=0.0)
     drift_scale: Scalar = number(1.0, low=0.0)
     read_noise_scale: Scalar = number(1.0, low=0.0)
-    aihwkit_compatible: bool = flag(False)
 
     def programming_std(self, target: Conductance) -> Conductance:
         """Of the programming noise, uS."""

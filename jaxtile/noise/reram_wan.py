@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, finite_array, flag, is_concrete, number, optional
+from .._types import Scalar, finite_array, is_concrete, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
-from .converter import AbstractConverter, NPair
 from .laws import polynomial
 
 __all__ = ["ReRAMWan2022"]
@@ -45,7 +44,6 @@ class ReRAMWan2022(AbstractNoiseModel):
             does not read), and drifted conductances count as those that the programmed weights map to.
     """
 
-    converter: AbstractConverter = eqx.field(default_factory=NPair)
     times: Float[Array, " time"] = _table((1.0, 86400.0, 172800.0), "times")
     coeff: Float[Array, "time k"] = _table(
         (
@@ -57,7 +55,6 @@ class ReRAMWan2022(AbstractNoiseModel):
     )
     coeff_g_max_reference: Scalar | None = optional(low=0.0, open=True)
     noise_scale: Scalar = number(1.0, low=0.0)
-    aihwkit_compatible: bool = flag(False)
 
     def __check_init__(self) -> None:
         if self.times.ndim != 1 or self.times.size == 0 or self.coeff.ndim != 2 or self.coeff.shape[0] != self.times.size:
