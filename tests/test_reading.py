@@ -26,6 +26,9 @@ EVERYTHING = {
 }
 
 
+read_once = jax.jit(read, compiler_options={"xla_backend_optimization_level": 0})
+
+
 def data(k=6):
     rng = np.random.default_rng(0)
     return rng.uniform(-0.6, 0.6, (OUT, IN)).astype(np.float32), rng.uniform(-1, 1, (k, IN)).astype(np.float32)
@@ -94,10 +97,10 @@ def test_a_ladder_is_a_circuit_that_is_solved_in_every_slot():
             "bound_management": None,
         }
     )
-    y = read(io, jnp.asarray(weight, float), jnp.asarray(steps / 7, float), KEY)
+    y = read_once(io, jnp.asarray(weight, float), jnp.asarray(steps / 7, float), KEY)
     np.testing.assert_allclose(y, expected / 7 / 0.2 / (25 / np.abs(weight).max()), rtol=1e-4)
     counted = dataclasses.replace(io, ir_drop=dataclasses.replace(drop, adc_frequency=50.0))
-    y = read(counted, jnp.asarray(weight, float), jnp.asarray(steps / 7, float), KEY)
+    y = read_once(counted, jnp.asarray(weight, float), jnp.asarray(steps / 7, float), KEY)
     np.testing.assert_allclose(y, np.trunc(expected / 2) * 2 / 7 / 0.2 / (25 / np.abs(weight).max()), rtol=1e-4, atol=1e-6)
     # The offset of the ADC makes a difference to each pass, for as long as it takes.
     for mv_type, slots in ((periphery.SplitMode(1), (1 * 2, 2 * 4)), (periphery.BitWise(3), (2, 4, 8))):
@@ -111,11 +114,11 @@ def test_passes_of_parts_make_up_the_whole(mv_type):
     """Without noise and bounds the parts add up; the noise of the ADC counts with the weight of its part."""
     weight, u = (jnp.asarray(a) for a in data())
     io = jt.IOParameters(out_noise=None, out_res=0.0, bound_management=None)
-    whole = read(io, weight, u, KEY)
-    parts = read(dataclasses.replace(io, mv_type=mv_type), weight, u, KEY)
+    whole = read_once(io, weight, u, KEY)
+    parts = read_once(dataclasses.replace(io, mv_type=mv_type), weight, u, KEY)
     np.testing.assert_allclose(parts, whole, atol=1e-5)
     noisy = jt.IOParameters(out_noise=0.1, out_res=0.0, bound_management=None, noise_management=None, mv_type=mv_type)
-    y = read(noisy, weight, jnp.zeros((20000, IN)), KEY)
+    y = read_once(noisy, weight, jnp.zeros((20000, IN)), KEY)
     shares = 1 + 8**2 if isinstance(mv_type, periphery.SplitMode) else sum(4**k for k in range(6))
     assert_std(y[:, 0], 0.1 * np.sqrt(shares))
 

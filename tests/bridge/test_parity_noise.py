@@ -66,6 +66,7 @@ def test_number_by_number(name, same_normals):
         np.testing.assert_allclose(jt.drift(tile, time, key=KEY).weight, expected, atol=2e-5)
 
 
+@pytest.mark.parametrize("same_normals", [0.7], indirect=True)
 @pytest.mark.parametrize("name", CONVERTERS)
 def test_converters(name, same_normals):
     theirs = CONVERTERS[name]()
