@@ -220,7 +220,7 @@ def test_a_statistical_tile_is_written_by_set_weights():
     np.testing.assert_allclose(jt.set_weights(tile, WEIGHT).weight, WEIGHT, atol=1e-6)
     written = jt.set_weights(tile, WEIGHT, key=KEY)
     np.testing.assert_array_equal(written.weight, jt.apply_programming_noise(TILE, noise.PCM(), key=KEY).weight)
-    with pytest.raises(TypeError, match="is not updated"):
+    with pytest.raises(TypeError, match="are not updated"):
         jt.update(tile, jnp.ones(30), jnp.ones(20), learning_rate=0.1, key=KEY)
 
 

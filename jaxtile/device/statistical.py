@@ -74,7 +74,7 @@ class Statistical(AbstractDevice):
         return self._written(weight, noise)
 
     def add(self, cells: NoCells, state: Programmed, change: Weight, *, noise: Draws | None = None) -> NoReturn:
-        raise TypeError(f"device={self!r} is not updated: train other devices, then jaxtile.apply_programming_noise.")
+        raise TypeError("Statistical devices are not updated: train others, then call jaxtile.apply_programming_noise.")
 
     def clip(self, cells: NoCells, weight: Weight) -> Weight:
         return weight
