@@ -52,8 +52,9 @@ class Store:
     """Results in a zarr group on disk."""
 
     def __init__(self, path: str | pathlib.Path, group: zarr.Group):
-        self.path, self._group = path, group
+        self.path = path
         self.plan: dict[str, Any] = json.loads(group.attrs["plan"])
+        self._arrays: dict[str, Any] = {name: group[name] for name in (*self.plan["results"], _DONE)}  # opened once: it takes time
 
     @classmethod
     def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> None:
@@ -102,19 +103,16 @@ class Store:
 
     def _holds(self, block: Block) -> bool:
         try:
-            if not self._group[_DONE][block]:
+            if not self._arrays[_DONE][block]:
                 return False
             for name in self.plan["results"]:
                 axes = len(self.plan["results"][name]["shape"])
                 if not pathlib.Path(self.path, name, "c", *map(str, block), *["0"] * axes).exists():
                     return False  # it would read as zeros
-                self._array(name)[rows(self.plan, block)]
+                self._arrays[name][rows(self.plan, block)]
         except Exception:  # a checksum or a codec that fails: each codec has errors of its own
             return False
         return True
-
-    def _array(self, name: str) -> Any:
-        return self._group[name]
 
     def write(self, block: Block, results: Mapping[str, np.ndarray]) -> None:
         """Put one block, and say that it is there.
@@ -125,8 +123,8 @@ class Store:
         try:
             for name, values in results.items():
                 # A chunk of zeros is written as well: what is not there is missing.
-                self._array(name).with_config(_WRITE_ALL)[rows(self.plan, block)] = values
-            self._group[_DONE][block] = 1
+                self._arrays[name].with_config(_WRITE_ALL)[rows(self.plan, block)] = values
+            self._arrays[_DONE][block] = 1
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -144,7 +142,7 @@ class Store:
             results[name] = np.full(shape, np.nan, dtype) if missing else np.empty(shape, dtype)
             for block in blocks(self.plan):
                 if block not in missing:
-                    results[name][rows(self.plan, block)] = self._array(name)[rows(self.plan, block)]
+                    results[name][rows(self.plan, block)] = self._arrays[name][rows(self.plan, block)]
         return results, len(missing)
 
 

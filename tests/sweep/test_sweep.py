@@ -2,6 +2,7 @@
 
 import errno
 import json
+import multiprocessing
 import pathlib
 import random
 import signal
@@ -20,6 +21,7 @@ import xarray as xr
 import zarr
 
 import jaxtile as jt
+from jaxtile._random import normal
 from jaxtile.sweep.describe import describe
 from jaxtile.sweep.store import Store, load
 
@@ -124,11 +126,24 @@ def test_the_same_bits_for_any_number_of_tiles():
     same(part, whole.isel({"half_select.kappa": [0], "chip": slice(3)}))
 
 
-def test_across_widths_points_agree_in_law_and_mostly_to_rounding():
-    run = jt.Programming(jt.SVD(), max_steps=4, tolerance=0.3)
-    wide, narrow = (jt.sweep(run, CONFIG, TARGET, key=KEY, width=width, over={}, chips=40) for width in (40, 7))
-    close = np.isclose(wide.frobenius_error, narrow.frobenius_error, rtol=1e-5)
-    assert close.mean() >= 0.9
+def test_across_widths_and_in_single_runs_draws_are_the_same_bits_and_weights_agree_until_a_pulse_flips():
+    def run(tile, target, key):
+        sol = jt.program(tile, target, jt.SVD(), key=key, max_steps=4, tolerance=0.3, record=())
+        return {"w_max": tile.cells.w_max, "draws": normal(key, jnp.arange(9)), "weight": sol.weight}
+
+    @jax.jit
+    def single(chip):
+        tile = jt.init(CONFIG, SHAPE, key=jr.fold_in(jr.fold_in(KEY, 0), chip))
+        return run(tile, TARGET, jr.fold_in(jr.fold_in(jr.fold_in(jr.fold_in(KEY, 1), chip), 0), 0))
+
+    chips = 40
+    wide, narrow = (jt.sweep(run, CONFIG, TARGET, key=KEY, width=width, chips=chips).squeeze("seed") for width in (chips, 7))
+    alone = jax.tree.map(lambda *leaves: np.stack(leaves), *map(single, range(chips)))
+    for other in (narrow, alone):
+        np.testing.assert_array_equal(wide["w_max"], other["w_max"])
+        np.testing.assert_array_equal(wide["draws"], other["draws"])
+        lanes = np.all(np.isclose(wide["weight"], other["weight"], rtol=0, atol=1e-5), axis=(1, 2))
+        assert lanes.mean() >= 0.9
 
 
 # Stores
@@ -201,50 +216,55 @@ def test_a_full_disk_is_said_and_resumed_from(tmp_path, monkeypatch):
     same(jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=path, **POINTS), jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=2, **POINTS))
 
 
-SCRIPT = """
-import sys, jax, jaxtile as jt
-config = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
-target = 0.1 * jax.random.normal(jax.random.key(1), (5, 6))
-
-def run(tile, target, key):
-    tile = jt.update(tile, target[0], target[:, 0], learning_rate=1.0, key=key)
-    return {"frobenius_error": jax.numpy.linalg.norm(jt.get_weights(tile) - target)}
-
-data = jt.sweep(run, config, target, key=jax.random.key(0), chips=400, width=2, store=sys.argv[1])
-print("complete")
-"""
+BLOCKS = 200
 
 
-def test_a_killed_sweep_goes_on_with_the_same_bits(tmp_path):
-    """Killed at random moments while it writes; the final store has the bits of an unbroken one."""
-    environment = {"PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent), "PATH": "", "JAX_PLATFORMS": "cpu"}
+def drawn(tile, target, key):
+    """Quick to trace: each of many processes does."""
+    return {"product": target @ jr.normal(key, SHAPE[1:]), "w_max": tile.cells.w_max}
+
+
+def sweep_into(path):
+    jt.sweep(drawn, CONFIG, TARGET, key=KEY, chips=2 * BLOCKS, width=2, store=path)
+
+
+def test_a_sweep_killed_twenty_times_ends_with_the_same_bits(tmp_path, monkeypatch):
+    """Killed at random moments, and resumed each time; the final store has the bits of an unbroken one."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    processes = multiprocessing.get_context("forkserver")  # forked from one that has imported these, and runs nothing
+    processes.set_forkserver_preload(["jaxtile", "xarray", "zarr"])
 
     def start(path):
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(path)], env=environment, stdout=subprocess.PIPE)
+        process = processes.Process(target=sweep_into, args=(path,))
+        process.start()
+        return process
 
-    unbroken = start(tmp_path / "unbroken.zarr")
-    assert unbroken.communicate(timeout=300)[0] == b"complete\n"
-    rng, path, kills = random.Random(0), tmp_path / "killed.zarr", 0
-    while kills < 3:
-        process, before = start(path), done_blocks(path)
-        while process.poll() is None and done_blocks(path) < before + rng.randint(5, 40):
-            time.sleep(0.005)
-        if process.poll() is not None:
-            process.communicate()
-            break
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        kills += 1
-    assert kills > 0
-    assert start(path).communicate(timeout=300)[0] == b"complete\n"
-    files = sorted(p.relative_to(tmp_path / "unbroken.zarr") for p in (tmp_path / "unbroken.zarr").rglob("c/*/*"))
-    assert len(files) > 200
+    unbroken, killed = tmp_path / "unbroken.zarr", tmp_path / "killed.zarr"
+    process = start(unbroken)
+    process.join(timeout=300)
+    assert process.exitcode == 0
+    rng = random.Random(0)
+    for _ in range(20):
+        process, enough = start(killed), done_blocks(killed) + rng.randint(0, 5)
+        while process.is_alive() and done_blocks(killed) < enough:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.01))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert 0 < done_blocks(killed) < BLOCKS
+    process = start(killed)
+    process.join(timeout=300)
+    assert process.exitcode == 0
+    files = sorted(path.relative_to(unbroken) for path in unbroken.glob("*/c/**/*") if path.is_file())
+    assert len(files) == 3 * BLOCKS
     for file in files:
-        assert (path / file).read_bytes() == (tmp_path / "unbroken.zarr" / file).read_bytes(), file
+        assert (killed / file).read_bytes() == (unbroken / file).read_bytes(), file
 
 
 def done_blocks(path):
-    return sum(1 for _ in (path / "block_done").rglob("*")) if path.exists() else 0
+    return sum(1 for _ in (path / "block_done" / "c" / "0").glob("*"))
 
 
 DEVICES = """
@@ -274,7 +294,17 @@ def test_the_same_bits_on_any_number_of_devices(tmp_path):
 PROCESSES = """
 import sys, jax
 jax.distributed.initialize(f"localhost:{sys.argv[2]}", num_processes=2, process_id=int(sys.argv[1]))
-""" + SCRIPT.replace("sys.argv[1]", "sys.argv[3]").replace("chips=400", "chips=41")
+import jaxtile as jt
+config = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
+target = 0.1 * jax.random.normal(jax.random.key(1), (5, 6))
+
+def run(tile, target, key):
+    tile = jt.update(tile, target[0], target[:, 0], learning_rate=1.0, key=key)
+    return {"frobenius_error": jax.numpy.linalg.norm(jt.get_weights(tile) - target)}
+
+data = jt.sweep(run, config, target, key=jax.random.key(0), chips=41, width=2, store=sys.argv[3])
+print("complete")
+"""
 
 
 def test_processes_share_a_sweep(tmp_path):
@@ -289,7 +319,7 @@ def test_processes_share_a_sweep(tmp_path):
     shared = load(path)
     assert shared.attrs["missing_blocks"] == 0
     alone = {}
-    exec(SCRIPT.split("data =")[0], alone)
+    exec(PROCESSES.partition("import jaxtile as jt")[2].partition("data =")[0], {"jt": jt, "jax": jax}, alone)
     same(shared, jt.sweep(alone["run"], alone["config"], alone["target"], key=jr.key(0), chips=41, width=2))
 
 
