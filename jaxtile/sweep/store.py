@@ -7,13 +7,19 @@ and renamed, and carry a checksum. So a sweep that is killed leaves whole blocks
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows: stores are not locked
+    fcntl = None
 
 if TYPE_CHECKING:  # importing these takes longer than importing the rest of this library
     import xarray as xr
@@ -33,6 +39,10 @@ class Memory:
     def __init__(self, plan: Mapping[str, Any]):
         self.plan = dict(plan)
         self._arrays = {name: np.zeros(*_shape(plan, name)) for name in plan["results"]}
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Nobody else knows of it."""
+        return contextlib.nullcontext()
 
     def missing(self) -> list[Block]:
         """The blocks that are not there yet: at the start, all."""
@@ -96,6 +106,26 @@ class Store:
             return cls(path, group)
         except Exception as error:  # zarr has several
             raise ValueError(f"store={str(path)!r} is no store of a sweep ({error!r}); choose another place.") from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other sweeps out; the system lets them in again when this process ends, however it ends.
+
+        Raises:
+            OSError: another sweep is inside.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                file = held.enter_context(pathlib.Path(self.path, "zarr.json").open("r+b"))
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OSError(
+                    error.errno, "another sweep is writing to this store; wait until it ends, or end it", str(self.path)
+                ) from None
+            except OSError:
+                pass  # a file system without locks
+            yield
 
     def missing(self) -> list[Block]:
         """The blocks that are not there, or damaged."""

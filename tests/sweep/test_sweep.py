@@ -23,6 +23,7 @@ import zarr
 import jaxtile as jt
 from jaxtile._random import normal
 from jaxtile.sweep.describe import describe
+from jaxtile.sweep.memory import free_in_groups
 from jaxtile.sweep.store import Store, load
 
 KEY = jr.key(5)
@@ -216,6 +217,37 @@ def test_a_full_disk_is_said_and_resumed_from(tmp_path, monkeypatch):
     same(jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=path, **POINTS), jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=2, **POINTS))
 
 
+def test_a_store_is_written_by_one_sweep_at_a_time(tmp_path):
+    path = tmp_path / "s.zarr"
+    jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
+    with Store.open(path).locked(), pytest.raises(OSError, match="another sweep is writing to this store"):
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
+    jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
+
+
+def test_limits_of_containers_and_jobs_are_seen(tmp_path):
+    """Of the process's own group and those above it, in both versions; files in the cache count as free."""
+
+    def group(folder, **files):
+        (tmp_path / folder).mkdir(parents=True)
+        for name, text in files.items():
+            (tmp_path / folder / f"memory.{name}").write_text(text)
+
+    group("two/job/step", max="max\n", current="70\n", stat="inactive_file 5\n")
+    (tmp_path / "two/job/memory.max").write_text("100\n")
+    (tmp_path / "two/job/memory.current").write_text("80\n")
+    (tmp_path / "two/job/memory.stat").write_text("anon 60\ninactive_file 15\n")
+    group("one/memory", limit_in_bytes="50\n", usage_in_bytes="40\n", stat="inactive_file 1\ntotal_inactive_file 2\n")
+    own = tmp_path / "cgroup"
+    for text, root, free in (
+        ("0::/job/step\n", "two", 35),
+        ("4:cpu,memory:/elsewhere\n1:pids:/\n", "one", 12),
+        ("0::/\n", "two", np.inf),
+    ):
+        own.write_text(text)
+        assert free_in_groups(str(own), str(tmp_path / root)) == free
+
+
 BLOCKS = 200
 
 
@@ -303,6 +335,14 @@ def run(tile, target, key):
     return {"frobenius_error": jax.numpy.linalg.norm(jt.get_weights(tile) - target)}
 
 data = jt.sweep(run, config, target, key=jax.random.key(0), chips=41, width=2, store=sys.argv[3])
+from jaxtile.sweep.processes import wait_for_all
+if sys.argv[1] == "0":
+    try:
+        wait_for_all("alone", 0.5)
+    except TimeoutError as error:
+        assert "process 0 of 2 has waited" in str(error)
+        print("alone")
+wait_for_all("end")
 print("complete")
 """
 
@@ -315,7 +355,8 @@ def test_processes_share_a_sweep(tmp_path):
     path = tmp_path / "shared.zarr"
     command = [sys.executable, "-c", PROCESSES]
     processes = [subprocess.Popen([*command, str(n), port, str(path)], env=environment, stdout=subprocess.PIPE) for n in range(2)]
-    assert all(process.communicate(timeout=300)[0].endswith(b"complete\n") for process in processes)
+    said = [process.communicate(timeout=300)[0] for process in processes]
+    assert said == [b"alone\ncomplete\n", b"complete\n"]
     shared = load(path)
     assert shared.attrs["missing_blocks"] == 0
     alone = {}
