@@ -197,7 +197,11 @@ def test_as_a_process(folder):
 STUDY = """
 chips = 3
 steps = 2
-method.svd = {}
+record = ["read_error"]
+method.exact = { kind = "svd", solver = "exact" }
+device.few = { kind = "constant-step", dw_min = 0.01 }
+pulse = { kind = "mean-count", desired_bl = 7 }
+forward = { out_noise = 0.01 }
 half_select = { kappa = 100 }
 target = { rows = 4, cols = 5, rank = 2, seed = 1 }
 over = { "half_select.kappa" = [10, 100] }
@@ -208,14 +212,20 @@ def test_sweep_and_plot(folder, capsys):
     (folder / "study.toml").write_text(STUDY)
     assert main(["sweep", "study.toml"]) == 0
     shown = capsys.readouterr()
-    assert "'half_select.kappa': 2, 'chip': 3" in shown.out
+    assert "{'config': 1, 'run': 1, 'half_select.kappa': 2, 'chip': 3, 'seed': 1, 'step': 3}" in shown.out
     assert "tiles/s" in shown.err
-    assert load("study.zarr").attrs["missing_blocks"] == 0
+    data = load("study.zarr")
+    assert data.attrs["missing_blocks"] == 0
+    few = json.loads(data.attrs["description"])["config"]["few"]
+    assert few["device"]["dw_min"] == pytest.approx(0.01)
+    assert few["pulse"]["class"].endswith("MeanCount")
+    assert few["pulse"]["desired_bl"] == 7
+    assert few["forward"]["out_noise"] == pytest.approx(0.01)
     assert main(["plot", "study.zarr", "--plot", "a.svg"]) == 0
     assert "<svg" in (folder / "a.svg").read_text()
     (folder / "study.toml").write_text(STUDY.replace("steps = 2", "steps = 3"))
     assert main(["sweep", "study.toml"]) == 2
-    assert "run.svd.max_steps: 3 now, 2 in the store" in " ".join(capsys.readouterr().err.split())
+    assert "run.exact.max_steps: 3 now, 2 in the store" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(
@@ -226,6 +236,10 @@ def test_sweep_and_plot(folder, capsys):
         ("method.svd = { rate = 1 }", ["method.svd", "rate"]),
         ("half_select = { kapa = 1 }", ["half_select", "kapa"]),
         ("chips = x", ["study.toml", "line 1"]),
+        ("pulse = { kind = 'stochastik' }", ["pulse: kind", "stochastik", "stochastic"]),
+        ("forward = { out_nois = 1 }", ["forward", "out_nois"]),
+        ("record = ['error']", ["record", "error", "read_error"]),
+        ("device.a = { kind = 'memristor' }", ["device", "memristor"]),
     ],
 )
 def test_mistakes_in_a_study_are_named(folder, capsys, study, words):

@@ -203,7 +203,9 @@ def as_dataset(store: Memory | Store) -> xr.Dataset:
         result = plan["results"][name]
         values = values.reshape(*sizes.values(), *result["shape"])
         data[name] = xr.Variable((*sizes, *result["dims"]), values, {"units": result["units"]})
-    coordinates = plan["coordinates"] | {path: tuple(values) for path, values in plan["zipped"].items()}
+    along = {name: (name, values) for name, values in plan["coordinates"].items()} | plan["zipped"]
+    units = plan["units"]
+    coordinates = {name: (*place, {"units": units[name]} if name in units else {}) for name, place in along.items()}
     return xr.Dataset(data, coordinates, {"description": json.dumps(plan["description"], indent=1), "missing_blocks": missing})
 
 

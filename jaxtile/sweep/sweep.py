@@ -65,7 +65,8 @@ def sweep(
         target: the matrix, or several [target, out, in], which become the dimension "target".
         key: of the whole sweep.
         over: values by path, such as {"device.dw_min": [...], "method.learning_rate": [...]}: into the configuration, or else into
-            `run`. Each path becomes a dimension. All values are run in one compiled program.
+            `run`; the parts of a tuple by their number, such as "device.devices.0.dw_min". Each path becomes a dimension. All
+            values are run in one compiled program.
         zipped: take the values of all paths together, along one dimension "point", instead of all combinations.
         chips: how many chips of each kind.
         seeds: how many runs on each chip.
@@ -95,8 +96,8 @@ def sweep(
     matrices = matrices.reshape(-1, *matrices.shape[-2:])
     over, key = dict(over or {}), as_key(key)
     grid = Grid.of(over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
-    subjects = {(c, r): Subject(configs[c], runs[r]) for c in configs for r in runs}
-    for subject in subjects.values():
+    subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]
+    for subject in subjects:
         for path, (_, values) in grid.numbers.items():
             subject.check(path, values)
 
@@ -127,14 +128,15 @@ def sweep(
     made: dict[int, Blocks] = {}
     if kept is None:
         with Console(stderr=True).status("compiling") if progress else contextlib.nullcontext():
-            made = _that_fit(list(subjects.values()), compiled, grid.count, width)
+            made = _that_fit(subjects, compiled, grid.count, width)
         named = {"config": (config, configs), "run": (run, runs)}
         outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
-        plan = _plan(description, grid, outer, made)
+        units = {path: subjects[0].field(path).get("units", "") for path in grid.numbers}
+        plan = _plan(description, grid, outer, made, units)
         kept = _lay_out(store, plan)
         if kept.plan["width"] != made[0].width:  # another process chose for all
             made = {}
-    _run_all(kept, list(subjects.values()), made, compiled, progress=progress and jax.process_index() == 0)
+    _run_all(kept, subjects, made, compiled, progress=progress and jax.process_index() == 0)
     return as_dataset(kept)
 
 
@@ -176,7 +178,9 @@ def _that_fit(
         width = max(1, min(width - 1, int(width * room / most)))
 
 
-def _plan(description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks]) -> dict[str, Any]:
+def _plan(
+    description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks], units: dict[str, str]
+) -> dict[str, Any]:
     """What a store holds, and under which names.
 
     Raises:
@@ -201,6 +205,7 @@ def _plan(description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], 
         "width": made[0].width,
         "coordinates": coordinates,
         "zipped": zipped,
+        "units": units,
         "results": results,
     }
 

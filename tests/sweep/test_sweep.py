@@ -58,6 +58,7 @@ def test_dimensions_coordinates_and_units():
     assert data.read_error_history.sizes["step"] == 4
     assert data.half_pulses.attrs["units"] == "pulses per cell"
     np.testing.assert_array_equal(data["half_select.kappa"], KAPPAS)
+    assert data["half_select.kappa"].attrs["units"] == "1"
     description = json.loads(data.attrs["description"])
     assert description["config"]["config"]["half_select"]["class"].endswith("ConstantRatio")
     assert description["run"]["gdp"]["method"]["class"].endswith("GDP")
@@ -91,6 +92,22 @@ def test_zipped_numbers_share_a_dimension():
     assert data.kappa.dims == ("point", "chip", "seed")
     np.testing.assert_array_equal(data["device.dw_min"], [1e-3, 2e-3])
     np.testing.assert_array_equal(data.kappa[:, 0, 0], KAPPAS)
+
+
+def test_numbers_of_one_device_of_a_unit_cell():
+    def run(tile, target, key):
+        return {"first": tile.config.device.devices[0].dw_min, "second": tile.config.device.devices[1].dw_min}
+
+    config, steps = jt.TileConfig(device=jt.device.VectorCell()), [0.002, 0.003]
+    data = jt.sweep(run, config, TARGET, key=KEY, over={"device.devices.1.dw_min": steps}).squeeze()
+    np.testing.assert_allclose(data.first, [0.001, 0.001])
+    np.testing.assert_allclose(data.second, steps)
+    assert data["device.devices.1.dw_min"].attrs["units"] == "weight"
+    for path, words in (("device.devices.2.dw_min", "leads nowhere"), ("device.devices.0", "not a number")):
+        with pytest.raises(ValueError, match=words):
+            jt.sweep(run, config, TARGET, key=KEY, over={path: steps})
+    with pytest.raises(ValueError, match="ConstantStep.dw_min=-1"):
+        jt.sweep(run, config, TARGET, key=KEY, over={"device.devices.1.dw_min": [-1.0]})
 
 
 def test_several_runs_and_configurations():
