@@ -56,7 +56,9 @@ def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar
     law = _mixed if jnp.issubdtype(up.dtype, jnp.floating) else _geometric
     moved, variance = law(device, cells, weight, up.astype(weight.dtype), down.astype(weight.dtype), size)
     if noise is not None:
-        moved = moved + size * jnp.sqrt(variance) * noise.normal(weight.dtype)
+        moved = moved + size * jnp.sqrt(jnp.maximum(variance, 0)) * noise.normal(
+            weight.dtype
+        )  # a sum that rounding can take below 0
     return device.clip(cells, moved)
 
 
