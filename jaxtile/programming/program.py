@@ -9,17 +9,18 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .._linalg import safe_norm, spectral_norm
 from .._loop import iterate, progress_meter
 from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
-from ..tile import Tile, as_matrix, check_tile, forward, get_weights
+from ..tile import Tile, as_matrix, check_tile, connect, get_weights
 from ..update import Pulsed, update
 from .base import AbstractMethod
-from .inputs import outputs
+from .chain import Chain, Stage, stages_of
+from .reading import read, wanted
 from .result import RESULTS
 from .solution import Solution
 from .stopping import Streaks, judge, relative_error
@@ -36,24 +37,32 @@ QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
 }
 
 
-class _State(eqx.Module):
+class _Run(eqx.Module):
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
     pulsed: Pulsed
-    method: Any
     meter: Any
     # stopping
     result: RESULTS
-    streaks: Streaks
     # recorded
     read_error: Scalar
     history: dict[str, Float[Array, " step"]]
 
 
+class _State(eqx.Module):
+    """Of one stage."""
+
+    run: _Run
+    method: Any
+    switch: Any
+    streaks: Streaks
+    over: Bool[Array, ""]
+
+
 def program(
     tile: Tile,
     target: Float[Array, "out in"],
-    method: AbstractMethod,
+    method: AbstractMethod | Chain,
     *,
     key: Key,
     max_steps: int,
@@ -71,7 +80,7 @@ def program(
     Args:
         tile: a fabricated tile.
         target: the weights wanted, [out, in].
-        method: what to read and what to propose.
+        method: what to read and what to propose; or a `chain` of methods.
         key: of this run; step s reads, proposes and pulses with the three keys of `split(fold_in(key, s), 3)`.
         max_steps: most pulse steps.
         tolerance: stop when the read error is below this; a mini-batch method must stay below it for a full pass. At 0 a run ends
@@ -87,14 +96,15 @@ def program(
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, shape or range; the message names it.
     """
-    _check(tile, method, compensation, max_steps, record)
+    stages = stages_of(method)
+    _check(tile, compensation, max_steps, record)
     key = as_key(key)
     threshold = scalar(tolerance)
     check_number("tolerance", threshold, low=0.0)
     target = as_matrix("target", target, tile)
     _warn_out_of_range(tile, target)
     solution = _run(
-        tile, target, method, compensation, key, threshold, max_steps=int(max_steps), record=tuple(record), progress=progress
+        tile, target, stages, compensation, key, threshold, max_steps=int(max_steps), record=tuple(record), progress=progress
     )
     if throw:
         solution = eqx.error_if(solution, solution.result == RESULTS.nonfinite, RESULTS[RESULTS.nonfinite])
@@ -105,7 +115,7 @@ def program(
 def _run(
     tile: Tile,
     target: Weight,
-    method: AbstractMethod,
+    stages: tuple[Stage, ...],
     compensation: AbstractCompensation | None,
     key: Key,
     tolerance: Scalar,
@@ -114,71 +124,87 @@ def _run(
     record: tuple[str, ...],
     progress: bool,
 ) -> Solution:
-    steps_in_pass = method.steps_in_pass(tile.shape)
     meter = progress_meter(max_steps, show=progress)
     nothing = jnp.full(max_steps + 1, jnp.nan, target.dtype)
-    zero = jnp.asarray(0, jnp.int32)
-    start = _State(
-        step=zero,
+    run = _Run(
+        step=jnp.asarray(0, jnp.int32),
         pulsed=Pulsed(tile.state, jnp.zeros_like(tile.full_pulses), jnp.zeros_like(tile.half_pulses)),
-        method=method.init(tile.shape, target),
         meter=meter.init(),
         result=RESULTS.running,
-        streaks=Streaks(zero, zero),
         read_error=jnp.asarray(jnp.nan, target.dtype),
         history={name: nothing for name in record},
     )
 
-    def read_test_pulse(state: _State) -> _State:
-        read_key, propose_key, update_key = jr.split(jr.fold_in(key, state.step), 3)
-        now = state.pulsed.put(tile)
-        reading, read_error = _read(now, target, method.probe(state.method), read_key)
-        history = {name: kept.at[state.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in state.history.items()}
-        (x, d), method_state = method.propose(reading, target, state.method, propose_key)
-        rules = {"tolerance": tolerance, "step": state.step, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
-        result, streaks = judge(read_error, (x, d), state.streaks, **rules)
-        done = result != RESULTS.running
+    def stage_loop(run: _Run, tile: Tile, stage: Stage, goes_on: bool | Bool[Array, ""]) -> _Run:
+        """One stage, from where the run stands; `goes_on`: whether there is a next one to hand over to."""
+        method, until = stage.method, stage.until
+        first, steps_in_pass = run.step, method.steps_in_pass(tile.shape)
 
-        def pulse(pulsed: Pulsed) -> Pulsed:
-            sent = (x, d) if compensation is None else compensation(x, d, tile.config)
-            return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
+        def read_test_pulse(state: _State) -> _State:
+            run = state.run
+            read_key, propose_key, update_key = jr.split(jr.fold_in(key, run.step), 3)
+            now, probe = run.pulsed.put(tile), method.probe(state.method)
+            reading = read(now, probe, read_key)
+            read_error = relative_error(reading, wanted(target, probe))
+            history = {name: kept.at[run.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in run.history.items()}
+            (x, d), method_state = method.propose(reading, target, state.method, propose_key)
+            rules = {"tolerance": tolerance, "step": run.step, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
+            result, streaks = judge(read_error, (x, d), state.streaks, **rules)
+            switch, hands_over = None, result == RESULTS.stalled
+            if until is not None:
+                holds, switch = until(run.step - first, read_error, state.switch)
+                hands_over |= holds & (result == RESULTS.running)
+            over = goes_on & hands_over
+            result = RESULTS.where(over, RESULTS.running, result)
+            done = over | (result != RESULTS.running)
 
-        pulsed = jax.lax.cond(done, lambda pulsed: pulsed, pulse, state.pulsed)
-        return _State(
-            step=jnp.where(done, state.step, state.step + 1),
-            pulsed=pulsed,
-            method=method_state,
-            meter=meter.step(state.meter, jnp.where(done, 1.0, state.step.astype(float) / max_steps)),
-            result=result,
-            streaks=streaks,
-            read_error=read_error,
-            history=history,
+            def pulse(pulsed: Pulsed) -> Pulsed:
+                sent = (x, d) if compensation is None else compensation(x, d, tile.config)
+                return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
+
+            run = _Run(
+                step=jnp.where(done, run.step, run.step + 1),
+                pulsed=jax.lax.cond(done, lambda pulsed: pulsed, pulse, run.pulsed),
+                meter=meter.step(run.meter, jnp.where(done, 1.0, run.step.astype(float) / max_steps)),
+                result=result,
+                read_error=read_error,
+                history=history,
+            )
+            return _State(run, method_state, switch, streaks, over)
+
+        zero = jnp.asarray(0, jnp.int32)
+        start = _State(
+            run=run,
+            method=method.init(tile.shape, target),
+            switch=None if until is None else until.init(),
+            streaks=Streaks(zero, zero),
+            over=jnp.asarray(False),
         )
 
-    final = iterate(lambda state: state.result == RESULTS.running, read_test_pulse, start, max_steps=max_steps + 1)
-    meter.close(final.meter)
-    ended = final.pulsed.put(tile)
-    stats = {name: measure(ended, target, final.read_error) for name, measure in QUANTITIES.items()}
-    stats |= {"steps": final.step, "unreachable": jnp.mean(tile.device.clip(tile.cells, target) != target)}
+        def goes(state: _State) -> Bool[Array, ""]:
+            return ~state.over & (state.run.result == RESULTS.running)
+
+        return iterate(goes, read_test_pulse, start, max_steps=max_steps + 1).run
+
+    for stage, following in zip(stages, (*stages[1:], None), strict=True):
+        if stage.connect is not None:
+            tile = connect(tile, stage.connect)
+        goes_on = following is not None and (following.when is None or following.when(target))
+        run = stage_loop(run, tile, stage, goes_on)
+    meter.close(run.meter)
+    ended = run.pulsed.put(tile)
+    stats = {name: measure(ended, target, run.read_error) for name, measure in QUANTITIES.items()}
+    stats |= {"steps": run.step, "unreachable": jnp.mean(tile.device.clip(tile.cells, target) != target)}
     return Solution(
         tile=Pulsed(ended.state, tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses).put(tile),
-        result=final.result,
+        result=run.result,
         stats=stats,
-        history=final.history,
+        history=run.history,
     )
 
 
-def _read(tile: Tile, target: Weight, x: Any, key: Key) -> tuple[Float[Array, "..."], Scalar]:
-    """What a method is given, and its error relative to the largest number wanted."""
-    reading = get_weights(tile) if x is None else forward(tile, x, key=key)
-    wanted = target if x is None else outputs(target, x)
-    return reading, relative_error(reading, wanted)
-
-
-def _check(tile: Any, method: Any, compensation: Any, max_steps: Any, record: Any) -> None:
+def _check(tile: Any, compensation: Any, max_steps: Any, record: Any) -> None:
     check_tile(tile)
-    if not isinstance(method, AbstractMethod):
-        raise TypeError(f"method={method!r} is not an AbstractMethod; pass a method such as jaxtile.GDP() or jaxtile.SVD().")
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
