@@ -9,16 +9,15 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Key, Scalar, Weight, choice, flag, number, whole
+from .._types import Key, Scalar, Weight, choice, flag, is_whole, number, plain, whole
 from .._vectors import UnitVectors
 from ..device import AbstractPulsedDevice, ConstantStep
 from .base import AbstractMethod, Proposal
-from .inputs import Eye, Hadamard, Inputs
+from .inputs import Hadamard, Inputs
 from .reading import Reads, average
 
 __all__ = ["ProgramVerify", "pulses_between"]
 
-_READ_OUT = {"eye": Eye(), "hadamard": Hadamard()}
 # d is a hair below whole pulses, so that rounding never makes a train one slot longer than they need.
 _HAIR = 1 - 1e-6
 _NODES, _SHARES = np.polynomial.legendre.leggauss(8)
@@ -26,7 +25,8 @@ _NODES, _SHARES = np.polynomial.legendre.leggauss(8)
 
 class _State(eqx.Module):
     step: Int[Array, ""]
-    left: Float[Array, "out in"]  # pulses that an open loop has yet to send, up positive
+    left: Float[Array, "line cell"]  # pulses that an open loop has yet to send, up positive
+    shape: tuple[int, int] = eqx.field(static=True)
 
 
 class ProgramVerify(AbstractMethod[_State]):
@@ -41,21 +41,26 @@ class ProgramVerify(AbstractMethod[_State]):
     All lines that fire in a vector then fire in every slot of its train, so that counts are met exactly, with stochastic trains
     too, if `model.dw_min` is that of the tile and its trains are as short as they can be (`update_bl_management`).
 
-    In a closed loop the weights are read again before every digit, so that what a device's own gain and half-selection did wrong is
-    corrected; one digit is the classical scheme of single pulses, each verified. An open loop counts once, before its first step,
-    and sends that; the reads that follow serve the test of the error alone. Cells within half a pulse of the target are left in
-    peace. (Program and verify: Milo et al., IRPS 2021; Hadamard read-out: Choi et al., arXiv 2604.12420.)
+    In a closed loop lines are read again before each of their digits, so that what a device's own gain and half-selection did wrong
+    is corrected; with one digit it is the classical scheme of single pulses, each verified. An open loop counts when it first reads
+    a line, and sends that; the reads that follow serve the test of the error alone. Cells within half a pulse of the target are
+    left in peace. (Program and verify: Milo et al., IRPS 2021; Hadamard read-out: Choi et al., arXiv 2604.12420.)
 
-    A step costs a read of each column (or, with Hadamard patterns, of so many vectors as their number), times `reads`, and a train
-    of 2^digit slots for each line that is selected.
+    How many lines to write between reads: with `phases="active"` the half pulses of a row have the polarity of its full ones, so an
+    error e that all of a row shares is changed by -e (1 + batch_size / kappa) before it is seen again. Above kappa that
+    overshoots by more than it corrects, and a smaller batch is better.
+
+    A step costs a read of each line of the batch (with Hadamard patterns: of all of them, whatever the batch), times `reads`, and a
+    train of 2^digit slots for each line of it; a pass is `digits` times the number of batches.
 
     Attributes:
         model: a nominal device, with the mean response of those of the tile.
         digits: of the largest count of a pass, 2^digits - 1.
-        lines: "columns": a column of cells at a time, one-hot x and all rows in parallel; "rows": a row of cells at a time;
-            "cells": each cell by itself, with no other one selected.
-        read_out: "eye": column by column; "hadamard": all columns on, and decoded, with less read noise.
-        closed_loop: read and count again before every step.
+        lines: "columns": a column of cells at a time, one-hot x and all rows in parallel, read forward; "rows": a row of cells at a
+            time, read backward; "cells": the cells of a column one by one, with no other one selected.
+        batch_size: how many lines a step reads and then writes: all (None), or the next so many, in turn.
+        read_out: "eye": line by line; "hadamard": all columns on, forward, and decoded, with less read noise.
+        closed_loop: read and count again before every digit.
         reads: how often each vector is read; the mean counts.
         learning_rate: factor on the pulses; above 1 for a device that counts less than 1 in its unit cell.
     """
@@ -63,6 +68,7 @@ class ProgramVerify(AbstractMethod[_State]):
     model: AbstractPulsedDevice = eqx.field(default_factory=ConstantStep)
     digits: int = whole(5, low=1)
     lines: Literal["columns", "rows", "cells"] = choice("columns", "rows", "cells")
+    batch_size: int | None = eqx.field(default=None, static=True, converter=plain)
     read_out: Literal["eye", "hadamard"] = choice("eye", "hadamard")
     closed_loop: bool = flag(True)
     reads: int = whole(1, low=1)
@@ -71,44 +77,81 @@ class ProgramVerify(AbstractMethod[_State]):
     def __check_init__(self) -> None:
         if not isinstance(self.model, AbstractPulsedDevice):
             raise TypeError(f"ProgramVerify.model={self.model!r} is not one pulsed device; pass one such as device.SoftBounds().")
+        size = self.batch_size
+        if size is not None and not is_whole(size, 1):
+            raise ValueError(f"ProgramVerify.batch_size={size!r} must be None (all lines) or a whole number of at least 1.")
 
     def init(self, shape: tuple[int, int], target: Weight) -> _State:
-        return _State(jnp.asarray(0, jnp.int32), jnp.zeros_like(target))
+        self._batch(shape)  # refuse a batch that does not fit before anything is compiled
+        return _State(jnp.asarray(0, jnp.int32), jnp.zeros_like(self._by_lines(target)), shape)
 
     def probe(self, state: _State) -> Inputs | Reads:
-        return average(self._patterns(state.left.shape[1]), self.reads)
+        out, width = state.shape
+        if self.read_out == "hadamard":
+            return average(_patterns(width), self.reads)
+        which = self._which(state)
+        if self.lines == "rows":
+            return Reads(d=jnp.eye(out)[which], times=self.reads)
+        return average(UnitVectors(which, width), self.reads)
 
     def propose(self, reading: Float[Array, "k out"], target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
-        fresh = pulses_between(self.model, self._decode(reading, target.shape[1]), target)
-        left = fresh if self.closed_loop else jnp.where(state.step == 0, jnp.rint(fresh), state.left)
-        size = jnp.asarray(2.0, left.dtype) ** (self.digits - 1 - state.step % self.digits)
+        which, batches = self._which(state), self._batches(state.shape)
+        weight = reading
+        if self.read_out == "hadamard":
+            patterns = _patterns(state.shape[1]).astype(reading.dtype)
+            weight = self._by_lines(product(reading.T, patterns) / patterns.shape[0])[which]
+        left = pulses_between(self.model, weight, self._by_lines(target)[which])
+        if not self.closed_loop:
+            left = jnp.where(state.step < batches, jnp.rint(left), state.left[which])
+        digit = self.digits - 1 - (state.step // batches) % self.digits
+        size = jnp.asarray(2.0, left.dtype) ** digit
         sent = jnp.where(jnp.rint(jnp.abs(left)) >= size, jnp.sign(left) * size, 0)
-        return self._one_line_at_a_time(-_HAIR * self.model.dw_min * sent), _State(state.step + 1, left - sent)
+        after = _State(state.step + 1, state.left.at[which].set(left - sent), state.shape)
+        return self._one_by_one(-_HAIR * self.model.dw_min * sent, which, state.shape), after
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
-        return self.digits
+        return self.digits * self._batches(shape)
 
-    def _patterns(self, width: int) -> Inputs:
-        inputs = _READ_OUT[self.read_out]
-        return inputs.take(numbers(inputs.count(width)), width)
+    def _by_lines(self, weight: Weight) -> Float[Array, "line cell"]:
+        return weight if self.lines == "rows" else weight.T
 
-    def _decode(self, y: Float[Array, "k out"], width: int) -> Weight:
-        """The weights, from the outputs for orthogonal patterns."""
-        return y.T if self.read_out == "eye" else product(y.T, self._patterns(width).astype(y.dtype)) / y.shape[0]
+    def _batch(self, shape: tuple[int, int]) -> int:
+        count = shape[0] if self.lines == "rows" else shape[1]
+        if self.batch_size is not None and self.batch_size > count:
+            raise ValueError(
+                f"ProgramVerify.batch_size={self.batch_size} exceeds the {count} lines; pass at most {count}, or None for all."
+            )
+        return count if self.batch_size is None else self.batch_size
 
-    def _one_line_at_a_time(self, change: Weight) -> Proposal:
-        """Vectors whose products d^T x add up to a change, and none of which selects cells of two lines."""
-        out, width = change.shape
+    def _batches(self, shape: tuple[int, int]) -> int:
+        count = shape[0] if self.lines == "rows" else shape[1]
+        return -(-count // self._batch(shape))
+
+    def _which(self, state: _State) -> Int[Array, " batch"]:
+        """The lines of this step."""
+        batch, count = self._batch(state.shape), state.left.shape[0]
+        return ((state.step % self._batches(state.shape)) * batch + numbers(batch)) % count
+
+    def _one_by_one(self, change: Float[Array, "batch cell"], which: Int[Array, " batch"], shape: tuple[int, int]) -> Proposal:
+        """Vectors whose products d^T x change these lines by so much, none of which selects cells of two lines."""
+        out, width = shape
         if self.lines == "columns":
-            return UnitVectors(numbers(width), width), change.T
+            return UnitVectors(which, width), change
         rows = jnp.eye(out, dtype=change.dtype)
         if self.lines == "rows":
-            return change, rows
-        x = jnp.tile(jnp.eye(width, dtype=change.dtype), (out, 1))
-        return x, jnp.reshape(rows[:, None, :] * change[:, :, None], (out * width, out))
+            return change, rows[which]
+        x = jnp.repeat(UnitVectors(which, width).dense(change.dtype), out, axis=0)
+        return x, (change[:, :, None] * rows[None, :, :]).reshape(-1, out)
 
 
-def pulses_between(model: AbstractPulsedDevice, weight: Weight, target: Weight) -> Float[Array, "out in"]:
+def _patterns(width: int) -> Float[Array, "n in"]:
+    inputs = Hadamard()
+    return inputs.take(numbers(inputs.count(width)), width)
+
+
+def pulses_between(
+    model: AbstractPulsedDevice, weight: Float[Array, "line cell"], target: Float[Array, "line cell"]
+) -> Float[Array, "line cell"]:
     """Pulses that take nominal devices from a weight to a target, positive upwards: the integral of dw / step, by Gauss's rule.
 
     What lies beyond the nominal bounds of the model counts as if its steps did not change there.
