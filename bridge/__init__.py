@@ -10,6 +10,7 @@ from .module import RealisticTile as RealisticTile  # noqa: E402
 from .module import RPUConfigWithProgram as RPUConfigWithProgram  # noqa: E402
 from .own_device import OwnDevice as OwnDevice  # noqa: E402
 from .programming import Programmed as Programmed  # noqa: E402
+from .programming import program_weights_by as program_weights_by  # noqa: E402
 from .programming import program_weights_gdp as program_weights_gdp  # noqa: E402
 from .programming import program_weights_gdp2 as program_weights_gdp2  # noqa: E402
 from .programming import program_weights_svd as program_weights_svd  # noqa: E402
@@ -29,6 +30,7 @@ __all__ = [
     "clip_of",
     "from_analog_tile",
     "modifier_of",
+    "program_weights_by",
     "program_weights_gdp",
     "program_weights_gdp2",
     "program_weights_svd",

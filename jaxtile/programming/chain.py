@@ -5,13 +5,24 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Bool
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
 
 from .._types import Checked, Scalar, Weight, is_whole
-from .base import AbstractMethod
+from .base import AbstractMethod, Proposal
+from .result import RESULTS
+from .stopping import Streaks, judge
 from .switching import AbstractSwitch
 
-__all__ = ["Chain", "Stage", "chain", "residual", "stages_of"]
+__all__ = ["Chain", "Progress", "Stage", "chain", "handovers", "residual", "stages_of"]
+
+
+class Progress(eqx.Module):
+    """Of a stage: the step of the run at which it began, and what decides when it ends."""
+
+    first: Int[Array, ""]
+    streaks: Streaks
+    switch: Any
 
 
 class Stage(Checked):
@@ -42,6 +53,33 @@ class Stage(Checked):
             raise TypeError(f"Stage.when={self.when!r} is no function of the target; pass None, or such as OneHotPays(kappa=30).")
         if self.connect is not None and not is_whole(self.connect, 0):
             raise ValueError(f"Stage.connect={self.connect!r} must be None or the number of a device, from 0.")
+
+    def begin(self, step: Int[Array, ""]) -> Progress:
+        """At the step of the run at which the stage begins."""
+        zero = jnp.asarray(0, jnp.int32)
+        return Progress(step, Streaks(zero, zero), None if self.until is None else self.until.init())
+
+    def judge(
+        self,
+        error: Scalar,
+        proposal: Proposal,
+        progress: Progress,
+        *,
+        step: Int[Array, ""],
+        goes_on: bool | Bool[Array, ""],
+        tolerance: Scalar,
+        steps_in_pass: int,
+        max_steps: int,
+    ) -> tuple[RESULTS, Bool[Array, ""], Progress]:
+        """How the run ends at this step, if it does, and whether the stage hands over, if one is there that `goes_on`."""
+        rules = {"tolerance": tolerance, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
+        result, streaks = judge(error, proposal, progress.streaks, step=step, **rules)
+        switch, over = None, result == RESULTS.stalled
+        if self.until is not None:
+            holds, switch = self.until(step - progress.first, error, progress.switch)
+            over = over | (holds & (result == RESULTS.running))
+        over = over & goes_on
+        return RESULTS.where(over, RESULTS.running, result), over, Progress(progress.first, streaks, switch)
 
 
 class Chain(Checked):
@@ -81,6 +119,12 @@ def residual(method: AbstractMethod, gammas: Sequence[float | Scalar], *, until:
     """
     scaled = [dataclasses.replace(method, learning_rate=method.learning_rate / gamma) for gamma in gammas]
     return Chain(tuple(Stage(one, until=until, connect=k) for k, one in enumerate(scaled)))
+
+
+def handovers(stages: tuple[Stage, ...], target: Weight) -> list[tuple[Stage, bool | Bool[Array, ""]]]:
+    """Each stage, and whether there is one after it that is worth while for a target."""
+    following = [stage.when is None or stage.when(target) for stage in stages[1:]]
+    return list(zip(stages, [*following, False], strict=True))
 
 
 def stages_of(method: Any) -> tuple[Stage, ...]:

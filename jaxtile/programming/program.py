@@ -19,11 +19,11 @@ from ..compensation import AbstractCompensation
 from ..tile import Tile, as_matrix, check_tile, connect, get_weights
 from ..update import Pulsed, update
 from .base import AbstractMethod
-from .chain import Chain, Stage, stages_of
+from .chain import Chain, Progress, Stage, handovers, stages_of
 from .reading import read, wanted
 from .result import RESULTS
 from .solution import Solution
-from .stopping import Streaks, judge, relative_error
+from .stopping import relative_error
 
 __all__ = ["QUANTITIES", "program"]
 
@@ -54,8 +54,7 @@ class _State(eqx.Module):
 
     run: _Run
     method: Any
-    switch: Any
-    streaks: Streaks
+    progress: Progress
     over: Bool[Array, ""]
 
 
@@ -135,10 +134,10 @@ def _run(
         history={name: nothing for name in record},
     )
 
-    def stage_loop(run: _Run, tile: Tile, stage: Stage, goes_on: bool | Bool[Array, ""]) -> _Run:
-        """One stage, from where the run stands; `goes_on`: whether there is a next one to hand over to."""
-        method, until = stage.method, stage.until
-        first, steps_in_pass = run.step, method.steps_in_pass(tile.shape)
+    def stage_loop(run: _Run, tile: Tile, stage: Stage, *, goes_on: bool | Bool[Array, ""]) -> _Run:
+        """One stage, from where the run stands."""
+        method = stage.method
+        steps_in_pass = method.steps_in_pass(tile.shape)
 
         def read_test_pulse(state: _State) -> _State:
             run = state.run
@@ -149,13 +148,7 @@ def _run(
             history = {name: kept.at[run.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in run.history.items()}
             (x, d), method_state = method.propose(reading, target, state.method, propose_key)
             rules = {"tolerance": tolerance, "step": run.step, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
-            result, streaks = judge(read_error, (x, d), state.streaks, **rules)
-            switch, hands_over = None, result == RESULTS.stalled
-            if until is not None:
-                holds, switch = until(run.step - first, read_error, state.switch)
-                hands_over |= holds & (result == RESULTS.running)
-            over = goes_on & hands_over
-            result = RESULTS.where(over, RESULTS.running, result)
+            result, over, progress = stage.judge(read_error, (x, d), state.progress, goes_on=goes_on, **rules)
             done = over | (result != RESULTS.running)
 
             def pulse(pulsed: Pulsed) -> Pulsed:
@@ -170,27 +163,18 @@ def _run(
                 read_error=read_error,
                 history=history,
             )
-            return _State(run, method_state, switch, streaks, over)
-
-        zero = jnp.asarray(0, jnp.int32)
-        start = _State(
-            run=run,
-            method=method.init(tile.shape, target),
-            switch=None if until is None else until.init(),
-            streaks=Streaks(zero, zero),
-            over=jnp.asarray(False),
-        )
+            return _State(run, method_state, progress, over)
 
         def goes(state: _State) -> Bool[Array, ""]:
             return ~state.over & (state.run.result == RESULTS.running)
 
+        start = _State(run, method.init(tile.shape, target), stage.begin(run.step), jnp.asarray(False))
         return iterate(goes, read_test_pulse, start, max_steps=max_steps + 1).run
 
-    for stage, following in zip(stages, (*stages[1:], None), strict=True):
+    for stage, goes_on in handovers(stages, target):
         if stage.connect is not None:
             tile = connect(tile, stage.connect)
-        goes_on = following is not None and (following.when is None or following.when(target))
-        run = stage_loop(run, tile, stage, goes_on)
+        run = stage_loop(run, tile, stage, goes_on=goes_on)
     meter.close(run.meter)
     ended = run.pulsed.put(tile)
     stats = {name: measure(ended, target, run.read_error) for name, measure in QUANTITIES.items()}
