@@ -62,7 +62,7 @@ class ProgramVerify(AbstractMethod[_State]):
         read_out: "eye": line by line; "hadamard": all columns on, forward, and decoded, with less read noise.
         closed_loop: read and count again before every digit.
         reads: how often each vector is read; the mean counts.
-        learning_rate: factor on the pulses; above 1 for a device that counts less than 1 in its unit cell.
+        learning_rate: factor on the counts; 1 / gamma for a device that counts gamma in its unit cell.
     """
 
     model: AbstractPulsedDevice = eqx.field(default_factory=ConstantStep)
@@ -100,14 +100,15 @@ class ProgramVerify(AbstractMethod[_State]):
         if self.read_out == "hadamard":
             patterns = _patterns(state.shape[1]).astype(reading.dtype)
             weight = self._by_lines(product(reading.T, patterns) / patterns.shape[0])[which]
-        left = pulses_between(self.model, weight, self._by_lines(target)[which])
+        left = self.learning_rate.astype(weight.dtype) * pulses_between(self.model, weight, self._by_lines(target)[which])
         if not self.closed_loop:
             left = jnp.where(state.step < batches, jnp.rint(left), state.left[which])
         digit = self.digits - 1 - (state.step // batches) % self.digits
-        size = jnp.asarray(2.0, left.dtype) ** digit
+        size = (1 << digit).astype(left.dtype)
         sent = jnp.where(jnp.rint(jnp.abs(left)) >= size, jnp.sign(left) * size, 0)
         after = _State(state.step + 1, state.left.at[which].set(left - sent), state.shape)
-        return self._one_by_one(-_HAIR * self.model.dw_min * sent, which, state.shape), after
+        # `program` multiplies by the learning rate, which the counts hold already.
+        return self._one_by_one(-_HAIR * self.model.dw_min / self.learning_rate * sent, which, state.shape), after
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
         return self.digits * self._batches(shape)

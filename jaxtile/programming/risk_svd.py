@@ -35,19 +35,26 @@ class RiskSVD(AbstractMethod[_State]):
     and likewise for x with d fixed: alternating the two lowers the risk in every half sweep. It starts from the leading triplet of
     R. Entries too small to be worth their noise come out zero, so their lines stay silent; and where no triplet is worth its
     noise the proposal is zero: the run stops by itself (stalled). With `caution` 0 it is plain `SVD`; above 1, steps are fewer
-    and sparser, which pays when they are many. An oracle read, like `SVD`; a step costs one read-out of all weights and pulses
-    as one of `SVD`, fewer by what is thresholded.
+    and sparser, which pays when they are many.
+
+    A cell whose own bound lies inside the target keeps a large residual whatever is sent. A few of them make up a leading triplet
+    of their own, and a method that follows it disturbs all other cells of their lines in vain, again and again. So entries of R
+    beyond `outlier` times its root mean square count as that much only.
+
+    An oracle read, like `SVD`; a step costs one read-out of all weights and pulses as one of `SVD`, fewer by what is thresholded.
 
     Attributes:
         dw_min: mean size of a step of the devices at weight zero.
         dw_min_std: its cycle noise, relative.
         caution: factor on the threshold.
+        outlier: the largest residual that counts, in units of the root mean square of all; infinity counts all as they are.
         learning_rate: the part of the change that is made.
     """
 
     dw_min: Scalar = number(0.001, low=0.0, open=True)
     dw_min_std: Scalar = number(0.3, low=0.0)
     caution: Scalar = number(1.0, low=0.0)
+    outlier: Scalar = number(4.0, low=0.0, open=True, finite=False)
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
 
     def init(self, shape: tuple[int, int], target: Weight) -> _State:
@@ -58,6 +65,8 @@ class RiskSVD(AbstractMethod[_State]):
 
     def propose(self, reading: Weight, target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
         residual = reading - target
+        most = (self.outlier * jnp.sqrt(jnp.mean(residual**2))).astype(residual.dtype)
+        residual = jnp.clip(residual, -most, most)
         leading, block = leading_triplets(residual, state.block)
         threshold = (self.caution * self.dw_min * (1 + self.dw_min_std**2) / 2).astype(residual.dtype)
 

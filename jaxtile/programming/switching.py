@@ -39,7 +39,7 @@ class After(AbstractSwitch[None]):
         return None
 
     def __call__(self, steps: Int[Array, ""], error: Scalar, state: None) -> tuple[Bool[Array, ""], None]:
-        return steps >= self.steps, None
+        return steps.astype(float) >= self.steps, None
 
 
 class _Lowest(eqx.Module):
