@@ -15,6 +15,7 @@ from .module import RealisticTile as RealisticTile  # noqa: E402
 from .module import RPUConfigWithProgram as RPUConfigWithProgram  # noqa: E402
 from .own_device import OwnDevice as OwnDevice  # noqa: E402
 from .programming import Programmed as Programmed  # noqa: E402
+from .programming import program_weights_by as program_weights_by  # noqa: E402
 from .programming import program_weights_gdp as program_weights_gdp  # noqa: E402
 from .programming import program_weights_gdp2 as program_weights_gdp2  # noqa: E402
 from .programming import program_weights_svd as program_weights_svd  # noqa: E402
@@ -39,6 +40,7 @@ __all__ = [
     "input_range_of",
     "modifier_of",
     "noise_model_of",
+    "program_weights_by",
     "program_weights_gdp",
     "program_weights_gdp2",
     "program_weights_svd",

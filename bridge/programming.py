@@ -5,6 +5,7 @@ The functions take the arguments of a tile module's `program_weights` and are at
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +16,15 @@ from torch import Tensor
 
 import jaxtile as jt
 from jaxtile._types import is_whole
-from jaxtile.programming import AbstractMethod
+from jaxtile.programming import AbstractMethod, Chain, Reads
+from jaxtile.programming.chain import goes_on, stages_of
 from jaxtile.programming.inputs import outputs
-from jaxtile.programming.stopping import Streaks, judge, relative_error
+from jaxtile.programming.reading import Probe, wanted
+from jaxtile.programming.stopping import relative_error
 
 from ._convert import to_jax, to_torch
 
-__all__ = ["Programmed", "program_weights_gdp", "program_weights_gdp2", "program_weights_svd"]
+__all__ = ["Programmed", "program_weights_by", "program_weights_gdp", "program_weights_gdp2", "program_weights_svd"]
 
 _log = logging.getLogger(__name__)
 
@@ -127,6 +130,26 @@ def program_weights_svd(
     return _program(self, target, method, max_iter=max_iter, tolerance=tolerance, w_init=w_init, test_spectral=True)
 
 
+def program_weights_by(method: AbstractMethod | Chain) -> Callable[..., Programmed]:
+    """The function that programs a tile module by any method of jaxtile, or by a chain of them.
+
+    Its arguments are those of `program_weights_gdp`, without those that the method has.
+    """
+
+    @torch.no_grad()
+    def program_weights(
+        self: Any,
+        from_reference: bool = True,
+        max_iter: int = 100,
+        tolerance: float | None = 0.01,
+        w_init: float | Tensor = 0.0,
+    ) -> Programmed:
+        target = _target(self, from_reference=from_reference)
+        return _program(self, target, method, max_iter=max_iter, tolerance=tolerance, w_init=w_init)
+
+    return program_weights
+
+
 def _target(module: Any, *, from_reference: bool) -> Tensor:
     """What to program: the module's reference if it is asked for and there is one, or what the tile holds, the next reference."""
     if not from_reference or module.reference_combined_weights is None:
@@ -157,7 +180,7 @@ class _GrowingWindow(jt.GDP):
 def _program(
     module: Any,
     target: Tensor,
-    method: AbstractMethod,
+    method: AbstractMethod | Chain,
     *,
     max_iter: int,
     tolerance: float | None,
@@ -170,41 +193,60 @@ def _program(
         raise ValueError(f"max_iter={max_iter!r} must be a whole number of at least 0.")
     if tolerance is not None and not tolerance >= 0:
         raise ValueError(f"tolerance={tolerance!r} must be None (never stop early) or a number of at least 0.")
-    tile, wanted = module.tile, to_jax(target)
-    shape = (wanted.shape[0], wanted.shape[1])
-    state = method.init(shape, wanted)  # first, since it may refuse
+    tile, goal = module.tile, to_jax(target)
+    shape, stages = (goal.shape[0], goal.shape[1]), stages_of(method)
+    for stage in stages:
+        stage.method.init(shape, goal)  # first, since it may refuse
+        if stage.connect is not None:
+            raise ValueError(f"Stage.connect={stage.connect} cannot be done on a foreign tile; connect its devices yourself.")
     if isinstance(w_init, Tensor):
         tile.set_weights(w_init)
     else:
         tile.set_weights_uniform_random(-w_init, w_init)
-    done, key, streaks = Programmed(jt.RESULTS.running), jr.key(0), Streaks(jnp.asarray(0), jnp.asarray(0))
-    rules = {
-        "tolerance": jnp.asarray(-1.0 if tolerance is None else tolerance),
-        "steps_in_pass": method.steps_in_pass(shape),
-        "max_steps": max_iter,
-    }
+    done, key, step = Programmed(jt.RESULTS.running), jr.key(0), 0
+    rules = {"tolerance": jnp.asarray(-1.0 if tolerance is None else tolerance), "max_steps": max_iter}
     learning_rate = tile.get_learning_rate()
-    tile.set_learning_rate(float(method.learning_rate))
     try:
-        for step in range(max_iter + 1):
-            x = method.probe(state)
-            reading = to_jax(tile.get_weights() if x is None else tile.forward(to_torch(x).to(module.device), False))
-            outcome = wanted if x is None else outputs(wanted, x)
-            read_error, spectral_error = relative_error(reading, outcome), _spectral_norm(tile.get_weights() - target)
-            done.read_error.append(float(read_error))
-            done.spectral_error.append(spectral_error)
-            _log.debug("Error: %g", spectral_error)
-            if relative_to_all:
-                read_error = read_error * jnp.max(jnp.abs(outcome)) / jnp.max(jnp.abs(wanted))
-            (x, d), state = method.propose(reading, wanted, state, jr.fold_in(key, step))
-            error = jnp.asarray(spectral_error) if test_spectral else read_error
-            done.result, streaks = judge(error, (x, d), streaks, step=jnp.asarray(step), **rules)
-            if done.result != jt.RESULTS.running:
+        for number, stage in enumerate(stages):
+            method, state, progress, over = stage.method, stage.method.init(shape, goal), stage.begin(jnp.asarray(step)), False
+            rules |= {"goes_on": goes_on(stages, number, goal), "steps_in_pass": method.steps_in_pass(shape)}
+            tile.set_learning_rate(float(method.learning_rate))
+            while True:
+                probe = method.probe(state)
+                reading, outcome = _read(module, probe), wanted(goal, probe)
+                read_error, spectral_error = relative_error(reading, outcome), _spectral_norm(tile.get_weights() - target)
+                done.read_error[step:], done.spectral_error[step:] = [float(read_error)], [spectral_error]
+                _log.debug("Error: %g", spectral_error)
+                if relative_to_all:
+                    read_error = read_error * jnp.max(jnp.abs(outcome)) / jnp.max(jnp.abs(goal))
+                (x, d), state = method.propose(reading, goal, state, jr.fold_in(key, step))
+                error = jnp.asarray(spectral_error) if test_spectral else read_error
+                done.result, over, progress = stage.judge(error, (x, d), progress, step=jnp.asarray(step), **rules)
+                if over or done.result != jt.RESULTS.running:
+                    break
+                tile.update(to_torch(x).to(module.device), to_torch(d).to(module.device), False)
+                step += 1
+            if not over:
                 break
-            tile.update(to_torch(x).to(module.device), to_torch(d).to(module.device), False)
     finally:
         tile.set_learning_rate(learning_rate)
     return done
+
+
+def _read(module: Any, probe: Probe) -> Any:
+    """What a method asks for, read from the simulator tile of a module."""
+    tile = module.tile
+    if probe is None:
+        return to_jax(tile.get_weights())
+    if not isinstance(probe, Reads):
+        return to_jax(tile.forward(to_torch(probe).to(module.device), False))
+
+    def mean(read: Callable[[Tensor, bool], Tensor], vectors: Any) -> Any:
+        vectors = to_torch(vectors).to(module.device)
+        return to_jax(torch.stack([read(vectors, False) for _ in range(probe.times)]).mean(dim=0))
+
+    readings = [mean(read, v) for read, v in ((tile.forward, probe.x), (tile.backward, probe.d)) if v is not None]
+    return readings[0] if len(readings) == 1 else tuple(readings)
 
 
 def _spectral_norm(matrix: Tensor) -> float:

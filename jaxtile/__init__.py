@@ -17,8 +17,17 @@ from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
 from .programming import RESULTS as RESULTS
 from .programming import SVD as SVD
+from .programming import After as After
+from .programming import OneHotPays as OneHotPays
+from .programming import Plateau as Plateau
+from .programming import PowerSVD as PowerSVD
+from .programming import ProgramVerify as ProgramVerify
+from .programming import RiskSVD as RiskSVD
 from .programming import Solution as Solution
+from .programming import Stage as Stage
+from .programming import chain as chain
 from .programming import program as program
+from .programming import residual as residual
 from .sweep import Programming as Programming
 from .sweep import sweep as sweep
 from .tile import Tile as Tile
@@ -40,17 +49,25 @@ from .upkeep import drift as drift
 from .upkeep import reset as reset
 
 __all__ = [
+    "After",
     "GDP",
-    "RESULTS",
-    "SVD",
     "IOParameters",
+    "OneHotPays",
+    "Plateau",
+    "PowerSVD",
+    "ProgramVerify",
     "Programming",
+    "RESULTS",
+    "RiskSVD",
+    "SVD",
     "Solution",
+    "Stage",
     "Tile",
     "TileConfig",
     "UnitVectors",
     "apply_programming_noise",
     "backward",
+    "chain",
     "compensation",
     "connect",
     "decay",
@@ -73,6 +90,7 @@ __all__ = [
     "pulse",
     "read_as",
     "reset",
+    "residual",
     "send",
     "set_weights",
     "sweep",

@@ -1,7 +1,7 @@
 """Leading singular triplets and norms of a residual, by a few products with a small block of vectors."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,18 @@ from jaxtyping import Array, Float
 from ._random import normal, numbers
 from ._types import Scalar, Weight
 
-__all__ = ["eigh", "leading_triplet", "product", "qr", "safe_norm", "spectral_norm", "starting_block", "svd"]
+__all__ = [
+    "Triplets",
+    "eigh",
+    "leading_triplets",
+    "product",
+    "qr",
+    "safe_norm",
+    "spectral_norm",
+    "starting_block",
+    "svd",
+    "triplets_within",
+]
 
 
 def _lane_by_lane(decompose: Callable[[Float[Array, "..."]], Any]) -> Callable[[Float[Array, "..."]], Any]:
@@ -28,6 +39,19 @@ eigh = _lane_by_lane(lambda matrix: tuple(jnp.linalg.eigh(matrix)))
 svd = _lane_by_lane(lambda matrix: tuple(jnp.linalg.svd(matrix, full_matrices=False)))
 
 
+class Triplets(NamedTuple):
+    """Singular triplets, the largest first."""
+
+    u: Float[Array, "k out"]
+    s: Float[Array, " k"]
+    v: Float[Array, "k in"]
+
+    def factors(self) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
+        """X and d with d^T x = sum of s u v^T, the size shared evenly."""
+        root = jnp.sqrt(self.s)[:, None]
+        return root * self.v, root * self.u
+
+
 def product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
     """A matrix product in full precision, also where accelerators default to less."""
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
@@ -38,21 +62,26 @@ def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "
     return normal(jax.random.key(0), numbers(width * columns)).reshape(width, columns).astype(dtype)
 
 
-def leading_triplet(
-    matrix: Weight, block: Float[Array, "in block"]
-) -> tuple[Float[Array, " out"], Scalar, Float[Array, " in"], Float[Array, "in block"]]:
-    """A leading singular triplet (u, s, v) by one sweep of block power iteration, and the block to start the next one from.
+def leading_triplets(matrix: Weight, block: Float[Array, "in block"], k: int = 1) -> tuple[Triplets, Float[Array, "in block"]]:
+    """The k leading singular triplets by one sweep of block power iteration, and the block to start the next one from.
 
-    The sweep finds the best triplet within the span of `matrix.T @ matrix @ block` (Halko, Martinsson and Tropp, SIAM Review
-    53:217, 2011): the exact one if the block is as wide as the rank, otherwise a direction of nearly the largest gain.
+    The sweep finds the best triplets within the span of `matrix.T @ matrix @ block` (Halko, Martinsson and Tropp, SIAM Review
+    53:217, 2011): exact ones if the block is as wide as the rank, otherwise directions of nearly the largest gain.
     """
     range_, _ = qr(product(matrix, block))  # [out, block]
-    core = product(range_.T, matrix)  # [block, in]
+    return triplets_within(range_, product(range_.T, matrix), k)
+
+
+def triplets_within(
+    range_: Float[Array, "out block"], core: Float[Array, "block in"], k: int = 1
+) -> tuple[Triplets, Float[Array, "in block"]]:
+    """The k best triplets of a matrix within the span of orthonormal columns, from `core = range_.T @ matrix`; and all s v."""
     squares, vectors = eigh(product(core, core.T))  # ascending
-    rotated = product(core.T, vectors[:, ::-1])  # columns s_i v_i, largest first
-    s = jnp.sqrt(jnp.maximum(squares[-1], 0))
-    v = rotated[:, 0] / jnp.where(s > 0, s, 1)
-    return product(range_, vectors[:, -1]), s, v, rotated
+    vectors = vectors[:, ::-1]
+    rotated = product(core.T, vectors)  # columns s_i v_i, largest first
+    s = jnp.sqrt(jnp.maximum(squares[::-1][:k], 0))
+    v = rotated[:, :k].T / jnp.where(s > 0, s, 1)[:, None]
+    return Triplets(product(range_, vectors[:, :k]).T, s, v), rotated
 
 
 def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:

@@ -302,10 +302,10 @@ def test_program_is_differentiable_in_mean_field(device):
 def test_a_run_in_parts_has_the_bits_of_one_at_once(name):
     arguments = {"key": KEY, "max_steps": 6, "tolerance": 0.0, "compensation": None, "record": ("read_error", "full_pulses")}
     run = Run.of(make_tile(), TARGET, METHODS[name], **arguments)
-    state, advance = run.start(), eqx.filter_jit(Run.advance)
+    at, advance = run.enter(0, run.start()), eqx.filter_jit(Run.advance)
     for until in (2, 3, 7):
-        state = advance(run, state, jnp.asarray(until))
-    jax.tree.map(np.testing.assert_array_equal, run.end(state), jt.program(make_tile(), TARGET, METHODS[name], **arguments))
+        at = advance(run, 0, at, jnp.asarray(until))
+    jax.tree.map(np.testing.assert_array_equal, run.end(at.run), jt.program(make_tile(), TARGET, METHODS[name], **arguments))
 
 
 def test_progress_bar_moves_under_plain_and_vmap(capfd):

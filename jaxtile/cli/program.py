@@ -142,23 +142,23 @@ class Program:
         with refusals(), _warnings_as_lines():
             options = {"max_steps": self.steps, "tolerance": self.tolerance, "compensation": None, "record": tuple(QUANTITIES)}
             run = Run.of(tile, target, _make(method, tile), key=key, **options)
-            state = eqx.filter_jit(Run.start)(run)
+            at = eqx.filter_jit(lambda run: run.enter(0, run.start()))(run)
         console = Console(stderr=True)
         with console.status(f"{method}: compiling"):
             begun = time.perf_counter()
             # Numbers are arguments, and the bar moves outside: so other numbers find the compiled program in JAX's cache.
-            advance = eqx.filter_jit(Run.advance).lower(run, state, jnp.asarray(0)).compile()
+            advance = eqx.filter_jit(Run.advance).lower(run, 0, at, jnp.asarray(0)).compile()
             compiling = time.perf_counter() - begun
         begun = time.perf_counter()
         with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
             task = bar.add_task(method, total=self.steps)
-            while state.result == RESULTS.running:
-                done = int(state.step)
+            while at.goes:
+                done = int(at.run.step)
                 bar.update(task, completed=done)
-                state = advance(run, state, jnp.asarray(done + max(1, self.steps // BAR)))
+                at = advance(run, 0, at, jnp.asarray(done + max(1, self.steps // BAR)))
             bar.update(task, completed=self.steps)
         running = time.perf_counter() - begun
-        return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
+        return Programmed(eqx.filter_jit(Run.end)(run, at.run), compiling, running)
 
 
 def _make(method: str, tile: Tile) -> AbstractMethod:

@@ -1,10 +1,49 @@
 """Programming methods, compensation of half-selection, and the loop that runs them."""
 
 from .base import AbstractMethod as AbstractMethod
+from .chain import Chain as Chain
+from .chain import Stage as Stage
+from .chain import chain as chain
+from .chain import residual as residual
 from .gdp import GDP as GDP
+from .inputs import AbstractInputs as AbstractInputs
+from .inputs import Gaussian as Gaussian
+from .inputs import Hadamard as Hadamard
+from .power_svd import PowerSVD as PowerSVD
 from .program import program as program
+from .program_verify import ProgramVerify as ProgramVerify
+from .reading import Reads as Reads
+from .reading import read as read
 from .result import RESULTS as RESULTS
+from .risk_svd import RiskSVD as RiskSVD
 from .solution import Solution as Solution
 from .svd import SVD as SVD
+from .switching import AbstractSwitch as AbstractSwitch
+from .switching import After as After
+from .switching import OneHotPays as OneHotPays
+from .switching import Plateau as Plateau
 
-__all__ = ["GDP", "RESULTS", "SVD", "AbstractMethod", "Solution", "program"]
+__all__ = [
+    "GDP",
+    "RESULTS",
+    "SVD",
+    "AbstractInputs",
+    "AbstractMethod",
+    "AbstractSwitch",
+    "After",
+    "Chain",
+    "Gaussian",
+    "Hadamard",
+    "OneHotPays",
+    "Plateau",
+    "PowerSVD",
+    "ProgramVerify",
+    "Reads",
+    "RiskSVD",
+    "Solution",
+    "Stage",
+    "chain",
+    "program",
+    "read",
+    "residual",
+]

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from .._types import Checked, Key, Scalar, Weight
 from .inputs import Inputs
+from .reading import Probe
 
 __all__ = ["AbstractMethod", "Proposal"]
 
@@ -34,15 +35,15 @@ class AbstractMethod(Checked, Generic[State]):
         """The state before the first step, for a tile of `shape` = (out, in)."""
 
     @abc.abstractmethod
-    def probe(self, state: State) -> Inputs | None:
-        """The inputs whose outputs it wants to see, or None for the weights themselves."""
+    def probe(self, state: State) -> Probe:
+        """The inputs whose outputs it wants to see, `Reads` in both directions, or None for the weights themselves."""
 
     @abc.abstractmethod
     def propose(self, reading: Any, target: Weight, state: State, key: Key) -> tuple[Proposal, State]:
         """Propose x [k, in] and d [k, out], so that `W - learning_rate d^T x` comes nearer to the target.
 
         Args:
-            reading: the outputs [k, out] for its inputs, or the weights [out, in].
+            reading: the outputs [k, out] for its inputs, what `Reads` asked for, or the weights [out, in].
             target: the weights wanted, [out, in].
             state: its own.
             key: of this step.

@@ -1,22 +1,32 @@
 """Gradient-descent programming."""
 
+from collections.abc import Callable
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
+from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
 from .._random import numbers
-from .._types import Key, Scalar, Weight, is_whole, number, plain
+from .._types import Key, Scalar, Weight, is_whole, number, plain, whole
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
+from .reading import Reads, average
 
 __all__ = ["GDP"]
 
 
 class GDPState(eqx.Module):
-    """The first input of the next batch; `width` is the number of columns of the tile."""
+    """Steps made so far; `width` is the number of columns of the tile."""
 
-    start: Int[Array, ""]
+    step: Int[Array, ""]
     width: int = eqx.field(static=True)
+
+
+def _schedule(value: Any) -> Any:
+    """A callable as a pytree, whose numbers are leaves if it is a module, and which is static if it is a function."""
+    return value if value is None or isinstance(value, eqx.Module) or not callable(value) else Partial(value)
 
 
 class GDP(AbstractMethod[GDPState]):
@@ -24,20 +34,30 @@ class GDP(AbstractMethod[GDPState]):
 
         Y = forward(X),   W <- W - learning_rate (Y - X T^T)^T X      executed with pulses
 
-    With unit vectors every input reads one column of weights, with the read noise of the periphery. (Buechel et al., "Gradient
-    descent-based programming of analog in-memory computing cores", IEDM 2022; aihwkit's `program_weights`.)
+    With unit vectors every input reads one column of weights, with the read noise of the periphery. A batch X corrects the part
+    (I - learning_rate X^T X) of the residual, so that dense inputs want a learning rate of about 1 / (their number) if their
+    entries are of size 1. A step costs a read for each input of the batch and a vector of pulses for each. (Buechel et al.,
+    "Gradient descent-based programming of analog in-memory computing cores", IEDM 2022; aihwkit's `program_weights`.)
 
     Attributes:
         learning_rate: of the descent.
         batch_size: how many inputs a step uses: all (None), or the next so many, in turn and around the end to the first.
-        inputs: "eye" for the unit vectors, or the inputs themselves, [n, in].
+        inputs: "eye" for the unit vectors, "hadamard", "gaussian", or vectors of one's own, [n, in], such as data that the
+            layer is calibrated with.
+        reads: how often each input is read; the mean counts.
+        schedule: a factor on the learning rate, as a function of the number of steps made; None: 1. Any schedule of optax will do.
+            A function is structure: another one is compiled anew. A module (`equinox.Module`) may hold numbers that are leaves.
     """
 
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
     batch_size: int | None = eqx.field(default=None, static=True, converter=plain)
     inputs: AbstractInputs = eqx.field(default_factory=Eye, converter=as_inputs)
+    reads: int = whole(1, low=1)
+    schedule: Callable[[Int[Array, ""]], Any] | None = eqx.field(default=None, converter=_schedule)
 
     def __check_init__(self) -> None:
+        if self.schedule is not None and not callable(self.schedule):
+            raise TypeError(f"GDP.schedule={self.schedule!r} must be None or a function of the step, such as a schedule of optax.")
         size = self.batch_size
         if size is not None and not is_whole(size, 1):
             raise ValueError(f"GDP.batch_size={size!r} must be None (all inputs) or a whole number of at least 1.")
@@ -46,14 +66,15 @@ class GDP(AbstractMethod[GDPState]):
         self._batch(shape[1])  # refuse a batch that does not fit before anything is compiled
         return GDPState(jnp.asarray(0, jnp.int32), shape[1])
 
-    def probe(self, state: GDPState) -> Inputs:
-        which = (state.start + numbers(self._batch(state.width))) % self.inputs.count(state.width)
-        return self.inputs.take(which, state.width)
+    def probe(self, state: GDPState) -> Inputs | Reads:
+        return average(self._next(state), self.reads)
 
     def propose(self, reading: Float[Array, "k out"], target: Weight, state: GDPState, key: Key) -> tuple[Proposal, GDPState]:
-        x = self.probe(state)
-        start = (state.start + self._batch(state.width)) % self.inputs.count(state.width)
-        return (x, reading - outputs(target, x)), GDPState(start, state.width)
+        x = self._next(state)
+        d = reading - outputs(target, x)
+        if self.schedule is not None:
+            d = d * jnp.asarray(self.schedule(state.step), d.dtype)
+        return (x, d), GDPState(state.step + 1, state.width)
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
         return -(-self.inputs.count(shape[1]) // self._batch(shape[1]))
@@ -63,3 +84,7 @@ class GDP(AbstractMethod[GDPState]):
         if self.batch_size is not None and self.batch_size > count:
             raise ValueError(f"GDP.batch_size={self.batch_size} exceeds the {count} inputs; pass at most {count}, or None for all.")
         return count if self.batch_size is None else self.batch_size
+
+    def _next(self, state: GDPState) -> Inputs:
+        batch, count = self._batch(state.width), self.inputs.count(state.width)
+        return self.inputs.take((state.step * batch + numbers(batch)) % count, state.width)

@@ -4,19 +4,21 @@ import abc
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._linalg import product
-from .._types import Weight, finite_array
+from .._random import as_key, normal, numbers
+from .._types import Checked, Key, Weight, finite_array, whole
 from .._vectors import UnitVectors
 
-__all__ = ["AbstractInputs", "Eye", "Given", "Inputs", "as_inputs", "outputs"]
+__all__ = ["AbstractInputs", "Eye", "Gaussian", "Given", "Hadamard", "Inputs", "as_inputs", "outputs"]
 
 Inputs = Float[Array, "k in"] | UnitVectors
 
 
-class AbstractInputs(eqx.Module):
+class AbstractInputs(Checked):
     """An ordered set of input vectors."""
 
     @abc.abstractmethod
@@ -38,6 +40,40 @@ class Eye(AbstractInputs):
         return UnitVectors(which, width)
 
 
+class Hadamard(AbstractInputs):
+    """The first columns of Sylvester's Hadamard matrix, H_rc = (-1)^(ones of r & c in binary): all lines on, in every read.
+
+    Their number n is the smallest power of two that is not below the width, and H^T H = n I: the weights are Y^T H / n of the
+    outputs Y, with 1 / n of the variance of the read noise. (Hadamard verify: Choi et al., arXiv 2604.12420.)
+    """
+
+    def count(self, width: int) -> int:
+        return 1 << (width - 1).bit_length()
+
+    def take(self, which: Int[Array, " k"], width: int) -> Float[Array, "k in"]:
+        ones = jax.lax.population_count(which[:, None].astype(jnp.uint32) & numbers(width)[None, :].astype(jnp.uint32))
+        return 1 - 2 * (ones & 1).astype(float)
+
+
+class Gaussian(AbstractInputs):
+    """Random vectors with standard normal entries.
+
+    Attributes:
+        n: how many there are; after the last one comes the first again.
+        key: of their draw.
+    """
+
+    n: int = whole(1024, low=1)
+    key: Key = eqx.field(default_factory=lambda: jax.random.key(0), converter=as_key)
+
+    def count(self, width: int) -> int:
+        return self.n
+
+    def take(self, which: Int[Array, " k"], width: int) -> Float[Array, "k in"]:
+        index = which.astype(jnp.int32)[:, None] * width + numbers(width)[None, :]
+        return normal(self.key, index).astype(float)
+
+
 class Given(AbstractInputs):
     """Vectors given by the user, [n, in]."""
 
@@ -52,8 +88,11 @@ class Given(AbstractInputs):
         return self.values[which]
 
 
+_NAMED = {"eye": Eye, "hadamard": Hadamard, "gaussian": Gaussian}
+
+
 def as_inputs(inputs: Any) -> AbstractInputs:
-    """Accept "eye", an array [n, in], or an object of this module.
+    """Accept a name, an array [n, in], or an object of this module.
 
     Raises:
         ValueError: it is none of them, empty, or not finite.
@@ -61,9 +100,9 @@ def as_inputs(inputs: Any) -> AbstractInputs:
     if isinstance(inputs, AbstractInputs):
         return inputs
     if isinstance(inputs, str):
-        if inputs != "eye":
-            raise ValueError(f"inputs={inputs!r} is unknown; pass 'eye' or an array [n, in].")
-        return Eye()
+        if inputs not in _NAMED:
+            raise ValueError(f"inputs={inputs!r} is unknown; pass {', '.join(map(repr, _NAMED))} or an array [n, in].")
+        return _NAMED[inputs]()
     values = finite_array(inputs, jnp.asarray(0.0, float).dtype, "inputs")
     if values.ndim != 2 or values.size == 0:
         raise ValueError(f"inputs has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")

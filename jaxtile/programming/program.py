@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -9,20 +10,21 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .._linalg import safe_norm, spectral_norm
 from .._loop import iterate, progress_meter
 from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
-from ..tile import Tile, as_matrix, check_tile, forward, get_weights
+from ..tile import Tile, as_matrix, check_tile, connect, get_weights
 from ..update import Pulsed, update
 from .base import AbstractMethod
-from .inputs import outputs
+from .chain import Chain, Progress, Stage, goes_on, stages_of
+from .reading import read, wanted
 from .result import RESULTS
 from .solution import Solution
-from .stopping import Streaks, judge, relative_error
+from .stopping import relative_error
 
 __all__ = ["QUANTITIES", "Run", "program"]
 
@@ -42,19 +44,31 @@ class State(eqx.Module):
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
     pulsed: Pulsed
-    method: Any
     # stopping
     result: RESULTS
-    streaks: Streaks
     # recorded
     read_error: Scalar
     history: dict[str, Float[Array, " step"]]
 
 
+class InStage(eqx.Module):
+    """The same, within a stage."""
+
+    run: State
+    method: Any
+    progress: Progress
+    over: Bool[Array, ""]
+
+    @property
+    def goes(self) -> Bool[Array, ""]:
+        """Whether the stage goes on."""
+        return ~self.over & (self.run.result == RESULTS.running)
+
+
 def program(
     tile: Tile,
     target: Float[Array, "out in"],
-    method: AbstractMethod,
+    method: AbstractMethod | Chain,
     *,
     key: Key,
     max_steps: int,
@@ -72,7 +86,7 @@ def program(
     Args:
         tile: a fabricated tile.
         target: the weights wanted, [out, in].
-        method: what to read and what to propose.
+        method: what to read and what to propose; or a `chain` of methods.
         key: of this run; step s reads, proposes and pulses with the three keys of `split(fold_in(key, s), 3)`.
         max_steps: most pulse steps.
         tolerance: stop when the read error is below this; a mini-batch method must stay below it for a full pass. At 0 a run ends
@@ -96,14 +110,14 @@ def program(
 
 
 class Run(eqx.Module):
-    """A run of `program`, which goes from its start to its end in one loop; the command line stops on the way to move its bar.
+    """A run of `program`, which goes through its stages in one program; the command line stops on the way to move its bar.
 
     The state after some steps has the same bits in how many parts soever they were made: a test.
     """
 
     tile: Tile
     target: Weight
-    method: AbstractMethod
+    stages: tuple[Stage, ...]
     compensation: AbstractCompensation | None
     key: Key
     tolerance: Scalar
@@ -115,7 +129,7 @@ class Run(eqx.Module):
         cls,
         tile: Tile,
         target: Float[Array, "out in"],
-        method: AbstractMethod,
+        method: AbstractMethod | Chain,
         *,
         key: Key,
         max_steps: int,
@@ -124,99 +138,102 @@ class Run(eqx.Module):
         record: tuple[str, ...],
     ) -> "Run":
         """The run of these arguments of `program`, checked."""
-        _check(tile, method, compensation, max_steps, record)
+        stages = stages_of(method)
+        _check(tile, compensation, max_steps, record)
         key = as_key(key)
         threshold = scalar(tolerance)
         check_number("tolerance", threshold, low=0.0)
         target = as_matrix("target", target, tile)
         _warn_out_of_range(tile, target)
-        return cls(tile, target, method, compensation, key, threshold, int(max_steps), tuple(record))
+        return cls(tile, target, stages, compensation, key, threshold, int(max_steps), tuple(record))
 
     def start(self) -> State:
         """The state before the first step."""
-        zero, tile = jnp.asarray(0, jnp.int32), self.tile
         return State(
-            step=zero,
-            pulsed=Pulsed(tile.state, jnp.zeros_like(tile.full_pulses), jnp.zeros_like(tile.half_pulses)),
-            method=self.method.init(tile.shape, self.target),
+            step=jnp.asarray(0, jnp.int32),
+            pulsed=Pulsed(self.tile.state, jnp.zeros_like(self.tile.full_pulses), jnp.zeros_like(self.tile.half_pulses)),
             result=RESULTS.running,
-            streaks=Streaks(zero, zero),
             read_error=jnp.asarray(jnp.nan, self.target.dtype),
             history={name: jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype) for name in self.record},
         )
 
-    def step(self, state: State) -> State:
-        """Read, test and, unless that ends the run, pulse."""
-        tile, target, method = self.tile, self.target, self.method
-        read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, state.step), 3)
-        now = state.pulsed.put(tile)
-        reading, read_error = _read(now, target, method.probe(state.method), read_key)
-        history = {name: kept.at[state.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in state.history.items()}
-        (x, d), method_state = method.propose(reading, target, state.method, propose_key)
-        rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
-        steps_in_pass = method.steps_in_pass(tile.shape)
-        result, streaks = judge(read_error, (x, d), state.streaks, steps_in_pass=steps_in_pass, **rules)
-        done = result != RESULTS.running
+    def enter(self, number: int, state: State) -> InStage:
+        """Into a stage, from where the run stands."""
+        stage = self.stages[number]
+        method = stage.method.init(self.tile.shape, self.target)
+        return InStage(state, method, stage.begin(state.step), over=jnp.asarray(False))
+
+    def step(self, number: int, at: InStage) -> InStage:
+        """Read, test and, unless that ends the stage, pulse."""
+        run, stage, tile, target = at.run, self.stages[number], self._tile(number), self.target
+        method = stage.method
+        read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, run.step), 3)
+        now, probe = run.pulsed.put(tile), method.probe(at.method)
+        reading = read(now, probe, read_key)
+        read_error = relative_error(reading, wanted(target, probe))
+        history = {name: kept.at[run.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in run.history.items()}
+        (x, d), method_state = method.propose(reading, target, at.method, propose_key)
+        rules = {"tolerance": self.tolerance, "step": run.step, "max_steps": self.max_steps}
+        rules |= {"steps_in_pass": method.steps_in_pass(tile.shape), "goes_on": goes_on(self.stages, number, target)}
+        result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)
+        done = over | (result != RESULTS.running)
 
         def pulse(pulsed: Pulsed) -> Pulsed:
             sent = (x, d) if self.compensation is None else self.compensation(x, d, tile.config)
             return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
 
-        pulsed = jax.lax.cond(done, lambda pulsed: pulsed, pulse, state.pulsed)
-        return State(
-            step=jnp.where(done, state.step, state.step + 1),
-            pulsed=pulsed,
-            method=method_state,
+        run = State(
+            step=jnp.where(done, run.step, run.step + 1),
+            pulsed=jax.lax.cond(done, lambda pulsed: pulsed, pulse, run.pulsed),
             result=result,
-            streaks=streaks,
             read_error=read_error,
             history=history,
         )
+        return InStage(run, method_state, progress, over)
 
-    def advance(self, state: State, until: Int[Array, ""] | int) -> State:
-        """On to the end, or until so many steps are made."""
-        return iterate(lambda s: (s.result == RESULTS.running) & (s.step < until), self.step, state, max_steps=self.max_steps + 1)
+    def advance(self, number: int, at: InStage, until: Int[Array, ""] | int) -> InStage:
+        """On to the end of a stage, or until so many steps of the run are made."""
+        return iterate(lambda at: at.goes & (at.run.step < until), partial(self.step, number), at, max_steps=self.max_steps + 1)
 
     def end(self, state: State) -> Solution:
         """What the last state amounts to."""
-        tile, ended = self.tile, state.pulsed.put(self.tile)
+        tile, ended = self.tile, state.pulsed.put(self._tile(len(self.stages) - 1))
         kept = {name: values[state.step] for name, values in state.history.items()}
         measured = {name: measure(ended, self.target, state.read_error) for name, measure in QUANTITIES.items() if name not in kept}
         unreachable = jnp.mean(tile.device.clip(tile.cells, self.target) != self.target)
         return Solution(
-            tile=Pulsed(ended.state, tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses).put(tile),
+            tile=Pulsed(ended.state, tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses).put(ended),
             result=state.result,
             stats=kept | measured | {"steps": state.step, "unreachable": unreachable},
             history=state.history,
         )
+
+    def _tile(self, number: int) -> Tile:
+        """The tile as the lines of a stage are connected."""
+        connected = [stage.connect for stage in self.stages[: number + 1] if stage.connect is not None]
+        return connect(self.tile, connected[-1]) if connected else self.tile
 
 
 @eqx.filter_jit
 def _at_once(run: Run, *, progress: bool) -> Solution:
     meter = progress_meter(run.max_steps, show=progress)
 
-    def step(carry: tuple[State, Any]) -> tuple[State, Any]:
-        state = run.step(carry[0])
-        done = state.result != RESULTS.running
-        return state, meter.step(carry[1], jnp.where(done, 1.0, state.step.astype(float) / run.max_steps))
+    def step(number: int, carry: tuple[InStage, Any]) -> tuple[InStage, Any]:
+        at, shown = run.step(number, carry[0]), carry[1]
+        part = at.run.step.astype(float) / run.max_steps
+        return at, meter.step(shown, jnp.where(at.run.result != RESULTS.running, 1.0, part))
 
-    begun = (run.start(), meter.init())
-    final, shown = iterate(lambda carry: carry[0].result == RESULTS.running, step, begun, max_steps=run.max_steps + 1)
+    state, shown = run.start(), meter.init()
+    for number in range(len(run.stages)):
+        begun = (run.enter(number, state), shown)
+        at, shown = iterate(lambda carry: carry[0].goes, partial(step, number), begun, max_steps=run.max_steps + 1)
+        state = at.run
     meter.close(shown)
-    return run.end(final)
+    return run.end(state)
 
 
-def _read(tile: Tile, target: Weight, x: Any, key: Key) -> tuple[Float[Array, "..."], Scalar]:
-    """What a method is given, and its error relative to the largest number wanted."""
-    reading = get_weights(tile) if x is None else forward(tile, x, key=key)
-    wanted = target if x is None else outputs(target, x)
-    return reading, relative_error(reading, wanted)
-
-
-def _check(tile: Any, method: Any, compensation: Any, max_steps: Any, record: Any) -> None:
+def _check(tile: Any, compensation: Any, max_steps: Any, record: Any) -> None:
     check_tile(tile)
-    if not isinstance(method, AbstractMethod):
-        raise TypeError(f"method={method!r} is not an AbstractMethod; pass a method such as jaxtile.GDP() or jaxtile.SVD().")
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from .._types import Scalar
 from .._vectors import UnitVectors
@@ -21,8 +22,9 @@ class Streaks(eqx.Module):
     idle: Int[Array, ""]
 
 
-def relative_error(reading: Float[Array, "..."], wanted: Float[Array, "..."]) -> Scalar:
+def relative_error(reading: PyTree[Float[Array, "..."]], wanted: PyTree[Float[Array, "..."]]) -> Scalar:
     """Mean |reading - wanted| over max |wanted|; the mean itself where only zeros are wanted."""
+    (reading, _), (wanted, _) = ravel_pytree(reading), ravel_pytree(wanted)
     largest = jnp.max(jnp.abs(wanted))
     return jnp.mean(jnp.abs(reading - wanted)) / jnp.where(largest > 0, largest, 1)
 

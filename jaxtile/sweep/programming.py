@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from .._types import Checked, Key, Scalar, Weight, number, whole
 from ..compensation import AbstractCompensation
-from ..programming import RESULTS, AbstractMethod, program
+from ..programming import RESULTS, AbstractMethod, Chain, program
 from ..programming.program import QUANTITIES
 from ..tile import Tile
 
@@ -25,7 +25,7 @@ class Programming(Checked):
         record: which quantities to keep step by step, as `<name>_history`.
     """
 
-    method: AbstractMethod
+    method: AbstractMethod | Chain
     max_steps: int = whole(100, low=1)
     tolerance: Scalar = number(1e-2, low=0.0)
     compensation: AbstractCompensation | None = None
@@ -42,7 +42,7 @@ class Programming(Checked):
     }
 
     def __check_init__(self) -> None:
-        if not isinstance(self.method, AbstractMethod):
+        if not isinstance(self.method, AbstractMethod | Chain):
             raise TypeError(f"Programming.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
         unknown = [name for name in self.record if name not in QUANTITIES]
         if unknown:

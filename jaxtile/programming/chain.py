@@ -1,0 +1,142 @@
+"""One programming method after another."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from .._types import Checked, Scalar, Weight, is_whole
+from .base import AbstractMethod, Proposal
+from .result import RESULTS
+from .stopping import Streaks, judge
+from .switching import AbstractSwitch
+
+__all__ = ["Chain", "Progress", "Stage", "chain", "goes_on", "residual", "stages_of"]
+
+
+class Progress(eqx.Module):
+    """Of a stage: the step of the run at which it began, and what decides when it ends."""
+
+    first: Int[Array, ""]
+    streaks: Streaks
+    switch: Any
+
+
+class Stage(Checked):
+    """A method, and how long it is used.
+
+    A stage hands over to the next one when its condition holds or when its method has nothing more to propose, provided that the
+    next one is worth while. The last stage ends as a run of its own would.
+
+    Attributes:
+        method: the method.
+        until: `After`, `Plateau` or a condition of one's own; None: until it has nothing more to propose.
+        when: whether the stage is worth while for a target, such as `OneHotPays`; None: always. While it is not, the stage before
+            goes on.
+        connect: the device of each unit cell that the stage writes (`jaxtile.connect`); None: what is connected.
+    """
+
+    method: AbstractMethod
+    until: AbstractSwitch | None = None
+    when: Callable[[Weight], Bool[Array, ""]] | None = None
+    connect: int | None = eqx.field(default=None, static=True)
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.method, AbstractMethod):
+            raise TypeError(f"Stage.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
+        if self.until is not None and not isinstance(self.until, AbstractSwitch):
+            raise TypeError(f"Stage.until={self.until!r} is not a condition; pass None, or one such as jaxtile.After(40).")
+        if self.when is not None and not callable(self.when):
+            raise TypeError(f"Stage.when={self.when!r} is no function of the target; pass None, or such as OneHotPays(kappa=30).")
+        if self.connect is not None and not is_whole(self.connect, 0):
+            raise ValueError(f"Stage.connect={self.connect!r} must be None or the number of a device, from 0.")
+
+    def begin(self, step: Int[Array, ""]) -> Progress:
+        """At the step of the run at which the stage begins."""
+        zero = jnp.asarray(0, jnp.int32)
+        return Progress(step, Streaks(zero, zero), None if self.until is None else self.until.init())
+
+    def judge(
+        self,
+        error: Scalar,
+        proposal: Proposal,
+        progress: Progress,
+        *,
+        step: Int[Array, ""],
+        goes_on: bool | Bool[Array, ""],
+        tolerance: Scalar,
+        steps_in_pass: int,
+        max_steps: int,
+    ) -> tuple[RESULTS, Bool[Array, ""], Progress]:
+        """How the run ends at this step, if it does, and whether the stage hands over, if one is there that `goes_on`."""
+        rules = {"tolerance": tolerance, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
+        result, streaks = judge(error, proposal, progress.streaks, step=step, **rules)
+        switch, over = None, result == RESULTS.stalled
+        if self.until is not None:
+            holds, switch = self.until(step - progress.first, error, progress.switch)
+            over = over | (holds & (result == RESULTS.running))
+        over = over & goes_on
+        return RESULTS.where(over, RESULTS.running, result), over, Progress(progress.first, streaks, switch)
+
+
+class Chain(Checked):
+    """Stages that follow one another in one run of `program`, with one history and one count of steps.
+
+    Attributes:
+        stages: the first one begins.
+    """
+
+    stages: tuple[Stage, ...]
+
+    def __check_init__(self) -> None:
+        if not self.stages:
+            raise ValueError("chain() holds no stages; pass at least one method.")
+
+
+def chain(*stages: Stage | AbstractMethod) -> Chain:
+    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)), ProgramVerify())`.
+
+    Args:
+        stages: each a `Stage`, or a method that is used until it has nothing more to propose.
+    """
+    return Chain(tuple(stage if isinstance(stage, Stage) else Stage(stage) for stage in stages))
+
+
+def residual(method: AbstractMethod, gammas: Sequence[float | Scalar], *, until: AbstractSwitch) -> Chain:
+    """Program several devices of each cell one after another: each corrects what the one before it left.
+
+    What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees as its residual what devices 0 to k - 1 could
+    not hold; it must move by 1 / gamma_k of a change. (Song et al., "Programming memristor arrays with arbitrarily high precision
+    for analog computing", Science 383:903, 2024.)
+
+    Args:
+        method: the method for each of them.
+        gammas: what each device counts in the weight (the `gamma_vec` of a `VectorCell` with `SingleFixed`), the coarsest first.
+        until: when to go on to the next.
+    """
+    scaled = [dataclasses.replace(method, learning_rate=method.learning_rate / gamma) for gamma in gammas]
+    return Chain(tuple(Stage(one, until=until, connect=k) for k, one in enumerate(scaled)))
+
+
+def goes_on(stages: tuple[Stage, ...], number: int, target: Weight) -> bool | Bool[Array, ""]:
+    """Whether there is a stage after this one that is worth while for a target."""
+    if number + 1 == len(stages):
+        return False
+    when = stages[number + 1].when
+    return when is None or when(target)
+
+
+def stages_of(method: Any) -> tuple[Stage, ...]:
+    """The stages of a chain, or the only one of a method.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(method, Chain):
+        return method.stages
+    if not isinstance(method, AbstractMethod):
+        raise TypeError(f"method={method!r} is not an AbstractMethod; pass a method such as jaxtile.GDP() or jaxtile.SVD().")
+    return (Stage(method),)

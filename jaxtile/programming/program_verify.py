@@ -1,0 +1,167 @@
+"""Program and verify: cell by cell, with counted pulses."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from .._linalg import product
+from .._random import numbers
+from .._types import Key, Scalar, Weight, choice, flag, is_whole, number, plain, whole
+from .._vectors import UnitVectors
+from ..device import AbstractPulsedDevice, ConstantStep
+from .base import AbstractMethod, Proposal
+from .inputs import Hadamard, Inputs
+from .reading import Reads, average
+
+__all__ = ["ProgramVerify", "pulses_between"]
+
+# d is a hair below whole pulses, so that rounding never makes a train one slot longer than they need.
+_HAIR = 1 - 1e-6
+_NODES, _SHARES = np.polynomial.legendre.leggauss(8)
+
+
+class _State(eqx.Module):
+    step: Int[Array, ""]
+    left: Float[Array, "line cell"]  # pulses that an open loop has yet to send, up positive
+    shape: tuple[int, int] = eqx.field(static=True)
+
+
+class ProgramVerify(AbstractMethod[_State]):
+    """Read the weights out, count the pulses that each cell lacks, and send them one line at a time.
+
+    The count is the inverse of the device's nominal response: with steps s_up(w) and s_down(w)
+
+        n = integral of dw / s_up(w) from w to t            if the target t lies above the weight w
+        n = integral of dw / s_down(w) from t to w          downwards
+
+    A pass sends the binary digits of the counts, largest first: 2^(digits - 1) pulses to each cell that lacks as many, ..., 2, 1.
+    All lines that fire in a vector then fire in every slot of its train, so that counts are met exactly, with stochastic trains
+    too, if `model.dw_min` is that of the tile and its trains are as short as they can be (`update_bl_management`).
+
+    In a closed loop lines are read again before each of their digits, so that what a device's own gain and half-selection did wrong
+    is corrected; with one digit it is the classical scheme of single pulses, each verified. An open loop counts when it first reads
+    a line, and sends that; the reads that follow serve the test of the error alone. Cells within half a pulse of the target are
+    left in peace. (Program and verify: Milo et al., IRPS 2021; Hadamard read-out: Choi et al., arXiv 2604.12420.)
+
+    How many lines to write between reads: with `phases="active"` the half pulses of a row have the polarity of its full ones, so an
+    error e that all of a row shares is changed by -e (1 + batch_size / kappa) before it is seen again. Above kappa that
+    overshoots by more than it corrects, and a smaller batch is better.
+
+    A step costs a read of each line of the batch (with Hadamard patterns: of all of them, whatever the batch), times `reads`, and a
+    train of 2^digit slots for each line of it; a pass is `digits` times the number of batches.
+
+    Attributes:
+        model: a nominal device, with the mean response of those of the tile.
+        digits: of the largest count of a pass, 2^digits - 1.
+        lines: "columns": a column of cells at a time, one-hot x and all rows in parallel, read forward; "rows": a row of cells at a
+            time, read backward; "cells": the cells of a column one by one, with no other one selected.
+        batch_size: how many lines a step reads and then writes: all (None), or the next so many, in turn.
+        read_out: "eye": line by line; "hadamard": all columns on, forward, and decoded, with less read noise.
+        closed_loop: read and count again before every digit.
+        reads: how often each vector is read; the mean counts.
+        learning_rate: factor on the counts; 1 / gamma for a device that counts gamma in its unit cell.
+    """
+
+    model: AbstractPulsedDevice = eqx.field(default_factory=ConstantStep)
+    digits: int = whole(5, low=1)
+    lines: Literal["columns", "rows", "cells"] = choice("columns", "rows", "cells")
+    batch_size: int | None = eqx.field(default=None, static=True, converter=plain)
+    read_out: Literal["eye", "hadamard"] = choice("eye", "hadamard")
+    closed_loop: bool = flag(True)
+    reads: int = whole(1, low=1)
+    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.model, AbstractPulsedDevice):
+            raise TypeError(f"ProgramVerify.model={self.model!r} is not one pulsed device; pass one such as device.SoftBounds().")
+        size = self.batch_size
+        if size is not None and not is_whole(size, 1):
+            raise ValueError(f"ProgramVerify.batch_size={size!r} must be None (all lines) or a whole number of at least 1.")
+
+    def init(self, shape: tuple[int, int], target: Weight) -> _State:
+        self._batch(shape)  # refuse a batch that does not fit before anything is compiled
+        return _State(jnp.asarray(0, jnp.int32), jnp.zeros_like(self._by_lines(target)), shape)
+
+    def probe(self, state: _State) -> Inputs | Reads:
+        out, width = state.shape
+        if self.read_out == "hadamard":
+            return average(_patterns(width), self.reads)
+        which = self._which(state)
+        if self.lines == "rows":
+            return Reads(d=jnp.eye(out)[which], times=self.reads)
+        return average(UnitVectors(which, width), self.reads)
+
+    def propose(self, reading: Float[Array, "k out"], target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
+        which, batches = self._which(state), self._batches(state.shape)
+        weight = reading
+        if self.read_out == "hadamard":
+            patterns = _patterns(state.shape[1]).astype(reading.dtype)
+            weight = self._by_lines(product(reading.T, patterns) / patterns.shape[0])[which]
+        left = self.learning_rate.astype(weight.dtype) * pulses_between(self.model, weight, self._by_lines(target)[which])
+        if not self.closed_loop:
+            left = jnp.where(state.step < batches, jnp.rint(left), state.left[which])
+        digit = self.digits - 1 - (state.step // batches) % self.digits
+        size = (1 << digit).astype(left.dtype)
+        sent = jnp.where(jnp.rint(jnp.abs(left)) >= size, jnp.sign(left) * size, 0)
+        after = _State(state.step + 1, state.left.at[which].set(left - sent), state.shape)
+        # `program` multiplies by the learning rate, which the counts hold already.
+        return self._one_by_one(-_HAIR * self.model.dw_min / self.learning_rate * sent, which, state.shape), after
+
+    def steps_in_pass(self, shape: tuple[int, int]) -> int:
+        return self.digits * self._batches(shape)
+
+    def _by_lines(self, weight: Weight) -> Float[Array, "line cell"]:
+        return weight if self.lines == "rows" else weight.T
+
+    def _batch(self, shape: tuple[int, int]) -> int:
+        count = shape[0] if self.lines == "rows" else shape[1]
+        if self.batch_size is not None and self.batch_size > count:
+            raise ValueError(
+                f"ProgramVerify.batch_size={self.batch_size} exceeds the {count} lines; pass at most {count}, or None for all."
+            )
+        return count if self.batch_size is None else self.batch_size
+
+    def _batches(self, shape: tuple[int, int]) -> int:
+        count = shape[0] if self.lines == "rows" else shape[1]
+        return -(-count // self._batch(shape))
+
+    def _which(self, state: _State) -> Int[Array, " batch"]:
+        """The lines of this step."""
+        batch, count = self._batch(state.shape), state.left.shape[0]
+        return ((state.step % self._batches(state.shape)) * batch + numbers(batch)) % count
+
+    def _one_by_one(self, change: Float[Array, "batch cell"], which: Int[Array, " batch"], shape: tuple[int, int]) -> Proposal:
+        """Vectors whose products d^T x change these lines by so much, none of which selects cells of two lines."""
+        out, width = shape
+        if self.lines == "columns":
+            return UnitVectors(which, width), change
+        rows = jnp.eye(out, dtype=change.dtype)
+        if self.lines == "rows":
+            return change, rows[which]
+        x = jnp.repeat(UnitVectors(which, width).dense(change.dtype), out, axis=0)
+        return x, (change[:, :, None] * rows[None, :, :]).reshape(-1, out)
+
+
+def _patterns(width: int) -> Float[Array, "n in"]:
+    inputs = Hadamard()
+    return inputs.take(numbers(inputs.count(width)), width)
+
+
+def pulses_between(
+    model: AbstractPulsedDevice, weight: Float[Array, "line cell"], target: Float[Array, "line cell"]
+) -> Float[Array, "line cell"]:
+    """Pulses that take nominal devices from a weight to a target, positive upwards: the integral of dw / step, by Gauss's rule.
+
+    What lies beyond the nominal bounds of the model counts as if its steps did not change there.
+    """
+    cells = model.init(weight.shape, key=None)
+    start, end = model.clip(cells, weight), model.clip(cells, target)
+    total = jnp.zeros_like(weight)
+    for node, share in zip(_NODES, _SHARES, strict=True):
+        at = start + (end - start) * (1 + node) / 2
+        up, down = (model.step(cells, at, up=up)[0] for up in (True, False))
+        total = total + share / 2 / jnp.maximum(jnp.where(target > weight, up, down), 1e-3 * model.dw_min)
+    return (target - weight) * total

@@ -1,0 +1,71 @@
+"""What a method can ask to be read, and reading it."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float
+
+from .._linalg import product
+from .._types import Key, Weight
+from ..tile import Tile, backward, forward, get_weights
+from .inputs import Inputs, outputs
+
+__all__ = ["Probe", "Reads", "average", "read", "wanted"]
+
+
+class Reads(eqx.Module):
+    """Vectors to read, in one direction or in both.
+
+    The reading is the outputs y [k, out] of x, or e [k, in] of d; with both, the pair (y, e).
+
+    Attributes:
+        x: vectors to read forward, y = W x; None: none.
+        d: vectors to read backward, e = W^T d; None: none.
+        times: how often each is read; the reading is the mean, with 1 / times of the variance of the read noise.
+    """
+
+    x: Inputs | None = None
+    d: Float[Array, "k out"] | None = None
+    times: int = eqx.field(default=1, static=True)
+
+
+Probe = Inputs | Reads | None
+
+
+def average(x: Inputs, times: int) -> Inputs | Reads:
+    """Forward reads of x, so many times each."""
+    return x if times == 1 else Reads(x=x, times=times)
+
+
+def read(tile: Tile, probe: Probe, key: Key) -> Any:
+    """Read what a method asks for, through the periphery of the tile; None: the weights as they are."""
+    if probe is None:
+        return get_weights(tile)
+    if not isinstance(probe, Reads):
+        return forward(tile, probe, key=key)
+    forward_key, backward_key = jr.split(key)
+
+    def mean(one: Any, vectors: Any, key: Key) -> Float[Array, "k line"]:
+        return jnp.mean(jax.vmap(lambda key: one(tile, vectors, key=key))(jr.split(key, probe.times)), axis=0)
+
+    y = None if probe.x is None else mean(forward, probe.x, forward_key)
+    e = None if probe.d is None else mean(backward, probe.d, backward_key)
+    return _of_both(y, e)
+
+
+def wanted(target: Weight, probe: Probe) -> Any:
+    """What would be read of the target, without noise."""
+    if probe is None:
+        return target
+    if not isinstance(probe, Reads):
+        return outputs(target, probe)
+    y = None if probe.x is None else outputs(target, probe.x)
+    e = None if probe.d is None else product(probe.d.astype(target.dtype), target)
+    return _of_both(y, e)
+
+
+def _of_both(y: Any, e: Any) -> Any:
+    return y if e is None else e if y is None else (y, e)

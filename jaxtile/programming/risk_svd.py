@@ -1,0 +1,83 @@
+"""Rank-one corrections that weigh the noise of their own pulses."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._linalg import leading_triplets, product, starting_block
+from .._types import Key, Scalar, Weight, number
+from .base import AbstractMethod, Proposal
+from .svd import BLOCK
+
+__all__ = ["RiskSVD"]
+
+_SWEEPS = 10
+
+
+class _State(eqx.Module):
+    block: Float[Array, "in block"]
+
+
+class RiskSVD(AbstractMethod[_State]):
+    """The rank-one change that minimises the *expected* squared error, the noise of its own pulses included.
+
+    A stochastic train gives a cell about |d_i x_j| / dw coincidences, whose number varies as much as it is large (Poisson; less
+    where lines saturate), and each step has cycle noise of spread c = dw_min_std. So the variance of a cell's change is
+    dw (1 + c^2) |d_i x_j|, and of the residual R = W - T the expected squared error after the step is
+
+        E |R - d x^T + noise|^2  =  |R - d x^T|^2 + dw (1 + c^2) |d|_1 |x|_1
+
+    For a fixed x this is a sum over the rows, each a parabola in d_i with a kink at 0, whose minimum is a soft threshold
+
+        d_i = soft((R x)_i, tau |x|_1) / |x|^2,    soft(a, t) = sign(a) max(|a| - t, 0),    tau = caution dw (1 + c^2) / 2
+
+    and likewise for x with d fixed: alternating the two lowers the risk in every half sweep. It starts from the leading triplet of
+    R. Entries too small to be worth their noise come out zero, so their lines stay silent; and where no triplet is worth its
+    noise the proposal is zero: the run stops by itself (stalled). With `caution` 0 it is plain `SVD`; above 1, steps are fewer
+    and sparser, which pays when they are many.
+
+    A cell whose own bound lies inside the target keeps a large residual whatever is sent. A few of them make up a leading triplet
+    of their own, and a method that follows it disturbs all other cells of their lines in vain, again and again. So entries of R
+    beyond `outlier` times its root mean square count as that much only.
+
+    An oracle read, like `SVD`; a step costs one read-out of all weights and pulses as one of `SVD`, fewer by what is thresholded.
+
+    Attributes:
+        dw_min: mean size of a step of the devices at weight zero.
+        dw_min_std: its cycle noise, relative.
+        caution: factor on the threshold.
+        outlier: the largest residual that counts, in units of the root mean square of all; infinity counts all as they are.
+        learning_rate: the part of the change that is made.
+    """
+
+    dw_min: Scalar = number(0.001, low=0.0, open=True)
+    dw_min_std: Scalar = number(0.3, low=0.0)
+    caution: Scalar = number(1.0, low=0.0)
+    outlier: Scalar = number(4.0, low=0.0, open=True, finite=False)
+    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+
+    def init(self, shape: tuple[int, int], target: Weight) -> _State:
+        return _State(starting_block(shape[1], min(BLOCK, *shape), target.dtype))
+
+    def probe(self, state: _State) -> None:
+        return None
+
+    def propose(self, reading: Weight, target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
+        residual = reading - target
+        most = (self.outlier * jnp.sqrt(jnp.mean(residual**2))).astype(residual.dtype)
+        residual = jnp.clip(residual, -most, most)
+        leading, block = leading_triplets(residual, state.block)
+        threshold = (self.caution * self.dw_min * (1 + self.dw_min_std**2) / 2).astype(residual.dtype)
+
+        def best(matrix: Float[Array, "a b"], other: Float[Array, " b"]) -> Float[Array, " a"]:
+            """The best factor of the rows, given that of the columns."""
+            image, square = product(matrix, other), jnp.sum(other**2)
+            kept = jnp.maximum(jnp.abs(image) - threshold * jnp.sum(jnp.abs(other)), 0)
+            return jnp.sign(image) * kept / jnp.where(square > 0, square, 1)
+
+        def sweep(_, x: Float[Array, " in"]) -> Float[Array, " in"]:
+            return best(residual.T, best(residual, x))
+
+        x = jax.lax.fori_loop(0, _SWEEPS, sweep, leading.v[0])
+        return (x[None], best(residual, x)[None]), _State(block)
