@@ -12,6 +12,7 @@ from . import programming as programming
 from . import pulse as pulse
 from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
+from .costs import Costs as Costs
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
 from .programming import RESULTS as RESULTS
@@ -24,6 +25,7 @@ from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
 from .tile import connect as connect
+from .tile import count_pulses as count_pulses
 from .tile import forward as forward
 from .tile import get_weights as get_weights
 from .tile import init as init
@@ -41,6 +43,7 @@ __all__ = [
     "GDP",
     "RESULTS",
     "SVD",
+    "Costs",
     "IOParameters",
     "Programming",
     "Solution",
@@ -50,6 +53,7 @@ __all__ = [
     "backward",
     "compensation",
     "connect",
+    "count_pulses",
     "decay",
     "device",
     "diffuse",

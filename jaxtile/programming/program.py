@@ -33,6 +33,9 @@ QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
     "spectral_error": lambda tile, target, read_error: spectral_norm(jax.lax.stop_gradient(get_weights(tile) - target)),
     "full_pulses": lambda tile, target, read_error: tile.full_pulses,
     "half_pulses": lambda tile, target, read_error: tile.half_pulses,
+    "row_pulses": lambda tile, target, read_error: tile.tally.row,
+    "column_pulses": lambda tile, target, read_error: tile.tally.column,
+    "phases": lambda tile, target, read_error: tile.tally.phases,
 }
 
 
@@ -120,7 +123,7 @@ def _run(
     zero = jnp.asarray(0, jnp.int32)
     start = _State(
         step=zero,
-        pulsed=Pulsed(tile.state, jnp.zeros_like(tile.full_pulses), jnp.zeros_like(tile.half_pulses)),
+        pulsed=Pulsed.fresh(tile),
         method=method.init(tile.shape, target),
         meter=meter.init(),
         result=RESULTS.running,
@@ -161,7 +164,7 @@ def _run(
     stats = {name: measure(ended, target, final.read_error) for name, measure in QUANTITIES.items()}
     stats |= {"steps": final.step, "unreachable": jnp.mean(tile.device.clip(tile.cells, target) != target)}
     return Solution(
-        tile=Pulsed(ended.state, tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses).put(tile),
+        tile=final.pulsed.after(tile).put(tile),
         result=final.result,
         stats=stats,
         history=final.history,
