@@ -1,6 +1,7 @@
 """What programming costs in time and energy."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from jaxtyping import Array, Float
 
@@ -30,7 +31,13 @@ class Costs(Checked):
         read_time: of one vector, in seconds.
         read_voltage: root mean square over the lines that carry the vector, in volts.
         conversion_energy: of one output of one vector, in joules.
+
+    Class attributes:
+        OF_TIME, OF_ENERGY: the counts that they are made of, names for `program(record=...)`.
     """
+
+    OF_TIME: ClassVar[tuple[str, ...]] = ("phases", "reads")
+    OF_ENERGY: ClassVar[tuple[str, ...]] = ("full_pulses", "half_pulses", "row_pulses", "column_pulses", "phases", "reads")
 
     pulse_width: Scalar = number(1e-7, low=0.0)
     pulse_period: Scalar = number(2e-7, low=0.0)

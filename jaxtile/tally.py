@@ -43,6 +43,7 @@ class Tally(eqx.Module):
         full, half: pulses at the full voltage, and of one line alone, mean over the cells; half ones are 0 without half-selection.
         row, column: pulses that the lines sent, in every sub-phase anew, mean over the rows and over the columns.
         phases: sub-phases driven, in every slot anew; all four where nothing says otherwise.
+        reads: vectors read while programming.
         each: the pulses of each cell and line, if they are counted.
     """
 
@@ -51,12 +52,13 @@ class Tally(eqx.Module):
     row: Scalar
     column: Scalar
     phases: Scalar
+    reads: Scalar
     each: PulseCounts | None = None
 
     @classmethod
     def zeros(cls) -> "Tally":
         """Nothing yet."""
-        return cls(*(jnp.zeros((), float) for _ in range(5)))
+        return cls(*(jnp.zeros((), float) for _ in range(6)))
 
     def __add__(self, other: "Tally") -> "Tally":
         return jax.tree.map(lambda mine, its: mine + its.astype(mine.dtype), self, other)

@@ -15,6 +15,7 @@ from .._linalg import safe_norm, spectral_norm
 from .._loop import iterate, progress_meter
 from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
+from .._vectors import UnitVectors
 from ..compensation import AbstractCompensation
 from ..tile import Tile, as_matrix, check_tile, forward, get_weights
 from ..update import Pulsed, update
@@ -36,6 +37,7 @@ QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
     "row_pulses": lambda tile, target, read_error: tile.tally.row,
     "column_pulses": lambda tile, target, read_error: tile.tally.column,
     "phases": lambda tile, target, read_error: tile.tally.phases,
+    "reads": lambda tile, target, read_error: tile.tally.reads,
 }
 
 
@@ -134,8 +136,10 @@ def _run(
 
     def read_test_pulse(state: _State) -> _State:
         read_key, propose_key, update_key = jr.split(jr.fold_in(key, state.step), 3)
-        now = state.pulsed.put(tile)
-        reading, read_error = _read(now, target, method.probe(state.method), read_key)
+        probe = method.probe(state.method)
+        before = state.pulsed.having_read(_vectors_in(probe, tile.shape))
+        now = before.put(tile)
+        reading, read_error = _read(now, target, probe, read_key)
         history = {name: kept.at[state.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in state.history.items()}
         (x, d), method_state = method.propose(reading, target, state.method, propose_key)
         rules = {"tolerance": tolerance, "step": state.step, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
@@ -146,7 +150,7 @@ def _run(
             sent = (x, d) if compensation is None else compensation(x, d, tile.config)
             return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
 
-        pulsed = jax.lax.cond(done, lambda pulsed: pulsed, pulse, state.pulsed)
+        pulsed = jax.lax.cond(done, lambda pulsed: pulsed, pulse, before)
         return _State(
             step=jnp.where(done, state.step, state.step + 1),
             pulsed=pulsed,
@@ -176,6 +180,13 @@ def _read(tile: Tile, target: Weight, x: Any, key: Key) -> tuple[Float[Array, ".
     reading = get_weights(tile) if x is None else forward(tile, x, key=key)
     wanted = target if x is None else outputs(target, x)
     return reading, relative_error(reading, wanted)
+
+
+def _vectors_in(probe: Any, shape: tuple[int, int]) -> int:
+    """How many vectors are read: of the weights themselves, one for each column, as many as a chip needs to show them."""
+    if probe is None:
+        return shape[1]
+    return probe.columns.shape[0] if isinstance(probe, UnitVectors) else probe.shape[0]
 
 
 def _check(tile: Any, method: Any, compensation: Any, max_steps: Any, record: Any) -> None:

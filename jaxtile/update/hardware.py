@@ -37,6 +37,10 @@ class Pulsed(eqx.Module):
         """Of a tile, with nothing sent yet."""
         return cls.of(tile, jax.tree.map(jnp.zeros_like, tile.tally))
 
+    def having_read(self, vectors: int) -> "Pulsed":
+        """After so many vectors more have been read."""
+        return eqx.tree_at(lambda pulsed: pulsed.tally.reads, self, self.tally.reads + vectors)
+
     def put(self, tile: Tile) -> Tile:
         """The tile with it."""
         return dataclasses.replace(tile, state=self.state, half_memory=self.memory, tally=self.tally)
@@ -101,7 +105,7 @@ def sent(hardware: Hardware, tally: Tally, full: Scalar, seen: Exposure) -> Tall
             *(jnp.zeros(hardware.shape) if hardware.half_select is None else one.half for one in (seen.up, seen.down)),
             *(getattr(one, line).ravel() for line in ("row", "column") for one in (seen.up, seen.down)),
         )
-    return Tally(mean, half, row, column, phases, each)
+    return Tally(mean, half, row, column, phases, reads=jnp.zeros_like(mean), each=each)
 
 
 def _mean(counts: Num[Array, "..."]) -> Scalar:
