@@ -4,6 +4,9 @@ Every law is a function of (device, cells, weight, *bursts), see `AbstractCrossp
 `step` and its `clip`. `one_by_one` is exact; the others cost the same for one pulse as for thousands.
 """
 
+import functools
+import operator
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -46,19 +49,23 @@ class Burst(eqx.Module):
 def constant(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     """For steps that do not depend on the weight: the sum over all bursts.
 
-        w' = w + sum (up s_up - down s_down + sqrt(up v_up^2 + down v_down^2) xi)
+        w' = w + up_1 s_up - down_1 s_down + sqrt(up_2 v_up^2 + down_2 v_down^2) xi,     up_p = sum of size_up^p up
 
-    with mean steps s, their spreads v and a standard normal xi for each burst. Exact in law while no bound is met; it clips once,
-    at the end.
+    with mean steps s and spreads v of a full pulse, and one standard normal xi, that of the first burst: a second normal would
+    cost as much as all the rest. Without the other bursts, or where they have no size, the cell moves by its own with the same xi.
+    Exact in law while no bound is met; it clips once, at the end.
     """
-    moved = weight
-    for burst in bursts:
-        up, down = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
-        s_up, v_up = burst.step(device, cells, weight, up=True)
-        s_down, v_down = burst.step(device, cells, weight, up=False)
-        moved = moved + (up * s_up - down * s_down)
-        if burst.noise is not None:
-            moved = moved + jnp.sqrt(up * v_up**2 + down * v_down**2) * burst.noise.normal(weight.dtype)
+
+    def total(power: int, way: str) -> Weight:
+        counts = (getattr(burst, f"size_{way}") ** power * getattr(burst, way).astype(weight.dtype) for burst in bursts)
+        return functools.reduce(operator.add, counts)
+
+    s_up, v_up = device.step(cells, weight, up=True)
+    s_down, v_down = device.step(cells, weight, up=False)
+    moved = weight + (total(1, "up") * s_up - total(1, "down") * s_down)
+    noise = bursts[0].noise
+    if noise is not None:
+        moved = moved + jnp.sqrt(total(2, "up") * v_up**2 + total(2, "down") * v_down**2) * noise.normal(weight.dtype)
     return device.clip(cells, moved)
 
 
