@@ -8,6 +8,7 @@ check_installation()
 from .config import tile_config as tile_config  # noqa: E402
 from .module import RealisticTile as RealisticTile  # noqa: E402
 from .module import RPUConfigWithProgram as RPUConfigWithProgram  # noqa: E402
+from .own_device import OwnDevice as OwnDevice  # noqa: E402
 from .programming import Programmed as Programmed  # noqa: E402
 from .programming import program_weights_gdp as program_weights_gdp  # noqa: E402
 from .programming import program_weights_gdp2 as program_weights_gdp2  # noqa: E402
@@ -21,6 +22,7 @@ from .weights import remap_of as remap_of  # noqa: E402
 
 __all__ = [
     "HalfSelectedSimulatorTile",
+    "OwnDevice",
     "Programmed",
     "RPUConfigWithProgram",
     "RealisticTile",

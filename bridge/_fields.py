@@ -32,12 +32,12 @@ def refuse(name: str, value: Any, reason: str = "") -> NoReturn:
     raise ConfigError(f"{name}={value!r} is not supported by jaxtile" + (f": {reason}." if reason else "."))
 
 
-def named_alike(table: dict, ours: Any, name: str) -> Any:
-    """What aihwkit calls an object of jaxtile's."""
+def named_alike(table: dict, ours: Any, name: str, *, instead: str = "") -> Any:
+    """What aihwkit calls an object of jaxtile's; `instead` says what to do about one that it has no name for."""
     for theirs, kind in table.items():
         if type(ours) is kind:
             return theirs
-    raise ConfigError(f"{name}={ours!r} has no counterpart in aihwkit.")
+    raise ConfigError(f"{name}={ours!r} has no counterpart in aihwkit" + (f": {instead}." if instead else "."))
 
 
 def numbers(module: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 import jaxtile as jt
 
 from ._fields import by_name, named_alike, numbers, refuse, refuse_rest
+from .own_device import OwnDevice
 from .periphery import from_io, to_io
 from .unit_cells import UNIT_CELLS, from_unit_cell, to_unit_cell
 
@@ -90,10 +91,11 @@ def hardware(rpu_config: Any) -> jt.TileConfig:
 
 
 def _device(device: Any, order: str) -> jt.device.AbstractDevice:
+    if isinstance(device, OwnDevice):
+        return device.device
     if isinstance(device, jt.device.AbstractDevice):
         raise ConfigError(
-            f"device={device!r} is a device of jaxtile, which aihwkit's configurations do not hold: pass one of aihwkit's, or make "
-            "a tile of it by jaxtile.init(jaxtile.TileConfig(device=...), shape, key=key)."
+            f"device={device!r} is a device of jaxtile, which lacks what aihwkit asks of one: pass bridge.OwnDevice(...) of it."
         )
     cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
     if cell is not None:
@@ -152,7 +154,8 @@ def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
         return dataclasses.replace(aihwkit_device(values.pop("device")), drift=DriftParameter(**values))
     values = numbers(device)
     values.pop("order", None)  # how jaxtile computes, which aihwkit has no choice of
-    return named_alike(_DEVICES, device, "device")(**values)
+    own = "pass rpu_config=bridge.RPUConfigWithProgram(device=bridge.OwnDevice(...)), or that as a device"
+    return named_alike(_DEVICES, device, "device", instead=own)(**values)
 
 
 def aihwkit_update(pulse: jt.pulse.AbstractPulse) -> UpdateParameters:

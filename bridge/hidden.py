@@ -1,7 +1,10 @@
 """aihwkit's hidden parameters: the realised numbers of every device, stacked in one array with a name for each slice.
 
-They hold the state of unit cells and of devices with write noise, too; the weight that is read is carried beside them.
+They hold the state of unit cells and of devices with write noise, too; the weight that is read is carried beside them. What the
+cells of a device of one's own hold besides is carried under its own name.
 """
+
+import dataclasses
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -86,12 +89,18 @@ def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State
     if not isinstance(cells, Cells):
         return {}
     reference = getattr(cells, "reference", 0)
-    held = {name: getattr(cells, field) for name, field in _FIELDS.items() if field is not None and hasattr(cells, field)}
+    held = {name: getattr(cells, field) for name, field in _fields(cells).items()}
     held |= {name: values + reference for name, values in held.items() if name in _REFERRED}
     held[_DRIFT] = jnp.zeros_like(cells.w_max)
     if isinstance(state, Written):
         held[_PERSISTENT] = state.persistent
-    return {name: held[name] for name in _FIELDS if name in held}
+    return {name: held[name] for name in (*_FIELDS, *held) if name in held}
+
+
+def _fields(cells: Cells) -> dict[str, str]:
+    """Which slice holds which field of the cells."""
+    names = {field: name for name, field in _FIELDS.items()}
+    return {names.get(field.name, field.name): field.name for field in dataclasses.fields(cells)}
 
 
 def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Float[Array, "out in"]) -> tuple[AbstractCells, State]:
@@ -107,9 +116,11 @@ def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Flo
         return DriftCells(part_cells, slices[_DRIFT]), Drifted(part_state, state.start, state.seen, state.age)
     if np.any(np.asarray(slices.get(_DRIFT, 0)) != 0):
         raise ConfigError(f"hidden parameter {_DRIFT} is not zero, but these devices do not drift: configure them with a drift.")
+    if not isinstance(cells, Cells):
+        return cells, weight
     reference = slices.get("reference", 0)
-    fields = {field: slices[name] for name, field in _FIELDS.items() if field is not None and name in slices}
-    fields |= {_FIELDS[name]: slices[name] - reference for name in _REFERRED if name in slices}
+    fields = {field: slices[name] for name, field in _fields(cells).items()}
+    fields |= {field: fields[field] - reference for field in map(_FIELDS.__getitem__, _REFERRED)}
     cells = eqx.tree_at(lambda cells: [getattr(cells, field) for field in fields], cells, list(fields.values()))
     if isinstance(state, Written):
         return cells, Written(slices[_PERSISTENT], weight - slices[_PERSISTENT])

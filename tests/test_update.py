@@ -273,21 +273,25 @@ def test_a_vmapped_lane_is_the_single_run():
 # Aggregation.
 
 
-@pytest.mark.parametrize(("device", "rms", "largest"), [("soft bounds", 0.6, 3.0), ("exp", 0.3, 5.0)])
+@pytest.mark.parametrize(("device", "rms", "largest"), [("soft bounds", 0.5, 2.5), ("exp", 0.3, 5.0)])
 def test_aggregate_error_is_bounded(device, rms, largest):
-    """In steps, dense and one-hot, without cycle noise, at kappa 10; a tenth of it at kappa 100. See `docs/aggregate.md`."""
+    """In steps, dense and one-hot, without cycle noise, at kappa 10; a tenth of it at kappa 100. See `docs/aggregate.md`.
+
+    In the median over seven chips: the error of one depends on its most extreme cell.
+    """
     shape = (12, 12)
     _, d = vectors("signed", shape=shape, k=12)
     dense, _ = vectors("signed", seed=1, shape=shape, k=12)
     units, one_hot = unit(range(12), 12)
+    numbers = {"dw_min": 1e-3, "dw_min_std": 0.0}
     for at_once, in_turn in ((dense, dense), (units, one_hot))[: 1 if device == "exp" else 2]:  # compiling takes long
         for kappa in (10.0, 100.0):
-            tiles = {
-                order: make_tile(device, half_select=ratio(kappa), shape=shape, order=order, dw_min=1e-3, dw_min_std=0.0)
-                for order in ("aggregate", "slot")
-            }
-            exact = np.asarray(update(tiles["slot"], in_turn, d, 0.031, KEY).weight, np.float64)
-            got = np.asarray(update(tiles["aggregate"], at_once, d, 0.031, KEY).weight, np.float64)
-            error = (got - exact) / 1e-3
-            assert np.sqrt(np.mean(error**2)) <= rms * 10 / kappa
-            assert np.abs(error).max() <= largest * 10 / kappa
+            found = []
+            for chip in range(7):
+                after = {}
+                for order, x in (("slot", in_turn), ("aggregate", at_once)):
+                    config = jt.TileConfig(device=DEVICES[device](order=order, **numbers), half_select=ratio(kappa))
+                    after[order] = np.asarray(update(random_tile(config, shape, chip), x, d, 0.031, KEY).weight, np.float64)
+                error = (after["aggregate"] - after["slot"]) / 1e-3
+                found.append((np.sqrt(np.mean(error**2)), np.abs(error).max()))
+            assert np.all(np.median(found, axis=0) <= np.array([rms, largest]) * 10 / kappa)

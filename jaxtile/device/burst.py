@@ -91,6 +91,7 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
         law = _mixed if jnp.issubdtype(burst.up.dtype, jnp.floating) else _geometric
         moved, variance = law(device, cells, weight, burst)
         if burst.noise is not None:
+            variance = jnp.maximum(variance, 0)  # a sum that rounding can take below 0
             moved = moved + jnp.sqrt(variance) * burst.noise.normal(weight.dtype)
         weight = device.clip(cells, moved)
     return weight

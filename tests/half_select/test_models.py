@@ -32,7 +32,7 @@ MODELS = {
     "stochastic": Stochastic(kappa=5.0),
     "accumulation": Accumulation(dead_band=3.0, kappa=2.0, phases="active"),
 }
-WITHOUT_LUCK = [name for name in MODELS if name not in ("stochastic", "accumulation")]
+SUMMED = ("ratio, V/3", "ratio, spread", "ratio, apart", "ratio, apart, V/3", "sinh", "threshold, V/3")
 SLOTS = jt.pulse.StochasticCompressed(desired_bl=9)
 
 
@@ -54,7 +54,7 @@ def test_slot_order_is_exact(name):
         check_counts(tile, after, crossbar, sent)
 
 
-@pytest.mark.parametrize("name", WITHOUT_LUCK)
+@pytest.mark.parametrize("name", SUMMED)
 def test_aggregate_is_exact_for_constant_steps(name):
     """Away from bounds and without cycle noise; trains, and unit vectors all at once."""
     for kind in ("zeros", "one-hot"):
@@ -208,25 +208,31 @@ def test_spread_of_kappa():
 def test_models_cost_what_they_need():
     """No cells and no memory where nothing differs or is remembered."""
     for name, half_select in MODELS.items():
-        tile = jt.init(jt.TileConfig(half_select=half_select), (2, 3), key=KEY)
-        assert (tile.half_cells is not None) == ("spread" in name or "threshold" in name)
-        assert (tile.half_memory is not None) == (name == "accumulation")
+        cells, memory = half_select.init((2, 3), key=KEY), half_select.start((2, 3))
+        assert (cells is not None) == ("spread" in name or "threshold" in name)
+        assert (memory is not None) == half_select.remembers == (name == "accumulation")
 
 
 @pytest.mark.parametrize("name", ["threshold", "stochastic", "accumulation"])
 def test_programming_in_lanes(name):
-    target = 0.1 * jr.normal(jr.key(8), (5, 7))
-    config = jt.TileConfig(device=jt.device.SoftBounds(), half_select=MODELS[name])
+    """Chips and keys of their own; cells and memory go with the loop."""
+    target = 0.1 * jr.normal(jr.key(8), SHAPE)
+    config = jt.TileConfig(half_select=MODELS[name])
 
     def run(key):
-        return jt.program(jt.init(config, (5, 7), key=key), target, jt.GDP(), key=key, max_steps=3, record=(), tolerance=0.0)
+        tile = jt.init(config, SHAPE, key=key)
+        return jt.program(tile, target, jt.GDP(batch_size=3), key=key, max_steps=3, record=(), tolerance=0.0)
 
     keys = jr.split(KEY, 2)
-    lanes = jax.jit(jax.vmap(run))(keys)
-    single = run(keys[1])
-    np.testing.assert_allclose(lanes.weight[1], single.weight, atol=1e-4)
-    assert jax.tree.structure(lanes.tile) == jax.tree.structure(single.tile)
-    assert float(single.stats["half_pulses"]) > 0
+    lanes = jax.jit(jax.vmap(run), compiler_options={"xla_backend_optimization_level": 0})(keys)
+    assert lanes.weight.shape == (2, *SHAPE)
+    assert np.all(np.asarray(lanes.stats["half_pulses"]) > 0)
+    assert not np.array_equal(lanes.weight[0], lanes.weight[1])
+    if name == "accumulation":
+        assert np.any(np.asarray(lanes.tile.half_memory) != 0)
+    if name == "threshold":
+        single = jax.jit(run, compiler_options={"xla_backend_optimization_level": 0})(keys[1])
+        np.testing.assert_allclose(lanes.weight[1], single.weight, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ratio, apart, V/3", "sinh", "threshold", "stochastic", "accumulation"])

@@ -129,13 +129,13 @@ def test_slot_order_is_exact(device, policy):
         pulse = jt.pulse.StochasticCompressed()
         tile = make_tile(device, pulse, policy, kappa, order="slot", dw_min_std=sigma, dw_min=0.03, fill=0.99)
         x, d = vectors(kind, seed=2)
-        after = update(tile, x, d, 0.2, KEY)
-        crossbar, sent = simulate(tile, x, d, 0.2, KEY)
+        after = update(tile, x, d, 0.3, KEY)
+        crossbar, sent = simulate(tile, x, d, 0.3, KEY)
         np.testing.assert_allclose(after.weight, crossbar.weight, atol=1e-6, rtol=0)
         check_counts(tile, after, crossbar, sent)
         clips += crossbar.clips
     # Without cells at their bounds this would not judge the clip after each pulse. Some steps vanish before them.
-    assert clips > 5 or device.startswith(("soft bounds", "exp", "pow", "piecewise", "table"))
+    assert clips > 10 or device.startswith(("soft bounds", "exp", "pow", "piecewise", "table"))
 
 
 @pytest.mark.parametrize("order", ["aggregate", "slot"])
@@ -147,7 +147,10 @@ def test_long_trains_take_several_words(order):
     crossbar, sent = simulate(tile, x, d, 0.02, KEY)
     assert sent[0].x_words.shape[1] == 3
     assert max(int(np.max(np.asarray(lines.coincidences()))) for lines in sent) > 32
-    np.testing.assert_allclose(after.weight, crossbar.weight, atol=2e-6, rtol=0)
+    pulses = np.max(sum(crossbar.full.values()) + sum(crossbar.half.values()))
+    rounding = pulses * np.spacing(np.abs(crossbar.weight).max().astype(np.float32)) / 2  # of as many sums, one after another
+    assert rounding < 1e-5
+    np.testing.assert_allclose(after.weight, crossbar.weight, atol=rounding, rtol=0)
     check_counts(tile, after, crossbar, sent)
 
 

@@ -1,0 +1,48 @@
+"""A device that aihwkit does not know, in aihwkit's configurations."""
+
+from dataclasses import dataclass
+
+import jax
+
+import jaxtile as jt
+
+__all__ = ["OwnDevice"]
+
+
+@dataclass
+class OwnDevice:
+    """Any device of jaxtile's, one's own included, as the `device` of an `RPUConfigWithProgram`.
+
+    Attributes:
+        device: how a pulse moves a conductance. It says itself how pulses are executed; the configuration's `order` does not.
+        construction_seed: fabricates the same chip each time, unless it is 0.
+    """
+
+    device: jt.device.AbstractDevice
+    construction_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.device, jt.device.AbstractDevice):
+            raise TypeError(f"device={self.device!r} is not a device of jaxtile; pass one, such as jaxtile.device.SoftBounds().")
+
+    @property
+    def lifetime(self) -> float:
+        """The longest of what it is made of; aihwkit's modules ask whether there is any."""
+        return self._largest("lifetime")
+
+    @property
+    def diffusion(self) -> float:
+        """Likewise."""
+        return self._largest("diffusion")
+
+    def requires_decay(self) -> bool:
+        """Whether training steps end with a decay."""
+        return self.lifetime > 0
+
+    def requires_diffusion(self) -> bool:
+        """Whether training steps end with a diffusion."""
+        return self.diffusion > 0
+
+    def _largest(self, field: str) -> float:
+        leaves = jax.tree_util.tree_leaves_with_path(self.device)
+        return max((float(value) for path, value in leaves if getattr(path[-1], "name", None) == field), default=0.0)
