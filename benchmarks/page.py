@@ -29,7 +29,7 @@ them, but where it says "call by call"; those of aihwkit and torch are called fr
 LIMITS = {
     "soft-bounds": "the sum of a geometric series takes a logarithm, an exponential and divisions, which XLA spreads over passes",
     "gdp": "every cell has a train of its own for every vector, of 16 random words",
-    "half-selection": "half pulses have cycle noise of their own, so each cell draws a second normal",
+    "half-selection": "each cell adds up what its row and its column sent",
     "many-tiles": "small products and decompositions of the method take as long as the updates",
     "scaling": "from some number of tiles on they no longer fit into the caches",
     "command-line": "compiling two methods takes most of the time of a cold run; of the other, tracing them and importing JAX",

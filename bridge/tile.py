@@ -217,11 +217,12 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         return {
             "bridge.random_key": np.array(jr.key_data(self._key)),
             "bridge.random_calls": np.array([self._calls], np.int64),
-            "bridge.pulses": np.array([self.jax_tile.full_pulses, self.jax_tile.half_pulses]),
             "bridge.modified_weight": np.array(modified_weight),
             "bridge.read_during_test": np.array([self._read_during_test]),
             **self._hidden_state(),
-            **self._periphery(),
+            **_numbered("channels", _channels(self.jax_tile)),
+            **_numbered("half_select", _half_select(self.jax_tile)),
+            **_numbered("tally", self.jax_tile.tally),
         }
 
     def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
@@ -241,16 +242,13 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             )
         self._key = jr.wrap_key_data(jnp.asarray(state["bridge.random_key"], "uint32"))
         self._calls = int(state["bridge.random_calls"][0])
-        full, half = jnp.asarray(state["bridge.pulses"], self.jax_tile.full_pulses.dtype)
-        self.jax_tile = eqx.tree_at(lambda tile: (tile.full_pulses, tile.half_pulses), self.jax_tile, (full, half))
         if not self._is_plain:
-            leaves, kind = jax.tree.flatten(self.jax_tile.state)
-            leaves = [jnp.asarray(state[f"bridge.state.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)]
-            self.jax_tile = with_state(self.jax_tile, jax.tree.unflatten(kind, leaves))
-        leaves, kind = jax.tree.flatten(_channels(self.jax_tile))
-        leaves = [jnp.asarray(state[f"bridge.channels.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)]
-        forward, backward = jax.tree.unflatten(kind, leaves)
-        self.jax_tile = dataclasses.replace(self.jax_tile, forward_channels=forward, backward_channels=backward)
+            self.jax_tile = with_state(self.jax_tile, _from_numbered("state", state, self.jax_tile.state))
+        forward, backward = _from_numbered("channels", state, _channels(self.jax_tile))
+        cells, memory = _from_numbered("half_select", state, _half_select(self.jax_tile))
+        tally = _from_numbered("tally", state, self.jax_tile.tally)
+        drawn = {"forward_channels": forward, "backward_channels": backward, "half_cells": cells}
+        self.jax_tile = dataclasses.replace(self.jax_tile, **drawn, half_memory=memory, tally=tally)
         self.jax_modified = modified_weight if modified_weight.size else None
         self._read_during_test = bool(state["bridge.read_during_test"][0])
 
@@ -264,11 +262,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self.jax_tile = with_state(tile, tile.device.write(tile.cells, tile.state, weight, noise=noise))
 
     def _hidden_state(self) -> dict[str, np.ndarray]:
-        leaves = [] if self._is_plain else jax.tree.leaves(self.jax_tile.state)
-        return {f"bridge.state.{n}": np.array(leaf) for n, leaf in enumerate(leaves)}
-
-    def _periphery(self) -> dict[str, np.ndarray]:
-        return {f"bridge.channels.{n}": np.array(leaf) for n, leaf in enumerate(jax.tree.leaves(_channels(self.jax_tile)))}
+        return {} if self._is_plain else _numbered("state", self.jax_tile.state)
 
     @property
     def _is_plain(self) -> bool:
@@ -293,6 +287,19 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
 def _channels(tile: jt.Tile) -> tuple[jt.periphery.Channels, jt.periphery.Channels]:
     return tile.forward_channels, tile.backward_channels
+
+
+def _half_select(tile: jt.Tile) -> tuple[Any, Any]:
+    return tile.half_cells, tile.half_memory
+
+
+def _numbered(name: str, tree: Any) -> dict[str, np.ndarray]:
+    return {f"bridge.{name}.{n}": np.array(leaf) for n, leaf in enumerate(jax.tree.leaves(tree))}
+
+
+def _from_numbered(name: str, state: dict[str, Any], like: Any) -> Any:
+    leaves, kind = jax.tree.flatten(like)
+    return jax.tree.unflatten(kind, [jnp.asarray(state[f"bridge.{name}.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)])
 
 
 def _drawn_from(io: jt.IOParameters) -> Any:

@@ -145,6 +145,8 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         raise ConfigError(f"the chip has hidden parameters {names}; that tile's are {target.get_hidden_parameter_names()}.")
     if isinstance(target, HalfSelectedSimulatorTile):
         channels = {name: _carried(getattr(tile, name), getattr(target.jax_tile, name)) for name in _CHANNELS}
+        if tile.config.half_select is not None:
+            channels |= {"half_cells": tile.half_cells, "half_memory": tile.half_memory}
         target.jax_tile = dataclasses.replace(target.jax_tile, cells=tile.cells, state=tile.state, **channels)
         return analog_tile
     # The size of step that trains are planned with, which aihwkit changes to the mean of the devices if they are far from the

@@ -13,6 +13,7 @@ from . import programming as programming
 from . import pulse as pulse
 from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
+from .costs import Costs as Costs
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
 from .programming import RESULTS as RESULTS
@@ -34,6 +35,7 @@ from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
 from .tile import connect as connect
+from .tile import count_pulses as count_pulses
 from .tile import forward as forward
 from .tile import get_weights as get_weights
 from .tile import init as init
@@ -51,6 +53,7 @@ from .upkeep import reset as reset
 __all__ = [
     "After",
     "GDP",
+    "Costs",
     "IOParameters",
     "OneHotPays",
     "Plateau",
@@ -70,6 +73,7 @@ __all__ = [
     "chain",
     "compensation",
     "connect",
+    "count_pulses",
     "decay",
     "device",
     "diffuse",

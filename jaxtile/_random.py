@@ -88,6 +88,9 @@ class Source(enum.IntEnum):
     DRIFT_COEFFICIENT = 65
     READ_NOISE = 66
     RELAXATION = 67
+    # half-selection: fabrication, writing
+    RATIO = 80
+    CHANCE = 81
 
 
 def as_key(key: Key | Array, name: str = "key") -> Key:
@@ -186,9 +189,9 @@ class Draws(eqx.Module):
         """One normal for every cell; `count` tells one pulse of a burst from the next."""
         return normal(self.key, self.index, count).astype(dtype)
 
-    def uniform(self, dtype: jnp.dtype) -> Float[Array, "*shape"]:
-        """One number in [0, 1) for every cell."""
-        return uniform(self.key, self.index).astype(dtype)
+    def uniform(self, dtype: jnp.dtype, count: int | Array = 0) -> Float[Array, "*shape"]:
+        """One number in [0, 1) for every cell; `count` tells one trial from the next."""
+        return uniform(self.key, self.index, count).astype(dtype)
 
     def fold(self, tag: int | Array) -> "Draws":
         """The same cells in the stream of `tag`."""

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ._types import Key
+from .costs import Costs
 from .device import AbstractCrosspoint, Fit, measure
 from .programming import Solution
 
@@ -34,6 +35,12 @@ _AGAINST = {
     "steps": "pulse steps",
     "full_pulses": "full pulses per cell",
     "half_pulses": "half pulses per cell",
+    "row_pulses": "pulses per row",
+    "column_pulses": "pulses per column",
+    "phases": "sub-phases driven",
+    "reads": "vectors read",
+    "time": "model time (s)",
+    "energy": "energy (J)",
 }
 
 
@@ -42,6 +49,7 @@ def convergence(
     *,
     quantity: str = "spectral_error",
     against: str = "steps",
+    costs: Costs | None = None,
     colours: Sequence[Any] = COLOURS,
     ax: Axes | None = None,
 ) -> Axes:
@@ -54,7 +62,8 @@ def convergence(
     Args:
         solutions: one solution, or several by label.
         quantity: of the history: "spectral_error", "frobenius_error" or "read_error".
-        against: "steps", "full_pulses" or "half_pulses" (of several runs: their median).
+        against: "steps"; a count of the history, such as "full_pulses" or "reads"; "time" or "energy". Of several runs: the median.
+        costs: of time and energy; None: the defaults of `jaxtile.Costs`.
         colours: of the lines, in turn.
         ax: where to draw; None: a new figure.
     """
@@ -64,7 +73,7 @@ def convergence(
     ax = _axes(ax)
     for i, (label, solution) in enumerate(labelled.items()):
         error, steps = _runs(solution, quantity)
-        work = np.arange(error.shape[1]) if against == "steps" else np.median(_runs(solution, against)[0], axis=0)
+        work = np.arange(error.shape[1]) if against == "steps" else np.median(_work(solution, against, costs), axis=0)
         colour = colours[i % len(colours)]
         median = np.median(error, axis=0)
         ax.plot(work, median, label=label, color=colour, linewidth=1.2)
@@ -80,6 +89,15 @@ def convergence(
     if None not in labelled:
         ax.legend(frameon=False)
     return ax
+
+
+def _work(solution: Solution, against: str, costs: Costs | None) -> np.ndarray:
+    """What a run had cost after each step, as [run, step]."""
+    if against not in ("time", "energy"):
+        return _runs(solution, against)[0]
+    costs = Costs() if costs is None else costs
+    counts = {name: _runs(solution, name)[0] for name in (costs.OF_TIME if against == "time" else costs.OF_ENERGY)}
+    return np.asarray(costs.time(counts) if against == "time" else costs.energy(counts, solution.tile))
 
 
 def _runs(solution: Solution, name: str) -> tuple[np.ndarray, int]:

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from ._random import Draws, as_key, cell_index, numbers, stream
 from ._types import Key, Scalar, Weight, finite_array, is_whole
@@ -15,8 +15,21 @@ from .device import AbstractCells, AbstractCrosspoint, AbstractDevice, ConstantS
 from .half_select import AbstractHalfSelect
 from .periphery import Channels, IOParameters, fabricate, read, remember
 from .pulse import AbstractPulse, AbstractTrainPulse, NoPulse, StochasticCompressed
+from .tally import PulseCounts, Tally
 
-__all__ = ["Tile", "TileConfig", "backward", "connect", "forward", "get_weights", "init", "observe", "read_as", "set_weights"]
+__all__ = [
+    "Tile",
+    "TileConfig",
+    "backward",
+    "connect",
+    "count_pulses",
+    "forward",
+    "get_weights",
+    "init",
+    "observe",
+    "read_as",
+    "set_weights",
+]
 
 # The streams that the two peripheries of a tile are drawn from; devices have the tags of `Source`.
 _FORWARD = 256
@@ -80,15 +93,18 @@ class Tile(eqx.Module):
         config: what it was made from.
         cells: the realised parameters of each device.
         state: what pulses act on, as the device defines it; for a single device it is the weight.
-        full_pulses, half_pulses: pulses that the tile has seen since fabrication, mean over its cells.
+        tally: pulses that the tile has seen since fabrication.
+        half_cells: what tells one cell from the next under half-selection, if anything does.
+        half_memory: what each cell remembers of half pulses, if anything.
         forward_channels, backward_channels: the realised periphery of reading in either direction.
     """
 
     config: TileConfig
     cells: AbstractCells
     state: State
-    full_pulses: Scalar
-    half_pulses: Scalar
+    tally: Tally
+    half_cells: PyTree[Array] = None
+    half_memory: PyTree[Array] = None
     forward_channels: Channels = Channels()
     backward_channels: Channels = Channels()
 
@@ -96,6 +112,16 @@ class Tile(eqx.Module):
     def weight(self) -> Weight:
         """The normalised conductances that are read, [out, in]."""
         return self.device.weight(self.state)
+
+    @property
+    def full_pulses(self) -> Scalar:
+        """Pulses at the full voltage since fabrication, mean over the cells."""
+        return self.tally.full
+
+    @property
+    def half_pulses(self) -> Scalar:
+        """Pulses of one line alone since fabrication, mean over the cells."""
+        return self.tally.half
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -134,17 +160,27 @@ def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
 
 @eqx.filter_jit
 def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
-    zero = jnp.asarray(0.0, float)
-    device = config.cells_of
+    device, half_select = config.cells_of, config.half_select
     return Tile(
         config,
         device.init(shape, key=key),
         device.start(shape),
-        full_pulses=zero,
-        half_pulses=zero,
+        Tally.zeros(),
+        half_cells=None if half_select is None else half_select.init(shape, key=key),
+        half_memory=None if half_select is None else half_select.start(shape),
         forward_channels=fabricate(config.forward, shape, stream(key, _FORWARD)),
         backward_channels=fabricate(config.backward, shape[::-1], stream(key, _BACKWARD)),
     )
+
+
+def count_pulses(tile: Tile) -> Tile:
+    """Count the pulses of each cell and of each line from now on, from zero: `tile.tally.each`.
+
+    Args:
+        tile: the tile. By default it counts means only, which cost nothing.
+    """
+    check_tile(tile)
+    return eqx.tree_at(lambda t: t.tally.each, tile, PulseCounts.zeros(*tile.shape), is_leaf=lambda leaf: leaf is None)
 
 
 def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None = None) -> Tile:
@@ -175,7 +211,8 @@ def read_as(tile: Tile, weight: Weight) -> Tile:
     ideal = Ideal()
     config = TileConfig(ideal, NoPulse(), forward=tile.config.forward, backward=tile.config.backward)
     cells = ideal.init(tile.shape, key=jax.random.key(0))
-    return dataclasses.replace(tile, config=config, cells=cells, state=jnp.asarray(weight, tile.weight.dtype))
+    state = jnp.asarray(weight, tile.weight.dtype)
+    return dataclasses.replace(tile, config=config, cells=cells, state=state, half_cells=None, half_memory=None)
 
 
 def connect(tile: Tile, index: int) -> Tile:

@@ -151,7 +151,7 @@ CASES = {
         ["n_devices=0", "at least 1"],
     ),
     "kappa below one": (lambda: ratio(kappa=0.5), ValueError, ["ConstantRatio.kappa=0.5", "at least 1"]),
-    "scheme unknown": (lambda: ratio(scheme="V/4"), ValueError, ["scheme='V/4'", "'V/2'"]),
+    "scheme unknown": (lambda: ratio(scheme="V/4"), ValueError, ["ConstantRatio.scheme='V/4'", "'V/2', 'V/3'"]),
     "phases unknown": (lambda: ratio(phases="some"), ValueError, ["phases='some'", "'all', 'active'"]),
     "desired_bl zero": (lambda: jt.pulse.MeanField(desired_bl=0), ValueError, ["desired_bl=0", "at least 1"]),
     "desired_bl fraction": (lambda: jt.pulse.MeanCount(desired_bl=3.5), ValueError, ["desired_bl=3.5", "whole number"]),
@@ -308,6 +308,28 @@ CASES = {
         ValueError,
         ["Gain()", "kappa=2", "above 0"],
     ),
+    "gain of a model without one": (
+        lambda: program(
+            tile=jt.init(jt.TileConfig(half_select=jt.half_select.Threshold()), (3, 4), key=KEY),
+            compensation=jt.compensation.Gain(),
+        ),
+        ValueError,
+        ["Gain()", "Threshold()", "the same for all"],
+    ),
+    "gain of other steps up than down": (
+        lambda: program(
+            tile=jt.init(jt.TileConfig(half_select=ratio(up=2.0)), (3, 4), key=KEY), compensation=jt.compensation.Gain()
+        ),
+        ValueError,
+        ["Gain()", "up=2", "the same for all"],
+    ),
+    "ratio of a line": (lambda: ratio(row=0.0), ValueError, ["ConstantRatio.row=0", "above 0"]),
+    "spread of kappa": (lambda: ratio(kappa_dtod=-0.1), ValueError, ["kappa_dtod=-0.1", "at least 0"]),
+    "sinh": (lambda: jt.half_select.Sinh(v_0=0.0), ValueError, ["Sinh.v_0=0", "above 0"]),
+    "threshold": (lambda: jt.half_select.Threshold(alpha=0.0), ValueError, ["Threshold.alpha=0", "above 0"]),
+    "stochastic": (lambda: jt.half_select.Stochastic(kappa=0.5), ValueError, ["Stochastic.kappa=0.5", "at least 1"]),
+    "dead band": (lambda: jt.half_select.Accumulation(dead_band=0.0), ValueError, ["Accumulation.dead_band=0", "at least 1"]),
+    "count the pulses of many tiles": (lambda: jt.count_pulses(TILES), ValueError, ["tile=Tile(2 x 3 x 4", "jax.vmap"]),
 }
 
 

@@ -69,7 +69,7 @@ def test_convergence_against_work_into_given_axes():
     ("options", "message"),
     [
         ({"quantity": "error"}, "quantity='error' is unknown; choose one of 'spectral_error'"),
-        ({"against": "time"}, "against='time' is unknown; choose one of 'steps'"),
+        ({"against": "effort"}, "against='effort' is unknown; choose one of 'steps'"),
         ({"quantity": "read_error"}, "'read_error' was not recorded"),
     ],
 )
@@ -130,3 +130,23 @@ def test_a_real_run_can_be_drawn(programmed):
     ax = jt.plot.convergence(programmed[0], quantity="read_error", against="half_pulses")
     assert ax.get_ylabel() == "read error (relative to largest)"
     ax.figure.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("against", "label"),
+    [("reads", "vectors read"), ("phases", "sub-phases driven"), ("time", "model time (s)"), ("energy", "energy (J)")],
+)
+def test_convergence_against_any_cost(programmed_by_pulses, against, label):
+    ax = jt.plot.convergence({"svd": programmed_by_pulses}, against=against, costs=jt.Costs(read_time=2.0, pulse_period=0.0))
+    assert ax.get_xlabel() == label
+    work = ax.lines[0].get_xdata()
+    assert np.all(np.diff(work) > 0)
+    if against == "time":
+        np.testing.assert_allclose(work, 2.0 * 6 * np.arange(1, 4))
+
+
+@pytest.fixture(scope="module")
+def programmed_by_pulses():
+    target = jnp.full((4, 6), 0.2)
+    tile = jt.init(jt.TileConfig(half_select=jt.half_select.ConstantRatio()), target.shape, key=jax.random.key(0))
+    return jt.program(tile, target, jt.SVD(), key=jax.random.key(1), max_steps=2, tolerance=0.0)

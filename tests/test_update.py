@@ -231,19 +231,34 @@ def test_moments_of_cycle_noise(order):
 
 
 def test_changing_kappa_leaves_all_else_alone():
-    """The chip, the trains and the cycle noise of full pulses: what half-selection adds to a constant step goes as 1 / kappa."""
-    x, d = vectors("signed", seed=6)
-    tiles = {
-        kappa: make_tile(half_select=None if kappa is None else ratio(kappa), fill=0.001, **AWAY) for kappa in (None, 2.0, 20.0)
-    }
-    assert all(jax.tree.all(jax.tree.map(np.array_equal, tile.cells, tiles[None].cells)) for tile in tiles.values())
-    after = {kappa: update(tile, x, d, 0.1, KEY) for kappa, tile in tiles.items()}
-    assert len({float(tile.full_pulses) for tile in after.values()}) == 1
-    assert float(after[2.0].half_pulses) == float(after[20.0].half_pulses)
-    without = np.asarray(after[None].weight, np.float64)
-    added = {kappa: kappa * (np.asarray(after[kappa].weight, np.float64) - without) for kappa in (2.0, 20.0)}
-    assert np.abs(added[2.0]).max() > 0.1
-    np.testing.assert_allclose(added[2.0], added[20.0], atol=5e-6)
+    """The chip, the trains and the normals of the cycle noise: half pulses shift a constant step and widen its noise, no more.
+
+    The shift goes as 1 / kappa, and noise of a cell with K full and H half pulses grows by sqrt(1 + H / (K kappa^2)).
+    """
+    x, d = vectors("signed", seed=6, k=1)
+
+    def after(kappa, sigma):
+        half_select = None if kappa is None else ratio(kappa)
+        tile = make_tile(half_select=half_select, dw_min_std=sigma, up_down_dtod=0.0, fill=0.001, **AWAY)
+        after = update(jt.count_pulses(tile), x, d, 0.1, KEY)
+        return np.asarray(after.weight, np.float64), after.tally.each, tile.cells
+
+    mean = {kappa: after(kappa, 0.0)[0] for kappa in (None, 2.0, 20.0)}
+    assert np.abs(mean[2.0] - mean[None]).max() > 0.01
+    np.testing.assert_allclose(2 * (mean[2.0] - mean[None]), 20 * (mean[20.0] - mean[None]), atol=5e-6)
+    full = None
+    for kappa in (None, 2.0, 20.0):
+        weight, each, cells = after(kappa, 0.3)
+        noise, selected = weight - mean[kappa], np.asarray(each.full_up + each.full_down)
+        half = np.asarray(each.half_up + each.half_down)
+        if kappa is None:
+            chip, without, full = cells, noise, selected
+            continue
+        assert jax.tree.all(jax.tree.map(np.array_equal, cells, chip))
+        assert np.array_equal(selected, full)
+        grown = np.sqrt(1 + half / np.maximum(full, 1) / kappa**2)
+        np.testing.assert_allclose(noise[full > 0], (without * grown)[full > 0], atol=2e-6)
+        assert np.count_nonzero(full) > 10
 
 
 def test_a_vmapped_lane_is_the_single_run():

@@ -111,10 +111,10 @@ def measure(device, *, near: bool, kappa: float, batch: str, runs: int = RUNS, s
 TEXT = """# How good is `order="aggregate"`?
 
 By default the pulses that a cell gets from one pair of vectors are sent in one go: first its full pulses, then its half
-pulses, with one clip and one draw of cycle noise for each of the two. The declared mode `order="slot"` keeps the order
-of slots and sub-phases, with a clip and a draw for every pulse. It is exact and slow; the tests hold it to a simulator
-that sends one pulse at a time. For a batch of `UnitVectors` the default also puts the half pulses of all earlier
-vectors before, and those of all later vectors after, the full pulses of a column.
+pulses, with one clip and one draw of cycle noise for each of the two; of a constant step all are one sum, with one clip and one
+draw. The declared mode `order="slot"` keeps the order of slots and sub-phases, with a clip and a draw for every pulse. It is
+exact and slow; the tests hold it to a simulator that sends one pulse at a time. For a batch of `UnitVectors` the default also
+puts the half pulses of all earlier vectors before, and those of all later vectors after, the full pulses of a column.
 
 The table gives the error of the default after one batch: {dense} dense vectors, or all {size} unit vectors of a {size}
 x {size} tile; 31 pulses for the strongest pair, `dw_min` 0.001, weights between bounds of about -0.6 and 0.6, the usual

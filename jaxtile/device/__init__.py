@@ -7,6 +7,7 @@ from .base import AbstractDevice as AbstractDevice
 from .base import AbstractPulsedDevice as AbstractPulsedDevice
 from .base import Rewrite as Rewrite
 from .base import State as State
+from .burst import Burst as Burst
 from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .constant_step import ConstantStep as ConstantStep
@@ -53,6 +54,7 @@ __all__ = [
     "AbstractUnitCell",
     "AbstractUpdatePolicy",
     "All",
+    "Burst",
     "Cells",
     "ConstantStep",
     "DriftCells",

@@ -14,12 +14,12 @@ from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Num, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
 from .._random import Draws, Source
 from .._types import Checked, Key, Scalar, Weight, choice, flag, number
 from ..pulse import AbstractTrainPulse
-from .burst import one_by_one
+from .burst import Burst, one_by_one
 from .cells import AbstractCells, Cells
 from .fabrication import fabricate
 
@@ -118,25 +118,13 @@ class AbstractCrosspoint(AbstractDevice):
         """The size of step that pulse types plan with."""
 
     @abc.abstractmethod
-    def pulses(
-        self,
-        cells: AbstractCells,
-        state: State,
-        up: Num[Array, "out in"],
-        down: Num[Array, "out in"],
-        *,
-        size: Scalar | float = 1.0,
-        noise: Draws | None = None,
-    ) -> State:
-        """Send each cell `up` pulses up and `down` pulses down, each `size` of a full one, with the clip to the bounds.
+    def pulses(self, cells: AbstractCells, state: State, *bursts: Burst) -> State:
+        """Send bursts of pulses, one after another, with the clip to the bounds.
 
         Args:
             cells: the devices.
             state: where they stand.
-            up: pulses of each cell: whole numbers, or fractional ones for expected pulses and the many small half pulses.
-            down: likewise. Of whole numbers a cell gets one kind only; fractional ones of both kinds are mixed evenly.
-            size: step of one pulse relative to a full one.
-            noise: the cycle noise; None leaves it out.
+            bursts: how many pulses each cell gets, of which size, with which cycle noise.
         """
 
 
@@ -226,18 +214,9 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     def clip(self, cells: Cells, weight: Weight) -> Weight:
         return jnp.clip(weight, cells.w_min, cells.w_max)
 
-    def pulses(
-        self,
-        cells: Cells,
-        state: Weight,
-        up: Num[Array, "out in"],
-        down: Num[Array, "out in"],
-        *,
-        size: Scalar | float = 1.0,
-        noise: Draws | None = None,
-    ) -> Weight:
+    def pulses(self, cells: Cells, state: Weight, *bursts: Burst) -> Weight:
         law = one_by_one if self.order == "slot" else type(self).burst
-        return law(self, cells, state, up, down, size, noise)
+        return law(self, cells, state, *bursts)
 
     def after_reset(self, cells: Cells, noise: Draws) -> Weight:
         """Where a reset leads: `reset_bias + reset_std xi`."""

@@ -1,9 +1,13 @@
-"""Laws for a burst of pulses: what many steps of one device sum up to.
+"""Bursts of pulses, and the laws of what many steps of one device sum up to.
 
-Every law is a function of (device, cells, weight, up, down, size, noise), see `AbstractPulsedDevice.pulses`, and uses nothing of
-the device but its `step` and its `clip`. `one_by_one` is exact; the others cost the same for one pulse as for thousands.
+Every law is a function of (device, cells, weight, *bursts), see `AbstractCrosspoint.pulses`, and uses nothing of the device but its
+`step` and its `clip`. `one_by_one` is exact; the others cost the same for one pulse as for thousands.
 """
 
+import functools
+import operator
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Num
@@ -11,80 +15,112 @@ from jaxtyping import Array, Num
 from .._random import Draws
 from .._types import Scalar, Weight
 
-__all__ = ["affine", "constant", "one_by_one"]
+__all__ = ["Burst", "affine", "constant", "one_by_one"]
 
 Pulses = Num[Array, "out in"]
+Size = Scalar | Weight | float
 
 _FLOW_STEPS = 4
 
 
-def constant(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar | float, noise: Draws | None) -> Weight:
-    """For steps that do not depend on the weight: the sum.
+class Burst(eqx.Module):
+    """Pulses of one kind, such as the full pulses of a vector or its half pulses.
 
-        w' = w + size (up s_up - down s_down) + size sqrt(up v_up^2 + down v_down^2) xi
-
-    with mean steps s, their spreads v and one standard normal xi. Exact in law while no bound is met within the burst; it clips
-    once, at the end.
+    Attributes:
+        up, down: pulses of each cell in either direction: whole numbers, or fractional ones for expected pulses and the many small
+            half pulses. Of whole numbers a cell gets one kind only; fractional ones of both kinds are mixed evenly.
+        size_up, size_down: step of one pulse relative to a full one, for all cells or for each.
+        noise: the cycle noise; None leaves it out.
     """
-    up, down = up.astype(weight.dtype), down.astype(weight.dtype)
+
+    up: Pulses
+    down: Pulses
+    size_up: Size = 1.0
+    size_down: Size = 1.0
+    noise: Draws | None = None
+
+    def step(self, device, cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """Mean and spread of the next step of a pulse of this kind."""
+        mean, spread = device.step(cells, weight, up=up)
+        size = self.size_up if up else self.size_down
+        return size * mean, size * spread
+
+
+def constant(device, cells, weight: Weight, *bursts: Burst) -> Weight:
+    """For steps that do not depend on the weight: the sum over all bursts.
+
+        w' = w + up_1 s_up - down_1 s_down + sqrt(up_2 v_up^2 + down_2 v_down^2) xi,     up_p = sum of size_up^p up
+
+    with mean steps s and spreads v of a full pulse, and one standard normal xi, that of the first burst: a second normal would
+    cost as much as all the rest. Without the other bursts, or where they have no size, the cell moves by its own with the same xi.
+    Exact in law while no bound is met; it clips once, at the end.
+    """
+
+    def total(power: int, way: str) -> Weight:
+        counts = (getattr(burst, f"size_{way}") ** power * getattr(burst, way).astype(weight.dtype) for burst in bursts)
+        return functools.reduce(operator.add, counts)
+
     s_up, v_up = device.step(cells, weight, up=True)
     s_down, v_down = device.step(cells, weight, up=False)
-    moved = weight + size * (up * s_up - down * s_down)
+    moved = weight + (total(1, "up") * s_up - total(1, "down") * s_down)
+    noise = bursts[0].noise
     if noise is not None:
-        moved = moved + size * jnp.sqrt(up * v_up**2 + down * v_down**2) * noise.normal(weight.dtype)
+        moved = moved + jnp.sqrt(total(2, "up") * v_up**2 + total(2, "down") * v_down**2) * noise.normal(weight.dtype)
     return device.clip(cells, moved)
 
 
-def affine(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar | float, noise: Draws | None) -> Weight:
-    """For steps that are affine in the weight: the geometric sum.
+def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
+    """For steps that are affine in the weight: the geometric sum, one burst after another.
 
-    One up pulse multiplies the distance to its fixed point by q_up = 1 + size s_up', one down pulse by q_down = 1 - size s_down'
-    (s' is the slope of the step). Whole numbers of pulses, of one direction for each cell, sum up to
+    One up pulse multiplies the distance to its fixed point by q_up = 1 + s_up', one down pulse by q_down = 1 - s_down' (s is the
+    step at the size of the burst's pulses, s' its slope). Whole numbers of pulses, of one direction for each cell, sum up to
 
-        w' = w +- size s (q^n - 1) / (q - 1)
+        w' = w +- s (q^n - 1) / (q - 1)
 
     and the noise of a step decays with the pulses that follow it, so that its variance is a geometric sum, too. Fractional numbers
     may be of both directions, mixed evenly; the order of single pulses is lost. With ell(q) = ln(q) / (q - 1) they are the flow
 
-        Lambda = up ln q_up + down ln q_down,   V = size (up s_up ell(q_up) - down s_down ell(q_down))
+        Lambda = up ln q_up + down ln q_down,   V = up s_up ell(q_up) - down s_down ell(q_down)
         w' = w + V (e^Lambda - 1) / Lambda
 
     which for one direction is the same sum, and the variance of the noise is summed along it by Simpson's rule. Bounds are clipped
     once, at the end, as in `constant`, and a step that is longer than the distance to its fixed point ends there: of devices that a
     few steps take across their range the law is a rough one.
     """
-    law = _mixed if jnp.issubdtype(up.dtype, jnp.floating) else _geometric
-    moved, variance = law(device, cells, weight, up.astype(weight.dtype), down.astype(weight.dtype), size)
-    if noise is not None:
-        moved = moved + size * jnp.sqrt(jnp.maximum(variance, 0)) * noise.normal(
-            weight.dtype
-        )  # a sum that rounding can take below 0
-    return device.clip(cells, moved)
+    for burst in bursts:
+        law = _mixed if jnp.issubdtype(burst.up.dtype, jnp.floating) else _geometric
+        moved, variance = law(device, cells, weight, burst)
+        if burst.noise is not None:
+            variance = jnp.maximum(variance, 0)  # a sum that rounding can take below 0
+            moved = moved + jnp.sqrt(variance) * burst.noise.normal(weight.dtype)
+        weight = device.clip(cells, moved)
+    return weight
 
 
 # A step longer than the distance to its fixed point would overshoot; bounds then hold it, so that (almost) nothing is left of it.
 _LEAST = -1 + 1e-6
 
 
-def _with_slopes(device, cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight, Weight, Weight]:
+def _with_slopes(device, cells, weight: Weight, burst: Burst, *, up: bool) -> tuple[Weight, Weight, Weight, Weight]:
     """Mean and spread of a step, and how they change with the weight."""
-    values, slopes = jax.jvp(lambda at: device.step(cells, at, up=up), (weight,), (jnp.ones_like(weight),))
+    values, slopes = jax.jvp(lambda at: burst.step(device, cells, at, up=up), (weight,), (jnp.ones_like(weight),))
     return *values, *slopes
 
 
-def _geometric(device, cells, weight: Weight, up: Weight, down: Weight, size: Scalar | float) -> tuple[Weight, Weight]:
-    """Mean, and variance over `size`^2, after n pulses of one direction."""
+def _geometric(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]:
+    """Mean and variance after n pulses of one direction."""
+    up, down = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
     n, rises = up + down, up > 0
-    both = (_with_slopes(device, cells, weight, up=direction) for direction in (True, False))
+    both = (_with_slopes(device, cells, weight, burst, up=direction) for direction in (True, False))
     s, v, ds, dv = (jnp.where(rises, *pair) for pair in zip(*both, strict=True))
     sign = jnp.where(rises, 1, -1).astype(weight.dtype)
-    to = jnp.maximum(sign * size * ds, _LEAST)  # q - 1
+    to = jnp.maximum(sign * ds, _LEAST)  # q - 1
     flat = to == 0
     change, slope = jnp.where(flat, 1, to), jnp.where(ds == 0, 1, ds)
 
     grown = jnp.expm1(n * jnp.log1p(to))  # q^n - 1
     ones, squares = grown / change, grown * (2 + grown) / (change * (2 + to))
-    moved = weight + sign * size * s * jnp.where(flat, n, ones)
+    moved = weight + sign * s * jnp.where(flat, n, ones)
     # The spread before pulse k is a + b q^k, a being that at the fixed point, and n - 1 - k pulses follow it.
     b = dv * s / slope
     a, left = v - b, (1 + grown) / (1 + to)
@@ -93,45 +129,54 @@ def _geometric(device, cells, weight: Weight, up: Weight, down: Weight, size: Sc
     return moved, jnp.where(flat, n * (v**2 + v * drift + drift**2 / 3), variance)
 
 
-def _mixed(device, cells, weight: Weight, up: Weight, down: Weight, size: Scalar | float) -> tuple[Weight, Weight]:
+def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]:
     """Likewise after real numbers of pulses of both directions, mixed evenly."""
-    s_up, v_up, ds_up, _ = _with_slopes(device, cells, weight, up=True)
-    s_down, v_down, ds_down, _ = _with_slopes(device, cells, weight, up=False)
-    to_up, to_down = (jnp.maximum(change, _LEAST) for change in (size * ds_up, -size * ds_down))
+    up, down = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
+    s_up, v_up, ds_up, _ = _with_slopes(device, cells, weight, burst, up=True)
+    s_down, v_down, ds_down, _ = _with_slopes(device, cells, weight, burst, up=False)
+    to_up, to_down = jnp.maximum(ds_up, _LEAST), jnp.maximum(-ds_down, _LEAST)
     total = up * jnp.log1p(to_up) + down * jnp.log1p(to_down)
-    velocity = size * (up * s_up * _relative_log1p(to_up) - down * s_down * _relative_log1p(to_down))
+    velocity = up * s_up * _relative_log1p(to_up) - down * s_down * _relative_log1p(to_down)
     halfway, moved = (weight + velocity * part * _relative_expm1(total * part) for part in (0.5, 1.0))
 
     def variance(count: Weight, at_start: Weight, to: Weight, *, up: bool) -> Weight:
-        middle, end = (device.step(cells, at, up=up)[1] for at in (halfway, moved))
+        middle, end = (burst.step(device, cells, at, up=up)[1] for at in (halfway, moved))
         half_left, left = jnp.exp(total / 2), jnp.exp(total)
         return count * ((at_start * left) ** 2 + 4 * (middle * half_left) ** 2 + end**2) / (6 * (1 + to) ** 2)
 
     return moved, variance(up, v_up, to_up, up=True) + variance(down, v_down, to_down, up=False)
 
 
-def one_by_one(device, cells, weight: Weight, up: Pulses, down: Pulses, size: Scalar | float, noise: Draws | None) -> Weight:
-    """For any step. Whole numbers of pulses: one after another, each with its own noise and clip, up before down; exact.
+def one_by_one(device, cells, weight: Weight, *bursts: Burst) -> Weight:
+    """For any step, one burst after another. Whole numbers of pulses: each with its own noise and clip, up before down; exact.
 
     Fractional numbers of pulses (expected ones, or the many small half pulses of an aggregate): the flow
-    dw/dn = size (up s_up(w) - down s_down(w)), by four Runge-Kutta steps, with the noise of all pulses added at the end.
+    dw/dn = up s_up(w) - down s_down(w), by four Runge-Kutta steps, with the noise of all pulses added at the end.
     """
-    if jnp.issubdtype(up.dtype, jnp.floating):
-        return _flow(device, cells, weight, up, down, size, noise)
+    for burst in bursts:
+        law = _flow if jnp.issubdtype(burst.up.dtype, jnp.floating) else _each
+        weight = law(device, cells, weight, burst)
+    return weight
+
+
+def _each(device, cells, weight: Weight, burst: Burst) -> Weight:
+    up, down, noise = burst.up, burst.down, burst.noise
 
     def pulse(n, weight):
-        s_up, v_up = device.step(cells, weight, up=True)
-        s_down, v_down = device.step(cells, weight, up=False)
+        s_up, v_up = burst.step(device, cells, weight, up=True)
+        s_down, v_down = burst.step(device, cells, weight, up=False)
         xi = 0.0 if noise is None else noise.normal(weight.dtype, n)
         move = jnp.where(n < up, s_up + v_up * xi, -(s_down + v_down * xi))
-        return jnp.where(n < up + down, device.clip(cells, weight + size * move), weight)
+        return jnp.where(n < up + down, device.clip(cells, weight + move), weight)
 
     return jax.lax.fori_loop(0, jnp.max(up + down, initial=0), pulse, weight)
 
 
-def _flow(device, cells, weight, up, down, size, noise):
+def _flow(device, cells, weight: Weight, burst: Burst) -> Weight:
+    up, down = burst.up, burst.down
+
     def velocity(at: Weight) -> Weight:
-        return size * (up * device.step(cells, at, up=True)[0] - down * device.step(cells, at, up=False)[0])
+        return up * burst.step(device, cells, at, up=True)[0] - down * burst.step(device, cells, at, up=False)[0]
 
     def runge_kutta(_, at: Weight) -> Weight:
         h = 1 / _FLOW_STEPS
@@ -142,10 +187,10 @@ def _flow(device, cells, weight, up, down, size, noise):
         return device.clip(cells, at + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4))
 
     moved = jax.lax.fori_loop(0, _FLOW_STEPS, runge_kutta, weight)
-    if noise is not None:
+    if burst.noise is not None:
         middle = (weight + moved) / 2
-        v_up, v_down = device.step(cells, middle, up=True)[1], device.step(cells, middle, up=False)[1]
-        moved = moved + size * jnp.sqrt(up * v_up**2 + down * v_down**2) * noise.normal(weight.dtype)
+        v_up, v_down = (burst.step(device, cells, middle, up=way)[1] for way in (True, False))
+        moved = moved + jnp.sqrt(up * v_up**2 + down * v_down**2) * burst.noise.normal(weight.dtype)
     return device.clip(cells, moved)
 
 

@@ -4,11 +4,11 @@ from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Num
 
 from .._random import Draws, Source
 from .._types import Key, Scalar, Weight, number
 from .base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite, State
+from .burst import Burst
 from .cells import AbstractCells, Cells
 from .fabrication import spread
 from .write_noise import WriteNoise
@@ -111,17 +111,8 @@ class Drifting(AbstractCrosspoint):
     def add(self, cells: DriftCells, state: Drifted, change: Weight, *, noise: Draws | None = None) -> Drifted:
         return _at(state, self.device.add(cells.device, state.device, change, noise=noise))
 
-    def pulses(
-        self,
-        cells: DriftCells,
-        state: Drifted,
-        up: Num[Array, "out in"],
-        down: Num[Array, "out in"],
-        *,
-        size: Scalar | float = 1.0,
-        noise: Draws | None = None,
-    ) -> Drifted:
-        return _at(state, self.device.pulses(cells.device, state.device, up, down, size=size, noise=noise))
+    def pulses(self, cells: DriftCells, state: Drifted, *bursts: Burst) -> Drifted:
+        return _at(state, self.device.pulses(cells.device, state.device, *bursts))
 
     def rewrite(self, cells: DriftCells, state: Drifted, law: Rewrite, *, noise: Draws | None = None) -> Drifted:
         return _at(state, self.device.rewrite(cells.device, state.device, law, noise=noise))

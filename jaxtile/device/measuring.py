@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Num
 from .._random import Draws, Source, as_key, numbers, stream
 from .._types import Key, finite_array, is_whole
 from .base import AbstractCrosspoint
+from .burst import Burst
 
 __all__ = ["measure"]
 
@@ -56,7 +57,7 @@ def _measure(device, pulses, start, read_std, key, *, n_devices):
     def send(state, step):
         number, pulse = step
         up, down = (jnp.full(index.shape, pulse == way, jnp.int32) for way in (1, -1))
-        state = device.pulses(cells, state, up, down, noise=cycle.fold(number))
+        state = device.pulses(cells, state, Burst(up, down, noise=cycle.fold(number)))
         return state, seen(state, number + 1)
 
     first = device.write(cells, device.start(index.shape), jnp.full(index.shape, start, pulses.dtype))

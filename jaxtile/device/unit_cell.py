@@ -9,11 +9,12 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Num
+from jaxtyping import Array, Bool, Int
 
 from .._random import Draws, Source, stream
 from .._types import Key, Scalar, Weight
 from .base import AbstractCrosspoint, Rewrite, State
+from .burst import Burst
 from .cells import AbstractCells
 
 __all__ = ["AbstractUnitCell", "UnitCells", "UnitState"]
@@ -57,8 +58,8 @@ class AbstractUnitCell(AbstractCrosspoint):
         """Whether a weight that is put into the cell is put into device k."""
         return True
 
-    def share(self, k: int, up: Num[Array, "out in"], down: Num[Array, "out in"]) -> tuple[Array, Array]:
-        """What device k sees of the pulses of its cell, up and down; or of a weight, by its positive and its negative part."""
+    def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
+        """What device k sees of what its cell sees up and down: pulses, their sizes, or the two parts of a weight."""
         return up, down
 
     def turn(self) -> Int[Array, ""] | None:
@@ -110,20 +111,11 @@ class AbstractUnitCell(AbstractCrosspoint):
         ends = [(gamma * low, gamma * high) for gamma, (low, high) in zip(self.gammas, ends, strict=True)]
         return _total(jnp.minimum(*one) for one in ends), _total(jnp.maximum(*one) for one in ends)
 
-    def pulses(
-        self,
-        cells: UnitCells,
-        state: UnitState,
-        up: Num[Array, "out in"],
-        down: Num[Array, "out in"],
-        *,
-        size: Scalar | float = 1.0,
-        noise: Draws | None = None,
-    ) -> UnitState:
+    def pulses(self, cells: UnitCells, state: UnitState, *bursts: Burst) -> UnitState:
         def act(k, part, cells, state, noise):
-            return part.pulses(cells, state, *self.share(k, up, down), size=size, noise=noise)
+            return part.pulses(cells, state, *(self._share_of_burst(k, burst) for burst in bursts))
 
-        return self._each(act, cells, state, noise, lambda k: self.connected(k, state.turn))
+        return self._each(act, cells, state, None, lambda k: self.connected(k, state.turn))
 
     def write(self, cells: UnitCells, state: UnitState, weight: Weight, *, noise: Draws | None = None) -> UnitState:
         def act(k, part, cells, state, noise):
@@ -152,6 +144,10 @@ class AbstractUnitCell(AbstractCrosspoint):
             return part.drift(cells, state, time, noise)
 
         return self._each(act, cells, state, noise, lambda k: True)
+
+    def _share_of_burst(self, k: int, burst: Burst) -> Burst:
+        counts, sizes = self.share(k, burst.up, burst.down), self.share(k, burst.size_up, burst.size_down)
+        return Burst(*counts, *sizes, noise=None if burst.noise is None else burst.noise.fold(k))
 
     def _share_of(self, k: int, weight: Weight) -> Weight:
         up, down = self.share(k, jnp.maximum(weight, 0), jnp.maximum(-weight, 0))

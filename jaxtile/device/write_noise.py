@@ -9,6 +9,7 @@ from jaxtyping import Array, Num
 from .._random import Draws, Source
 from .._types import Key, Scalar, Weight, flag, number
 from .base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite
+from .burst import Burst, Size
 from .cells import Cells
 
 __all__ = ["WriteNoise", "Written"]
@@ -78,18 +79,13 @@ class WriteNoise(AbstractCrosspoint):
     def add(self, cells: Cells, state: Written, change: Weight, *, noise: Draws | None = None) -> Written:
         return self._renew(self.device.add(cells, state.persistent, change), state.noise, change != 0, noise)
 
-    def pulses(
-        self,
-        cells: Cells,
-        state: Written,
-        up: Num[Array, "out in"],
-        down: Num[Array, "out in"],
-        *,
-        size: Scalar | float = 1.0,
-        noise: Draws | None = None,
-    ) -> Written:
-        pulsed = self.device.pulses(cells, state.persistent, up, down, size=size, noise=noise)
-        return self._renew(pulsed, state.noise, 1 - _left(size, (up + down).astype(pulsed.dtype)), noise)
+    def pulses(self, cells: Cells, state: Written, *bursts: Burst) -> Written:
+        written = Written(self.device.pulses(cells, state.persistent, *bursts), state.noise)
+        for burst in bursts:
+            up, down = burst.up.astype(state.noise.dtype), burst.down.astype(state.noise.dtype)
+            renewed = 1 - _left(burst.size_up, up) * _left(burst.size_down, down)
+            written = self._renew(written.persistent, written.noise, renewed, burst.noise)
+        return written
 
     def rewrite(self, cells: Cells, state: Written, law: Rewrite, *, noise: Draws | None = None) -> Written:
         if noise is None:
@@ -106,7 +102,7 @@ class WriteNoise(AbstractCrosspoint):
         return Written(persistent, noise)
 
 
-def _left(size: Scalar | float, count: Weight) -> Weight:
+def _left(size: Size, count: Weight) -> Weight:
     """What so many pulses leave of the variance, (1 - size)^count, with slopes that are finite at its ends, too."""
     kept = jnp.asarray(1 - size, count.dtype)
     partly = kept > 0

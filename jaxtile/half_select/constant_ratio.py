@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from jaxtyping import Array, Num
+import jax.numpy as jnp
 
-from .._random import Draws
-from .._types import Scalar, choice, number
-from ..device import AbstractCells, AbstractCrosspoint, State
+from .._random import Draws, Source
+from .._types import Key, Scalar, Weight, choice, number, optional
+from ..device import Burst, spread
 from .base import AbstractHalfSelect
+from .phases import Exposure
 
 __all__ = ["ConstantRatio"]
 
@@ -16,31 +17,54 @@ class ConstantRatio(AbstractHalfSelect):
     """A half-selected cell moves by 1 / kappa of a full step, cycle noise included and drawn anew.
 
     Each half pulse is the device's own step at 1 / kappa of its size:  w <- clip(w +- (step + noise) / kappa).  With every phase
-    driven, a cell with K full pulses sees 2 K more half pulses against its direction than along it, so its net change is exactly
-    1 - 2 / kappa of that without half-selection, provided its up and down steps are equal and do not depend on the weight, there
-    is no cycle noise, and no bound is met.
+    driven, a cell with K full pulses sees 2 K more half pulses against its direction than along it (under V/3, 3 K more), so its
+    net change is exactly 1 - 2 / kappa (1 - 3 / kappa) of that without half-selection, provided its up and down steps are equal
+    and do not depend on the weight, there is no cycle noise, and no bound is met.
+
+    The ratio can differ by the line that pulses, by direction, and from device to device, with a fresh standard normal xi for each:
+
+        kappa_cell = kappa (row or column, or neither for an idle cell under V/3) (up or down) exp(kappa_dtod xi)
 
     Attributes:
         kappa: switching rate at the full voltage over that at the half-select voltage. 10 is a poor array, 1e5 a very good one;
             infinity is none.
-        scheme: "V/2": selected lines carry half the write voltage each, idle lines none.
-        phases: "all" or "active", see `AbstractHalfSelect`.
+        row, column: factors on kappa where the row, or the column, pulses alone; None: 1.
+        up, down: factors on kappa for pulses up, or down; None: 1.
+        kappa_dtod: spread of the logarithm of kappa from device to device; None: all alike.
+        scheme, phases: see `AbstractHalfSelect`.
     """
 
     kappa: Scalar = number(1e3, low=1.0, finite=False)
-    scheme: Literal["V/2"] = choice("V/2")
+    row: Scalar | None = optional(low=0.0, open=True)
+    column: Scalar | None = optional(low=0.0, open=True)
+    up: Scalar | None = optional(low=0.0, open=True)
+    down: Scalar | None = optional(low=0.0, open=True)
+    kappa_dtod: Scalar | None = optional(low=0.0)
+    scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 
-    def disturb(
-        self,
-        device: AbstractCrosspoint,
-        cells: AbstractCells,
-        state: State,
-        up: Num[Array, "out in"],
-        down: Num[Array, "out in"],
-        noise: Draws | None,
-    ) -> State:
-        return device.pulses(cells, state, up, down, size=1 / self.kappa, noise=noise)
+    def init(self, shape: tuple[int, int], *, key: Key) -> Weight | None:
+        """The factor on kappa of each cell."""
+        return None if self.kappa_dtod is None else jnp.exp(self.kappa_dtod * spread(shape, key, Source.RATIO))
 
-    def gain(self) -> Scalar:
-        return 1 - 2 / self.kappa
+    def bursts(self, cells: Weight | None, memory: None, exposure: Exposure, noise: Draws | None) -> tuple[tuple[Burst, ...], None]:
+        size = 1 / self.kappa if cells is None else 1 / (self.kappa * cells)
+        up, down = (size if factor is None else size / factor for factor in (self.up, self.down))
+        if self.row is None and self.column is None:
+            return (Burst(*self.weak(exposure), up, down, noise),), None
+        rises, falls = exposure.up, exposure.down
+        kinds = [(rises.by_row, falls.by_row, self.row), (rises.by_column, falls.by_column, self.column)]
+        if self.scheme == "V/3":
+            kinds.append((falls.idle, rises.idle, None))
+        bursts = []
+        for n, (count_up, count_down, factor) in enumerate(kinds):
+            factor = 1 if factor is None else factor
+            own = noise if noise is None or n == 0 else noise.fold(n)
+            bursts.append(Burst(count_up, count_down, up / factor, down / factor, own))
+        return tuple(bursts), None
+
+    def gain(self) -> Scalar | None:
+        if self.up is not None or self.down is not None or self.kappa_dtod is not None:
+            return None
+        by_row, by_column = (1 if factor is None else 1 / factor for factor in (self.row, self.column))
+        return 1 - (by_row + by_column + self.parts - 2) / self.kappa

@@ -13,18 +13,20 @@ n_i pulses, column j send m_j, and let K_ij coincide; for a cell whose row and c
 
 Summed over phases of one polarity, the half pulses of a cell are therefore a number of its row plus a number of its column, less
 twice its own coincidences: a popcount and two broadcasts, never a pass over slots. A line of value zero has no sign and never
-fires; its cells see the other line in both of that line's phases.
+fires; its cells see the other line in both of that line's phases. In every slot of every driven phase a cell is either fully
+selected, or by its row alone, or by its column alone, or not at all.
 """
 
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Num
 
 from ..pulse import AbstractLines
 
-__all__ = ["PHASES", "LineExposure", "Phase", "active", "line_exposure"]
+__all__ = ["PHASES", "Exposure", "Phase", "Seen", "active", "exposure", "in_phase"]
 
 
 class Phase(NamedTuple):
@@ -42,16 +44,46 @@ class Phase(NamedTuple):
 PHASES = (Phase(1, 1), Phase(1, -1), Phase(-1, 1), Phase(-1, -1))
 
 
-class LineExposure(eqx.Module):
-    """Half pulses that each line contributes to its cells over all driven sub-phases, by polarity.
+class Seen(eqx.Module):
+    """What cells see in the driven sub-phases of one polarity; each array broadcasts against [out, in].
 
-    Those in which the cell's other line fires too are counted twice (once from either side): subtract 2 K.
+    Attributes:
+        row, column: pulses of the cell's row and of its column.
+        full: slots in which both of them pulse.
+        slots: all slots.
     """
 
-    row_up: Num[Array, " out"]
-    row_down: Num[Array, " out"]
-    column_up: Num[Array, " in"]
-    column_down: Num[Array, " in"]
+    row: Num[Array, "..."]
+    column: Num[Array, "..."]
+    full: Num[Array, "..."]
+    slots: Num[Array, "..."]
+
+    @property
+    def by_row(self) -> Num[Array, "out in"]:
+        """Slots in which the row pulses alone."""
+        return self.row - self.full
+
+    @property
+    def by_column(self) -> Num[Array, "out in"]:
+        """Slots in which the column pulses alone."""
+        return self.column - self.full
+
+    @property
+    def half(self) -> Num[Array, "out in"]:
+        """Slots in which one of the two pulses."""
+        return self.row + self.column - 2 * self.full
+
+    @property
+    def idle(self) -> Num[Array, "out in"]:
+        """Slots in which neither does."""
+        return self.slots - self.row - self.column + self.full
+
+
+class Exposure(eqx.Module):
+    """What cells see in the sub-phases of either polarity."""
+
+    up: Seen
+    down: Seen
 
 
 def active(phase: Phase, lines: AbstractLines) -> Bool[Array, ""]:
@@ -59,19 +91,24 @@ def active(phase: Phase, lines: AbstractLines) -> Bool[Array, ""]:
     return jnp.any(lines.d_sign == phase.d) & jnp.any(lines.x_sign == phase.x)
 
 
-def line_exposure(lines: AbstractLines, *, skip_inactive: bool) -> LineExposure:
-    """Sum the contributions of each line over the sub-phases that are driven."""
-    n, m = lines.sent()
+def exposure(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
+    """What cells see over all sub-phases that are driven."""
+    (n, m), both, direction = lines.sent(), lines.coincidences(), lines.directions()
 
-    def total(*, up: bool):
-        rows, columns = jnp.zeros_like(n), jnp.zeros_like(m)
+    def seen(*, up: bool) -> Seen:
+        rows, columns, slots = jnp.zeros_like(n), jnp.zeros_like(m), jnp.zeros_like(lines.length)
         for phase in PHASES:
             if phase.up == up:
                 driven = active(phase, lines) if skip_inactive else True
                 rows = rows + jnp.where(driven & (lines.d_sign == phase.d), n, 0)
                 columns = columns + jnp.where(driven & (lines.x_sign == phase.x), m, 0)
-        return rows, columns
+                slots = slots + jnp.where(driven, lines.length, 0)
+        return Seen(rows[:, None], columns[None, :], jnp.where(direction < 0 if up else direction > 0, both, 0), slots)
 
-    row_up, column_up = total(up=True)
-    row_down, column_down = total(up=False)
-    return LineExposure(row_up, row_down, column_up, column_down)
+    return Exposure(seen(up=True), seen(up=False))
+
+
+def in_phase(phase: Phase, seen: Seen) -> Exposure:
+    """What is seen in one sub-phase alone."""
+    nothing = jax.tree.map(jnp.zeros_like, seen)
+    return Exposure(seen, nothing) if phase.up else Exposure(nothing, seen)

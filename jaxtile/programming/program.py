@@ -21,7 +21,7 @@ from ..tile import Tile, as_matrix, check_tile, connect, get_weights
 from ..update import Pulsed, update
 from .base import AbstractMethod
 from .chain import Chain, Progress, Stage, goes_on, stages_of
-from .reading import read, wanted
+from .reading import read, vectors, wanted
 from .result import RESULTS
 from .solution import Solution
 from .stopping import relative_error
@@ -35,6 +35,10 @@ QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
     "spectral_error": lambda tile, target, read_error: spectral_norm(jax.lax.stop_gradient(get_weights(tile) - target)),
     "full_pulses": lambda tile, target, read_error: tile.full_pulses,
     "half_pulses": lambda tile, target, read_error: tile.half_pulses,
+    "row_pulses": lambda tile, target, read_error: tile.tally.row,
+    "column_pulses": lambda tile, target, read_error: tile.tally.column,
+    "phases": lambda tile, target, read_error: tile.tally.phases,
+    "reads": lambda tile, target, read_error: tile.tally.reads,
 }
 
 
@@ -151,7 +155,7 @@ class Run(eqx.Module):
         """The state before the first step."""
         return State(
             step=jnp.asarray(0, jnp.int32),
-            pulsed=Pulsed(self.tile.state, jnp.zeros_like(self.tile.full_pulses), jnp.zeros_like(self.tile.half_pulses)),
+            pulsed=Pulsed.fresh(self.tile),
             result=RESULTS.running,
             read_error=jnp.asarray(jnp.nan, self.target.dtype),
             history={name: jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype) for name in self.record},
@@ -168,7 +172,9 @@ class Run(eqx.Module):
         run, stage, tile, target = at.run, self.stages[number], self._tile(number), self.target
         method = stage.method
         read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, run.step), 3)
-        now, probe = run.pulsed.put(tile), method.probe(at.method)
+        probe = method.probe(at.method)
+        before = run.pulsed.having_read(vectors(probe, tile.shape))
+        now = before.put(tile)
         reading = read(now, probe, read_key)
         read_error = relative_error(reading, wanted(target, probe))
         history = {name: kept.at[run.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in run.history.items()}
@@ -184,7 +190,7 @@ class Run(eqx.Module):
 
         run = State(
             step=jnp.where(done, run.step, run.step + 1),
-            pulsed=jax.lax.cond(done, lambda pulsed: pulsed, pulse, run.pulsed),
+            pulsed=jax.lax.cond(done, lambda pulsed: pulsed, pulse, before),
             result=result,
             read_error=read_error,
             history=history,
@@ -197,12 +203,13 @@ class Run(eqx.Module):
 
     def end(self, state: State) -> Solution:
         """What the last state amounts to."""
-        tile, ended = self.tile, state.pulsed.put(self._tile(len(self.stages) - 1))
+        tile, last = self.tile, self._tile(len(self.stages) - 1)
+        ended = state.pulsed.put(last)
         kept = {name: values[state.step] for name, values in state.history.items()}
         measured = {name: measure(ended, self.target, state.read_error) for name, measure in QUANTITIES.items() if name not in kept}
         unreachable = jnp.mean(tile.device.clip(tile.cells, self.target) != self.target)
         return Solution(
-            tile=Pulsed(ended.state, tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses).put(ended),
+            tile=state.pulsed.after(tile).put(last),
             result=state.result,
             stats=kept | measured | {"steps": state.step, "unreachable": unreachable},
             history=state.history,

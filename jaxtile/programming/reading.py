@@ -10,10 +10,11 @@ from jaxtyping import Array, Float
 
 from .._linalg import product
 from .._types import Key, Weight
+from .._vectors import UnitVectors
 from ..tile import Tile, backward, forward, get_weights
 from .inputs import Inputs, outputs
 
-__all__ = ["Probe", "Reads", "average", "read", "wanted"]
+__all__ = ["Probe", "Reads", "average", "read", "vectors", "wanted"]
 
 
 class Reads(eqx.Module):
@@ -54,6 +55,19 @@ def read(tile: Tile, probe: Probe, key: Key) -> Any:
     y = None if probe.x is None else mean(forward, probe.x, forward_key)
     e = None if probe.d is None else mean(backward, probe.d, backward_key)
     return _of_both(y, e)
+
+
+def vectors(probe: Probe, shape: tuple[int, int]) -> int:
+    """How many vectors are read: of the weights themselves, one for each column, as many as a chip needs to show them."""
+    if probe is None:
+        return shape[1]
+    if not isinstance(probe, Reads):
+        return _count(probe)
+    return probe.times * sum(_count(one) for one in (probe.x, probe.d) if one is not None)
+
+
+def _count(one: Inputs) -> int:
+    return one.columns.shape[0] if isinstance(one, UnitVectors) else one.shape[0]
 
 
 def wanted(target: Weight, probe: Probe) -> Any:

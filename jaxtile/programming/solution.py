@@ -17,12 +17,13 @@ class Solution(eqx.Module):
         tile: the tile after the last pulse.
         result: code of how the run ended; `RESULTS[result]` is its message.
         stats: numbers of the whole run: `steps` (pulse steps taken), `read_error`, `frobenius_error` and `spectral_error` at the
-            end, `full_pulses` and `half_pulses` (mean per cell, of this run), `unreachable` (fraction of the target beyond the
-            bounds of its own device).
+            end, the counts of `history` (of this run), `unreachable` (fraction of the target beyond the bounds of its own device).
         history: arrays of length max_steps + 1; entry s is the state after s pulse steps, NaN after the end. `read_error` is what
             the method saw: mean |reading - wanted| / max |wanted| (the mean itself where only zeros are wanted).
-            `spectral_error` and `frobenius_error` are norms of W - target, which the simulator knows. `full_pulses` and
-            `half_pulses` are cumulative, mean per cell.
+            `spectral_error` and `frobenius_error` are norms of W - target, which the simulator knows. Cumulative counts:
+            `full_pulses` and `half_pulses` (mean per cell), `row_pulses` and `column_pulses` (mean per line, in every sub-phase
+            anew), `phases` (sub-phases driven, in every slot anew) and `reads` (vectors; weights read as they are count as one for
+            each column). `jaxtile.Costs` makes time and energy of them.
     """
 
     tile: Tile

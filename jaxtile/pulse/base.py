@@ -26,9 +26,10 @@ class AbstractLines(eqx.Module):
     """What the lines send for one pair of vectors.
 
     `x_sign` and `d_sign` are the signs of the *values*; a line of value zero belongs to no sign. A cell is moved down where the
-    signs of its lines agree and up where they differ (`update` subtracts).
+    signs of its lines agree and up where they differ (`update` subtracts). `length` is the number of slots that they take.
     """
 
+    length: eqx.AbstractVar[Num[Array, ""]]
     x_sign: eqx.AbstractVar[Int[Array, " in"]]
     d_sign: eqx.AbstractVar[Int[Array, " out"]]
 
@@ -55,6 +56,7 @@ class Trains(AbstractLines):
     Attributes:
         x_words, d_words: bit t % 32 of word t // 32 is set if the line pulses in slot t.
         x_sign, d_sign: sign of each line's value.
+        length: slots in use.
         n_slots: length of the longest train that fits.
     """
 
@@ -62,6 +64,7 @@ class Trains(AbstractLines):
     d_words: UInt32[Array, "out word"]
     x_sign: Int[Array, " in"]
     d_sign: Int[Array, " out"]
+    length: Num[Array, ""]
     n_slots: int = eqx.field(static=True)
 
     @classmethod
@@ -69,7 +72,8 @@ class Trains(AbstractLines):
         cls, x_bits: Bool[Array, "in slot"], d_bits: Bool[Array, "out slot"], x_sign: Int[Array, " in"], d_sign: Int[Array, " out"]
     ) -> "Trains":
         """Pack trains that are given bit by bit."""
-        return cls(_pack(x_bits), _pack(d_bits), _signs(x_sign), _signs(d_sign), x_bits.shape[-1])
+        n_slots = x_bits.shape[-1]
+        return cls(_pack(x_bits), _pack(d_bits), _signs(x_sign), _signs(d_sign), jnp.asarray(n_slots, jnp.int32), n_slots)
 
     def sent(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
         return _count(self.d_words), _count(self.x_words)
@@ -105,12 +109,13 @@ class Counts(AbstractLines):
     coincidence: Num[Array, "out in"]
     x_sign: Int[Array, " in"]
     d_sign: Int[Array, " out"]
+    length: Num[Array, ""]
 
     @classmethod
-    def whole(cls, x_count, d_count, coincidence, x_sign, d_sign) -> "Counts":
+    def whole(cls, x_count, d_count, coincidence, x_sign, d_sign, length) -> "Counts":
         """Counts that are already rounded, kept as integers."""
-        x_count, d_count, coincidence = (count.astype(jnp.int32) for count in (x_count, d_count, coincidence))
-        return cls(x_count, d_count, coincidence, x_sign, d_sign)
+        x_count, d_count, coincidence, length = (count.astype(jnp.int32) for count in (x_count, d_count, coincidence, length))
+        return cls(x_count, d_count, coincidence, x_sign, d_sign, length)
 
     def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         return self.d_count, self.x_count

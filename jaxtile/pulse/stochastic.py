@@ -22,7 +22,7 @@ class _AbstractStochastic(AbstractTrainPulse):
 
         x_words = train(x, Source.X_TRAIN, Source.X_ROUND)
         d_words = train(d, Source.D_TRAIN, Source.D_ROUND)
-        return Trains(x_words, d_words, x.sign, d.sign, self.desired_bl)
+        return Trains(x_words, d_words, x.sign, d.sign, length.astype(jnp.int32), self.desired_bl)
 
 
 _DIGITS = 16

@@ -38,6 +38,10 @@ class Programming(Checked):
         "spectral_error": "weight",
         "full_pulses": "pulses per cell",
         "half_pulses": "pulses per cell",
+        "row_pulses": "pulses per row",
+        "column_pulses": "pulses per column",
+        "phases": "sub-phases",
+        "reads": "vectors",
         "unreachable": "1",
     }
 

@@ -4,6 +4,8 @@ import copy
 import io
 import pickle
 
+import equinox as eqx
+import jax
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from aihwkit.simulator.parameters.enums import WeightModifierType
 from aihwkit.simulator.parameters.inference import WeightModifierParameter
 
 import jaxtile as jt
-from bridge import RPUConfigWithProgram, program_weights_svd
+from bridge import RPUConfigWithProgram, program_weights_svd, to_analog_tile
 
 X, Y = torch.linspace(0, 1, 24).reshape(6, 4), torch.linspace(1, 0, 12).reshape(6, 2)
 
@@ -92,6 +94,27 @@ def test_the_continued_run_equals_the_unbroken_one(way):
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("half_select", [
+    jt.half_select.Threshold(voltage=2.0, scheme="V/3"),
+    jt.half_select.Accumulation(dead_band=2.0),
+])  # fmt: skip
+def test_what_tells_half_selected_cells_apart_goes_with_the_state(half_select):
+    """Margins that were drawn, and counters."""
+
+    def layer():
+        return AnalogLinear(4, 2, rpu_config=RPUConfigWithProgram(half_select=half_select))
+
+    trained, other = layer(), layer()
+    train(trained, 2)
+    other.load_state_dict(trained.state_dict())
+    one, two = (one.analog_module.tile.jax_tile for one in (trained, other))
+    assert eqx.tree_equal((one.half_cells, one.half_memory, one.tally), (two.half_cells, two.half_memory, two.tally))
+    assert any(np.any(np.asarray(leaf) != 0) for leaf in jax.tree.leaves((one.half_cells, one.half_memory)))
+    moved = to_analog_tile(one, RPUConfigWithProgram(half_select=half_select)).tile.jax_tile
+    assert eqx.tree_equal((one.half_cells, one.half_memory), (moved.half_cells, moved.half_memory))
+    assert train(trained, 1) == train(other, 1)
+
+
 def test_a_copy_is_independent():
     layer = layer_of()
     other = copy.deepcopy(layer)
@@ -120,10 +143,10 @@ def test_a_state_of_another_kind_of_tile_is_ignored():
 def test_a_part_of_a_state_is_taken_up():
     tile, other = layer_of().analog_module.tile, layer_of().analog_module.tile
     state = tile.dump_extra()
-    del state["bridge.pulses"]
+    del state["bridge.tally.0"]
     other.load_extra(state)
     assert all((other.dump_extra()[name] == value).all() for name, value in state.items())
-    with pytest.raises(RuntimeError, match="bridge.pulses"):
+    with pytest.raises(RuntimeError, match="bridge.tally.0"):
         other.load_extra(state, strict=True)
     with pytest.raises(TileError, match=r"\(3, 3\)"):
         other.load_extra({"bridge.modified_weight": np.zeros((3, 3))})

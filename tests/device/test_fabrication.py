@@ -230,9 +230,11 @@ def test_soft_bounds_by_a_number_of_pulses():
     for name, value in numbers.items():
         assert float(getattr(device, name)) == pytest.approx(value, rel=2e-6)
     cells = jt.device.SoftBoundsPmax(dw_min_dtod=0, up_down_dtod=0, w_max_dtod=0, w_min_dtod=0).init((1, 1), key=jr.key(0))
-    pulses = np.full((1, 1), 1000, np.int32)
+    pulses = jax.numpy.full((1, 1), 1000)
     end = 4.08299 - 5.08299 * (1 - 0.00254149 / 4.08299) ** 1000
-    np.testing.assert_allclose(device.pulses(cells, np.full((1, 1), -1, np.float32), pulses, 0 * pulses), end, atol=1e-4)
+    np.testing.assert_allclose(
+        device.pulses(cells, jax.numpy.full((1, 1), -1.0), jt.device.Burst(pulses, 0 * pulses)), end, atol=1e-4
+    )
     assert end == pytest.approx(1.36, abs=0.01)
 
 

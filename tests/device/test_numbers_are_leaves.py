@@ -8,7 +8,7 @@ from helpers import DEVICES
 
 from jaxtile._random import Draws, cell_index
 from jaxtile.cli.devices import PRESETS
-from jaxtile.device import Drifting, OneSided, ReferenceCell, Refresh, SingleRandom, SingleSequential, VectorCell, WriteNoise
+from jaxtile.device import Burst, Drifting, OneSided, ReferenceCell, Refresh, SingleRandom, SingleSequential, VectorCell, WriteNoise
 
 SHAPE = (2, 3)
 
@@ -38,7 +38,7 @@ def test_a_change_of_a_number_traces_nothing(name):
         cells = device.init(SHAPE, key=None)  # draws take long to trace, and see no number
         state = device.begin(device.start(SHAPE), key=jr.key(1))
         up, noise = jnp.ones(SHAPE, jnp.int32), Draws(jr.key(2), cell_index(2, jnp.arange(3), 3))
-        return device.weight(device.pulses(cells, state, up, 0 * up, noise=noise))
+        return device.weight(device.pulses(cells, state, Burst(up, 0 * up, noise=noise)))
 
     one = jax.jit(respond)
     for dw_min in (0.01, 0.02):

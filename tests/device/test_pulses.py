@@ -20,7 +20,7 @@ LAWS = {"constant": ("constant",), "affine": (*AFFINE, "constant")}
 
 @partial(jax.jit, static_argnums=0)
 def pulses(law, device, cells, weight, up, down, size=1.0, noise=None):
-    return law(device, cells, weight, up, down, size, noise)
+    return law(device, cells, weight, burst.Burst(up, down, size, size, noise))
 
 
 class Reference:
@@ -212,7 +212,7 @@ def test_gradients_are_finite(name):
     @jax.grad
     def slope(arguments):
         device, cells, weight, up, down, size = arguments
-        return jnp.sum(device.pulses(cells, weight, up, down, size=size))
+        return jnp.sum(device.pulses(cells, weight, burst.Burst(up, down, size, size)))
 
     gradient = slope((device, cells, weight, up, down, jnp.asarray(1.0)))
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradient))

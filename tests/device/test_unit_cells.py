@@ -50,7 +50,7 @@ def tile_of(device, **config):
 def part(tile, k):
     """Device k of every cell, as a tile of its own."""
     config = dataclasses.replace(tile.config, device=tile.device.parts[k])
-    return jt.Tile(config, tile.cells.devices[k], tile.state.devices[k], tile.full_pulses, tile.half_pulses)
+    return jt.Tile(config, tile.cells.devices[k], tile.state.devices[k], tile.tally)
 
 
 HALF = {"without": None, "half-selected": jt.half_select.ConstantRatio(kappa=10.0)}

@@ -129,7 +129,7 @@ def test_gradients_are_finite():
     cells, state = device.init((1, 2), key=KEY), device.start((1, 2))
 
     def read(device, size):
-        return jnp.sum(device.weight(device.pulses(cells, state, up, 0 * up, size=size)))
+        return jnp.sum(device.weight(device.pulses(cells, state, jt.device.Burst(up, 0 * up, size, size))))
 
     gradients = jax.jit(jax.vmap(jax.grad(read, argnums=(0, 1)), in_axes=(None, 0)))(device, jnp.array([0.1, 1.0]))
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradients))

@@ -8,29 +8,33 @@ import jax.random as jr
 import numpy as np
 import pytest
 from helpers import COUNT_PULSES, DEVICES, INPUTS, SHAPE, TRAIN_PULSES, lines_of, random_tile, update, update_as_users_do, vectors
-from reference.simulator import Crossbar, unpack
+from reference.simulator import Crossbar, disturb_of, unpack
 
 import jaxtile as jt
 from jaxtile._random import Draws, Source, cell_index, stream
-from jaxtile.half_select.phases import line_exposure
+from jaxtile.half_select.phases import exposure
 
 KAPPAS = (1.0, 10.0, 1e3, np.inf)
 POLICIES = ("all", "active")
 KEY = jr.key(7)
-exposure_of = jax.jit(line_exposure, static_argnames="skip_inactive")
+exposure_of = jax.jit(exposure, static_argnames="skip_inactive")
 
 
 def make_tile(device: str, pulse, policy: str, kappa: float | None, *, fill=0.9, **numbers) -> jt.Tile:
     half_select = None if kappa is None else jt.half_select.ConstantRatio(kappa=kappa, phases=policy)
+    return disturbed_tile(device, pulse, half_select, fill=fill, **numbers)
+
+
+def disturbed_tile(device: str, pulse, half_select, *, fill=0.9, **numbers) -> jt.Tile:
     numbers = {"dw_min": 0.01, "dw_min_std": 0.0, **numbers}
     return random_tile(jt.TileConfig(device=DEVICES[device](**numbers), pulse=pulse, half_select=half_select), fill=fill)
 
 
 def simulate(tile: jt.Tile, x, d, learning_rate: float, key) -> tuple[Crossbar, list]:
     """Send a batch to the simulator: the very lines, and the very cycle noise, that `update` draws."""
-    half_select = tile.config.half_select
-    kappa, phases = (None, "all") if half_select is None else (float(half_select.kappa), half_select.phases)
-    crossbar, sent = Crossbar(tile, kappa, phases), []
+    half_select, sent = tile.config.half_select, []
+    law = () if half_select is None else (disturb_of(half_select, tile.half_cells), half_select.phases, half_select.scheme)
+    crossbar = Crossbar(tile, *law)
     for v in range(x.shape[0]):
         vector_key = stream(key, v)
         lines = lines_of(tile.config.pulse, tile.device.granularity(), x[v], d[v], learning_rate, vector_key)
@@ -40,9 +44,10 @@ def simulate(tile: jt.Tile, x, d, learning_rate: float, key) -> tuple[Crossbar, 
         assert np.array_equal(signs[1], np.sign(d[v]))
         if isinstance(lines, jt.pulse.Trains):
             bits = unpack(np.asarray(lines.x_words), lines.n_slots), unpack(np.asarray(lines.d_words), lines.n_slots)
-            crossbar.send_trains(*bits, *signs, *normals_of(tile, vector_key))
+            crossbar.send_trains(*bits, *signs, *normals_of(tile, vector_key), chances_of(tile, vector_key), int(lines.length))
         else:
-            crossbar.send_counts(*(np.asarray(c) for c in (lines.x_count, lines.d_count, lines.coincidence)), *signs)
+            counts = (np.asarray(c) for c in (lines.x_count, lines.d_count, lines.coincidence))
+            crossbar.send_counts(*counts, *signs, int(lines.length))
     return crossbar, sent
 
 
@@ -54,6 +59,24 @@ def normals_of(tile: jt.Tile, vector_key):
     return lambda t: full_xi[t], lambda t, p: half_xi[4 * t + p]
 
 
+def chances_of(tile: jt.Tile, vector_key):
+    """The numbers by which stochastic half pulses are decided: one for each cell, slot, sub-phase and direction."""
+    if not isinstance(tile.config.half_select, jt.half_select.Stochastic):
+        return None
+    up, down = (np.asarray(u) for u in _chances(vector_key, tile.config.pulse.desired_bl))
+    return lambda t, p, way: (up if way == "up" else down)[4 * t + p]
+
+
+@partial(jax.jit, static_argnums=1)
+def _chances(vector_key, slots: int):
+    half = Draws(stream(vector_key, Source.HALF), cell_index(SHAPE[0], jnp.arange(SHAPE[1]), SHAPE[1]))
+
+    def draw(tag):
+        return [half.fold(tag).fold(Source.CHANCE).fold(way).uniform(jnp.float32) for way in (0, 1)]
+
+    return jax.vmap(draw)(jnp.arange(4 * slots))
+
+
 @partial(jax.jit, static_argnums=1)
 def _normals(vector_key, slots: int):
     index = cell_index(SHAPE[0], jnp.arange(SHAPE[1]), SHAPE[1])
@@ -63,7 +86,7 @@ def _normals(vector_key, slots: int):
 
 
 def check_counts(tile: jt.Tile, after: jt.Tile, crossbar: Crossbar, sent: list) -> None:
-    """The tile's mean counts, and the line sums of `line_exposure`, are those of the simulator exactly."""
+    """The tile's mean counts, and the sums of `exposure`, are those of the simulator exactly."""
     full, half = (sum(count.values()) for count in (crossbar.full, crossbar.half))
     assert float(after.full_pulses) == pytest.approx(full.mean(), rel=1e-5)
     assert float(after.half_pulses) == pytest.approx(half.mean(), rel=1e-5)
@@ -71,13 +94,10 @@ def check_counts(tile: jt.Tile, after: jt.Tile, crossbar: Crossbar, sent: list) 
     disturbed = {"up": 0, "down": 0}
     policy = tile.config.half_select.phases
     for lines in sent:
-        exposure = exposure_of(lines, skip_inactive=policy == "active")
-        coincidences, direction = np.asarray(lines.coincidences()), np.asarray(lines.directions())
-        for way, sign in (("up", -1), ("down", 1)):
-            k = np.where(direction == sign, coincidences, 0)
-            rows, columns = (np.asarray(getattr(exposure, f"{line}_{way}")) for line in ("row", "column"))
-            both[way] = both[way] + k
-            disturbed[way] = disturbed[way] + rows[:, None] + columns[None, :] - 2 * k
+        seen = exposure_of(lines, skip_inactive=policy == "active")
+        for way in ("up", "down"):
+            both[way] = both[way] + np.asarray(getattr(seen, way).full)
+            disturbed[way] = disturbed[way] + np.asarray(getattr(seen, way).half)
     for way in ("up", "down"):
         assert np.array_equal(both[way], crossbar.full[way])
         assert np.array_equal(disturbed[way], crossbar.half[way])
