@@ -1,5 +1,8 @@
 """Leading singular triplets and norms of a residual, by a few products with a small block of vectors."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -7,7 +10,22 @@ from jaxtyping import Array, Float
 from ._random import normal, numbers
 from ._types import Scalar, Weight
 
-__all__ = ["leading_triplet", "product", "safe_norm", "spectral_norm", "starting_block"]
+__all__ = ["eigh", "leading_triplet", "product", "qr", "safe_norm", "spectral_norm", "starting_block", "svd"]
+
+
+def _lane_by_lane(decompose: Callable[[Float[Array, "..."]], Any]) -> Callable[[Float[Array, "..."]], Any]:
+    """A decomposition that under `vmap` takes one matrix after another on a CPU, which is as fast as a batch there.
+
+    jaxlib runs a batch of decompositions on the very threads that wait for them. So on two cores two batches side by side, be it of
+    one program or of two devices, wait for ever.
+    """
+    in_turn = jax.custom_batching.sequential_vmap(decompose)
+    return lambda matrix: jax.lax.platform_dependent(matrix, cpu=in_turn, default=decompose)
+
+
+qr = _lane_by_lane(lambda matrix: tuple(jnp.linalg.qr(matrix)))
+eigh = _lane_by_lane(lambda matrix: tuple(jnp.linalg.eigh(matrix)))
+svd = _lane_by_lane(lambda matrix: tuple(jnp.linalg.svd(matrix, full_matrices=False)))
 
 
 def product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -28,9 +46,9 @@ def leading_triplet(
     The sweep finds the best triplet within the span of `matrix.T @ matrix @ block` (Halko, Martinsson and Tropp, SIAM Review
     53:217, 2011): the exact one if the block is as wide as the rank, otherwise a direction of nearly the largest gain.
     """
-    range_, _ = jnp.linalg.qr(product(matrix, block))  # [out, block]
+    range_, _ = qr(product(matrix, block))  # [out, block]
     core = product(range_.T, matrix)  # [block, in]
-    squares, vectors = jnp.linalg.eigh(product(core, core.T))  # ascending
+    squares, vectors = eigh(product(core, core.T))  # ascending
     rotated = product(core.T, vectors[:, ::-1])  # columns s_i v_i, largest first
     s = jnp.sqrt(jnp.maximum(squares[-1], 0))
     v = rotated[:, 0] / jnp.where(s > 0, s, 1)
@@ -65,11 +83,7 @@ def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:
 
 
 def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Scalar:
-    """The largest eigenvalue of a positive semidefinite matrix, by repeated squaring: too small by n / (e 2^squarings) at most.
-
-    Without LAPACK: jaxlib runs a batch of decompositions on the very threads that wait for them, so on a CPU of two cores two
-    batches side by side (this one and that of a method, under `vmap`) wait for ever.
-    """
+    """The largest eigenvalue of a positive semidefinite matrix, by repeated squaring: too small by n / (e 2^squarings) at most."""
 
     def normalise(power):
         trace = jnp.trace(power)

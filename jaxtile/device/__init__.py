@@ -31,6 +31,8 @@ from .refresh import Refresh as Refresh
 from .soft_bounds import SoftBounds as SoftBounds
 from .soft_bounds_pmax import SoftBoundsPmax as SoftBoundsPmax
 from .soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
+from .statistical import Programmed as Programmed
+from .statistical import Statistical as Statistical
 from .table import Table as Table
 from .unit_cell import AbstractUnitCell as AbstractUnitCell
 from .unit_cell import UnitCells as UnitCells
@@ -67,6 +69,7 @@ __all__ = [
     "PiecewiseStep",
     "PowStep",
     "PowStepReference",
+    "Programmed",
     "ReferenceCell",
     "Refresh",
     "Rewrite",
@@ -77,6 +80,7 @@ __all__ = [
     "SoftBoundsPmax",
     "SoftBoundsReference",
     "State",
+    "Statistical",
     "UnitCells",
     "UnitState",
     "VectorCell",

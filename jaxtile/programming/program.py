@@ -25,7 +25,7 @@ from .result import RESULTS
 from .solution import Solution
 from .stopping import Streaks, judge, relative_error
 
-__all__ = ["QUANTITIES", "program"]
+__all__ = ["QUANTITIES", "Run", "program"]
 
 QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
     "read_error": lambda tile, target, read_error: read_error,
@@ -41,12 +41,13 @@ QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
 }
 
 
-class _State(eqx.Module):
+class State(eqx.Module):
+    """What changes in the course of a run."""
+
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
     pulsed: Pulsed
     method: Any
-    meter: Any
     # stopping
     result: RESULTS
     streaks: Streaks
@@ -92,87 +93,124 @@ def program(
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, shape or range; the message names it.
     """
-    _check(tile, method, compensation, max_steps, record)
-    key = as_key(key)
-    threshold = scalar(tolerance)
-    check_number("tolerance", threshold, low=0.0)
-    target = as_matrix("target", target, tile)
-    _warn_out_of_range(tile, target)
-    solution = _run(
-        tile, target, method, compensation, key, threshold, max_steps=int(max_steps), record=tuple(record), progress=progress
-    )
+    run = Run.of(tile, target, method, key=key, max_steps=max_steps, tolerance=tolerance, compensation=compensation, record=record)
+    solution = _at_once(run, progress=progress)
     if throw:
         solution = eqx.error_if(solution, solution.result == RESULTS.nonfinite, RESULTS[RESULTS.nonfinite])
     return solution
 
 
-@eqx.filter_jit
-def _run(
-    tile: Tile,
-    target: Weight,
-    method: AbstractMethod,
-    compensation: AbstractCompensation | None,
-    key: Key,
-    tolerance: Scalar,
-    *,
-    max_steps: int,
-    record: tuple[str, ...],
-    progress: bool,
-) -> Solution:
-    steps_in_pass = method.steps_in_pass(tile.shape)
-    meter = progress_meter(max_steps, show=progress)
-    nothing = jnp.full(max_steps + 1, jnp.nan, target.dtype)
-    zero = jnp.asarray(0, jnp.int32)
-    start = _State(
-        step=zero,
-        pulsed=Pulsed.fresh(tile),
-        method=method.init(tile.shape, target),
-        meter=meter.init(),
-        result=RESULTS.running,
-        streaks=Streaks(zero, zero),
-        read_error=jnp.asarray(jnp.nan, target.dtype),
-        history={name: nothing for name in record},
-    )
+class Run(eqx.Module):
+    """A run of `program`, which goes from its start to its end in one loop; the command line stops on the way to move its bar.
 
-    def read_test_pulse(state: _State) -> _State:
-        read_key, propose_key, update_key = jr.split(jr.fold_in(key, state.step), 3)
+    The state after some steps has the same bits in how many parts soever they were made: a test.
+    """
+
+    tile: Tile
+    target: Weight
+    method: AbstractMethod
+    compensation: AbstractCompensation | None
+    key: Key
+    tolerance: Scalar
+    max_steps: int = eqx.field(static=True)
+    record: tuple[str, ...] = eqx.field(static=True)
+
+    @classmethod
+    def of(
+        cls,
+        tile: Tile,
+        target: Float[Array, "out in"],
+        method: AbstractMethod,
+        *,
+        key: Key,
+        max_steps: int,
+        tolerance: Scalar | float,
+        compensation: AbstractCompensation | None,
+        record: tuple[str, ...],
+    ) -> "Run":
+        """The run of these arguments of `program`, checked."""
+        _check(tile, method, compensation, max_steps, record)
+        key = as_key(key)
+        threshold = scalar(tolerance)
+        check_number("tolerance", threshold, low=0.0)
+        target = as_matrix("target", target, tile)
+        _warn_out_of_range(tile, target)
+        return cls(tile, target, method, compensation, key, threshold, int(max_steps), tuple(record))
+
+    def start(self) -> State:
+        """The state before the first step."""
+        zero, tile = jnp.asarray(0, jnp.int32), self.tile
+        return State(
+            step=zero,
+            pulsed=Pulsed.fresh(tile),
+            method=self.method.init(tile.shape, self.target),
+            result=RESULTS.running,
+            streaks=Streaks(zero, zero),
+            read_error=jnp.asarray(jnp.nan, self.target.dtype),
+            history={name: jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype) for name in self.record},
+        )
+
+    def step(self, state: State) -> State:
+        """Read, test and, unless that ends the run, pulse."""
+        tile, target, method = self.tile, self.target, self.method
+        read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, state.step), 3)
         probe = method.probe(state.method)
         before = state.pulsed.having_read(_vectors_in(probe, tile.shape))
         now = before.put(tile)
         reading, read_error = _read(now, target, probe, read_key)
         history = {name: kept.at[state.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in state.history.items()}
         (x, d), method_state = method.propose(reading, target, state.method, propose_key)
-        rules = {"tolerance": tolerance, "step": state.step, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
-        result, streaks = judge(read_error, (x, d), state.streaks, **rules)
+        rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
+        steps_in_pass = method.steps_in_pass(tile.shape)
+        result, streaks = judge(read_error, (x, d), state.streaks, steps_in_pass=steps_in_pass, **rules)
         done = result != RESULTS.running
 
         def pulse(pulsed: Pulsed) -> Pulsed:
-            sent = (x, d) if compensation is None else compensation(x, d, tile.config)
+            sent = (x, d) if self.compensation is None else self.compensation(x, d, tile.config)
             return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
 
         pulsed = jax.lax.cond(done, lambda pulsed: pulsed, pulse, before)
-        return _State(
+        return State(
             step=jnp.where(done, state.step, state.step + 1),
             pulsed=pulsed,
             method=method_state,
-            meter=meter.step(state.meter, jnp.where(done, 1.0, state.step.astype(float) / max_steps)),
             result=result,
             streaks=streaks,
             read_error=read_error,
             history=history,
         )
 
-    final = iterate(lambda state: state.result == RESULTS.running, read_test_pulse, start, max_steps=max_steps + 1)
-    meter.close(final.meter)
-    ended = final.pulsed.put(tile)
-    stats = {name: measure(ended, target, final.read_error) for name, measure in QUANTITIES.items()}
-    stats |= {"steps": final.step, "unreachable": jnp.mean(tile.device.clip(tile.cells, target) != target)}
-    return Solution(
-        tile=final.pulsed.after(tile).put(tile),
-        result=final.result,
-        stats=stats,
-        history=final.history,
-    )
+    def advance(self, state: State, until: Int[Array, ""] | int) -> State:
+        """On to the end, or until so many steps are made."""
+        return iterate(lambda s: (s.result == RESULTS.running) & (s.step < until), self.step, state, max_steps=self.max_steps + 1)
+
+    def end(self, state: State) -> Solution:
+        """What the last state amounts to."""
+        tile, ended = self.tile, state.pulsed.put(self.tile)
+        kept = {name: values[state.step] for name, values in state.history.items()}
+        measured = {name: measure(ended, self.target, state.read_error) for name, measure in QUANTITIES.items() if name not in kept}
+        unreachable = jnp.mean(tile.device.clip(tile.cells, self.target) != self.target)
+        return Solution(
+            tile=state.pulsed.after(tile).put(tile),
+            result=state.result,
+            stats=kept | measured | {"steps": state.step, "unreachable": unreachable},
+            history=state.history,
+        )
+
+
+@eqx.filter_jit
+def _at_once(run: Run, *, progress: bool) -> Solution:
+    meter = progress_meter(run.max_steps, show=progress)
+
+    def step(carry: tuple[State, Any]) -> tuple[State, Any]:
+        state = run.step(carry[0])
+        done = state.result != RESULTS.running
+        return state, meter.step(carry[1], jnp.where(done, 1.0, state.step.astype(float) / run.max_steps))
+
+    begun = (run.start(), meter.init())
+    final, shown = iterate(lambda carry: carry[0].result == RESULTS.running, step, begun, max_steps=run.max_steps + 1)
+    meter.close(shown)
+    return run.end(final)
 
 
 def _read(tile: Tile, target: Weight, x: Any, key: Key) -> tuple[Float[Array, "..."], Scalar]:
@@ -216,5 +254,5 @@ def _warn_out_of_range(tile: Tile, target: Weight) -> None:
         warnings.warn(
             f"{beyond:.2%} of target lie outside the device's range [w_min, w_max] = [{low:g}, {high:g}] and cannot be "
             "reached: scale the target, or widen the range.",
-            stacklevel=3,
+            stacklevel=4,
         )

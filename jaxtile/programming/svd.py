@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._linalg import leading_triplet, starting_block
+from .._linalg import leading_triplet, starting_block, svd
 from .._loop import any_lane
 from .._types import Key, Scalar, Weight, check_number, choice, flag, scalar
 from .base import AbstractMethod, Proposal
@@ -82,14 +82,14 @@ class SVD(AbstractMethod[_State]):
             u, s, v, vectors = leading_triplet(residual, state.vectors)
             state = _Block(vectors)
         else:
-            us, ss, vs = jnp.linalg.svd(residual, full_matrices=False)
+            us, ss, vs = svd(residual)
             u, s, v = us[:, 0], ss[0], vs[0]
         root = jnp.sqrt(s)
         return ((root * v)[None], (root * u)[None]), state
 
     def _walk(self, residual: Weight, state: _Walk) -> tuple[Proposal, _Walk]:
         def decompose(state: _Walk) -> _Walk:
-            u, s, v = jnp.linalg.svd(residual, full_matrices=False)
+            u, s, v = svd(residual)
             root = jnp.sqrt(s)
             fresh = _Walk((root[None, :] * u).T, root[:, None] * v, s, state.position)
             return jax.tree.map(lambda new, old: jnp.where(state.position == 0, new, old), fresh, state)
