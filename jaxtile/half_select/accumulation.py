@@ -25,7 +25,7 @@ class Accumulation(AbstractHalfSelect):
     counter as it is. (The backlash of a hysteretic cell, US patent 10755170, for half pulses only.)
 
     Half pulses of one vector that are sent at once (`order="aggregate"`) count by their net number, and vectors are sent one after
-    another. A counter starts in the middle.
+    another, also unit vectors. A counter starts in the middle.
 
     Attributes:
         dead_band: half pulses from the middle to either end.
