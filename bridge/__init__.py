@@ -6,6 +6,11 @@ check_installation()
 
 # What follows imports aihwkit, whose absence or mismatch with torch the check has explained.
 from .config import tile_config as tile_config  # noqa: E402
+from .inference import Inference as Inference  # noqa: E402
+from .inference import drift_compensation_of as drift_compensation_of  # noqa: E402
+from .inference import inference_of as inference_of  # noqa: E402
+from .inference import input_range_of as input_range_of  # noqa: E402
+from .inference import noise_model_of as noise_model_of  # noqa: E402
 from .module import RealisticTile as RealisticTile  # noqa: E402
 from .module import RPUConfigWithProgram as RPUConfigWithProgram  # noqa: E402
 from .own_device import OwnDevice as OwnDevice  # noqa: E402
@@ -23,13 +28,18 @@ from .weights import remap_of as remap_of  # noqa: E402
 
 __all__ = [
     "HalfSelectedSimulatorTile",
+    "Inference",
     "OwnDevice",
     "Programmed",
     "RPUConfigWithProgram",
     "RealisticTile",
     "clip_of",
+    "drift_compensation_of",
     "from_analog_tile",
+    "inference_of",
+    "input_range_of",
     "modifier_of",
+    "noise_model_of",
     "program_weights_by",
     "program_weights_gdp",
     "program_weights_gdp2",

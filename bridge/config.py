@@ -22,7 +22,7 @@ from .own_device import OwnDevice
 from .periphery import from_io, to_io
 from .unit_cells import UNIT_CELLS, from_unit_cell, to_unit_cell
 
-__all__ = ["aihwkit_device", "aihwkit_update", "hardware", "tile_config"]
+__all__ = ["BUILDING", "HARDWARE", "aihwkit_device", "aihwkit_update", "hardware", "tile_config"]
 
 _DEVICES = {
     aihwkit_devices.IdealDevice: jt.device.Ideal,
@@ -44,9 +44,9 @@ _PULSES = {
     PulseType.MEAN_COUNT: jt.pulse.MeanCount,
     PulseType.DETERMINISTIC_IMPLICIT: jt.pulse.DeterministicImplicit,
 }
-_HARDWARE = {"device", "update", "forward", "backward", "half_select", "order"}
+HARDWARE = {"device", "update", "forward", "backward", "half_select", "order"}
 # How tiles are built and programmed.
-_BUILDING = {"tile_class", "tile_array_class", "simulator_tile_class", "runtime", "program_weights"}
+BUILDING = {"tile_class", "tile_array_class", "simulator_tile_class", "runtime", "program_weights"}
 # What works on whole matrices, in digital or in a statistical model: aihwkit's tile modules do it, or `RealisticTile`.
 _AROUND_THE_TILE = {"mapping", "pre_post", "clip", "remap", "modifier", "noise_model", "drift_compensation"}
 
@@ -63,7 +63,7 @@ def tile_config(rpu_config: Any) -> jt.TileConfig:
         ValueError: a number is outside the range that jaxtile accepts.
     """
     config = hardware(rpu_config)
-    refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, _HARDWARE | _BUILDING)
+    refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, HARDWARE | BUILDING)
     return config
 
 
@@ -73,7 +73,7 @@ def hardware(rpu_config: Any) -> jt.TileConfig:
     if missing:
         raise ConfigError(f"{type(rpu_config).__name__} has no {', '.join(missing)}: use SingleRPUConfig or RPUConfigWithProgram.")
     name = type(rpu_config).__name__
-    refuse_rest(rpu_config, type(rpu_config), name, _HARDWARE | _BUILDING | _AROUND_THE_TILE)
+    refuse_rest(rpu_config, type(rpu_config), name, HARDWARE | BUILDING | _AROUND_THE_TILE)
     if rpu_config.runtime.data_type != RPUDataType.FLOAT:
         refuse(f"{name}.runtime.data_type", rpu_config.runtime.data_type, "jaxtile's tiles are single precision")
     pulse = _pulse(rpu_config.update)

@@ -7,14 +7,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from aihwkit.simulator.parameters.enums import AnalogMVType, BoundManagementType, NoiseManagementType, WeightNoiseType
-from aihwkit.simulator.parameters.io import IOParameters
+from aihwkit.simulator.parameters.io import IOParameters, IOParametersIRDropT
 
 import jaxtile as jt
-from jaxtile import periphery
+from jaxtile import noise, periphery
 
 from ._fields import named_alike, numbers, refuse, refuse_rest
 
-__all__ = ["from_extra", "from_io", "to_extra", "to_io"]
+__all__ = ["from_extra", "from_io", "from_ladder", "to_extra", "to_io"]
 
 _NOISE_MANAGEMENT = {
     NoiseManagementType.NONE: type(None),
@@ -83,6 +83,36 @@ def from_io(io: Any, name: str) -> jt.IOParameters:
         noise_management=_noise_management(io, name),
         bound_management=_bound_management(io, name),
     )
+
+
+def from_ladder(io: IOParametersIRDropT, name: str, converter: noise.AbstractConverter, rows: int | None) -> jt.IOParameters:
+    """Translate parameters with the IR drop of a circuit, as they are in evaluation (aihwkit trains without).
+
+    Args:
+        io: the parameters.
+        name: of them, for errors.
+        converter: which pairs stand for a weight.
+        rows: of the array; None: as many as inputs.
+
+    Raises:
+        ConfigError: they ask for what jaxtile does not have; the message names it.
+    """
+    plain = {field.name: getattr(io, field.name) for field in dataclasses.fields(IOParameters)}
+    passes = {
+        AnalogMVType.SPLIT_MODE: lambda: periphery.SplitMode(io.split_mode_bit_shift),
+        AnalogMVType.BIT_WISE: lambda: periphery.BitWise(math.floor(math.log2(max(io.inp_res, 1 / io.inp_res) + 2)) - 1),
+    }
+    in_parts = passes.get(io.mv_type)
+    if in_parts is not None:
+        plain["mv_type"] = AnalogMVType.ONE_PASS
+    ours = from_io(IOParameters(**plain | {"ir_drop": 0.0}), name)
+    shared = {field.name for field in dataclasses.fields(periphery.LadderIRDrop)} & vars(io).keys()
+    taken = {*plain, *shared, "adc_quantization", "ir_drop_v_read", "split_mode_bit_shift"}
+    refuse_rest(io, IOParametersIRDropT, name, taken)
+    values = {field: getattr(io, field) for field in shared}
+    values["adc_frequency"] = io.adc_frequency if io.adc_quantization else None
+    ladder = periphery.LadderIRDrop(converter=converter, rows=rows, v_read=io.ir_drop_v_read, **values)
+    return dataclasses.replace(ours, ir_drop=ladder if io.ir_drop > 0 else None, mv_type=in_parts() if in_parts else ours.mv_type)
 
 
 def _mv_type(io: IOParameters, name: str) -> periphery.AbstractMVType:

@@ -1,8 +1,11 @@
-"""A real network on half-selected tiles: how much accuracy survives programming?
+"""A real network on half-selected tiles: how much accuracy survives programming, and how long?
 
 A small classifier of handwritten digits is trained in JAX. Its two layers are programmed into tiles, by gradient descent on unit
 vectors and by singular vectors, for arrays from very good to poor (kappa), on several chips each. Then every layer is read through
 the tile's noisy periphery, and the accuracy on unseen digits counted.
+
+Then the layers are written into chips for inference, of phase-change and of resistive memory, and the accuracy is followed over ten
+years: devices drift, and a digital factor makes up for what they lose alike.
 """
 
 # %% Size
@@ -18,6 +21,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import jaxtile as jt
+from jaxtile import digital, noise
 
 SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
 chips, epochs, max_steps = (2, 20, 5) if SMALL else (10, 300, 200)
@@ -66,7 +70,7 @@ def accuracy(outputs):
     return jnp.mean(jnp.argmax(outputs, axis=1) == test_y)
 
 
-digital = float(accuracy(network(weights, biases, test_x)))
+in_digital = float(accuracy(network(weights, biases, test_x)))
 
 # %% Program its layers
 # Weights are scaled, layer by layer, so that the largest stands at half of the nominal bound; most devices can hold that. The
@@ -105,7 +109,7 @@ for (name, (survived, _)), colour in zip(results.items(), jt.plot.COLOURS, stric
     low, middle, high = np.quantile(survived, (0.1, 0.5, 0.9), axis=1)
     ax.plot(finite, middle, "o-", markersize=3, linewidth=1.2, color=colour, label=name)
     ax.fill_between(finite, low, high, color=colour, alpha=0.25, linewidth=0)
-ax.axhline(digital, color="black", linewidth=0.8, linestyle=":", label="floating point")
+ax.axhline(in_digital, color="black", linewidth=0.8, linestyle=":", label="floating point")
 ax.set_xscale("log")
 ax.set_xticks(finite, [r"$\infty$" if np.isinf(kappa) else f"{kappa:g}" for kappa in kappas])
 ax.minorticks_off()
@@ -115,12 +119,73 @@ ax.set_ylim(0, 1.02)
 ax.legend(frameon=False, loc="lower right")
 
 # %% Figures
-print(f"floating point: {digital:.3f}")
+print(f"floating point: {in_digital:.3f}")
 for name, (survived, half) in results.items():
     for kappa, accuracies, pulses in zip(kappas, survived, half, strict=True):
         spread = f"{accuracies.mean():.3f} +- {accuracies.std():.3f}"
         print(f"{name}, kappa {kappa:g}: accuracy {spread}, {pulses.mean():.0f} half pulses a cell of the first layer")
 
+# %% Age
+# Each chip is written once; at each time it is read as it is then, with and without the factor that drift compensation finds.
+technologies = {"PCM": noise.PCM(), "CMO ReRAM": noise.ReRAMCMO()}
+times = {"1 s": 1.0, "1 min": 60.0, "1 h": 3600.0, "1 day": 86400.0, "1 month": 2.6e6, "1 year": 3.16e7, "10 years": 3.16e8}
+if SMALL:
+    technologies, times = {"PCM": noise.PCM()}, {"1 day": 86400.0, "1 year": 3.16e7}
+inference = jt.TileConfig(device=jt.device.Ideal(), pulse=jt.pulse.NoPulse())
+compensation = digital.GlobalDriftCompensation()
+
+
+def ages(model, time, key):
+    """The accuracy of one chip, without and with drift compensation."""
+    layers = []
+    for number, w in enumerate(weights):
+        write_key, drift_key, first_key, later_key = jax.random.split(jax.random.fold_in(key, number), 4)
+        scale = jnp.max(jnp.abs(w))
+        tile = jt.set_weights(jt.init(inference, w.shape, key=key), w / scale)
+        chip = jt.apply_programming_noise(tile, model, key=write_key)
+        late = jt.drift(chip, time, key=drift_key)
+        alpha = compensation(late, compensation.baseline(chip, key=first_key), key=later_key)
+        layers.append((late, scale, alpha))
+
+    def read(compensated):
+        read_keys = iter(jax.random.split(jax.random.fold_in(key, 2)))
+
+        def layer(parts, x):
+            late, scale, alpha = parts
+            return scale * jnp.where(compensated, alpha, 1) * jt.forward(late, x, key=next(read_keys))
+
+        return accuracy(network(layers, biases, test_x, layer=layer))
+
+    return jax.vmap(read)(jnp.array([False, True]))
+
+
+aged = {}
+for name, model in technologies.items():
+    over_chips = jax.vmap(lambda time, key, model=model: ages(model, time, key), in_axes=(None, 0))
+    over_times = jax.jit(jax.vmap(over_chips, in_axes=(0, None)))
+    aged[name] = over_times(jnp.array(list(times.values())), jax.random.split(keys[3], chips))
+
+# %% Picture of the ages
+drift_fig, ax = plt.subplots(figsize=(4, 3), layout="constrained")
+seconds = list(times.values())
+for (name, both), colour in zip(aged.items(), jt.plot.COLOURS, strict=False):
+    both = np.moveaxis(both, -1, 0)
+    for accuracies, style, suffix in zip(both, ("--", "-"), ("", ", compensated"), strict=True):
+        ax.plot(seconds, np.median(accuracies, axis=1), style, color=colour, linewidth=1.2, label=name + suffix)
+    ax.fill_between(seconds, *np.quantile(both[1], (0.1, 0.9), axis=1), color=colour, alpha=0.2, linewidth=0)
+ax.axhline(in_digital, color="black", linewidth=0.8, linestyle=":", label="floating point")
+ax.set_xscale("log")
+ax.set_xticks(seconds, list(times), rotation=45)
+ax.minorticks_off()
+ax.set_ylim(0.8, 1)
+ax.set_xlabel("time after the write")
+ax.set_ylabel("test accuracy")
+ax.legend(frameon=False, loc="lower left")
+for name, both in aged.items():
+    for label, (without, compensated) in zip(times, both.mean(axis=1), strict=True):
+        print(f"{name}, {label}: accuracy {without:.3f}, compensated {compensated:.3f}")
+
 # %% Save
 if not SMALL:
-    fig.savefig(Path(__file__).parents[1] / "docs/figures/digits.png", dpi=200)
+    for figure, name in ((fig, "digits"), (drift_fig, "digits_drift")):
+        figure.savefig(Path(__file__).parents[1] / f"docs/figures/{name}.png", dpi=200)

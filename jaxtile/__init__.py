@@ -5,6 +5,7 @@ from . import device as device
 from . import digital as digital
 from . import half_select as half_select
 from . import modifier as modifier
+from . import noise as noise
 from . import periphery as periphery
 from . import plot as plot
 from . import presets as presets
@@ -41,6 +42,7 @@ from .tile import read_as as read_as
 from .tile import set_weights as set_weights
 from .update import send as send
 from .update import update as update
+from .upkeep import apply_programming_noise as apply_programming_noise
 from .upkeep import decay as decay
 from .upkeep import diffuse as diffuse
 from .upkeep import drift as drift
@@ -63,6 +65,7 @@ __all__ = [
     "Tile",
     "TileConfig",
     "UnitVectors",
+    "apply_programming_noise",
     "backward",
     "chain",
     "compensation",
@@ -77,6 +80,7 @@ __all__ = [
     "half_select",
     "init",
     "modifier",
+    "noise",
     "observe",
     "periphery",
     "plot",

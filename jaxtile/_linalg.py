@@ -1,6 +1,7 @@
 """Leading singular triplets and norms of a residual, by a few products with a small block of vectors."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,43 @@ from jaxtyping import Array, Float
 from ._random import normal, numbers
 from ._types import Scalar, Weight
 
-__all__ = ["Triplets", "leading_triplets", "product", "safe_norm", "spectral_norm", "starting_block", "triplets_within"]
+__all__ = [
+    "Triplets",
+    "eigh",
+    "leading_triplets",
+    "product",
+    "qr",
+    "safe_norm",
+    "spectral_norm",
+    "starting_block",
+    "svd",
+    "triplets_within",
+]
+
+
+def _lane_by_lane(decompose: Callable[[Float[Array, "..."]], Any]) -> Callable[[Float[Array, "..."]], Any]:
+    """A decomposition that under `vmap` takes one matrix after another on a CPU, which is as fast as a batch there.
+
+    jaxlib runs a batch of decompositions on the very threads that wait for them. So on two cores two batches side by side, be it of
+    one program or of two devices, wait for ever.
+    """
+    in_turn = jax.custom_batching.sequential_vmap(decompose)
+    return lambda matrix: jax.lax.platform_dependent(matrix, cpu=in_turn, default=decompose)
+
+
+qr = _lane_by_lane(lambda matrix: tuple(jnp.linalg.qr(matrix)))
+eigh = _lane_by_lane(lambda matrix: tuple(jnp.linalg.eigh(matrix)))
+svd = _lane_by_lane(lambda matrix: tuple(jnp.linalg.svd(matrix, full_matrices=False)))
+
+
+def product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    """A matrix product in full precision, also where accelerators default to less."""
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:
+    """A block of fixed pseudo-random vectors to start from."""
+    return normal(jax.random.key(0), numbers(width * columns)).reshape(width, columns).astype(dtype)
 
 
 class Triplets(NamedTuple):
@@ -25,23 +62,13 @@ class Triplets(NamedTuple):
         return root * self.v, root * self.u
 
 
-def product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
-    """A matrix product in full precision, also where accelerators default to less."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
-
-
-def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:
-    """A block of fixed pseudo-random vectors to start from."""
-    return normal(jax.random.key(0), numbers(width * columns)).reshape(width, columns).astype(dtype)
-
-
 def leading_triplets(matrix: Weight, block: Float[Array, "in block"], k: int = 1) -> tuple[Triplets, Float[Array, "in block"]]:
     """The k leading singular triplets by one sweep of block power iteration, and the block to start the next one from.
 
     The sweep finds the best triplets within the span of `matrix.T @ matrix @ block` (Halko, Martinsson and Tropp, SIAM Review
     53:217, 2011): exact ones if the block is as wide as the rank, otherwise directions of nearly the largest gain.
     """
-    range_, _ = jnp.linalg.qr(product(matrix, block))  # [out, block]
+    range_, _ = qr(product(matrix, block))  # [out, block]
     return triplets_within(range_, product(range_.T, matrix), k)
 
 
@@ -49,7 +76,7 @@ def triplets_within(
     range_: Float[Array, "out block"], core: Float[Array, "block in"], k: int = 1
 ) -> tuple[Triplets, Float[Array, "in block"]]:
     """The k best triplets of a matrix within the span of orthonormal columns, from `core = range_.T @ matrix`; and all s v."""
-    squares, vectors = jnp.linalg.eigh(product(core, core.T))  # ascending
+    squares, vectors = eigh(product(core, core.T))  # ascending
     vectors = vectors[:, ::-1]
     rotated = product(core.T, vectors)  # columns s_i v_i, largest first
     s = jnp.sqrt(jnp.maximum(squares[::-1][:k], 0))
@@ -85,11 +112,7 @@ def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:
 
 
 def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Scalar:
-    """The largest eigenvalue of a positive semidefinite matrix, by repeated squaring: too small by n / (e 2^squarings) at most.
-
-    Without LAPACK: jaxlib runs a batch of decompositions on the very threads that wait for them, so on a CPU of two cores two
-    batches side by side (this one and that of a method, under `vmap`) wait for ever.
-    """
+    """The largest eigenvalue of a positive semidefinite matrix, by repeated squaring: too small by n / (e 2^squarings) at most."""
 
     def normalise(power):
         trace = jnp.trace(power)

@@ -83,6 +83,11 @@ class Source(enum.IntEnum):
     MODIFY_RESET = 52
     MODIFY_DRIFT = 53
     MODIFY_READ = 54
+    # statistical devices
+    PROGRAMMING_NOISE = 64
+    DRIFT_COEFFICIENT = 65
+    READ_NOISE = 66
+    RELAXATION = 67
 
 
 def as_key(key: Key | Array, name: str = "key") -> Key:

@@ -136,17 +136,25 @@ def check_number(
 
 
 def number(
-    default: float | None, *, low: float = -math.inf, high: float = math.inf, open: bool = False, finite: bool = True
+    default: float | None,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open: bool = False,
+    finite: bool = True,
+    units: str = "1",
 ) -> Any:
     """A physical number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`).
 
-    A default of None is for the class to replace when it is built.
+    A default of None is for the class to replace when it is built. `units` label the number where it is swept.
     """
 
     def check(name: str, value: Any) -> None:
         check_number(name, value, low=low, high=high, open=open, finite=finite)
 
-    return eqx.field(default=default, converter=scalar, metadata={"check": check, "domain": Interval(low, high, open)})
+    return eqx.field(
+        default=default, converter=scalar, metadata={"check": check, "domain": Interval(low, high, open), "units": units}
+    )
 
 
 def optional(default: float | None = None, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> Any:

@@ -1,8 +1,10 @@
-"""What happens to the weights of a tile between updates: decay, diffusion, reset, drift.
+"""What happens to the weights of a tile between updates or after the last one: decay, diffusion, reset, programming noise, drift.
 
 Nothing here is automatic: call what the time that has passed asks for. Each ends with the clip to the bounds. Ideal devices
 keep their weights.
 """
+
+import dataclasses
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int
@@ -10,10 +12,12 @@ from jaxtyping import Array, Int
 from ._random import Source, as_key
 from ._types import Key, Scalar, check_number, is_concrete, scalar
 from ._vectors import check_columns
-from .device import Rewrite
-from .tile import Tile, check_tile, draws, with_state
+from .device import Rewrite, Statistical
+from .noise import AbstractNoiseModel
+from .pulse import NoneWithDevice
+from .tile import Tile, TileConfig, check_tile, draws, with_state
 
-__all__ = ["decay", "diffuse", "drift", "reset"]
+__all__ = ["apply_programming_noise", "decay", "diffuse", "drift", "reset"]
 
 
 def decay(tile: Tile, *, alpha: Scalar | float = 1.0, key: Key | None = None) -> Tile:
@@ -73,13 +77,32 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
     return _rewrite(tile, law, key)
 
 
+def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key: Key) -> Tile:
+    """Write the weights of a tile, as they are, into statistical devices: the same periphery around a chip that is only read.
+
+    Args:
+        tile: the tile; its weights are the targets.
+        noise_model: one of `jaxtile.noise`: how devices come out, and what time makes of them.
+        key: of this write: programming noise and drift coefficients.
+    """
+    weight, key = check_tile(tile), as_key(key)
+    device = Statistical(noise_model)
+    config = TileConfig(device, NoneWithDevice(), forward=tile.config.forward, backward=tile.config.backward)
+    cells = device.init(tile.shape, key=None)
+    state = device.write(cells, device.start(tile.shape), weight, noise=draws(tile, key))
+    return dataclasses.replace(tile, config=config, cells=cells, state=state)
+
+
 def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
-    """Let devices that drift (`jt.device.Drifting`, also in unit cells) do so; what was written since the last call starts anew.
+    """Let time pass for devices that drift: those of `jt.apply_programming_noise`, and `jt.device.Drifting`, also in unit cells.
+
+    Of the latter, what was written since the last call starts anew.
 
     Args:
         tile: the tile.
-        time: what has passed since the last call, or since the weights were written; in the units of the device's `t_0`.
-        key: of this drift.
+        time: what has passed since the last call, or since the weights were written; in seconds, or in the units of the `t_0` of
+            `Drifting`.
+        key: of this drift, and of the read noise of then.
 
     Raises:
         TypeError: the devices do not drift.
@@ -88,7 +111,10 @@ def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
     span, key = scalar(time), as_key(key)
     check_number("time", span, low=0.0)
     if not tile.device.drifts:
-        raise TypeError(f"device={tile.device!r} does not drift; wrap it, as in jaxtile.device.Drifting(device, nu=0.05).")
+        raise TypeError(
+            f"device={tile.device!r} does not drift; wrap it, as in jaxtile.device.Drifting(device, nu=0.05), or "
+            "jaxtile.apply_programming_noise(tile, jaxtile.noise.PCM(), key=key)."
+        )
     return with_state(tile, tile.device.drift(tile.cells, tile.state, span, draws(tile, key)))
 
 

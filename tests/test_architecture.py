@@ -19,6 +19,7 @@ ROOMS = [
     "_linalg",
     "_vectors",
     "pulse",
+    "noise",
     "periphery",
     "device",
     "half_select",

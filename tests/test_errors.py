@@ -30,6 +30,11 @@ def lines(width, out):
     return jt.pulse.Trains.from_bits(x, d, jnp.ones(width, int), jnp.ones(out, int))
 
 
+def circuit():
+    config = jt.TileConfig(forward=jt.IOParameters(ir_drop=jt.periphery.LadderIRDrop()))
+    return jt.init(config, (2, 3), key=KEY)
+
+
 def table(state=(-1.0, 0.0, 1.0), up=(0.1, 0.1, 0.1), down=(0.1, 0.1, 0.1), **others):
     return jt.device.Table(state=np.asarray(state), up=np.asarray(up), down=np.asarray(down), **others)
 
@@ -152,6 +157,23 @@ CASES = {
     "desired_bl fraction": (lambda: jt.pulse.MeanCount(desired_bl=3.5), ValueError, ["desired_bl=3.5", "whole number"]),
     "res above one": (lambda: jt.pulse.Stochastic(res=4), ValueError, ["res=4", "at most 1"]),
     "no passes": (lambda: jt.IOParameters(mv_type="one_pass"), TypeError, ["IOParameters.mv_type='one_pass'", "OnePass()"]),
+    "a circuit without slots": (
+        lambda: jt.IOParameters(inp_res=0.0, ir_drop=jt.periphery.LadderIRDrop()),
+        *(ValueError, ["IOParameters.ir_drop=", "LadderIRDrop()", "inp_res"]),
+    ),
+    "bits without steps": (lambda: jt.IOParameters(inp_res=0.0, mv_type=jt.periphery.BitWise()), ValueError, ["mv_type=BitWise()"]),
+    "segments of no length": (
+        lambda: jt.periphery.LadderIRDrop(ir_drop_segments=0),
+        *(ValueError, ["LadderIRDrop.ir_drop_segments=0", "whole number"]),
+    ),
+    "rows that do not divide": (
+        lambda: jt.forward(circuit(), jnp.ones(3), key=KEY),
+        *(ValueError, ["3 inputs on 3 rows", "ir_drop_segments=8"]),
+    ),
+    "clipping that bound management hides": (
+        lambda: jt.digital.Linear(TILE, jt.digital.InputRange(output_min_percentage=0.9)),
+        *(ValueError, ["output_min_percentage", "noise_management=None"]),
+    ),
     "no stage": (lambda: jt.IOParameters(ir_drop=1.0), TypeError, ["IOParameters.ir_drop=", "IRDrop()"]),
     "spread of nothing": (lambda: jt.IOParameters(out_noise=None, out_noise_std=0.1), ValueError, ["out_noise_std", "None"]),
     "negative noise": (lambda: jt.IOParameters(inp_noise=-1), ValueError, ["IOParameters.inp_noise=-1", "at least 0"]),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jaxtile as jt
+from jaxtile.programming.program import Run
 
 KEY = jr.key(7)
 SHAPE = (6, 9)
@@ -298,6 +299,16 @@ def test_program_is_differentiable_in_mean_field(device):
             difference = (value(*shifted[0]) - value(*shifted[1])) / (2 * step)
             assert abs(float(difference)) > 1e-5
             assert float(derivative) == pytest.approx(float(difference), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["gdp_batch", "svd"])
+def test_a_run_in_parts_has_the_bits_of_one_at_once(name):
+    arguments = {"key": KEY, "max_steps": 6, "tolerance": 0.0, "compensation": None, "record": ("read_error", "full_pulses")}
+    run = Run.of(make_tile(), TARGET, METHODS[name], **arguments)
+    state, advance = run.start(), eqx.filter_jit(Run.advance)
+    for until in (2, 3, 7):
+        state = advance(run, state, jnp.asarray(until))
+    jax.tree.map(np.testing.assert_array_equal, run.end(state), jt.program(make_tile(), TARGET, METHODS[name], **arguments))
 
 
 def test_progress_bar_moves_under_plain_and_vmap(capfd):

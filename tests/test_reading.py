@@ -11,6 +11,7 @@ from helpers import assert_mean, assert_std
 
 import jaxtile as jt
 from jaxtile import periphery
+from jaxtile.periphery import read
 
 KEY = jr.key(0)
 OUT, IN = 5, 8
@@ -23,6 +24,9 @@ EVERYTHING = {
     "v_offset": periphery.VoltageOffset(v_offset_std=0.1, r_series=0.01),
     **{"out_nonlinearity": periphery.OutputNonlinearity(0.1, 0.3), "slope_calibration": 0.5},
 }
+
+
+read_once = jax.jit(read, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def data(k=6):
@@ -49,7 +53,74 @@ def test_ir_drop():
             lost = sum(weight[i, j] * u[v, j] * (1 - (1 - j / IN) ** 2) for j in range(IN))
             expected[v, i] -= 1.5 * (0.05 * a**3 - 0.2 * a**2 + 0.5 * a) * lost
     weight, u = data()
-    np.testing.assert_allclose(drop(jnp.asarray(u @ weight.T), jnp.asarray(weight), jnp.asarray(u)), expected, atol=1e-5)
+    np.testing.assert_allclose(drop(jnp.asarray(u @ weight.T), jnp.asarray(weight), jnp.asarray(u), None), expected, atol=1e-5)
+
+
+def currents_of_a_line(plus, minus, signs, wire, drop):
+    """One line by nodal analysis: a node for each row, joined by wires; the last one, by half a wire, to the ADC."""
+    v_plus, v_minus = drop["rest"] + drop["pulse"] * signs, drop["rest"] - drop["pulse"] * signs
+    matrix = np.diag(plus + minus).astype(float)
+    source = plus * v_plus + minus * v_minus
+    for node in range(len(plus) - 1):
+        matrix[node : node + 2, node : node + 2] += np.array([[1, -1], [-1, 1]]) / wire
+    matrix[-1, -1] += 2 / wire
+    source[-1] += drop["read"] * 2 / wire
+    return (np.linalg.solve(matrix, source)[-1] - drop["read"]) * 2 / wire
+
+
+def test_a_ladder_is_a_circuit_that_is_solved_in_every_slot():
+    """Pulse widths, slot by slot, through all wires; lines end at alternate ends, and idle rows are part of them."""
+    rng = np.random.default_rng(4)
+    weight, steps, rows, volts = (
+        rng.uniform(-1, 1, (4, 5)),
+        rng.integers(-7, 8, (3, 5)),
+        8,
+        {"rest": 0.4, "pulse": 0.2, "read": 0.41},
+    )
+    drop = periphery.LadderIRDrop(ir_drop_rs=300.0, ir_drop_segments=rows, rows=rows, v_read=volts["read"], adc_frequency=None)
+    padded = np.pad(weight, ((0, 0), (1, 2))) * 25 / np.abs(weight).max()
+    expected = np.zeros((3, 4))
+    for v in range(3):
+        for i in range(4):
+            turn = slice(None, None, -1 if i % 2 else 1)
+            for slot in range(8):
+                signs = (np.sign(np.pad(steps[v], (1, 2))) * (np.abs(np.pad(steps[v], (1, 2))) > slot))[turn]
+                plus, minus = np.maximum(padded[i], 0)[turn], np.maximum(-padded[i], 0)[turn]
+                expected[v, i] += currents_of_a_line(plus, minus, signs, 300e-6, volts)
+    io = jt.IOParameters(
+        **{
+            "inp_res": 1 / 14,
+            "ir_drop": drop,
+            "out_noise": None,
+            "out_res": 0.0,
+            "noise_management": None,
+            "bound_management": None,
+        }
+    )
+    y = read_once(io, jnp.asarray(weight, float), jnp.asarray(steps / 7, float), KEY)
+    np.testing.assert_allclose(y, expected / 7 / 0.2 / (25 / np.abs(weight).max()), rtol=1e-4)
+    counted = dataclasses.replace(io, ir_drop=dataclasses.replace(drop, adc_frequency=50.0))
+    y = read_once(counted, jnp.asarray(weight, float), jnp.asarray(steps / 7, float), KEY)
+    np.testing.assert_allclose(y, np.trunc(expected / 2) * 2 / 7 / 0.2 / (25 / np.abs(weight).max()), rtol=1e-4, atol=1e-6)
+    # The offset of the ADC makes a difference to each pass, for as long as it takes.
+    for mv_type, slots in ((periphery.SplitMode(1), (1 * 2, 2 * 4)), (periphery.BitWise(3), (2, 4, 8))):
+        split = dataclasses.replace(io, mv_type=mv_type)
+        idle = [read(some, jnp.asarray(weight, float), jnp.zeros((1, 5)), KEY) for some in (io, split)]
+        np.testing.assert_allclose(idle[1], idle[0] * sum(slots) / 8, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mv_type", [periphery.SplitMode(), periphery.BitWise()])
+def test_passes_of_parts_make_up_the_whole(mv_type):
+    """Without noise and bounds the parts add up; the noise of the ADC counts with the weight of its part."""
+    weight, u = (jnp.asarray(a) for a in data())
+    io = jt.IOParameters(out_noise=None, out_res=0.0, bound_management=None)
+    whole = read_once(io, weight, u, KEY)
+    parts = read_once(dataclasses.replace(io, mv_type=mv_type), weight, u, KEY)
+    np.testing.assert_allclose(parts, whole, atol=1e-5)
+    noisy = jt.IOParameters(out_noise=0.1, out_res=0.0, bound_management=None, noise_management=None, mv_type=mv_type)
+    y = read_once(noisy, weight, jnp.zeros((20000, IN)), KEY)
+    shares = 1 + 8**2 if isinstance(mv_type, periphery.SplitMode) else sum(4**k for k in range(6))
+    assert_std(y[:, 0], 0.1 * np.sqrt(shares))
 
 
 @pytest.mark.parametrize(("w_min", "r_series"), [(0.0, 0.0), (0.0, 0.1), (-1.0, 0.0), (-1.0, 0.1)])

@@ -318,6 +318,9 @@ COLUMNS = [
 ]
 TEXT = """# Parity with aihwkit, device by device
 
+Reading is measured option by option in [its own tables](reading.md#how-well-it-agrees), and so are
+[noise models](noise.md#how-well-it-agrees). This page is about devices.
+
 Measured on {date} by `docs/scripts/parity.py`, with aihwkit {aihwkit}, torch {torch} and jax {jax}, in single precision on the CPU.
 
 * *Fabrication*: 1.6e5 devices of each engine, every parameter (steps, bounds, slopes, exponents, references, reset bias): the

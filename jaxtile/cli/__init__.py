@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from .cache import keep_compiled_programs
 from .devices import Devices
 from .program import Program
 from .refusal import Refusal
@@ -20,12 +21,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the words after `jaxtile`; None: those of this process.
+        argv: the words after `jaxtile`; None: those of this process, which then is the command line's own, and keeps what it
+            compiles for the next one.
 
     Returns:
         The exit code: 0; 1 if a run ended with weights that are not finite; 2 if an argument or a file was refused, in one line on
         stderr.
     """
+    if argv is None:
+        keep_compiled_programs()
     try:
         return _parse(argv).run()
     except Refusal as refusal:

@@ -18,7 +18,7 @@ from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, I
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name
 
-__all__ = ["DEVICES", "PRESETS", "Devices", "device_of", "make_device"]
+__all__ = ["DEVICES", "PRESETS", "Devices", "device_of", "make_device", "makers"]
 
 Maker = Callable[..., AbstractDevice]
 
@@ -27,19 +27,19 @@ def _kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower().replace("_", "-")
 
 
-def _makers(module: ModuleType, kinds: Any) -> dict[str, Maker]:
-    """What makes a device of some kinds in a module, be it a class or a function, by name."""
-    makers = {}
+def makers(module: ModuleType, kinds: Any) -> dict[str, Callable[..., Any]]:
+    """What makes an object of some kinds in a module, be it a class or a function, by name."""
+    found = {}
     for name in module.__all__:
         make = getattr(module, name)
         kind = inspect.get_annotations(make).get("return") if inspect.isfunction(make) else make
         if inspect.isclass(kind) and issubclass(kind, kinds) and not inspect.isabstract(kind):
-            makers[_kebab(name)] = make
-    return makers
+            found[_kebab(name)] = make
+    return found
 
 
-DEVICES = _makers(device, AbstractPulsedDevice | Ideal)
-PRESETS = _makers(presets, AbstractDevice)
+DEVICES = makers(device, AbstractPulsedDevice | Ideal)
+PRESETS = makers(presets, AbstractDevice)
 
 
 def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
@@ -63,14 +63,15 @@ def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
     Raises:
         Refusal: a name is unknown.
     """
-    name, makers = _kebab(name), DEVICES | PRESETS
-    check_name("device", name, makers)
-    made = makers[name]()
+    name, known_makers = _kebab(name), DEVICES | PRESETS
+    check_name("device", name, known_makers)
+    make = known_makers[name]
+    made = make()
     single = getattr(made, "device", made)  # what is inside, for settings of a preset
-    known = _parameters(makers[name]) | dict.fromkeys(field.name for field in dataclasses.fields(single))
+    known = _parameters(make) | dict.fromkeys(field.name for field in dataclasses.fields(single))
     for parameter in values:
         check_name(f"parameter of {name}", parameter, known or ["none: it has no parameters"])
-    return makers[name](**values)
+    return make(**values)
 
 
 def _parameters(make: Maker) -> dict[str, Any]:

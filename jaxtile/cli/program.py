@@ -10,18 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from .. import plot, targets
 from .._types import Key, Weight
 from ..half_select import ConstantRatio
-from ..programming import GDP, RESULTS, SVD, AbstractMethod, Solution, program
+from ..programming import GDP, RESULTS, SVD, AbstractMethod, Solution
+from ..programming.program import QUANTITIES, Run
 from ..tile import Tile, TileConfig, init, set_weights
 from .devices import make_device
 from .figure import ENDINGS, save_figure
@@ -31,12 +34,13 @@ __all__ = ["Program"]
 
 METHODS = ("gdp", "svd")
 BATCH_SIZE = 5
+BAR = 50  # times that the bar moves
 START = 0.01  # GDP starts from uniform weights in +-START
 CAPTION = "error: spectral, in weight units, the last one once a run has stopped\npulses: mean per cell"
 
 
-class Run(NamedTuple):
-    """One method's run, and the seconds that it took."""
+class Programmed(NamedTuple):
+    """What one method made, and the seconds that it took."""
 
     solution: Solution
     compiling: float
@@ -90,7 +94,7 @@ class Program:
             config = TileConfig(device=make_device(self.device, self.set), half_select=half_select)
             target_key, tile_key, start_key, run_key = jax.random.split(jax.random.key(self.seed), 4)
             name, target = self._target(target_key)
-            tile = jax.jit(lambda key: init(config, target.shape, key=key))(tile_key)
+            tile = init(config, target.shape, key=tile_key)
         runs = {}
         for method in self.method:
             runs[method] = self._program(method, _start(method, tile, start_key), target, run_key)
@@ -134,22 +138,27 @@ class Program:
             name = Path(self.target).name
         return f"{name}, {target.shape[0]} x {target.shape[1]},", target
 
-    def _program(self, method: str, tile: Tile, target: Weight, key: Key) -> Run:
-        @jax.jit
-        def run(key: Key) -> Solution:
-            options = {"max_steps": self.steps, "tolerance": self.tolerance, "progress": True, "throw": False}
-            return program(tile, target, _make(method, tile), key=key, **options)
-
-        with Console(stderr=True).status(f"{method}: compiling"):
-            start = time.perf_counter()
-            with refusals(), _warnings_as_lines():
-                traced = run.lower(key)
-            compiled = traced.compile()
-            compiling = time.perf_counter() - start
-        print(f"{method}: programming", file=sys.stderr)
-        start = time.perf_counter()
-        solution = jax.block_until_ready(compiled(key))
-        return Run(solution, compiling, time.perf_counter() - start)
+    def _program(self, method: str, tile: Tile, target: Weight, key: Key) -> Programmed:
+        with refusals(), _warnings_as_lines():
+            options = {"max_steps": self.steps, "tolerance": self.tolerance, "compensation": None, "record": tuple(QUANTITIES)}
+            run = Run.of(tile, target, _make(method, tile), key=key, **options)
+            state = eqx.filter_jit(Run.start)(run)
+        console = Console(stderr=True)
+        with console.status(f"{method}: compiling"):
+            begun = time.perf_counter()
+            # Numbers are arguments, and the bar moves outside: so other numbers find the compiled program in JAX's cache.
+            advance = eqx.filter_jit(Run.advance).lower(run, state, jnp.asarray(0)).compile()
+            compiling = time.perf_counter() - begun
+        begun = time.perf_counter()
+        with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
+            task = bar.add_task(method, total=self.steps)
+            while state.result == RESULTS.running:
+                done = int(state.step)
+                bar.update(task, completed=done)
+                state = advance(run, state, jnp.asarray(done + max(1, self.steps // BAR)))
+            bar.update(task, completed=self.steps)
+        running = time.perf_counter() - begun
+        return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
 
 
 def _make(method: str, tile: Tile) -> AbstractMethod:
@@ -171,7 +180,7 @@ def _warnings_as_lines() -> Iterator[None]:
         print(f"jaxtile: warning: {message}", file=sys.stderr)
 
 
-def _table(title: str, runs: dict[str, Run], max_steps: int) -> Table:
+def _table(title: str, runs: dict[str, Programmed], max_steps: int) -> Table:
     at = [step for step in (0, 10, 20, 50, 100) if step < max_steps] + [max_steps]
     table = Table(title=title, caption=CAPTION, box=box.SIMPLE, padding=0)
     table.add_column("method")

@@ -13,31 +13,22 @@ import jax
 import tyro
 from rich.console import Console
 
-from .. import compensation, half_select, plot, programming, targets
+from .. import compensation, half_select, plot, programming, pulse, targets
+from ..periphery import IOParameters
 from ..sweep import Programming, load, sweep
 from ..tile import TileConfig
-from .devices import device_of
+from .devices import device_of, makers
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name, refusals
 
 __all__ = ["Plot", "Sweep"]
 
-METHODS = {"gdp": programming.GDP, "svd": programming.SVD}
-_TABLES = ("target", "device", "half_select", "method", "over")
-_KNOWN = {
-    "seed",
-    "chips",
-    "seeds",
-    "zipped",
-    "steps",
-    "tolerance",
-    "target",
-    "device",
-    "half_select",
-    "compensation",
-    "method",
-    "over",
-}
+METHODS = makers(programming, programming.AbstractMethod)
+PULSES = makers(pulse, pulse.AbstractPulse)
+MODELS = makers(half_select, half_select.AbstractHalfSelect)
+HELPERS = makers(compensation, compensation.AbstractCompensation)
+_NUMBERS = ("seed", "chips", "seeds", "zipped", "steps", "tolerance", "compensation", "record")
+_TABLES = ("target", "device", "pulse", "half_select", "forward", "backward", "method", "over")
 
 
 @dataclasses.dataclass
@@ -95,7 +86,7 @@ def _read(path: Path) -> dict[str, Any]:
     with path.open("rb") as file, _named(str(path)):
         study = tomllib.load(file)
     for name, value in study.items():
-        check_name("table or number", name, _KNOWN)
+        check_name("table or number", name, (*_NUMBERS, *_TABLES))
         if name in _TABLES and not isinstance(value, dict):
             raise Refusal(f"{path}: {name} = {value!r} must be a table, [{name}].")
     for name, value in study.get("over", {}).items():
@@ -103,32 +94,45 @@ def _read(path: Path) -> dict[str, Any]:
             raise Refusal(
                 f'{path}: over.{name} is a table; put the path in quotation marks, as in "half_select.kappa" = [10, 100].'
             )
-    device, cell = dict(study.get("device", {})), study.get("half_select")
-    kind = device.pop("kind", "constant-step")
-    with _named("half_select"):
-        disturbed = None if cell is None else half_select.ConstantRatio(**cell)
+    devices = study.get("device", {})
+    several = bool(devices) and all(isinstance(table, dict) for table in devices.values())
+    configs = {name: _config(table, study) for name, table in (devices if several else {"": devices}).items()}
     rest = {name: study[name] for name in ("chips", "seeds", "zipped", "over") if name in study}
     return rest | {
         "run": {name: _run(name, numbers, study) for name, numbers in study.get("method", {"svd": {}, "gdp": {}}).items()},
-        "config": TileConfig(device=device_of(kind, device), half_select=disturbed),
+        "config": configs if several else configs[""],
         "target": _target(dict(study.get("target", {})), path.parent),
         "key": jax.random.key(study.get("seed", 0)),
     }
 
 
-def _run(name: str, numbers: dict[str, Any], study: dict[str, Any]) -> Programming:
-    kind = numbers.get("kind", name)
-    check_name("method", kind, METHODS)
-    with _named(f"method.{name}"):
-        method = METHODS[kind](**{key: value for key, value in numbers.items() if key != "kind"})
-    helper = study.get("compensation", "none")
-    check_name("compensation", helper, ("none", "gain"))
-    return Programming(
-        method,
-        max_steps=study.get("steps", 100),
-        tolerance=study.get("tolerance", 1e-2),
-        compensation=compensation.Gain() if helper == "gain" else None,
-    )
+def _config(device: dict[str, Any], study: dict[str, Any]) -> TileConfig:
+    kind = device.get("kind", "constant-step")
+    parts: dict[str, Any] = {"device": device_of(kind, {name: value for name, value in device.items() if name != "kind"})}
+    if "pulse" in study:
+        parts["pulse"] = _made("pulse", study["pulse"], PULSES, "stochastic-compressed")
+    if "half_select" in study:
+        parts["half_select"] = _made("half_select", study["half_select"], MODELS, "constant-ratio")
+    for name in ("forward", "backward"):
+        if name in study:
+            with _named(name):
+                parts[name] = IOParameters(**study[name])
+    return TileConfig(**parts)
+
+
+def _made(where: str, table: dict[str, Any], known: dict[str, Callable[..., Any]], default: str) -> Any:
+    """What a table of a kind and its parameters stands for."""
+    kind = table.get("kind", default)
+    check_name(f"{where}: kind", kind, known)
+    with _named(where):
+        return known[kind](**{name: value for name, value in table.items() if name != "kind"})
+
+
+def _run(method: str, numbers: dict[str, Any], study: dict[str, Any]) -> Programming:
+    options = {"max_steps" if name == "steps" else name: study[name] for name in ("steps", "tolerance", "record") if name in study}
+    if study.get("compensation", "none") != "none":
+        options["compensation"] = _made("compensation", {"kind": study["compensation"]}, HELPERS, "")
+    return Programming(_made(f"method.{method}", numbers, METHODS, method), **options)
 
 
 def _target(table: dict[str, Any], folder: Path) -> Any:

@@ -30,6 +30,8 @@ from .refresh import Refresh as Refresh
 from .soft_bounds import SoftBounds as SoftBounds
 from .soft_bounds_pmax import SoftBoundsPmax as SoftBoundsPmax
 from .soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
+from .statistical import Programmed as Programmed
+from .statistical import Statistical as Statistical
 from .table import Table as Table
 from .unit_cell import AbstractUnitCell as AbstractUnitCell
 from .unit_cell import UnitCells as UnitCells
@@ -65,6 +67,7 @@ __all__ = [
     "PiecewiseStep",
     "PowStep",
     "PowStepReference",
+    "Programmed",
     "ReferenceCell",
     "Refresh",
     "Rewrite",
@@ -75,6 +78,7 @@ __all__ = [
     "SoftBoundsPmax",
     "SoftBoundsReference",
     "State",
+    "Statistical",
     "UnitCells",
     "UnitState",
     "VectorCell",

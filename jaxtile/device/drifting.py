@@ -69,10 +69,10 @@ class Drifting(AbstractCrosspoint):
     reset_tol: Scalar = number(1e-7, low=0.0)
     wg_ratio: Scalar = number(1.0, low=0.0, open=True)
     g_offset: Scalar = number(0.0)
-    w_offset: Scalar = number(0.0)
+    w_offset: Scalar = number(0.0, units="weight")
     nu_k: Scalar = number(0.0)
     log_g0: Scalar = number(0.0)
-    w_noise_std: Scalar = number(0.0, low=0.0)
+    w_noise_std: Scalar = number(0.0, low=0.0, units="weight")
 
     def __check_init__(self) -> None:
         if not isinstance(self.device, AbstractPulsedDevice | WriteNoise):

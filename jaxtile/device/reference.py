@@ -27,8 +27,8 @@ class AbstractReferenceDevice(AbstractPulsedDevice):
         subtract_symmetry_point: add the device's symmetry point to the reference.
     """
 
-    reference_mean: Scalar = number(0.0)
-    reference_std: Scalar = number(0.0, low=0.0)
+    reference_mean: Scalar = number(0.0, units="weight")
+    reference_std: Scalar = number(0.0, low=0.0, units="weight")
     subtract_symmetry_point: bool = flag(False)
 
     def bounds(self) -> tuple[Scalar, Scalar]:

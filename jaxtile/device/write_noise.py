@@ -39,7 +39,7 @@ class WriteNoise(AbstractCrosspoint):
     """
 
     device: AbstractPulsedDevice
-    write_noise_std: Scalar = number(0.0, low=0.0)
+    write_noise_std: Scalar = number(0.0, low=0.0, units="weight")
     apply_write_noise_on_set: bool = flag(True)
 
     def __check_init__(self) -> None:

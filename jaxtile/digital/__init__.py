@@ -4,6 +4,9 @@ from .clip import AbstractClip as AbstractClip
 from .clip import AverageChannelMax as AverageChannelMax
 from .clip import FixedValue as FixedValue
 from .clip import LayerGaussian as LayerGaussian
+from .drift_compensation import AbstractDriftCompensation as AbstractDriftCompensation
+from .drift_compensation import GlobalDriftCompensation as GlobalDriftCompensation
+from .drift_compensation import PerColumnDriftCompensation as PerColumnDriftCompensation
 from .input_range import InputRange as InputRange
 from .layer import Linear as Linear
 from .scales import AbstractRemap as AbstractRemap
@@ -13,13 +16,16 @@ from .scales import map_weights as map_weights
 
 __all__ = [
     "AbstractClip",
+    "AbstractDriftCompensation",
     "AbstractRemap",
     "AverageChannelMax",
     "ChannelwiseSymmetric",
     "FixedValue",
+    "GlobalDriftCompensation",
     "InputRange",
     "LayerGaussian",
     "LayerwiseSymmetric",
     "Linear",
+    "PerColumnDriftCompensation",
     "map_weights",
 ]

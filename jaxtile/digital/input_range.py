@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, flag, number
+from .._types import Checked, Scalar, flag, number, optional
 from ..periphery.converter import clip
 
 __all__ = ["InputRange"]
@@ -27,11 +27,17 @@ class InputRange(Checked):
         sum_(x = +range) min(g, 0) - sum_(x = -range) max(g, 0)     times input_range gradient_scale, if `gradient_relative`
         + decay input_range, if more than `input_min_percentage` of the inputs are within the range
 
+    Where it is to manage the clipping of outputs, too, it also widens if a part p of them, more than 1 - `output_min_percentage`,
+    is at the bound of the ADC (which needs a read without noise and bound management):
+
+        - p input_range
+
     Attributes:
         input_range: the range.
         updates: how many batches it has been moved by.
         init_from_data, init_std_alpha: see there.
         decay, input_min_percentage, gradient_scale, gradient_relative: see there.
+        output_min_percentage: see there; None: outputs are let be. (aihwkit's 0.95, with `manage_output_clipping`.)
     """
 
     input_range: Scalar = number(3.0, low=0.0, open=True)
@@ -42,6 +48,7 @@ class InputRange(Checked):
     input_min_percentage: Scalar = number(0.95, low=0.0, high=1.0)
     gradient_scale: Scalar = number(1.0, low=0.0)
     gradient_relative: bool = flag(True)
+    output_min_percentage: Scalar | None = optional(low=0.0, high=1.0)
 
     def observe(self, x: Vectors) -> "InputRange":
         """The range after one more batch of training data."""
@@ -58,6 +65,13 @@ class InputRange(Checked):
         """Inputs of the tile: x / input_range within +-1."""
         clipped = clip(x, jax.lax.stop_gradient(self.input_range))
         return _learning(self, clipped, self.input_range) / self.input_range
+
+    def unscaled(self, y: Float[Array, "... out"], bound: Scalar) -> Float[Array, "... out"]:
+        """Outputs of the tile times the range; `bound` is that of the ADC."""
+        if self.output_min_percentage is not None:
+            at_bound = jnp.mean((jnp.abs(y) >= 0.999 * bound).astype(y.dtype))
+            y = _widening(y, self.input_range, jnp.where(at_bound > 1 - self.output_min_percentage, at_bound, 0))
+        return y * self.input_range
 
 
 @jax.custom_vjp
@@ -81,3 +95,21 @@ def _learning_backward(kept, g: Vectors):
 
 
 _learning.defvjp(_learning_forward, _learning_backward)
+
+
+@jax.custom_vjp
+def _widening(y: Vectors, input_range: Scalar, clipped: Scalar) -> Vectors:
+    """y, with the gradient of the range that clipped outputs ask for."""
+    return y
+
+
+def _widening_forward(y: Vectors, input_range: Scalar, clipped: Scalar):
+    return y, (input_range, clipped)
+
+
+def _widening_backward(kept, g: Vectors):
+    input_range, clipped = kept
+    return g, -clipped * input_range, jnp.zeros_like(clipped)
+
+
+_widening.defvjp(_widening_forward, _widening_backward)

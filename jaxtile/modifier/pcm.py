@@ -4,6 +4,8 @@ import jax.numpy as jnp
 
 from .._random import Draws, Source
 from .._types import Scalar, Weight, number
+from ..noise import PCM
+from ..noise.laws import polynomial
 from .base import AbstractModifier
 
 __all__ = ["PCMNoise"]
@@ -42,7 +44,7 @@ class PCMNoise(AbstractModifier):
         wanted = self._stuck(jnp.clip(weight / largest, -1, 1) * self.g_max, draws)
         r = jnp.abs(wanted) / self.g_max
         xi = draws.fold(Source.MODIFY).normal(weight.dtype)
-        g = wanted + self.std_dev * (0.26348 + r * (1.965 - 1.1731 * r)) * xi
+        g = wanted + self.std_dev * polynomial(PCM().prog_coeff, r) * xi
         g = jnp.where(self.pcm_t_inference > 0, self._aged(g, draws), g)
         g = jnp.where(wanted < 0, -1, 1) * jnp.abs(g)
         return jnp.where(wanted == 0, 0, g) * (largest / self.g_max)
@@ -59,10 +61,9 @@ class PCMNoise(AbstractModifier):
         return jnp.where(u < high + self.pcm_prob_at_random, sign * value, g)
 
     def _aged(self, g: Weight, draws: Draws) -> Weight:
-        r = jnp.maximum(jnp.abs(g) / self.g_max, 1e-6)
-        spread = jnp.clip(-0.0125 * jnp.log(r) - 0.0059, 0.008, 0.045)
-        nu = jnp.abs(spread * draws.fold(Source.MODIFY_DRIFT).normal(g.dtype))
+        measured, r = PCM(), jnp.abs(g) / self.g_max
+        nu = jnp.abs(measured.nu_std(r) * draws.fold(Source.MODIFY_DRIFT).normal(g.dtype))
         time = self.pcm_t_inference + self.pcm_t0
         g = g * (time / self.pcm_t0) ** -nu
-        quality = jnp.minimum(0.0088 / jnp.maximum(r**0.65, 1e-3), 0.2) * jnp.sqrt(jnp.log((time + 250e-9) / 500e-9))
+        quality = measured.read(r) * jnp.sqrt(jnp.log((time + 250e-9) / 500e-9))
         return g + self.std_dev * jnp.abs(g) * quality * draws.fold(Source.MODIFY_READ).normal(g.dtype)

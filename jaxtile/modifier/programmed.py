@@ -1,22 +1,16 @@
 """Weights with the noise that programming leaves."""
 
-from typing import Any
-
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, Weight, finite_array, number
+from .._types import Scalar, Weight, number
+from ..noise.laws import coefficients, polynomial
 from .base import AbstractModifier
 
 __all__ = ["Poly", "ProgNoise"]
 
 _PCM = (0.0105392, 0.0768, -0.046925)  # of phase-change memory, Nandakumar et al., IEEE ICECS 2020, over 25 uS
-
-
-def _coefficients(value: Any) -> Array:
-    return finite_array(value, float, "coeffs")
 
 
 class Poly(AbstractModifier):
@@ -28,7 +22,7 @@ class Poly(AbstractModifier):
     """
 
     std_dev: Scalar = number(0.0, low=0.0)
-    coeffs: Float[Array, " k"] = eqx.field(default=_PCM, converter=_coefficients)
+    coeffs: Float[Array, " k"] = coefficients(_PCM, "coeffs")
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         return weight + self.std_dev * _noise(self.coeffs, weight, largest, draws)
@@ -44,7 +38,7 @@ class ProgNoise(AbstractModifier):
     """
 
     std_dev: Scalar = number(0.0, low=0.0)
-    coeffs: Float[Array, " k"] = eqx.field(default=_PCM, converter=_coefficients)
+    coeffs: Float[Array, " k"] = coefficients(_PCM, "coeffs")
     g_max: Scalar = number(25.0, low=0.0, open=True)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
@@ -53,5 +47,5 @@ class ProgNoise(AbstractModifier):
 
 
 def _noise(coeffs: Float[Array, " k"], weight: Weight, largest: Scalar, draws: Draws) -> Weight:
-    size = largest * jnp.polyval(coeffs[::-1].astype(weight.dtype), jnp.abs(weight) / largest)
+    size = largest * polynomial(coeffs, jnp.abs(weight) / largest)
     return size * draws.fold(Source.MODIFY).normal(weight.dtype)

@@ -7,11 +7,17 @@ from .channels import Channels as Channels
 from .channels import fabricate as fabricate
 from .channels import remember as remember
 from .io import IOParameters as IOParameters
+from .ir_drop import AbstractIRDrop as AbstractIRDrop
 from .ir_drop import IRDrop as IRDrop
+from .ladder import LadderIRDrop as LadderIRDrop
 from .mv_type import AbstractMVType as AbstractMVType
+from .mv_type import BitWise as BitWise
 from .mv_type import OnePass as OnePass
 from .mv_type import PosNegSeparate as PosNegSeparate
 from .mv_type import PosNegSeparateDigitalSum as PosNegSeparateDigitalSum
+from .mv_type import SplitMode as SplitMode
+from .network import WireNetwork as WireNetwork
+from .network import currents as currents
 from .noise_management import AbsMax as AbsMax
 from .noise_management import AbsMaxNPSum as AbsMaxNPSum
 from .noise_management import AbstractNoiseManagement as AbstractNoiseManagement
@@ -29,24 +35,30 @@ __all__ = [
     "AbsMax",
     "AbsMaxNPSum",
     "AbstractBoundManagement",
+    "AbstractIRDrop",
     "AbstractMVType",
     "AbstractNoiseManagement",
     "AbstractWeightNoise",
     "AdditiveConstant",
     "AverageAbsMax",
+    "BitWise",
     "Channels",
     "Constant",
     "IOParameters",
     "IRDrop",
     "Iterative",
     "IterativeWorstCase",
+    "LadderIRDrop",
     "Max",
     "OnePass",
     "OutputNonlinearity",
     "PCMRead",
     "PosNegSeparate",
     "PosNegSeparateDigitalSum",
+    "SplitMode",
     "VoltageOffset",
+    "WireNetwork",
+    "currents",
     "fabricate",
     "read",
     "remember",

@@ -1,5 +1,7 @@
 """Converters between digital and analog: a grid of levels and a range."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -7,7 +9,19 @@ from jaxtyping import Array, Bool, Float
 from .._numerics import divide
 from .._types import Scalar
 
-__all__ = ["clip", "exceeds", "quantise", "step_of"]
+__all__ = ["Grid", "clip", "exceeds", "quantise", "step_of", "truncate"]
+
+
+class Grid(NamedTuple):
+    """The DAC as a clock: an input of n steps pulses for n time slots.
+
+    Attributes:
+        step: of the DAC.
+        slots: of a pass: the largest input, and one that is idle.
+    """
+
+    step: Scalar
+    slots: Scalar
 
 
 def step_of(res: Scalar, bound: Scalar) -> Scalar:
@@ -28,6 +42,12 @@ def quantise(value: Float[Array, "..."], step: Scalar, shift: Float[Array, "..."
     levels = levels if shift is None else levels + shift
     rounded = jnp.where(step > 0, jnp.rint(levels) * step, value)
     return jax.lax.stop_gradient(rounded) + (value - jax.lax.stop_gradient(value))
+
+
+def truncate(value: Float[Array, "..."], step: Scalar) -> Float[Array, "..."]:
+    """Towards zero, to a multiple of `step`; the gradient passes straight through."""
+    whole = jnp.trunc(divide(value, step)) * step
+    return jax.lax.stop_gradient(whole) + (value - jax.lax.stop_gradient(value))
 
 
 def clip(value: Float[Array, "..."], bound: Scalar) -> Float[Array, "..."]:

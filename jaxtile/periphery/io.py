@@ -2,10 +2,11 @@
 
 import equinox as eqx
 
-from .._types import Checked, Scalar, flag, number, optional
+from .._types import Checked, Scalar, flag, is_concrete, number, optional
 from .bound_management import AbstractBoundManagement, Iterative
-from .ir_drop import IRDrop
-from .mv_type import AbstractMVType, OnePass
+from .ir_drop import AbstractIRDrop, IRDrop
+from .ladder import LadderIRDrop
+from .mv_type import AbstractMVType, BitWise, OnePass, SplitMode
 from .noise_management import AbsMax, AbstractNoiseManagement
 from .output_lines import OutputNonlinearity, VoltageOffset
 from .weight_noise import AbstractWeightNoise, AdditiveConstant
@@ -61,7 +62,7 @@ class IOParameters(Checked):
     noise_management: AbstractNoiseManagement | None = eqx.field(default_factory=AbsMax)
     bound_management: AbstractBoundManagement | None = eqx.field(default_factory=Iterative)
     w_noise: AbstractWeightNoise | None = None
-    ir_drop: IRDrop | None = None
+    ir_drop: AbstractIRDrop | None = None
     v_offset: VoltageOffset | None = None
     out_nonlinearity: OutputNonlinearity | None = None
     slope_calibration: Scalar | None = optional(low=0.0)
@@ -71,7 +72,7 @@ class IOParameters(Checked):
             ("noise_management", AbstractNoiseManagement, AbsMax),
             ("bound_management", AbstractBoundManagement, Iterative),
             ("w_noise", AbstractWeightNoise, AdditiveConstant),
-            ("ir_drop", IRDrop, IRDrop),
+            ("ir_drop", AbstractIRDrop, IRDrop),
             ("v_offset", VoltageOffset, VoltageOffset),
             ("out_nonlinearity", OutputNonlinearity, OutputNonlinearity),
         ):
@@ -81,5 +82,10 @@ class IOParameters(Checked):
                 raise TypeError(f"IOParameters.{name}={value!r} must be None or an object such as {where}.")
         if not isinstance(self.mv_type, AbstractMVType):
             raise TypeError(f"IOParameters.mv_type={self.mv_type!r} must be an object such as jaxtile.periphery.OnePass().")
+        for name, kind in (("ir_drop", LadderIRDrop), ("mv_type", SplitMode | BitWise)):
+            if isinstance(getattr(self, name), kind) and is_concrete(self.inp_res) and float(self.inp_res) <= 0:
+                raise ValueError(
+                    f"IOParameters.{name}={getattr(self, name)!r} counts the steps of the DAC: give inp_res a number above 0."
+                )
         if self.out_noise is None and self.out_noise_std is not None:
             raise ValueError("IOParameters.out_noise_std spreads out_noise, which is None: give it a number, or leave both out.")

@@ -1,23 +1,42 @@
 """IR drop: the voltage that wires lose on the way."""
 
+import abc
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
 from .._random import numbers
 from .._types import Checked, Scalar, Weight, number
+from .converter import Grid
 
-__all__ = ["IRDrop"]
+__all__ = ["AbstractIRDrop", "IRDrop"]
 
 
-class IRDrop(Checked):
+class AbstractIRDrop(Checked):
+    """What the resistance of output lines takes away."""
+
+    @abc.abstractmethod
+    def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
+        """The outputs that are left of y = W u.
+
+        Args:
+            y: the outputs without it.
+            weight: W.
+            u: the prepared inputs.
+            grid: of the DAC in this pass, where inputs are pulse widths.
+        """
+
+
+class IRDrop(AbstractIRDrop):
     """The steady state along an output line of n cells, approximated by a polynomial of its current.
 
         a_i  = n / ir_drop_g_ratio sum_j |W_ij| |u_j|
         c_i  = 0.05 a_i^3 - 0.2 a_i^2 + 0.5 a_i
         y_i -= ir_drop c_i sum_j W_ij u_j (1 - (1 - j/n)^2),   j = 0 ... n-1
 
-    As aihwkit's simulator writes it (`rpu_forward_backward_pass.cpp`, `applyIrDrop`); input 0 is farthest from the ADC.
+    As aihwkit's simulator writes it (`rpu_forward_backward_pass.cpp`, `applyIrDrop`); input 0 is at the ADC. It assumes that
+    currents are spread evenly along the line; `WireNetwork` does not.
 
     Attributes:
         ir_drop: scale of the whole.
@@ -28,8 +47,7 @@ class IRDrop(Checked):
     ir_drop: Scalar = number(1.0, low=0.0)
     ir_drop_g_ratio: Scalar = number(1 / 0.35 / 5e-6, low=0.0, open=True)
 
-    def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
-        """The outputs that are left of y = W u."""
+    def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
         n = weight.shape[1]
         a = product(jnp.abs(u), jnp.abs(weight).T) * n / self.ir_drop_g_ratio
         c = a * (a * (0.05 * a - 0.2) + 0.5)

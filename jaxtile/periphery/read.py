@@ -15,7 +15,7 @@ from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
 from .bound_management import AbstractBoundManagement
 from .channels import Channels
-from .converter import clip, exceeds, quantise, step_of
+from .converter import Grid, clip, exceeds, quantise, step_of
 from .io import IOParameters
 from .noise_management import AbsMaxNPSum
 
@@ -133,11 +133,13 @@ class _Draws(eqx.Module):
 
 def _one_pass(io: IOParameters, array: _Array, x: Inputs, draws: _Draws, channels: Channels) -> tuple[Outputs, Bool[Array, "k 1"]]:
     """Scaled inputs to converted outputs, and which vectors were clipped."""
+    step = step_of(io.inp_res, io.inp_bound)
+    grid = Grid(step, jnp.floor(io.inp_bound / step + 1.001))
 
-    def multiply(weight: Weight, u: Inputs, part: int) -> Outputs:
+    def multiply(weight: Weight, u: Inputs, part: int, slots: Scalar | None = None) -> Outputs:
         y = array.product(weight, u)
         if io.ir_drop is not None:
-            y = io.ir_drop(y, weight, u)
+            y = io.ir_drop(y, weight, u, grid if slots is None else Grid(step, slots))
         if io.v_offset is not None:
             y = io.v_offset(y, u, channels.drawn("v_offset"))
         if io.w_noise is not None:
@@ -157,7 +159,7 @@ def _one_pass(io: IOParameters, array: _Array, x: Inputs, draws: _Draws, channel
         return clip(y, io.out_bound), jnp.any(exceeds(y, io.out_bound, negative=negative), axis=-1, keepdims=True)
 
     asymmetry = None if io.mv_type.w_read_asymmetry_dtod is None else channels.drawn("w_asymmetry")
-    return io.mv_type.read(array.weight, asymmetry, _prepared(io, x, draws), multiply, convert)
+    return io.mv_type.read(array.weight, asymmetry, _prepared(io, x, draws), multiply, convert, grid)
 
 
 def _prepared(io: IOParameters, x: Inputs, draws: _Draws) -> Inputs:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._linalg import product, starting_block, triplets_within
+from .._linalg import product, qr, starting_block, triplets_within
 from .._types import Key, Scalar, Weight, number, whole
 from .base import AbstractMethod, Proposal
 from .reading import Reads
@@ -74,7 +74,7 @@ class PowerSVD(AbstractMethod[_Vectors]):
         y, e = reading[0] - product(state.x, target.T), reading[1] - product(state.d, target)
         triplets, rotated = triplets_within(state.d.T, e, self.triplets)
         started = jnp.any(state.d)  # if not, e is zero, and nothing is proposed
-        left, _ = jnp.linalg.qr(y.T)
+        left, _ = qr(y.T)
         right = jnp.where(started, rotated.T, state.x)
         size = jnp.linalg.norm(right, axis=1, keepdims=True)
         x, d = triplets.factors()

@@ -1,5 +1,6 @@
 """`program`: the loop that makes a tile hold a target."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ from .result import RESULTS
 from .solution import Solution
 from .stopping import relative_error
 
-__all__ = ["QUANTITIES", "program"]
+__all__ = ["QUANTITIES", "Run", "program"]
 
 QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
     "read_error": lambda tile, target, read_error: read_error,
@@ -37,25 +38,26 @@ QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
 }
 
 
-class _Run(eqx.Module):
+class StageState(eqx.Module):
+    """Of the method of a stage, and what decides when the stage ends."""
+
+    method: Any
+    progress: Progress
+
+
+class State(eqx.Module):
+    """What changes in the course of a run."""
+
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
     pulsed: Pulsed
-    meter: Any
+    stage: Int[Array, ""]
+    stages: tuple[StageState, ...]
     # stopping
     result: RESULTS
     # recorded
     read_error: Scalar
     history: dict[str, Float[Array, " step"]]
-
-
-class _State(eqx.Module):
-    """Of one stage."""
-
-    run: _Run
-    method: Any
-    progress: Progress
-    over: Bool[Array, ""]
 
 
 def program(
@@ -95,96 +97,141 @@ def program(
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, shape or range; the message names it.
     """
-    stages = stages_of(method)
-    _check(tile, compensation, max_steps, record)
-    key = as_key(key)
-    threshold = scalar(tolerance)
-    check_number("tolerance", threshold, low=0.0)
-    target = as_matrix("target", target, tile)
-    _warn_out_of_range(tile, target)
-    solution = _run(
-        tile, target, stages, compensation, key, threshold, max_steps=int(max_steps), record=tuple(record), progress=progress
-    )
+    run = Run.of(tile, target, method, key=key, max_steps=max_steps, tolerance=tolerance, compensation=compensation, record=record)
+    solution = _at_once(run, progress=progress)
     if throw:
         solution = eqx.error_if(solution, solution.result == RESULTS.nonfinite, RESULTS[RESULTS.nonfinite])
     return solution
 
 
-@eqx.filter_jit
-def _run(
-    tile: Tile,
-    target: Weight,
-    stages: tuple[Stage, ...],
-    compensation: AbstractCompensation | None,
-    key: Key,
-    tolerance: Scalar,
-    *,
-    max_steps: int,
-    record: tuple[str, ...],
-    progress: bool,
-) -> Solution:
-    meter = progress_meter(max_steps, show=progress)
-    nothing = jnp.full(max_steps + 1, jnp.nan, target.dtype)
-    run = _Run(
-        step=jnp.asarray(0, jnp.int32),
-        pulsed=Pulsed(tile.state, jnp.zeros_like(tile.full_pulses), jnp.zeros_like(tile.half_pulses)),
-        meter=meter.init(),
-        result=RESULTS.running,
-        read_error=jnp.asarray(jnp.nan, target.dtype),
-        history={name: nothing for name in record},
-    )
+class Run(eqx.Module):
+    """A run of `program`, which goes from its start to its end in one loop; the command line stops on the way to move its bar.
 
-    def stage_loop(run: _Run, tile: Tile, stage: Stage, *, goes_on: bool | Bool[Array, ""]) -> _Run:
-        """One stage, from where the run stands."""
+    The state after some steps has the same bits in how many parts soever they were made: a test.
+    """
+
+    tile: Tile
+    target: Weight
+    stages: tuple[Stage, ...]
+    compensation: AbstractCompensation | None
+    key: Key
+    tolerance: Scalar
+    max_steps: int = eqx.field(static=True)
+    record: tuple[str, ...] = eqx.field(static=True)
+
+    @classmethod
+    def of(
+        cls,
+        tile: Tile,
+        target: Float[Array, "out in"],
+        method: AbstractMethod | Chain,
+        *,
+        key: Key,
+        max_steps: int,
+        tolerance: Scalar | float,
+        compensation: AbstractCompensation | None,
+        record: tuple[str, ...],
+    ) -> "Run":
+        """The run of these arguments of `program`, checked."""
+        stages = stages_of(method)
+        _check(tile, compensation, max_steps, record)
+        key = as_key(key)
+        threshold = scalar(tolerance)
+        check_number("tolerance", threshold, low=0.0)
+        target = as_matrix("target", target, tile)
+        _warn_out_of_range(tile, target)
+        return cls(tile, target, stages, compensation, key, threshold, int(max_steps), tuple(record))
+
+    def start(self) -> State:
+        """The state before the first step."""
+        zero, tile = jnp.asarray(0, jnp.int32), self.tile
+        return State(
+            step=zero,
+            pulsed=Pulsed(tile.state, jnp.zeros_like(tile.full_pulses), jnp.zeros_like(tile.half_pulses)),
+            stage=zero,
+            stages=tuple(StageState(stage.method.init(tile.shape, self.target), stage.begin()) for stage in self.stages),
+            result=RESULTS.running,
+            read_error=jnp.asarray(jnp.nan, self.target.dtype),
+            history={name: jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype) for name in self.record},
+        )
+
+    def step(self, state: State, number: int, goes_on: bool | Bool[Array, ""]) -> State:
+        """Read, test and, unless that ends the run or the stage of this number, pulse; of the stages the state holds this one."""
+        tile, target, stage, own = self._connected(number), self.target, self.stages[number], state.stages[0]
         method = stage.method
+        read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, state.step), 3)
+        now, probe = state.pulsed.put(tile), method.probe(own.method)
+        reading = read(now, probe, read_key)
+        read_error = relative_error(reading, wanted(target, probe))
+        history = {name: kept.at[state.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in state.history.items()}
+        (x, d), method_state = method.propose(reading, target, own.method, propose_key)
+        rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
         steps_in_pass = method.steps_in_pass(tile.shape)
+        result, over, progress = stage.judge(
+            read_error, (x, d), own.progress, goes_on=goes_on, steps_in_pass=steps_in_pass, **rules
+        )
+        done = over | (result != RESULTS.running)
 
-        def read_test_pulse(state: _State) -> _State:
-            run = state.run
-            read_key, propose_key, update_key = jr.split(jr.fold_in(key, run.step), 3)
-            now, probe = run.pulsed.put(tile), method.probe(state.method)
-            reading = read(now, probe, read_key)
-            read_error = relative_error(reading, wanted(target, probe))
-            history = {name: kept.at[run.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in run.history.items()}
-            (x, d), method_state = method.propose(reading, target, state.method, propose_key)
-            rules = {"tolerance": tolerance, "step": run.step, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
-            result, over, progress = stage.judge(read_error, (x, d), state.progress, goes_on=goes_on, **rules)
-            done = over | (result != RESULTS.running)
+        def pulse(pulsed: Pulsed) -> Pulsed:
+            sent = (x, d) if self.compensation is None else self.compensation(x, d, tile.config)
+            return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
 
-            def pulse(pulsed: Pulsed) -> Pulsed:
-                sent = (x, d) if compensation is None else compensation(x, d, tile.config)
-                return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
+        return State(
+            step=jnp.where(done, state.step, state.step + 1),
+            pulsed=jax.lax.cond(done, lambda pulsed: pulsed, pulse, state.pulsed),
+            stage=jnp.where(over, number + 1, state.stage),
+            stages=(StageState(method_state, progress),),
+            result=result,
+            read_error=read_error,
+            history=history,
+        )
 
-            run = _Run(
-                step=jnp.where(done, run.step, run.step + 1),
-                pulsed=jax.lax.cond(done, lambda pulsed: pulsed, pulse, run.pulsed),
-                meter=meter.step(run.meter, jnp.where(done, 1.0, run.step.astype(float) / max_steps)),
-                result=result,
-                read_error=read_error,
-                history=history,
-            )
-            return _State(run, method_state, progress, over)
+    def advance(self, state: State, until: Int[Array, ""] | int, *, progress: bool = False) -> State:
+        """On to the end, or until so many steps are made: each stage in a loop of its own, empty where it is not its turn."""
+        meter = progress_meter(self.max_steps, show=progress)
+        shown = meter.init()
+        for number, (_, goes_on) in enumerate(handovers(self.stages, self.target)):
 
-        def goes(state: _State) -> Bool[Array, ""]:
-            return ~state.over & (state.run.result == RESULTS.running)
+            def goes(carry: tuple[State, Any], number: int = number) -> Bool[Array, ""]:
+                now = carry[0]
+                return (now.result == RESULTS.running) & (now.stage == number) & (now.step < until)
 
-        start = _State(run, method.init(tile.shape, target), stage.begin(run.step), jnp.asarray(False))
-        return iterate(goes, read_test_pulse, start, max_steps=max_steps + 1).run
+            def step(carry: tuple[State, Any], number: int = number, goes_on: Any = goes_on) -> tuple[State, Any]:
+                now = self.step(carry[0], number, goes_on)
+                done = now.result != RESULTS.running
+                return now, meter.step(carry[1], jnp.where(done, 1.0, now.step.astype(float) / self.max_steps))
 
-    for stage, goes_on in handovers(stages, target):
-        if stage.connect is not None:
-            tile = connect(tile, stage.connect)
-        run = stage_loop(run, tile, stage, goes_on=goes_on)
-    meter.close(run.meter)
-    ended = run.pulsed.put(tile)
-    stats = {name: measure(ended, target, run.read_error) for name, measure in QUANTITIES.items()}
-    stats |= {"steps": run.step, "unreachable": jnp.mean(tile.device.clip(tile.cells, target) != target)}
-    return Solution(
-        tile=Pulsed(ended.state, tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses).put(tile),
-        result=run.result,
-        stats=stats,
-        history=run.history,
-    )
+            stages = list(state.stages)
+            begun = dataclasses.replace(state, stages=(stages[number],))
+            state, shown = iterate(goes, step, (begun, shown), max_steps=self.max_steps + 1)
+            stages[number] = state.stages[0]
+            state = dataclasses.replace(state, stages=tuple(stages))
+        meter.close(shown)
+        return state
+
+    def _connected(self, number: int) -> Tile:
+        """The tile, as the stage of this number writes it."""
+        chosen = [stage.connect for stage in self.stages[: number + 1] if stage.connect is not None]
+        return connect(self.tile, chosen[-1]) if chosen else self.tile
+
+    def end(self, state: State) -> Solution:
+        """What the last state amounts to."""
+        tile = self._connected(len(self.stages) - 1)
+        ended = state.pulsed.put(tile)
+        kept = {name: values[state.step] for name, values in state.history.items()}
+        measured = {name: measure(ended, self.target, state.read_error) for name, measure in QUANTITIES.items() if name not in kept}
+        unreachable = jnp.mean(tile.device.clip(tile.cells, self.target) != self.target)
+        return Solution(
+            tile=Pulsed(ended.state, tile.full_pulses + ended.full_pulses, tile.half_pulses + ended.half_pulses).put(tile),
+            result=state.result,
+            stats=kept | measured | {"steps": state.step, "unreachable": unreachable},
+            history=state.history,
+        )
+
+
+@eqx.filter_jit
+def _at_once(run: Run, *, progress: bool) -> Solution:
+    return run.end(run.advance(run.start(), run.max_steps + 1, progress=progress))
 
 
 def _check(tile: Any, compensation: Any, max_steps: Any, record: Any) -> None:
@@ -212,5 +259,5 @@ def _warn_out_of_range(tile: Tile, target: Weight) -> None:
         warnings.warn(
             f"{beyond:.2%} of target lie outside the device's range [w_min, w_max] = [{low:g}, {high:g}] and cannot be "
             "reached: scale the target, or widen the range.",
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._linalg import Triplets, leading_triplets, starting_block
+from .._linalg import Triplets, leading_triplets, starting_block, svd
 from .._loop import any_lane
 from .._types import Key, Scalar, Weight, choice, flag, number, optional, whole
 from .base import AbstractMethod, Proposal
@@ -78,13 +78,13 @@ class SVD(AbstractMethod[_State]):
         if self.solver == "power":
             triplets, vectors = leading_triplets(residual, state.vectors, self.triplets)
             return triplets.factors(), _Block(vectors)
-        u, s, v = jnp.linalg.svd(residual, full_matrices=False)
+        u, s, v = svd(residual)
         k = self.triplets
         return Triplets(u[:, :k].T, s[:k], v[:k]).factors(), state
 
     def _walk(self, residual: Weight, state: _Walk) -> tuple[Proposal, _Walk]:
         def decompose(state: _Walk) -> _Walk:
-            u, s, v = jnp.linalg.svd(residual, full_matrices=False)
+            u, s, v = svd(residual)
             root = jnp.sqrt(s)
             fresh = _Walk((root[None, :] * u).T, root[:, None] * v, s, state.position)
             return jax.tree.map(lambda new, old: jnp.where(state.position == 0, new, old), fresh, state)

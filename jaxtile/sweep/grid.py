@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -67,17 +67,23 @@ class Subject(eqx.Module):
     config: Any
     run: Any
 
-    def owner(self, path: str) -> tuple[Any, str]:
-        """The object that holds the number at the end of a path, and its name there.
+    def at(self, names: Sequence[str]) -> Any:
+        """What is at the end of a path, each name a field, or the number of a part.
 
         Raises:
             AttributeError: the path leads nowhere.
         """
-        first, *rest = path.split(".")
-        node = self.config if hasattr(self.config, first) else self.run
-        for name in (first, *rest)[:-1]:
-            node = getattr(node, name)
-        return node, path.split(".")[-1]
+        node = self.config if hasattr(self.config, names[0]) else self.run
+        for name in names:
+            node = node[int(name)] if isinstance(node, tuple) and name in map(str, range(len(node))) else getattr(node, name)
+        return node
+
+    def field(self, path: str) -> dict[str, Any]:
+        """What the class of the object that holds the number at the end of a path says of it."""
+        *before, name = path.split(".")
+        owner = self.at(before) if before else self.config if hasattr(self.config, name) else self.run
+        fields = dataclasses.fields(owner) if dataclasses.is_dataclass(owner) else ()
+        return {"of": type(owner).__name__, **next((dict(field.metadata) for field in fields if field.name == name), {})}
 
     def check(self, path: str, values: np.ndarray) -> None:
         """Refuse a path that does not lead to a number, and values that its field does not take.
@@ -86,24 +92,22 @@ class Subject(eqx.Module):
             ValueError: it does not, or one of them is out of range.
         """
         try:
-            owner, name = self.owner(path)
-            number = getattr(owner, name)
+            number = self.at(path.split("."))
         except AttributeError as error:
             raise ValueError(
                 f"over names {path!r}, which leads nowhere, neither in the configuration nor in what is run: {error}."
             ) from None
         if not (eqx.is_array(number) and number.ndim == 0):
             raise ValueError(f"over names {path!r}, which is {number!r}, not a number: sweep over objects that differ in it.")
-        for field in dataclasses.fields(owner):
-            if field.name == name and "check" in field.metadata:
-                for value in values:
-                    field.metadata["check"](f"over: {type(owner).__name__}.{name}", scalar(value))
+        field = self.field(path)
+        if "check" in field:
+            for value in values:
+                field["check"](f"over: {field['of']}.{path.split('.')[-1]}", scalar(value))
 
     def placed(self, numbers: Mapping[str, Any]) -> "Subject":
         """The same with other numbers at the ends of some paths."""
         subject = self
         for path, value in numbers.items():
-            owner, name = subject.owner(path)
-            dtype = getattr(owner, name).dtype
-            subject = eqx.tree_at(lambda tree, path=path: getattr(*tree.owner(path)), subject, value.astype(dtype))
+            names = path.split(".")
+            subject = eqx.tree_at(lambda tree, names=names: tree.at(names), subject, value.astype(subject.at(names).dtype))
         return subject

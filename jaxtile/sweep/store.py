@@ -7,13 +7,19 @@ and renamed, and carry a checksum. So a sweep that is killed leaves whole blocks
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows: stores are not locked
+    fcntl = None
 
 if TYPE_CHECKING:  # importing these takes longer than importing the rest of this library
     import xarray as xr
@@ -34,6 +40,10 @@ class Memory:
         self.plan = dict(plan)
         self._arrays = {name: np.zeros(*_shape(plan, name)) for name in plan["results"]}
 
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Nobody else knows of it."""
+        return contextlib.nullcontext()
+
     def missing(self) -> list[Block]:
         """The blocks that are not there yet: at the start, all."""
         return blocks(self.plan)
@@ -52,8 +62,9 @@ class Store:
     """Results in a zarr group on disk."""
 
     def __init__(self, path: str | pathlib.Path, group: zarr.Group):
-        self.path, self._group = path, group
+        self.path = path
         self.plan: dict[str, Any] = json.loads(group.attrs["plan"])
+        self._arrays: dict[str, Any] = {name: group[name] for name in (*self.plan["results"], _DONE)}  # opened once: it takes time
 
     @classmethod
     def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> None:
@@ -96,25 +107,42 @@ class Store:
         except Exception as error:  # zarr has several
             raise ValueError(f"store={str(path)!r} is no store of a sweep ({error!r}); choose another place.") from error
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other sweeps out; the system lets them in again when this process ends, however it ends.
+
+        Raises:
+            OSError: another sweep is inside.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                file = held.enter_context(pathlib.Path(self.path, "zarr.json").open("r+b"))
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OSError(
+                    error.errno, "another sweep is writing to this store; wait until it ends, or end it", str(self.path)
+                ) from None
+            except OSError:
+                pass  # a file system without locks
+            yield
+
     def missing(self) -> list[Block]:
         """The blocks that are not there, or damaged."""
         return [block for block in blocks(self.plan) if not self._holds(block)]
 
     def _holds(self, block: Block) -> bool:
         try:
-            if not self._group[_DONE][block]:
+            if not self._arrays[_DONE][block]:
                 return False
             for name in self.plan["results"]:
                 axes = len(self.plan["results"][name]["shape"])
                 if not pathlib.Path(self.path, name, "c", *map(str, block), *["0"] * axes).exists():
                     return False  # it would read as zeros
-                self._array(name)[rows(self.plan, block)]
+                self._arrays[name][rows(self.plan, block)]
         except Exception:  # a checksum or a codec that fails: each codec has errors of its own
             return False
         return True
-
-    def _array(self, name: str) -> Any:
-        return self._group[name]
 
     def write(self, block: Block, results: Mapping[str, np.ndarray]) -> None:
         """Put one block, and say that it is there.
@@ -125,8 +153,8 @@ class Store:
         try:
             for name, values in results.items():
                 # A chunk of zeros is written as well: what is not there is missing.
-                self._array(name).with_config(_WRITE_ALL)[rows(self.plan, block)] = values
-            self._group[_DONE][block] = 1
+                self._arrays[name].with_config(_WRITE_ALL)[rows(self.plan, block)] = values
+            self._arrays[_DONE][block] = 1
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -144,7 +172,7 @@ class Store:
             results[name] = np.full(shape, np.nan, dtype) if missing else np.empty(shape, dtype)
             for block in blocks(self.plan):
                 if block not in missing:
-                    results[name][rows(self.plan, block)] = self._array(name)[rows(self.plan, block)]
+                    results[name][rows(self.plan, block)] = self._arrays[name][rows(self.plan, block)]
         return results, len(missing)
 
 
@@ -175,7 +203,9 @@ def as_dataset(store: Memory | Store) -> xr.Dataset:
         result = plan["results"][name]
         values = values.reshape(*sizes.values(), *result["shape"])
         data[name] = xr.Variable((*sizes, *result["dims"]), values, {"units": result["units"]})
-    coordinates = plan["coordinates"] | {path: tuple(values) for path, values in plan["zipped"].items()}
+    along = {name: (name, values) for name, values in plan["coordinates"].items()} | plan["zipped"]
+    units = plan["units"]
+    coordinates = {name: (*place, {"units": units[name]} if name in units else {}) for name, place in along.items()}
     return xr.Dataset(data, coordinates, {"description": json.dumps(plan["description"], indent=1), "missing_blocks": missing})
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import pathlib
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jax.experimental import multihost_utils
 from jaxtyping import Array, Float
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,6 +23,8 @@ from ..tile import Tile, TileConfig
 from .block import Blocks
 from .describe import describe, difference
 from .grid import Grid, Subject
+from .memory import free_memory
+from .processes import PATIENCE, wait_for_all
 from .store import Block, Memory, Store, as_dataset, rows
 
 if TYPE_CHECKING:
@@ -66,7 +65,8 @@ def sweep(
         target: the matrix, or several [target, out, in], which become the dimension "target".
         key: of the whole sweep.
         over: values by path, such as {"device.dw_min": [...], "method.learning_rate": [...]}: into the configuration, or else into
-            `run`. Each path becomes a dimension. All values are run in one compiled program.
+            `run`; the parts of a tuple by their number, such as "device.devices.0.dw_min". Each path becomes a dimension. All
+            values are run in one compiled program.
         zipped: take the values of all paths together, along one dimension "point", instead of all combinations.
         chips: how many chips of each kind.
         seeds: how many runs on each chip.
@@ -79,7 +79,8 @@ def sweep(
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, shape or range, or the store holds another sweep; how it differs.
-        OSError: the store cannot be written to.
+        OSError: the store cannot be written to, or another sweep is writing to it.
+        TimeoutError: one of several processes does not come.
     """
     runs, configs = (
         _by_name("run", run, lambda value: callable(value) and not isinstance(value, type)),
@@ -95,8 +96,8 @@ def sweep(
     matrices = matrices.reshape(-1, *matrices.shape[-2:])
     over, key = dict(over or {}), as_key(key)
     grid = Grid.of(over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
-    subjects = {(c, r): Subject(configs[c], runs[r]) for c in configs for r in runs}
-    for subject in subjects.values():
+    subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]
+    for subject in subjects:
         for path, (_, values) in grid.numbers.items():
             subject.check(path, values)
 
@@ -114,7 +115,7 @@ def sweep(
         "run": describe(runs),
     }
     kept = None if store is None else Store.open(store)
-    _wait_for_all("opened")  # before one of them makes what another would find
+    wait_for_all("opened")  # before one of them makes what another would find
     if kept is not None:
         _refuse_another(kept, description, width)
         width = kept.plan["width"]
@@ -127,14 +128,15 @@ def sweep(
     made: dict[int, Blocks] = {}
     if kept is None:
         with Console(stderr=True).status("compiling") if progress else contextlib.nullcontext():
-            made = _that_fit(list(subjects.values()), compiled, grid.count, width)
+            made = _that_fit(subjects, compiled, grid.count, width)
         named = {"config": (config, configs), "run": (run, runs)}
         outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
-        plan = _plan(description, grid, outer, made)
+        units = {path: subjects[0].field(path).get("units", "") for path in grid.numbers}
+        plan = _plan(description, grid, outer, made, units)
         kept = _lay_out(store, plan)
         if kept.plan["width"] != made[0].width:  # another process chose for all
             made = {}
-    _run_all(kept, list(subjects.values()), made, compiled, progress=progress and jax.process_index() == 0)
+    _run_all(kept, subjects, made, compiled, progress=progress and jax.process_index() == 0)
     return as_dataset(kept)
 
 
@@ -166,7 +168,7 @@ def _that_fit(
     """Every subject compiled, at the given width or at the widest one that leaves enough of the free memory to all of them."""
     if width is not None:
         return {n: compiled(subject, width) for n, subject in enumerate(subjects)}
-    room = _SHARE * min(_free_memory(device) for device in jax.local_devices())
+    room = _SHARE * min(free_memory(device) for device in jax.local_devices())
     width = min(_WIDEST, -(-points // jax.device_count()))
     while True:
         made = {n: compiled(subject, width) for n, subject in enumerate(subjects)}
@@ -176,16 +178,9 @@ def _that_fit(
         width = max(1, min(width - 1, int(width * room / most)))
 
 
-def _free_memory(device: Any) -> float:
-    stats = device.memory_stats()
-    if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats["bytes_in_use"]
-    meminfo = pathlib.Path("/proc/meminfo")
-    found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text()) if meminfo.exists() else None
-    return int(found[1]) * 1024 / jax.local_device_count() if found else math.inf  # elsewhere nothing is known
-
-
-def _plan(description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks]) -> dict[str, Any]:
+def _plan(
+    description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks], units: dict[str, str]
+) -> dict[str, Any]:
     """What a store holds, and under which names.
 
     Raises:
@@ -210,6 +205,7 @@ def _plan(description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], 
         "width": made[0].width,
         "coordinates": coordinates,
         "zipped": zipped,
+        "units": units,
         "results": results,
     }
 
@@ -224,7 +220,7 @@ def _lay_out(store: str | pathlib.Path | None, plan: dict[str, Any]) -> Memory |
         return Memory(plan)
     if jax.process_index() == 0:
         Store.create(store, plan)
-    _wait_for_all("laid out")
+    wait_for_all("laid out")
     kept = Store.open(store)
     if kept is None:
         raise ValueError(
@@ -233,29 +229,27 @@ def _lay_out(store: str | pathlib.Path | None, plan: dict[str, Any]) -> Memory |
     return kept
 
 
-def _wait_for_all(what: str) -> None:
-    if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(f"jaxtile.sweep: {what}")
-
-
 def _run_all(kept: Memory | Store, subjects: list[Subject], made: dict[int, Blocks], compiled: Any, *, progress: bool) -> None:
     """Run the blocks that are missing, those of this process."""
-    missing = kept.missing()
-    _wait_for_all("listed")  # before one of them writes what another would miss in its list
-    mine = missing[jax.process_index() :: jax.process_count()]
-    with _bar(kept.plan, missing, mine, show=progress) as advance:
-        for group, subject in enumerate(subjects):
-            todo = [block for block in mine if block[0] == group]
-            if not todo:
-                continue
-            blocks = made[group] if group in made else compiled(subject, kept.plan["width"])
-            _refuse_others(blocks, kept.plan["results"])
-            n = len(blocks.devices)
-            calls = (todo[start : start + n] for start in range(0, len(todo), n))
-            started = ((call, blocks(_points(kept.plan, call))) for call in calls)
-            for call, results in _one_ahead(started):
-                advance(_write(kept, call, results))
-    _wait_for_all("done")
+    start = time.perf_counter()
+    with kept.locked() if jax.process_index() == 0 else contextlib.nullcontext():
+        missing = kept.missing()
+        wait_for_all("listed")  # before one of them writes what another would miss in its list
+        mine = missing[jax.process_index() :: jax.process_count()]
+        with _bar(kept.plan, missing, mine, show=progress) as advance:
+            for group, subject in enumerate(subjects):
+                todo = [block for block in mine if block[0] == group]
+                if not todo:
+                    continue
+                blocks = made[group] if group in made else compiled(subject, kept.plan["width"])
+                _refuse_others(blocks, kept.plan["results"])
+                n = len(blocks.devices)
+                calls = (todo[first : first + n] for first in range(0, len(todo), n))
+                started = ((call, blocks(_points(kept.plan, call))) for call in calls)
+                for call, results in _one_ahead(started):
+                    advance(_write(kept, call, results))
+        # The others have as many blocks: those that take more than twice as long as this one are taken for lost.
+        wait_for_all("done", PATIENCE + time.perf_counter() - start)
 
 
 def _points(plan: dict[str, Any], call: list[Block]) -> np.ndarray:

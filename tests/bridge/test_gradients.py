@@ -7,11 +7,13 @@ import jax.random as jr
 import numpy as np
 import pytest
 import torch
-from aihwkit.simulator.configs import TorchInferenceRPUConfig
+from aihwkit.simulator.configs import SingleRPUConfig, TorchInferenceRPUConfig
+from aihwkit.simulator.configs.devices import IdealDevice
 from aihwkit.simulator.parameters.enums import BoundManagementType, NoiseManagementType
 from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.mapping import MappingParameter
 from aihwkit.simulator.parameters.pre_post import InputRangeParameter, PrePostProcessingParameter
+from aihwkit.simulator.tiles.analog import AnalogTile
 
 import jaxtile as jt
 from bridge.periphery import from_io
@@ -81,3 +83,30 @@ def test_a_range_finds_itself_as_aihwkits_does():
         theirs(x)
         ours = ours.observe(jnp.asarray(x.numpy()))
         assert float(ours.input_range) == pytest.approx(float(theirs.input_range.detach()[0]), rel=1e-5)
+
+
+@pytest.mark.parametrize("out_bound", [0.3, 1.2])
+def test_clipped_outputs_widen_the_range(out_bound):
+    """What `manage_output_clipping` adds to the gradient of aihwkit's C++ tile (which counts outputs as parts of the inputs)."""
+    x, g = (np.random.default_rng(0).uniform(-1, 1, (BATCH, WIDTH)).astype(np.float32) for _ in range(2))
+    weight, added = np.random.default_rng(1).uniform(-0.5, 0.5, (WIDTH, WIDTH)).astype(np.float32), {}
+    io = IOParameters(out_noise=0.0, out_bound=out_bound, out_scale=1.3, **NONE)
+    hardware = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=from_io(io, "forward"))
+    tile = jt.set_weights(jt.init(hardware, weight.shape, key=jr.key(0)), weight)
+    for managed in (True, False):
+        ranges = InputRangeParameter(enable=True, init_value=0.8, init_from_data=0, manage_output_clipping=managed)
+        config = SingleRPUConfig(
+            device=IdealDevice(),
+            forward=io,
+            backward=IOParameters(is_perfect=True),
+            pre_post=PrePostProcessingParameter(input_range=ranges),
+        )
+        theirs = AnalogTile(WIDTH, WIDTH, config, bias=False)
+        theirs.set_weights(torch.tensor(weight))
+        theirs(torch.tensor(x)).backward(torch.tensor(g))
+        layer = jt.digital.Linear(tile, jt.digital.InputRange(0.8, output_min_percentage=0.95 if managed else None))
+        gradient = eqx.filter_grad(lambda layer: jnp.sum(layer(jnp.asarray(x), key=jr.key(0)) * g))(layer)
+        added[managed] = np.array([float(theirs.input_range.grad[0]), float(gradient.input_range.input_range)])
+    there, here = added[True] - added[False]
+    assert here == pytest.approx(there, rel=1e-3, abs=1e-6)
+    assert (there < 0) == (out_bound < 1)

@@ -1,0 +1,82 @@
+"""Making up in digital for what all devices lose."""
+
+import abc
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._random import numbers
+from .._types import Checked, Key, flag
+from .._vectors import UnitVectors
+from ..device import Statistical
+from ..tile import Tile, check_tile, forward
+
+__all__ = ["AbstractDriftCompensation", "GlobalDriftCompensation", "PerColumnDriftCompensation"]
+
+_SMALLEST = 1e-4  # of a readout, so that a dead tile is not divided by zero
+
+Readout = Float[Array, "..."]
+
+
+class AbstractDriftCompensation(Checked):
+    """A factor on the outputs, from what the tile reads for unit vectors.
+
+        alpha = readout right after the write / readout now,   each at least 1e-4
+
+    Both are reads through the periphery, with its noise, as hardware would do them. (aihwkit's.)
+
+    Attributes:
+        exact_reference: the first readout is that of the targets themselves, without noise. (aihwkit has it for the global one, as
+            `GlobalDriftCompensationWithExactReference`.)
+    """
+
+    exact_reference: bool = flag(False)
+
+    @abc.abstractmethod
+    def readout(self, y: Float[Array, "in out"]) -> Readout:
+        """Summary of what unit vectors read."""
+
+    def baseline(self, tile: Tile, *, key: Key) -> Readout:
+        """The readout right after the write.
+
+        Args:
+            tile: one of statistical devices, not drifted yet.
+            key: of the read.
+
+        Raises:
+            TypeError: targets are asked for, and the tile knows none.
+        """
+        if not self.exact_reference:
+            return self._readout(tile, key)
+        check_tile(tile)
+        if not isinstance(tile.device, Statistical):
+            raise TypeError(f"tile={tile!r} has no targets to refer to; make it by jaxtile.apply_programming_noise.")
+        return jnp.maximum(self.readout(tile.device.target(tile.state).T), _SMALLEST)
+
+    def __call__(self, tile: Tile, baseline: Readout, *, key: Key) -> Readout:
+        """The factor alpha, one for all outputs or one for each.
+
+        Args:
+            tile: the tile as it is now.
+            baseline: its readout right after the write.
+            key: of the read.
+        """
+        return baseline / self._readout(tile, key)
+
+    def _readout(self, tile: Tile, key: Key) -> Readout:
+        width = tile.shape[1]
+        return jnp.maximum(self.readout(forward(tile, UnitVectors(numbers(width), width), key=key)), _SMALLEST)
+
+
+class GlobalDriftCompensation(AbstractDriftCompensation):
+    """One factor, from mean_ij |y_ij|."""
+
+    def readout(self, y: Float[Array, "in out"]) -> Readout:
+        return jnp.mean(jnp.abs(y))
+
+
+class PerColumnDriftCompensation(AbstractDriftCompensation):
+    """One factor for each output, from mean_j |y_ij|."""
+
+    def readout(self, y: Float[Array, "in out"]) -> Readout:
+        return jnp.mean(jnp.abs(y), axis=0)

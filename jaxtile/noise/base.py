@@ -1,0 +1,55 @@
+"""The statistics of devices that are written once and then read for a long time. Knows no tile.
+
+Noise has a name by when it is drawn: *programming noise* with each write, together with what each device will drift by; *read
+noise* (the 1/f noise that has piled up, and relaxation) each time that time is let pass. Conductances are in uS, times in seconds.
+"""
+
+import abc
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._random import Draws, Source
+from .._types import Checked, Scalar, Weight, flag
+from .converter import AbstractConverter, NPair
+
+__all__ = ["AbstractNoiseModel", "standard_normal"]
+
+Conductance = Weight
+
+
+class AbstractNoiseModel(Checked):
+    """What comes of a conductance that is asked for. All methods work device by device.
+
+    Attributes:
+        converter: how weights become conductances, and the range of those.
+        aihwkit_compatible: repeat what aihwkit's code does where that is not what it means, see `docs/differences.md`.
+    """
+
+    converter: AbstractConverter = eqx.field(default_factory=NPair)
+    aihwkit_compatible: bool = flag(False)
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.converter, AbstractConverter):
+            name = f"{type(self).__name__}.converter"
+            raise TypeError(f"{name}={self.converter!r} is no converter; pass one of jaxtile.noise, such as NPair().")
+
+    @abc.abstractmethod
+    def program(self, target: Conductance, draws: Draws | None) -> Conductance:
+        """Conductances right after a write; without draws they have no programming noise."""
+
+    def drift_coefficient(self, target: Conductance, draws: Draws | None) -> Conductance | None:
+        """What each device drifts by, from this write to the next; without draws its mean. None: nothing of its own."""
+        return None
+
+    @abc.abstractmethod
+    def age(
+        self, target: Conductance, programmed: Conductance, coefficient: Conductance | None, time: Scalar, draws: Draws
+    ) -> Conductance:
+        """Conductances a `time` after the write, with the read noise of then."""
+
+
+def standard_normal(draws: Draws | None, source: Source, like: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """One for each device; without draws zero."""
+    return jnp.zeros_like(like) if draws is None else draws.fold(source).normal(like.dtype)

@@ -1,0 +1,46 @@
+"""Phase-change memory."""
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._types import Scalar, optional
+from .base import Conductance
+from .laws import ClippedLog, InversePower, coefficients
+from .power_law import AbstractPowerLaw
+
+__all__ = ["PCM"]
+
+PROGRAMMING = (0.26348, 1.9650, -1.1731)  # uS, of devices of 25 uS
+
+
+class PCM(AbstractPowerLaw):
+    """Phase-change memory (aihwkit's `PCMLikeNoiseModel`).
+
+    The laws of `AbstractPowerLaw` with
+
+        sigma_prog = 0.26348 + 1.9650 r - 1.1731 r^2 uS, of devices of 25 uS
+        mu    = clip(-0.0155 ln r + 0.0244, 0.049, 0.1)
+        sigma = clip(-0.0125 ln r - 0.0059, 0.008, 0.045)
+        q     = min(0.0088 / r^0.65, 0.2)
+
+    (S. R. Nandakumar et al., IEEE ICECS 2019.)
+
+    Attributes:
+        nu_mean, nu_std: mu and sigma.
+        read: q.
+
+    The others: see `AbstractPowerLaw`.
+    """
+
+    prog_coeff: Float[Array, " k"] = coefficients(PROGRAMMING, "PCM.prog_coeff")
+    prog_coeff_g_max_reference: Scalar | None = optional(25.0, low=0.0, open=True)
+    nu_mean: ClippedLog = eqx.field(default_factory=lambda: ClippedLog(-0.0155, 0.0244, 0.049, 0.1))
+    nu_std: ClippedLog = eqx.field(default_factory=lambda: ClippedLog(-0.0125, -0.0059, 0.008, 0.045))
+    read: InversePower = eqx.field(default_factory=lambda: InversePower(0.0088, 0.65, 0.2))
+
+    def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
+        r = target / self.converter.g_max
+        return self.nu_mean(r), self.nu_std(r)
+
+    def read_noise(self, r: Conductance) -> Conductance:
+        return self.read(r)

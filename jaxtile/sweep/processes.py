@@ -1,0 +1,28 @@
+"""Waiting for the other processes of a sweep. The only module that knows `jax._src`: JAX's public barrier has no timeout."""
+
+import jax
+from jax._src import distributed
+
+__all__ = ["PATIENCE", "wait_for_all"]
+
+PATIENCE = 600.0  # seconds: what processes may differ in reading data, compiling and listing blocks
+
+
+def wait_for_all(what: str, seconds: float = PATIENCE) -> None:
+    """Wait until every process has come here.
+
+    Raises:
+        TimeoutError: some did not in time.
+    """
+    if jax.process_count() == 1:
+        return
+    client = distributed.global_state.client
+    if client is None:
+        raise RuntimeError("several processes without JAX's distributed runtime; call jax.distributed.initialize() in each.")
+    try:
+        client.wait_at_barrier(f"jaxtile.sweep: {what}", timeout_in_ms=int(1000 * seconds))
+    except jax.errors.JaxRuntimeError as error:
+        raise TimeoutError(
+            f"process {jax.process_index()} of {jax.process_count()} has waited {seconds:.0f} s for the others ({what}): one has "
+            "ended or hangs, or makes another call. Blocks that are done are kept; make the same call in all processes, and again."
+        ) from error
