@@ -208,7 +208,7 @@ def _program(
     learning_rate = tile.get_learning_rate()
     try:
         for number, stage in enumerate(stages):
-            method, state, progress, over = stage.method, stage.method.init(shape, goal), stage.begin(jnp.asarray(step)), False
+            method, state, progress, over = stage.method, stage.method.init(shape, goal), stage.begin(), False
             rules |= {"goes_on": goes_on(stages, number, goal), "steps_in_pass": method.steps_in_pass(shape)}
             tile.set_learning_rate(float(method.learning_rate))
             while True:

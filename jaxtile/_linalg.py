@@ -39,6 +39,16 @@ eigh = _lane_by_lane(lambda matrix: tuple(jnp.linalg.eigh(matrix)))
 svd = _lane_by_lane(lambda matrix: tuple(jnp.linalg.svd(matrix, full_matrices=False)))
 
 
+def product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    """A matrix product in full precision, also where accelerators default to less."""
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:
+    """A block of fixed pseudo-random vectors to start from."""
+    return normal(jax.random.key(0), numbers(width * columns)).reshape(width, columns).astype(dtype)
+
+
 class Triplets(NamedTuple):
     """Singular triplets, the largest first."""
 
@@ -50,16 +60,6 @@ class Triplets(NamedTuple):
         """X and d with d^T x = sum of s u v^T, the size shared evenly."""
         root = jnp.sqrt(self.s)[:, None]
         return root * self.v, root * self.u
-
-
-def product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
-    """A matrix product in full precision, also where accelerators default to less."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
-
-
-def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:
-    """A block of fixed pseudo-random vectors to start from."""
-    return normal(jax.random.key(0), numbers(width * columns)).reshape(width, columns).astype(dtype)
 
 
 def leading_triplets(matrix: Weight, block: Float[Array, "in block"], k: int = 1) -> tuple[Triplets, Float[Array, "in block"]]:

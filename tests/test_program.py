@@ -36,6 +36,9 @@ METHODS = {
     "svd": jt.SVD(),
     "svd_exact": jt.SVD(solver="exact"),
     "svd_once": jt.SVD(refresh=False),
+    "power": jt.PowerSVD(reads=2, read_noise=0.06),
+    "risk": jt.RiskSVD(),
+    "verify": jt.ProgramVerify(batch_size=4),
 }
 
 
@@ -64,8 +67,7 @@ def test_stepping_by_hand_is_what_program_does(name):
     state = method.init(tile.shape, TARGET)
     for step in range(3):
         read_key, propose_key, update_key = jr.split(jr.fold_in(KEY, step), 3)
-        x = method.probe(state)
-        reading = jt.get_weights(tile) if x is None else jt.forward(tile, x, key=read_key)
+        reading = jt.programming.read(tile, method.probe(state), read_key)
         (x, d), state = method.propose(reading, TARGET, state, propose_key)
         tile = jt.update(tile, x, d, learning_rate=method.learning_rate, key=update_key)
     run = jt.program(make_tile(), TARGET, method, key=KEY, max_steps=3, tolerance=0)
@@ -252,8 +254,9 @@ def test_program_compiles_once_for_new_numbers(caplog):
     assert jax.tree.structure(tiles[0]) == jax.tree.structure(tiles[1])
 
 
-@pytest.mark.parametrize("method", [jt.SVD(), jt.SVD(refresh=False), jt.GDP(batch_size=2)], ids=["svd", "once", "batch"])
-def test_every_method_runs_under_jit_of_vmap(method):
+@pytest.mark.parametrize("name", ["svd", "svd_once", "gdp_batch", "power", "risk", "verify"])
+def test_every_method_runs_under_jit_of_vmap(name):
+    method = METHODS[name]
     tile = make_tile(half_select=jt.half_select.ConstantRatio(kappa=100.0))
     run = lambda key: jt.program(tile, TARGET, method, key=key, max_steps=4, tolerance=0)
     many = jax.jit(jax.vmap(run))(jr.split(KEY, 3))

@@ -32,6 +32,7 @@ def gated(kappa):
 
 METHODS = {  # name: (of kappa, steps)
     '`GDP("eye")`, rate 0.3, 12 sweeps': (lambda kappa: jt.GDP(learning_rate=0.3), 12),
+    '`GDP("eye", batch_size=16)`, rate 0.3, 12 sweeps': (lambda kappa: jt.GDP(learning_rate=0.3, batch_size=16), 108),
     '`GDP("hadamard")`, rate 1/256, 3 sweeps': (lambda kappa: jt.GDP(learning_rate=1 / 256, inputs="hadamard"), 3),
     "`ProgramVerify`, 8 passes": (lambda kappa: VERIFY, 8 * 18),
     "`SVD`, 60 steps": (lambda kappa: jt.SVD(), 60),

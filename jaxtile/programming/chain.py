@@ -18,9 +18,9 @@ __all__ = ["Chain", "Progress", "Stage", "chain", "goes_on", "residual", "stages
 
 
 class Progress(eqx.Module):
-    """Of a stage: the step of the run at which it began, and what decides when it ends."""
+    """Of a stage: pulse steps made in it, and what decides when it ends."""
 
-    first: Int[Array, ""]
+    steps: Int[Array, ""]
     streaks: Streaks
     switch: Any
 
@@ -54,10 +54,10 @@ class Stage(Checked):
         if self.connect is not None and not is_whole(self.connect, 0):
             raise ValueError(f"Stage.connect={self.connect!r} must be None or the number of a device, from 0.")
 
-    def begin(self, step: Int[Array, ""]) -> Progress:
-        """At the step of the run at which the stage begins."""
+    def begin(self) -> Progress:
+        """Before its first step."""
         zero = jnp.asarray(0, jnp.int32)
-        return Progress(step, Streaks(zero, zero), None if self.until is None else self.until.init())
+        return Progress(zero, Streaks(zero, zero), None if self.until is None else self.until.init())
 
     def judge(
         self,
@@ -76,10 +76,10 @@ class Stage(Checked):
         result, streaks = judge(error, proposal, progress.streaks, step=step, **rules)
         switch, over = None, result == RESULTS.stalled
         if self.until is not None:
-            holds, switch = self.until(step - progress.first, error, progress.switch)
+            holds, switch = self.until(progress.steps, error, progress.switch)
             over = over | (holds & (result == RESULTS.running))
         over = over & goes_on
-        return RESULTS.where(over, RESULTS.running, result), over, Progress(progress.first, streaks, switch)
+        return RESULTS.where(over, RESULTS.running, result), over, Progress(progress.steps + 1, streaks, switch)
 
 
 class Chain(Checked):

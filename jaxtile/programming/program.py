@@ -165,7 +165,7 @@ class Run(eqx.Module):
         """Into a stage, from where the run stands."""
         stage = self.stages[number]
         method = stage.method.init(self.tile.shape, self.target)
-        return InStage(state, method, stage.begin(state.step), over=jnp.asarray(False))
+        return InStage(state, method, stage.begin(), over=jnp.asarray(False))
 
     def step(self, number: int, at: InStage) -> InStage:
         """Read, test and, unless that ends the stage, pulse."""

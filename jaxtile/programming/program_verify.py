@@ -20,7 +20,7 @@ __all__ = ["ProgramVerify", "pulses_between"]
 
 # d is a hair below whole pulses, so that rounding never makes a train one slot longer than they need.
 _HAIR = 1 - 1e-6
-_NODES, _SHARES = np.polynomial.legendre.leggauss(8)
+_GAUSS = np.polynomial.legendre.leggauss(8)
 
 
 class _State(eqx.Module):
@@ -160,7 +160,7 @@ def pulses_between(
     cells = model.init(weight.shape, key=None)
     start, end = model.clip(cells, weight), model.clip(cells, target)
     total = jnp.zeros_like(weight)
-    for node, share in zip(_NODES, _SHARES, strict=True):
+    for node, share in zip(*_GAUSS, strict=True):
         at = start + (end - start) * (1 + node) / 2
         up, down = (model.step(cells, at, up=up)[0] for up in (True, False))
         total = total + share / 2 / jnp.maximum(jnp.where(target > weight, up, down), 1e-3 * model.dw_min)

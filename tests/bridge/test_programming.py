@@ -19,6 +19,7 @@ from bridge import (
     RealisticTile,
     RPUConfigWithProgram,
     from_analog_tile,
+    program_weights_by,
     program_weights_gdp,
     program_weights_gdp2,
     program_weights_svd,
@@ -38,8 +39,8 @@ def target(seed=0, rank=4, largest=0.3):
 
 def ideal_tile(engine):
     if engine == "aihwkit":
-        return AnalogTile(OUT, WIDTH, SingleRPUConfig(device=IdealDevice(), forward=PERFECT), bias=False)
-    return RealisticTile(OUT, WIDTH, RPUConfigWithProgram(device=IdealDevice(), forward=PERFECT))
+        return AnalogTile(OUT, WIDTH, SingleRPUConfig(device=IdealDevice(), forward=PERFECT, backward=PERFECT), bias=False)
+    return RealisticTile(OUT, WIDTH, RPUConfigWithProgram(device=IdealDevice(), forward=PERFECT, backward=PERFECT))
 
 
 def attach(tile, method):
@@ -261,6 +262,30 @@ def test_both_engines_draw_the_same_curves(run):
     assert np.median(np.abs(z)) < 3
     assert np.max(np.abs(z)) < 6.5  # Student's t of nine degrees: 1e-4 a step
     assert np.mean(ours[:, -1]) < np.mean(ours[:, 0]) - 0.5  # there was something to program
+
+
+@pytest.mark.parametrize("engine", ["aihwkit", "jaxtile"])
+def test_any_method_programs_a_foreign_tile(engine):
+    """A chain of forward and backward reads, least risk and counted pulses; and it does what `jaxtile.program` does."""
+    method = jt.chain(
+        jt.Stage(jt.PowerSVD(block=2, reads=2), until=jt.After(4)),
+        jt.Stage(jt.RiskSVD(), until=jt.After(2)),
+        jt.Stage(jt.GDP(inputs="hadamard", learning_rate=1 / 64), until=jt.After(1)),
+        jt.ProgramVerify(read_out="hadamard"),
+    )
+    tile = ideal_tile(engine)
+    tile.tile.set_weights(target())
+    done = program_weights_by(method)(tile, tolerance=None, max_iter=20)
+    perfect = jt.IOParameters(is_perfect=True)
+    config = jt.TileConfig(device=jt.device.Ideal(), forward=perfect, backward=perfect)
+    chip = jt.init(config, (OUT, WIDTH), key=jax.random.key(0))
+    solution = jt.program(chip, jnp.asarray(target().numpy()), method, key=jax.random.key(0), max_steps=20, tolerance=0.0)
+    steps = int(solution.stats["steps"])
+    assert len(done.read_error) == steps + 1
+    np.testing.assert_allclose(done.spectral_error, solution.history["spectral_error"][: steps + 1], rtol=5e-3, atol=1e-5)
+    # Of what has been corrected exactly, power iteration reads directions that rounding chooses.
+    np.testing.assert_allclose(done.read_error[4:], solution.history["read_error"][4 : steps + 1], rtol=1e-3, atol=1e-5)
+    assert tile.get_learning_rate() == pytest.approx(0.1)
 
 
 def test_the_bridges_loop_takes_the_steps_of_jaxtiles():
