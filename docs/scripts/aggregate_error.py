@@ -132,7 +132,9 @@ pulses move, without write noise; the spread is of the weight that is read. *Mea
 What it means:
 
 * For a constant step away from bounds the default is exact. The errors in its rows come from the few cells with a bound
-  within reach, since the order of pulses decides which of them are lost in a clip. Near bounds all cells are like that.
+  within reach, since the order of pulses decides which of them are lost in a clip. Near bounds all cells are like that. The
+  pulses of a dense vector are one sum, in which half pulses against a bound make up for full ones beyond it, so hardly any
+  error is left; the unit vectors of a batch put a clip between them.
 * For steps that depend on the weight there is a second cause: half pulses of both directions are mixed evenly, and come
   after the full ones rather than among them. The devices of a one-sided pair see one direction only: there the default is
   exact but for rounding.
@@ -142,12 +144,12 @@ What it means:
 * Write noise changes nothing: pulses move the persistent weight as without it, and what is read scatters as in the slot order.
 * *Mean field* has the same mean, away from bounds and from kappa 100 on, to about 0.1 steps. At kappa 10 linear steps, soft
   bounds and the table end 0.1 to 0.3 steps farther out: its trains are not rounded up to whole slots, so that cells get as many
-  full pulses but about 1 % fewer half ones, which pull such weights in. At a bound it errs by half a step at kappa 10, as the
-  default does; at larger kappa dense batches end 0.1 to 0.15 steps farther out, since chance can only lead inwards there.
+  full pulses but about 1 % fewer half ones, which pull such weights in. At a bound unit vectors err by half a step at kappa 10,
+  as with the default; dense batches end 0.2 steps farther out at any kappa, since chance can only lead inwards there.
 * Cycle noise of the order of a step is another matter, at any kappa: ten pulses towards a bound five steps away end 0.1
   steps too far at `dw_min_std` 1, and 1.6 at 3.75, because one clip at the end forgives excursions beyond the bound.
-* So use `order="slot"` to check a result at a kappa near 10, with weights that live at their bounds, or with cycle
-  noise of a step or more. Elsewhere it costs time and changes little.
+* So use `order="slot"` to check a result at a kappa near 10, with unit vectors and weights that live at their bounds, or with
+  cycle noise of a step or more. Elsewhere it costs time and changes little.
 """
 
 
