@@ -136,10 +136,9 @@ def test_power_iteration_is_as_good_as_the_oracle_where_read_noise_allows_it():
         return np.mean([float(one(seed)["frobenius_error"]) for seed in range(3)])
 
     oracle, perfect = ends(jt.SVD(), PERFECT), ends(jt.PowerSVD(), PERFECT)
-    noisy, once = (ends(jt.PowerSVD(reads=reads, read_noise=0.06), jt.IOParameters()) for reads in (16, 1))
+    noisy = ends(jt.PowerSVD(reads=16, read_noise=0.06), jt.IOParameters())
     assert perfect < 1.05 * oracle
     assert oracle < noisy < 1.5 * oracle
-    assert once > 1.5 * oracle  # one read is not enough
 
 
 def test_power_iteration_takes_noise_for_noise():

@@ -1,6 +1,6 @@
 """What programming methods reach with half-selected cells, in `docs/methods.md` (below its last heading).
 
-Soft bounds with aihwkit's spread, 96 x 144, targets of rank 6 and Frobenius norm 5.1 whose largest weight is 0.25, trains of at
+Soft bounds with aihwkit's spread, 96 x 144, targets of rank 6 whose largest weight is 0.25 (Frobenius norm 5 to 6), trains of at
 most 31 slots, phases="active". The same chips and keys for all methods.
 
     python docs/scripts/methods.py
@@ -16,7 +16,7 @@ import numpy as np
 import jaxtile as jt
 
 SHAPE, CHIPS = (96, 144), 3
-SEEDS = (25, 44, 59)  # of the first 60, those whose targets have a norm nearest to 5.1
+SEEDS = (25, 44, 59)
 KAPPAS = (1e9, 100.0, 30.0, 10.0)
 RULE_KAPPAS = (10.0, 14.0, 20.0, 28.0, 40.0, 100.0)
 MARK = "## Measured"
