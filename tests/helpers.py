@@ -51,15 +51,16 @@ def without_spread(name: str, **numbers) -> jt.device.AbstractPulsedDevice:
 
 # One compilation for each structure (device, pulse type, policy, shape); numbers such as kappa are leaves and cost none.
 # (`jt.init` is called as it is: every device would have to be compiled anew.)
-# Most updates compile for longer than they run, so they leave XLA's optimiser out; `update_as_users_do` does not.
+# Tests leave XLA's optimiser out (see `conftest`); `update_as_users_do` does not.
 
 
 def _update(tile, x, d, learning_rate, key):
     return jt.update(tile, x, d, learning_rate=learning_rate, key=key)
 
 
-update_as_users_do = jax.jit(_update)
-update = jax.jit(_update, compiler_options={"xla_backend_optimization_level": 0})
+OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+update_as_users_do = jax.jit(_update, compiler_options=OPTIMISED)
+update = jax.jit(_update)
 
 
 @jax.jit

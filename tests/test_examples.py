@@ -14,11 +14,7 @@ EXAMPLES = sorted((pathlib.Path(__file__).parent.parent / "examples").glob("*.py
 def test_example_runs(path, monkeypatch):
     monkeypatch.setenv("JAXTILE_SMALL", "1")
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    jax.config.update("jax_disable_most_optimizations", True)  # they compile for longer than they run
-    try:
-        with jax.numpy_dtype_promotion("standard"):  # optax leans on it
-            names = runpy.run_path(str(path))
-    finally:
-        jax.config.update("jax_disable_most_optimizations", False)
+    with jax.numpy_dtype_promotion("standard"):  # optax leans on it
+        names = runpy.run_path(str(path))
     assert names["fig"].axes
     plt.close("all")

@@ -13,7 +13,6 @@ import jaxtile as jt
 from jaxtile import noise, periphery
 
 KEY = jr.key(0)
-QUICK = {"xla_backend_optimization_level": 0}  # these compile for longer than they run
 
 
 def by_nodes(g, volts, r_in, r_out):
@@ -55,7 +54,7 @@ def test_currents_are_those_of_nodal_analysis(wires):
     g, volts = an_array()
     r_in, r_out = wires
     expected = np.stack([by_nodes(g, v, max(r_in, 1e-6), r_out) for v in volts])
-    got = jax.jit(jax.vmap(lambda v: periphery.currents(jnp.asarray(g, float), v, r_in=r_in, r_out=r_out)), compiler_options=QUICK)(
+    got = jax.jit(jax.vmap(lambda v: periphery.currents(jnp.asarray(g, float), v, r_in=r_in, r_out=r_out)))(
         jnp.asarray(volts, float)
     )
     np.testing.assert_allclose(got, expected, atol=2e-6 * np.abs(expected).max())
@@ -81,16 +80,16 @@ def test_a_tile_reads_through_its_wires():
     k = 20 / np.abs(weight).max()
     pairs = [np.maximum(weight * k, 0), np.maximum(-weight * k, 0)]
     expected = np.stack([by_nodes(pairs[0], v, 200.0, 400.0) - by_nodes(pairs[1], v, 200.0, 400.0) for v in x]) / k
-    y = jax.jit(lambda tile: jt.forward(tile, x, key=KEY), compiler_options=QUICK)(tile)
+    y = jax.jit(lambda tile: jt.forward(tile, x, key=KEY))(tile)
     np.testing.assert_allclose(y, expected, atol=1e-5)
     assert np.abs(expected - x @ weight.T).max() > 0.01
     perfect = dataclasses.replace(network, r_in=0.0, r_out=0.0)
-    slopes = jax.jit(jax.grad(lambda w: jnp.sum(perfect(None, w, jnp.asarray(x, float), None))), compiler_options=QUICK)
+    slopes = jax.jit(jax.grad(lambda w: jnp.sum(perfect(None, w, jnp.asarray(x, float), None))))
     of_weight = slopes(jnp.asarray(weight, float))
     largest = np.abs(weight) == np.abs(weight).max()  # on which the mapping depends
     np.testing.assert_allclose(of_weight[~largest], np.broadcast_to(x.sum(axis=0), (5, 7))[~largest], rtol=1e-3)
     g, v = jnp.asarray(pairs[0], float), jnp.asarray(x[0], float)
-    slope = jax.jit(jax.grad(lambda r: jnp.sum(periphery.currents(g, v, r_in=r, r_out=400.0))), compiler_options=QUICK)
+    slope = jax.jit(jax.grad(lambda r: jnp.sum(periphery.currents(g, v, r_in=r, r_out=400.0))))
     step = by_nodes(pairs[0], x[0], 205.0, 400.0).sum() - by_nodes(pairs[0], x[0], 195.0, 400.0).sum()
     np.testing.assert_allclose(slope(200.0), step / 10, rtol=1e-3)
 
@@ -102,7 +101,7 @@ def test_the_polynomial_is_right_where_currents_are_even_and_losses_small():
     network = periphery.WireNetwork(r_in=0.0, r_out=1e6 / (ratio * 25))
     polynomial = periphery.IRDrop(1.0, ratio)
 
-    @functools.partial(jax.jit, compiler_options=QUICK)
+    @functools.partial(jax.jit)
     def of_line(drop, weight):
         y = u @ weight.T
         return (y - drop(y, weight, u, None))[0, 0] / y[0, 0]

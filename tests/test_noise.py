@@ -35,7 +35,6 @@ CONVERTERS = {
 WEIGHT = np.random.default_rng(0).uniform(-0.8, 1.0, (20, 30)).astype(np.float32)
 IDEAL = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=jt.IOParameters(is_perfect=True))
 TILE = jt.set_weights(jt.init(IDEAL, WEIGHT.shape, key=KEY), WEIGHT)
-QUICK = {"xla_backend_optimization_level": 0}
 
 
 def at(*values):
@@ -208,7 +207,7 @@ def test_chips_at_once_are_chips_one_by_one():
         return jt.drift(jt.apply_programming_noise(TILE, model, key=key), time, key=jr.fold_in(key, 1)).weight
 
     keys, g_max, times = jr.split(KEY, 3), at(20.0, 25.0, 30.0), at(1.0, DAY, YEAR)
-    together = jax.jit(jax.vmap(age), compiler_options=QUICK)(keys, g_max, times)
+    together = jax.jit(jax.vmap(age))(keys, g_max, times)
     for n in range(3):
         np.testing.assert_allclose(together[n], age(keys[n], g_max[n], times[n]), atol=1e-5)
 

@@ -25,9 +25,8 @@ IO = {
     "impatient": {"out_bound": 0.05, "bound_management": jt.periphery.Iterative(max_bm_factor=3.0)},
 }
 
-QUICK = {"xla_backend_optimization_level": 0}  # these compile for longer than they run
-forward = jax.jit(lambda tile, x, key=KEY: jt.forward(tile, x, key=key), compiler_options=QUICK)
-backward = jax.jit(lambda tile, d, key=KEY: jt.backward(tile, d, key=key), compiler_options=QUICK)
+forward = jax.jit(lambda tile, x, key=KEY: jt.forward(tile, x, key=key))
+backward = jax.jit(lambda tile, d, key=KEY: jt.backward(tile, d, key=key))
 
 
 def tile_of(weight, **fields) -> jt.Tile:
@@ -186,7 +185,7 @@ def test_gradients_pass_straight_through():
     """Converters round; their gradient is that of what they round, and zero where they clip."""
     weight, x = data()
     x = 0.9 * x[0] / np.abs(x[0]).max()
-    gradient = jax.jit(jax.grad(_sum_of_outputs, argnums=(1, 2)), compiler_options=QUICK)
+    gradient = jax.jit(jax.grad(_sum_of_outputs, argnums=(1, 2)))
     unmanaged = {"noise_management": None, "bound_management": None}
     of_weight, of_x = gradient(tile_of(weight, **unmanaged), weight, x)
     np.testing.assert_allclose(of_weight, np.ones((OUT, 1)) * np.rint(x * 63) / 63, atol=1e-6)

@@ -26,7 +26,7 @@ EVERYTHING = {
 }
 
 
-read_once = jax.jit(read, compiler_options={"xla_backend_optimization_level": 0})
+read_once = jax.jit(read)
 
 
 def data(k=6):
@@ -40,7 +40,7 @@ def tile_of(weight, **fields) -> jt.Tile:
     return jt.set_weights(jt.init(config, weight.shape, key=KEY), weight)
 
 
-forward = jax.jit(lambda tile, x, key=KEY: jt.forward(tile, x, key=key), compiler_options={"xla_backend_optimization_level": 0})
+forward = jax.jit(lambda tile, x, key=KEY: jt.forward(tile, x, key=key))
 
 
 def test_ir_drop():

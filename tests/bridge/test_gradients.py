@@ -19,7 +19,6 @@ import jaxtile as jt
 from bridge.periphery import from_io
 
 OUT, WIDTH, BATCH = 5, 7, 20
-QUICK = {"xla_backend_optimization_level": 0}  # these compile for longer than they run
 NONE = {"noise_management": NoiseManagementType.NONE, "bound_management": BoundManagementType.NONE}
 IO = {
     "defaults": {},
@@ -60,7 +59,7 @@ def test_gradients_are_those_of_aihwkits_torch_tile(name, ranged):
         return jnp.sum(y * g.numpy()), y
 
     both = (layer, jnp.asarray(x.detach().numpy()))
-    gradient = jax.jit(lambda both: eqx.filter_grad(lambda both: loss(*both), has_aux=True)(both), compiler_options=QUICK)
+    gradient = jax.jit(lambda both: eqx.filter_grad(lambda both: loss(*both), has_aux=True)(both))
     (of_layer, of_x), ours = gradient(both)
     close = {"atol": 2e-5, "rtol": 1e-4}
     np.testing.assert_allclose(ours, y.detach(), **close)

@@ -58,9 +58,7 @@ FEW = {
     ),
 }
 # Of few devices a fit compiles for longer than it runs.
-fit_few = jax.jit(
-    jt.device.fit, static_argnames=("parameters", "max_steps"), compiler_options={"xla_backend_optimization_level": 0}
-)
+fit_few = jax.jit(jt.device.fit, static_argnames=("parameters", "max_steps"))
 
 
 def measure(device, pulses, **options):
