@@ -12,6 +12,7 @@ import pytest
 
 import jaxtile
 from jaxtile.cli import main
+from jaxtile.cli.program import METHODS
 from jaxtile.sweep import load
 
 SMALL = ["--rows", "8", "--cols", "6", "--rank", "2", "--steps", "12"]
@@ -46,6 +47,13 @@ def test_program(folder, capsys):
             row = next(line.split() for line in shown.out.splitlines() if line.split()[:1] == [method])
             assert row[1:4] == [f"{error[step]:.4g}" for step in (0, 10, 12)]
             assert row[4] == "12"
+
+
+def test_every_method_has_a_name(capsys):
+    assert {"gdp", "svd", "power-svd", "risk-svd", "program-verify"} == {*METHODS}
+    code = main(["program", *SMALL, "--method", "risk-svd", "program-verify", "--device", "soft-bounds", "--kappa", "50"])
+    assert code == 0
+    assert "program-verify" in capsys.readouterr().out
 
 
 def test_a_run_that_stops_keeps_its_last_error(capsys):

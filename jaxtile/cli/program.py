@@ -20,19 +20,24 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .. import plot, targets
+from .. import plot, programming, targets
 from .._types import Key, Weight
 from ..half_select import ConstantRatio
-from ..programming import GDP, RESULTS, SVD, AbstractMethod, Solution
+from ..programming import GDP, RESULTS, AbstractMethod, ProgramVerify, RiskSVD, Solution
 from ..programming.program import QUANTITIES, Run
 from ..tile import Tile, TileConfig, init, set_weights
-from .devices import make_device
+from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name, check_whole, refusals
 
 __all__ = ["Program"]
 
-METHODS = ("gdp", "svd")
+METHODS = makers(programming, AbstractMethod)
+KNOWING = {  # what some of them know of the tile
+    "gdp": lambda tile: GDP(batch_size=min(BATCH_SIZE, tile.shape[1])),
+    "risk-svd": lambda tile: RiskSVD(dw_min=tile.device.granularity()) if tile.config.is_pulsed else RiskSVD(),
+    "program-verify": lambda tile: ProgramVerify(model=tile.device),
+}
 BATCH_SIZE = 5
 BAR = 50  # times that the bar moves
 START = 0.01  # GDP starts from uniform weights in +-START
@@ -67,8 +72,8 @@ class Program:
     """Columns of the random matrix."""
     rank: int = 20
     """Rank of the random matrix."""
-    method: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = METHODS
-    """Programming methods: gdp, svd, or both."""
+    method: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ("gdp", "svd")
+    """Programming methods: gdp, svd, power-svd, risk-svd, program-verify."""
     device: Annotated[str, tyro.conf.arg(metavar="NAME")] = "constant-step"
     """Kind of device; `jaxtile devices` lists them."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
@@ -162,11 +167,11 @@ class Program:
 
 
 def _make(method: str, tile: Tile) -> AbstractMethod:
-    return SVD() if method == "svd" else GDP(batch_size=min(BATCH_SIZE, tile.shape[1]))
+    return KNOWING[method](tile) if method in KNOWING else METHODS[method]()
 
 
 def _start(method: str, tile: Tile, key: Key) -> Tile:
-    if method == "svd":
+    if method != "gdp":
         return tile
     return set_weights(tile, jax.random.uniform(key, tile.shape, float, -START, START))
 

@@ -13,17 +13,17 @@ import jax
 import tyro
 from rich.console import Console
 
-from .. import compensation, half_select, plot, programming, pulse, targets
+from .. import compensation, half_select, plot, pulse, targets
 from ..periphery import IOParameters
 from ..sweep import Programming, load, sweep
 from ..tile import TileConfig
 from .devices import device_of, makers
 from .figure import ENDINGS, save_figure
+from .program import METHODS
 from .refusal import Refusal, check_file, check_name, refusals
 
 __all__ = ["Plot", "Sweep"]
 
-METHODS = makers(programming, programming.AbstractMethod)
 PULSES = makers(pulse, pulse.AbstractPulse)
 MODELS = makers(half_select, half_select.AbstractHalfSelect)
 HELPERS = makers(compensation, compensation.AbstractCompensation)
