@@ -143,7 +143,7 @@ def test_help(arguments, capsys):
         ("program --rows 8 --cols 6 --rank 2 --tolerance -1", "tolerance=-1 is out of range; pass a number of at least 0"),
         ("program --rows 8 --cols 6 --rank 2 --tolerance nan", "tolerance=nan is out of range"),
         ("program --kappa 0.5", "kappa=0.5 is out of range; pass a number of at least 1"),
-        ("program --method lu", "method 'lu' is unknown; choose from gdp, power-svd"),
+        ("program --method lu", "method 'lu' is unknown; choose from gdp, svd, power-svd"),
         ("program --method", "--method needs a name"),
         ("program --device memristor", "device 'memristor' is unknown; choose from constant-step"),
         ("program --set dw=1", "parameter of constant-step 'dw' is unknown; choose from dw_min"),
