@@ -1,9 +1,8 @@
-"""The excess of squared error that half-selection causes, without and with compensation; prints the table of `docs/compensation.md`.
+"""The excess of squared error that half-selection causes, with and without compensation; prints the table of `docs/compensation.md`.
 
-48 x 72, ten chips and targets of full rank and of rank 6, the same chips, targets and keys for all. Closed loop: `SVD()`, 200 steps.
-Open loop: one decomposition walked once, with trains long enough for the first component.
+48 x 72, ten chips and targets of full rank and of rank 6; the same chips, targets and keys in all rows.
 
-    python docs/scripts/compensation.py
+    python docs/scripts/compensation.py [closed] [open]
 """
 
 import sys
