@@ -1,4 +1,4 @@
-"""The excess of squared error that half-selection causes, with and without compensation; prints the table of `docs/compensation.md`.
+"""The excess of squared error that half-selection causes, with and without compensation: the table of `docs/compensation.md`.
 
 48 x 72, ten chips and targets of full rank and of rank 6; the same chips, targets and keys in all rows.
 
