@@ -9,6 +9,14 @@ import os
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # before jax is imported
 
 import jax  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_programs():
+    """Hundreds of compiled programs would fill the memory; few are used by more than one file."""
+    yield
+    jax.clear_caches()

@@ -1,6 +1,8 @@
 """Compensation of half-selection, between a programming method and the tile."""
 
 from .base import AbstractCompensation as AbstractCompensation
+from .expected import Expected as Expected
 from .gain import Gain as Gain
+from .sparsify import Sparsify as Sparsify
 
-__all__ = ["AbstractCompensation", "Gain"]
+__all__ = ["AbstractCompensation", "Expected", "Gain", "Sparsify"]

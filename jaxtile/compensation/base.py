@@ -8,9 +8,9 @@ import abc
 
 from jaxtyping import Array, Float
 
-from .._types import Checked
+from .._types import Checked, Scalar
 from .._vectors import UnitVectors
-from ..tile import TileConfig
+from ..tile import Tile, TileConfig
 
 __all__ = ["AbstractCompensation"]
 
@@ -24,6 +24,6 @@ class AbstractCompensation(Checked):
 
     @abc.abstractmethod
     def __call__(
-        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], config: TileConfig
+        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
     ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
-        """The vectors to send so that a tile of that configuration changes as the proposal wanted."""
+        """The vectors to send so that the tile, as it stands, changes by `-learning_rate d^T x` as the proposal wanted."""

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import is_concrete
+from .._types import Scalar, is_concrete
 from .._vectors import UnitVectors
-from ..tile import TileConfig
+from ..tile import Tile, TileConfig
 from .base import AbstractCompensation
 
 __all__ = ["Gain"]
@@ -37,9 +37,10 @@ class Gain(AbstractCompensation):
             raise ValueError(f"compensation=Gain() needs a gain above 0; {config.half_select!r} leaves {float(gain):g}.")
 
     def __call__(
-        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], config: TileConfig
+        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
     ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
-        gain = None if config.half_select is None else config.half_select.gain()
+        half_select = tile.config.half_select
+        gain = None if half_select is None else half_select.gain()
         if gain is None:
             return x, d
         return x, d / jnp.where(gain > 0, gain, 1)

@@ -34,8 +34,8 @@ class AbstractHalfSelect(Checked):
     scheme: eqx.AbstractVar[Literal["V/2", "V/3"]]
     phases: eqx.AbstractVar[Literal["all", "active"]]
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> PyTree[Array]:
-        """Draw what tells one cell from the next; None: nothing does."""
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> PyTree[Array]:
+        """Draw what tells one cell from the next (None: nothing does); without a key all are nominal."""
         return None
 
     def start(self, shape: tuple[int, int]) -> PyTree[Array]:

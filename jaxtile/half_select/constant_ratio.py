@@ -43,7 +43,7 @@ class ConstantRatio(AbstractHalfSelect):
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 
-    def init(self, shape: tuple[int, int], *, key: Key) -> Weight | None:
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> Weight | None:
         """The factor on kappa of each cell."""
         return None if self.kappa_dtod is None else jnp.exp(self.kappa_dtod * spread(shape, key, Source.RATIO))
 

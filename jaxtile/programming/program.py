@@ -185,8 +185,9 @@ class Run(eqx.Module):
         done = over | (result != RESULTS.running)
 
         def pulse(pulsed: Pulsed) -> Pulsed:
-            sent = (x, d) if self.compensation is None else self.compensation(x, d, tile.config)
-            return Pulsed.of(update(pulsed.put(tile), *sent, learning_rate=method.learning_rate, key=update_key))
+            stands, rate = pulsed.put(tile), method.learning_rate
+            sent = (x, d) if self.compensation is None else self.compensation(x, d, stands, rate)
+            return Pulsed.of(update(stands, *sent, learning_rate=rate, key=update_key))
 
         run = State(
             step=jnp.where(done, run.step, run.step + 1),

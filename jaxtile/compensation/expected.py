@@ -1,0 +1,101 @@
+"""Model-based correction."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import lineax as lx
+import optimistix as optx
+from jaxtyping import Array, Float
+
+from .._linalg import product, safe_norm
+from .._types import Scalar, Weight, whole
+from .._vectors import UnitVectors
+from ..device import AbstractCrosspoint
+from ..pulse import AbstractTrainPulse, MeanField
+from ..tile import Tile, TileConfig, get_weights, set_weights
+from ..update import update
+from .base import AbstractCompensation
+
+__all__ = ["Expected"]
+
+# With the Jacobian and as many with its transpose in each step: singular values of a rank-one change are nearly alike.
+_PRODUCTS = 10
+
+
+class Expected(AbstractCompensation):
+    """Send the x and d whose expected total effect is the change that was wanted, in the sense of least squares.
+
+        minimise |E(x, d) + learning_rate d_0^T x_0|^2   over x and d, from the proposal (x_0, d_0) on
+
+    E is what `update` does to a nominal copy of the tile: devices without spread at the weights of the tile (clipped to the nominal
+    bounds), expected counts (`jt.pulse.MeanField`) of trains as long as the tile's, half pulses of the same model with all of its
+    phases. So it knows the gain, what skipped phases leave, and how steps depend on the weight. What no proposal of this rank can
+    undo stays, such as most of the pull of soft bounds, and so does what is beyond the longest train.
+
+    Levenberg-Marquardt steps (`optimistix`) with LSMR (Fong and Saunders, SIAM J. Sci. Comput. 33:2950, 2011; `lineax`) as the
+    linear solver, which takes products with the Jacobian and never forms it. A step that does not lessen the sum of squares is not
+    taken, so that in the model what is sent is never worse than the proposal.
+
+    A controller must know the weights (a read of all of them), the nominal device and the half-selection. Refused: devices without
+    pulses or with order="slot", models that remember half pulses, and unit vectors, whose x is not there to be solved for.
+
+    Attributes:
+        steps: Levenberg-Marquardt steps.
+    """
+
+    steps: int = whole(4, low=1)
+
+    def check(self, config: TileConfig) -> None:
+        if not config.is_pulsed:
+            raise ValueError(
+                f"compensation={self!r} needs pulses; device={config.device!r} with pulse={config.pulse!r} sends none."
+            )
+        if config.half_select is not None and config.half_select.remembers:
+            raise ValueError(f"compensation={self!r} needs half pulses without memory; {config.half_select!r} remembers them.")
+        if isinstance(config.device, AbstractCrosspoint) and config.device.order == "slot":
+            raise ValueError(f"compensation={self!r} expects counts, which have no slots; use a device with order='aggregate'.")
+
+    def __call__(
+        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
+    ) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
+        if isinstance(x, UnitVectors):
+            raise TypeError(f"compensation={self!r} solves for x, and the method sends UnitVectors; use Gain().")
+        copy = _nominal(tile)
+        before = get_weights(copy)
+        wanted = -learning_rate * product(d.T, x)
+        # In units of the proposal all numbers are of order one, whatever the scale of weights and steps.
+        x_size, d_size, size = _size(x), _size(d), _size(wanted)
+
+        def vectors(shift: tuple[Array, Array]) -> tuple[Array, Array]:
+            return x + x_size * shift[0], d + d_size * shift[1]
+
+        def excess(shift: tuple[Array, Array], args: None) -> Weight:
+            after = update(copy, *vectors(shift), learning_rate=learning_rate, key=jax.random.key(0))  # which draws nothing
+            return (get_weights(after) - before - wanted) / size
+
+        solver = optx.LevenbergMarquardt(rtol=1e-5, atol=1e-5, linear_solver=lx.LSMR(rtol=1e-4, atol=1e-4, max_steps=_PRODUCTS))
+        start = jnp.zeros_like(x), jnp.zeros_like(d)
+        # One step more, because the first only looks at where it starts; running out of them is meant.
+        return vectors(optx.least_squares(excess, solver, start, max_steps=self.steps + 1, throw=False).value)
+
+
+def _nominal(tile: Tile) -> Tile:
+    """A tile of the same weights whose devices are all nominal and get expected pulses."""
+    shape, device, half_select, pulse = tile.shape, tile.device, tile.config.half_select, tile.config.pulse
+    assert isinstance(pulse, AbstractTrainPulse)
+    planned = {name: getattr(pulse, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
+    copy = dataclasses.replace(
+        tile,
+        config=dataclasses.replace(tile.config, pulse=MeanField(**planned)),
+        cells=device.init(shape, key=None),
+        state=device.start(shape),
+        half_cells=None if half_select is None else half_select.init(shape, key=None),
+    )
+    return set_weights(copy, get_weights(tile))
+
+
+def _size(values: Float[Array, "..."]) -> Scalar:
+    """The norm; 1 of zero."""
+    norm = safe_norm(values)
+    return jnp.where(norm > 0, norm, 1)

@@ -1,0 +1,138 @@
+"""What compensations send, against what was wanted."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import jaxtile as jt
+
+KEY = jr.key(3)
+SHAPE = (6, 9)
+NO_SPREAD = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
+CONSTANT = jt.device.ConstantStep(w_max=9.0, w_min=-9.0, **NO_SPREAD)
+SOFT = jt.device.SoftBounds(**NO_SPREAD)
+EXPECTED = jt.compensation.Expected()
+
+
+def make_tile(device, kappa=10.0, phases="all", pulse=None):
+    half_select = jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
+    config = jt.TileConfig(device=device, half_select=half_select, pulse=pulse or jt.pulse.MeanField(desired_bl=1000))
+    return jt.set_weights(jt.init(config, SHAPE, key=KEY), 0.2 * jr.normal(KEY, SHAPE))
+
+
+def proposal(k=1, size=0.2):
+    return size * jr.normal(jr.fold_in(KEY, 1), (k, SHAPE[1])), size * jr.normal(jr.fold_in(KEY, 2), (k, SHAPE[0]))
+
+
+def _correct(tile, x, d):
+    return EXPECTED(x, d, tile, jnp.asarray(0.5))
+
+
+fast_to_compile = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+correct = fast_to_compile(_correct)
+correct_lanes = fast_to_compile(jax.vmap(_correct, in_axes=(None, None, 0)))
+
+
+@fast_to_compile
+def off(tile, x, d, wanted):
+    """How far from what was wanted a mean-field update ends, relative to it."""
+    moved = jt.update(tile, x, d, learning_rate=0.5, key=KEY).weight - tile.weight
+    return jnp.linalg.norm(moved - wanted) / jnp.linalg.norm(wanted)
+
+
+def before_and_after(tile, x, d):
+    wanted, sent = -0.5 * d.T @ x, correct(tile, x, d)
+    return float(off(tile, x, d, wanted)), float(off(tile, *sent, wanted)), sent
+
+
+@pytest.mark.parametrize("kappa", [5.0, 30.0])
+def test_expected_finds_the_gain(kappa):
+    """Constant steps leave 1 - 2 / kappa of every change, so that 1 / (1 - 2 / kappa) of the proposal must be sent."""
+    x, d = proposal()
+    before, after, (sent_x, sent_d) = before_and_after(make_tile(CONSTANT, kappa), x, d)
+    assert before == pytest.approx(2 / kappa, rel=1e-3)
+    assert after < 0.01 * before
+    wanted = d.T @ x
+    assert jnp.vdot(sent_d.T @ sent_x, wanted) / jnp.vdot(wanted, wanted) == pytest.approx(1 / (1 - 2 / kappa), rel=2e-3)
+
+
+def test_expected_takes_skipped_phases_into_account():
+    """With x of one sign they leave terms of further ranks, which no pair of vectors can undo; of the rest, little is left."""
+    x, d = proposal()
+    before, after, _ = before_and_after(make_tile(CONSTANT, phases="active"), jnp.abs(x), d)
+    assert after < 0.9 * before
+
+
+@pytest.mark.parametrize(("kappa", "left"), [(10.0, 0.95), (100.0, 0.75)])
+def test_expected_takes_state_dependent_steps_into_account(kappa, left):
+    """What the pull to the symmetry point leaves is not of rank one: the more of it, the less can be undone."""
+    x, d = proposal()
+    before, after, _ = before_and_after(make_tile(SOFT, kappa), x, d)
+    assert after < left * before
+
+
+def test_expected_knows_the_weights_and_no_device_of_the_chip():
+    x, d = proposal()
+    nominal, chip = make_tile(SOFT), make_tile(jt.device.SoftBounds(w_max_dtod=0.0, w_min_dtod=0.0))
+    assert jnp.std(chip.cells.step_up) > 1e-4
+    sent = correct(nominal, x, d)
+    jax.tree.map(np.testing.assert_array_equal, sent, correct(chip, x, d))
+    other = correct(jt.set_weights(nominal, -nominal.weight), x, d)
+    assert jnp.max(jnp.abs(other[1] - sent[1])) > 1e-3
+
+
+def test_a_lane_is_the_single_run_and_silence_stays_silent():
+    tile, (x, d) = make_tile(SOFT, 30.0), proposal()
+    lanes, sent = correct_lanes(tile, x, jnp.stack([d, 0 * d])), correct(tile, x, d)
+    for lane, alone in zip(lanes, sent, strict=True):
+        np.testing.assert_allclose(lane[0], alone, atol=2e-4)
+    np.testing.assert_array_equal(lanes[1][1], 0 * d)
+
+
+def test_expected_restores_an_open_loop():
+    """Two components sent in one step end at the target, but for 2 / kappa of it without the compensation."""
+    tile = jt.set_weights(make_tile(CONSTANT), jnp.zeros(SHAPE))
+    target, method = jt.targets.low_rank(SHAPE, 2, spectral_norm=0.8, key=KEY), jt.SVD(refresh=False, triplets=2)
+    run = functools.partial(jt.program, tile, target, method, key=KEY, max_steps=1, tolerance=0, record=())
+    np.testing.assert_allclose(run().weight, 0.8 * target, atol=1e-4)
+    np.testing.assert_allclose(run(compensation=EXPECTED).weight, target, atol=1e-3)
+
+
+def test_sparsify():
+    sparse = jt.compensation.Sparsify(0.5)
+    x, d = jnp.asarray([[0.0, -2.0, 1.0, 0.9], [0.1, 0.02, -0.06, 0.0]]), jnp.asarray([[1.0, -0.4], [0.0, 0.0]])
+    tile = jt.init(jt.TileConfig(), (2, 4), key=KEY)
+    sent_x, sent_d = sparse(x, d, tile, jnp.asarray(1.0))
+    np.testing.assert_allclose(sent_x, [[0, -2, 1, 0], [0.1, 0, -0.06, 0]])
+    np.testing.assert_allclose(sent_d, [[1, 0], [0, 0]])
+    unit = jt.UnitVectors(jnp.arange(2), 4)
+    assert sparse(unit, d, tile, jnp.asarray(1.0))[0] is unit
+    lanes = jax.vmap(lambda t: jt.compensation.Sparsify(t)(x, d, tile, jnp.asarray(1.0))[0])(jnp.asarray([0.0, 1.0]))
+    np.testing.assert_array_equal(jnp.sum(lanes != 0, axis=(1, 2)), [6, 2])
+
+
+def refuse(method=None, **config):
+    tile = jt.init(jt.TileConfig(**config), SHAPE, key=KEY)
+    jt.program(tile, jnp.zeros(SHAPE), method or jt.SVD(), key=KEY, max_steps=1, compensation=EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: refuse(device=jt.device.Ideal()), ValueError, ["Expected()", "Ideal()", "sends none"]),
+        (lambda: refuse(half_select=jt.half_select.Accumulation()), ValueError, ["Expected()", "Accumulation()", "memory"]),
+        (lambda: refuse(device=jt.device.SoftBounds(order="slot")), ValueError, ["Expected()", "order='aggregate'"]),
+        (lambda: refuse(jt.GDP()), TypeError, ["Expected()", "UnitVectors", "Gain()"]),
+        (lambda: jt.compensation.Expected(steps=0), ValueError, ["Expected.steps=0", "at least 1"]),
+        (lambda: jt.compensation.Sparsify(1.5), ValueError, ["Sparsify.threshold=1.5", "at most 1"]),
+    ],
+)
+def test_refusals(call, error, words):
+    with pytest.raises(error) as refusal:
+        call()
+    for word in words:
+        assert word in str(refusal.value)
