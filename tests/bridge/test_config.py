@@ -38,7 +38,7 @@ from aihwkit.simulator.presets.utils import PresetIOParameters, PresetUpdatePara
 from chips import DEVICES
 
 import jaxtile as jt
-from bridge import RPUConfigWithProgram, tile_config, to_analog_tile
+from bridge import RPUConfigWithProgram, tile_config
 from bridge.periphery import from_io, to_io
 
 NONE = UpdateParameters(pulse_type=PulseType.NONE)
@@ -295,19 +295,6 @@ def test_soft_bounds_by_pulses():
 def test_refusals_name_what_they_refuse(config, named):
     with pytest.raises((ConfigError, ValueError), match=named):
         tile_config(config)
-
-
-def test_a_device_of_ones_own_is_refused_by_name():
-    """aihwkit's engine does not know it, and its configurations do not hold it."""
-
-    class Own(jt.device.AbstractPulsedDevice):
-        def step(self, cells, weight, *, up):
-            return cells.step_up, cells.step_down
-
-    with pytest.raises(ConfigError, match=r"device=Own\(\) .*jaxtile\.TileConfig\(device=...\)"):
-        tile_config(RPUConfigWithProgram(device=Own()))
-    with pytest.raises(ConfigError, match=r"device=Own\(\) has no counterpart in aihwkit"):
-        to_analog_tile(jt.init(jt.TileConfig(device=Own()), (2, 3), key=jax.random.key(0)))
 
 
 def test_a_misspelt_field_is_refused():
