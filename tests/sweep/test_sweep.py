@@ -373,9 +373,8 @@ def test_processes_share_a_sweep(tmp_path):
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
     environment = {"PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent), "JAX_PLATFORMS": "cpu"}
-    environment |= {
-        name: os.environ[name] for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")
-    }  # the same bits: see `conftest`
+    # The same bits: see `conftest`.
+    environment |= {name: os.environ[name] for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")}
     path = tmp_path / "shared.zarr"
     command = [sys.executable, "-c", PROCESSES]
     processes = [subprocess.Popen([*command, str(n), port, str(path)], env=environment, stdout=subprocess.PIPE) for n in range(2)]
