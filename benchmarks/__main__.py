@@ -49,6 +49,8 @@ def apart(name: str, *options: str) -> dict:
     command = [sys.executable, "-m", "benchmarks", "--work", name, *options]
     # Threads of one side that wait by spinning would slow down the other.
     environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+    if name in WORKS and WORKS[name].flags:
+        environment["XLA_FLAGS"] = WORKS[name].flags
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stderr}")
