@@ -67,7 +67,8 @@ class RiskSVD(AbstractMethod[_State]):
         residual = reading - target
         most = (self.outlier * jnp.sqrt(jnp.mean(residual**2))).astype(residual.dtype)
         residual = jnp.clip(residual, -most, most)
-        leading, block = leading_triplets(residual, state.block)
+        # Where the sweeps start: eigenvectors of near-by values have no useful gradient, and the sweeps forget it.
+        leading, block = leading_triplets(*jax.lax.stop_gradient((residual, state.block)))
         threshold = (self.caution * self.dw_min * (1 + self.dw_min_std**2) / 2).astype(residual.dtype)
 
         def best(matrix: Float[Array, "a b"], other: Float[Array, " b"]) -> Float[Array, " a"]:
