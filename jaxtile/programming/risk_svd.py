@@ -41,9 +41,9 @@ class RiskSVD(AbstractMethod[_State]):
     of their own, and a method that follows it disturbs all other cells of their lines in vain, again and again. So entries of R
     beyond `outlier` times its root mean square count as that much only.
 
-    Derivatives (with `jt.pulse.MeanField`) take x as it is for the residual that there is, and follow what it depends on besides, and
-    all of d. Which of several triplets leads, a small change of earlier steps may turn about: the complete derivative of a long run
-    is as chaotic as that, and of no use to learn by.
+    Derivatives (with `jt.pulse.MeanField`) take x as given by the residual that there is, and follow all else that it depends on,
+    and all of d. A small change early in a run can turn about which triplet leads, so that the complete derivative of a long run is
+    mostly noise.
 
     An oracle read, like `SVD`; a step costs one read-out of all weights and pulses as one of `SVD`, fewer by what is thresholded.
 
