@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import without_spread
 
 import jaxtile as jt
 from jaxtile.programming.program import Run
@@ -301,6 +302,35 @@ def test_program_is_differentiable_in_mean_field(device):
             difference = (value(*shifted[0]) - value(*shifted[1])) / (2 * step)
             assert abs(float(difference)) > 1e-5
             assert float(derivative) == pytest.approx(float(difference), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("device", "caution", "steps", "numbers"),
+    [(jt.device.SoftBounds, 1.0, 1, 3), (functools.partial(without_spread, "constant"), 0.0, 3, 2)],
+    ids=["one step", "one direction"],
+)
+def test_least_risk_is_differentiable_in_mean_field(device, caution, steps, numbers):
+    """d(final error) / d(kappa, learning rate, caution), where what its derivative leaves out, which triplet leads, is the same."""
+    with jax.enable_x64():
+        left, right = jr.normal(jr.key(9), (4,), float), jr.normal(jr.key(10), (5,), float)
+
+        def final_error(kappa, learning_rate, caution):
+            config = jt.TileConfig(
+                device=device(), pulse=jt.pulse.MeanField(), half_select=jt.half_select.ConstantRatio(kappa=kappa)
+            )
+            tile = jt.init(config, (4, 5), key=KEY)
+            method = jt.RiskSVD(learning_rate=learning_rate, caution=caution)
+            run = jt.program(tile, 0.05 * jnp.outer(left, right), method, key=KEY, max_steps=steps, tolerance=0, record=())
+            return run.stats["frobenius_error"]
+
+        point = tuple(map(jnp.float64, (12.0, 0.3, caution)))
+        gradient, value = jax.jit(jax.grad(final_error, argnums=(0, 1, 2)))(*point), jax.jit(final_error)
+        for i in range(numbers):
+            step = 1e-6 * float(point[i])
+            up, down = (value(*(p + sign * step if j == i else p for j, p in enumerate(point))) for sign in (1, -1))
+            difference = float(up - down) / (2 * step)
+            assert abs(difference) > 1e-5
+            assert float(gradient[i]) == pytest.approx(difference, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["gdp_batch", "svd"])
