@@ -144,7 +144,8 @@ def test_law_of_a_stochastic_update(device, order):
 
 def sampled(chip, start, x, d, rate, repeats):
     """Changes of a fresh C++ copy of the chip."""
-    tile = to_analog_tile(in_order(chip, "aggregate")).tile
+    module = to_analog_tile(in_order(chip, "aggregate"))  # owns, from aihwkit 1.2 on, the memory of the weights
+    tile = module.tile
     tile.set_learning_rate(rate)
     start, x, d = torch.from_numpy(start), torch.from_numpy(x), torch.from_numpy(d)
     changes = []
