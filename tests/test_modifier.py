@@ -37,6 +37,17 @@ def test_gradients_pass_straight_through(name):
     np.testing.assert_array_equal(kept[:, -1], weight[:, -1])
 
 
+def test_every_number_of_a_modifier_can_be_swept():
+    def one(modify):
+        return modify(jnp.asarray(weights()), key=KEY)
+
+    for modify in MODIFIERS.values():
+        several = jax.tree.map(lambda leaf: jnp.stack([leaf, 1.1 * leaf]), modify)
+        together = jax.jit(jax.vmap(one))(several)
+        np.testing.assert_allclose(together[0], one(modify), atol=1e-5)
+        assert not np.allclose(together[1], together[0])
+
+
 def test_polynomial_noise():
     levels = np.repeat(np.array([-0.8, 0.0, 0.4], np.float32)[:, None], 20000, axis=1)
     got = np.asarray(modifier.Poly(std_dev=0.5, coeffs=(0.1, 0.2, -0.1))(jnp.asarray(levels), key=KEY), np.float64)

@@ -210,6 +210,18 @@ def test_chips_at_once_are_chips_one_by_one():
         np.testing.assert_allclose(together[n], age(keys[n], g_max[n], times[n]), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_every_number_of_a_model_can_be_swept(name):
+    def age(model):
+        return jt.drift(jt.apply_programming_noise(TILE, model, key=KEY), DAY, key=KEY).weight
+
+    model = MODELS[name]()
+    several = jax.tree.map(lambda leaf: jnp.stack([leaf, 1.01 * leaf]), model)
+    alone, together = jax.jit(age)(model), jax.jit(jax.vmap(age))(several)
+    np.testing.assert_allclose(together[0], alone, atol=1e-5)
+    assert not np.allclose(together[1], alone, atol=1e-5)
+
+
 def test_a_statistical_tile_is_written_by_set_weights():
     config = jt.TileConfig(jt.device.Statistical(noise.PCM()))
     tile = jt.init(config, WEIGHT.shape, key=KEY)

@@ -230,6 +230,20 @@ def test_everything_at_once():
     np.testing.assert_array_equal(same.forward_channels.v_offset, chips.forward_channels.v_offset[1])
 
 
+def test_every_number_of_the_periphery_can_be_swept():
+    weight, x = data()
+
+    def one(io):
+        config = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=io)
+        return jt.forward(jt.set_weights(jt.init(config, (OUT, IN), key=KEY), weight), x, key=KEY)
+
+    io = jt.IOParameters(**EVERYTHING)
+    several = jax.tree.map(lambda leaf: jnp.stack([leaf, 1.01 * leaf]), io)
+    alone, together = jax.jit(one)(io), jax.jit(jax.vmap(one))(several)
+    np.testing.assert_allclose(together[0], alone, atol=1e-5)
+    assert not np.allclose(together[1], alone, atol=1e-5)
+
+
 def test_what_is_drawn_once_has_its_spread():
     io = jt.IOParameters(**EVERYTHING)
     channels = jt.init(jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=io), (4000, 2), key=KEY).forward_channels

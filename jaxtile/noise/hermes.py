@@ -21,8 +21,8 @@ class _AbstractHermes(AbstractPowerLaw):
     """The laws of the chip are `AbstractPowerLaw`'s, with branches for small and large conductances."""
 
     nu_mean: Branched = _branched(0.0945, (-0.0387, -0.0182, 0.072, 0.13), (0.0736, -0.0126, -0.0436))
-    nu_std: eqx.AbstractVar[Branched]
-    read: eqx.AbstractVar[Branched]
+    nu_std: Branched = eqx.field(default_factory=Branched)
+    read: Branched = eqx.field(default_factory=Branched)
 
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
         r = target / self.converter.g_max
