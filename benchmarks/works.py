@@ -131,7 +131,7 @@ def gdp():
         return jt.update(tile, units, error, learning_rate=1.0, key=pulse_key)
 
     return {
-        "jaxtile": Side(Again(tile_of(LAYER), step, times=5), share=5),
+        "jaxtile": Side(Again(tile_of(LAYER), step, times=20), share=20),
         "aihwkit": Side(rivals.aihwkit_gdp_step(rivals.aihwkit_tile(LAYER), target)),
     }
 
