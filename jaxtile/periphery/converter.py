@@ -24,9 +24,9 @@ class Grid(NamedTuple):
 
 
 def step_of(res: Scalar, bound: Scalar) -> Scalar:
-    """The absolute step of a converter; 0 where there is none."""
+    """The absolute step of a converter; 0 where there is none, as without a bound."""
     fraction = jnp.where(res > 1, 1 / jnp.where(res > 1, res, 1), res)
-    return jnp.maximum(fraction, 0) * 2 * bound
+    return jnp.where(jnp.isinf(bound), 0, jnp.maximum(fraction, 0) * 2 * jnp.where(jnp.isinf(bound), 1, bound))
 
 
 def quantise(value: Float[Array, "..."], step: Scalar, shift: Float[Array, "..."] | None = None) -> Float[Array, "..."]:
