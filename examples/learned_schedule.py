@@ -50,7 +50,7 @@ class NoisyCounts(jt.pulse.MeanField):
         rows, columns = noise(0, length * p * (1 - p)), noise(1, length * q * (1 - q))
         own = noise(2, mean.coincidence * ((1 - p)[:, None] * (1 - q)[None, :] + SPREAD**2))
         both = mean.coincidence + rows[:, None] * q[None, :] + p[:, None] * columns[None, :] + own
-        return jt.pulse.Counts(mean.x_count + columns, mean.d_count + rows, both, x.sign, d.sign, length)
+        return jt.pulse.Counts(mean.x_count + columns, mean.d_count + rows, both, x.sign, d.sign, length, mean.n_slots)
 
 
 # %% A method whose numbers change with what is spent
