@@ -23,6 +23,7 @@ from jaxtile.programming.reading import Probe, wanted
 from jaxtile.programming.stopping import relative_error
 
 from ._convert import to_jax, to_torch
+from .config import tile_config
 
 __all__ = ["Programmed", "program_weights_by", "program_weights_gdp", "program_weights_gdp2", "program_weights_svd"]
 
@@ -133,7 +134,8 @@ def program_weights_svd(
 def program_weights_by(method: AbstractMethod | Chain) -> Callable[..., Programmed]:
     """The function that programs a tile module by any method of jaxtile, or by a chain of them.
 
-    Its arguments are those of `program_weights_gdp`, without those that the method has.
+    Its arguments are those of `program_weights_gdp`, without those that the method has. After a chain that writes the devices of a
+    unit cell one by one, the lines are connected as they were before it.
     """
 
     @torch.no_grad()
@@ -198,19 +200,21 @@ def _program(
     for stage in stages:
         stage.method.init(shape, goal)  # first, since it may refuse
         if stage.connect is not None:
-            raise ValueError(f"Stage.connect={stage.connect} cannot be done on a foreign tile; connect its devices yourself.")
+            _check_connection(module, stage.connect)
     if isinstance(w_init, Tensor):
         tile.set_weights(w_init)
     else:
         tile.set_weights_uniform_random(-w_init, w_init)
     done, key, step = Programmed(jt.RESULTS.running), jr.key(0), 0
     rules = {"tolerance": jnp.asarray(-1.0 if tolerance is None else tolerance), "max_steps": max_iter}
-    learning_rate = tile.get_learning_rate()
+    learning_rate, connected = tile.get_learning_rate(), tile.get_hidden_update_index()
     try:
         for number, stage in enumerate(stages):
             method, state, progress, over = stage.method, stage.method.init(shape, goal), stage.begin(), False
             rules |= {"goes_on": goes_on(stages, number, goal), "steps_in_pass": method.steps_in_pass(shape)}
             tile.set_learning_rate(float(method.learning_rate))
+            if stage.connect is not None:
+                tile.set_hidden_update_index(stage.connect)
             while True:
                 probe = method.probe(state)
                 reading, outcome = _read(module, probe), wanted(goal, probe)
@@ -230,7 +234,18 @@ def _program(
                 break
     finally:
         tile.set_learning_rate(learning_rate)
+        if any(stage.connect is not None for stage in stages):
+            tile.set_hidden_update_index(connected)
     return done
+
+
+def _check_connection(module: Any, index: int) -> None:
+    """Refuse what the C++ tile takes without a word: a device that is not there, or cells without a choice."""
+    cell = tile_config(module.rpu_config).device
+    if not isinstance(getattr(cell, "update_policy", None), jt.device.SingleFixed):
+        raise ValueError(f"Stage.connect={index}: device={cell!r} has no connection to choose; unit cells of SINGLE_FIXED have.")
+    if index >= len(cell.devices):
+        raise ValueError(f"Stage.connect={index}: the unit cell has {len(cell.devices)} devices; they are numbered from 0.")
 
 
 def _read(module: Any, probe: Probe) -> Any:

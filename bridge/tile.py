@@ -198,6 +198,14 @@ class HalfSelectedSimulatorTile(SimulatorTile):
                 raise TileError(f"learning_rate={learning_rate!r} must not be negative: reverse the sign of d instead.")
             self._learning_rate = float(learning_rate)
 
+    def get_hidden_update_index(self) -> int:
+        """Which device of each unit cell takes the pulses; 0 where there is no choice."""
+        return getattr(getattr(self.jax_tile.device, "update_policy", None), "index", 0)
+
+    def set_hidden_update_index(self, index: int) -> None:
+        """Connect the lines to another device of each unit cell, as `jaxtile.connect` does."""
+        self.jax_tile = jt.connect(self.jax_tile, index)
+
     def get_hidden_parameter_names(self) -> list[str]:
         return hidden_names(self.jax_tile)
 

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from aihwkit.simulator.configs import SingleRPUConfig
+from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
+from aihwkit.simulator.configs.compounds import VectorUnitCell
 from aihwkit.simulator.configs.devices import ConstantStepDevice, IdealDevice
+from aihwkit.simulator.parameters.enums import VectorUnitCellUpdatePolicy
 from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.tiles.analog import AnalogTile
 from aihwkit.simulator.tiles.periphery import TileWithPeriphery
@@ -323,10 +325,49 @@ def test_every_disturb_model_disturbs_a_bridge_tile(model):
     assert not np.allclose(disturbed.weight, jt.update(alone, x, d, learning_rate=0.1, key=jax.random.key(7)).weight, atol=1e-6)
 
 
-def test_devices_of_a_foreign_tile_are_connected_by_hand():
-    method = jt.chain(jt.Stage(jt.SVD(), connect=1))
-    with pytest.raises(ValueError, match=r"Stage.connect=1 .* connect its devices yourself"):
-        program_weights_by(method)(ideal_tile("jaxtile"))
+def cells_tile(engine, policy=VectorUnitCellUpdatePolicy.SINGLE_FIXED):
+    """Cells of a coarse and a fine device, a twentieth of the weight, without spread."""
+    device = ConstantStepDevice(dw_min=0.02, dw_min_dtod=0.0, dw_min_std=0.0, up_down_dtod=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
+    cell, perfect = (
+        VectorUnitCell([device, device], update_policy=policy, gamma_vec=[1.0, 0.05]),
+        {"forward": PERFECT, "backward": PERFECT},
+    )
+    if engine == "aihwkit":
+        return AnalogTile(OUT, WIDTH, UnitCellRPUConfig(device=cell, **perfect), bias=False)
+    return RealisticTile(OUT, WIDTH, RPUConfigWithProgram(device=cell, **perfect))
+
+
+@pytest.mark.parametrize("engine", ["aihwkit", "jaxtile"])
+def test_the_devices_of_a_cell_are_programmed_one_after_another(engine):
+    """Each by what the ones before it left, as `jaxtile.program` does it; then the lines are connected as they were."""
+    tile, coarse = cells_tile(engine), jt.device.ConstantStep(dw_min=0.02)
+    tile.tile.set_weights(target())
+    chip = jt.set_weights(from_analog_tile(tile), jnp.zeros((OUT, WIDTH)))
+    method = jt.residual(jt.ProgramVerify(model=coarse), (1.0, 0.05), until=jt.After(10))
+    done = program_weights_by(method)(tile, tolerance=None, max_iter=20)
+    wanted = jnp.asarray(target().numpy())
+    solution = jt.program(chip, wanted, method, key=jax.random.key(0), max_steps=20, tolerance=0.0)
+    made = int(solution.stats["steps"])
+    assert len(done.spectral_error) == made + 1
+    assert done.spectral_error[-1] < 0.1 * done.spectral_error[10]
+    np.testing.assert_allclose(done.spectral_error, solution.history["spectral_error"][: made + 1], rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(tile.tile.get_weights(), torch.tensor(np.asarray(solution.weight)), atol=3e-5, rtol=0)
+    assert tile.tile.get_hidden_update_index() == 0
+
+
+@pytest.mark.parametrize("engine", ["aihwkit", "jaxtile"])
+def test_a_connection_that_cannot_be_made_is_named(engine):
+    start = torch.full((OUT, WIDTH), 0.1)
+    for tile, named in (
+        (ideal_tile(engine), "Stage.connect=2: .* no connection to choose"),
+        (cells_tile(engine, VectorUnitCellUpdatePolicy.ALL), "Stage.connect=2: .* no connection to choose"),
+        (cells_tile(engine), "Stage.connect=2: the unit cell has 2 devices"),
+    ):
+        tile.tile.set_weights(start)
+        held = tile.tile.get_weights()
+        with pytest.raises(ValueError, match=named):
+            program_weights_by(jt.chain(jt.Stage(jt.SVD(), connect=2)))(tile)
+        torch.testing.assert_close(tile.tile.get_weights(), held)
 
 
 def test_the_bridges_loop_takes_the_steps_of_jaxtiles():
