@@ -5,6 +5,7 @@ Frobenius norms of W - T over that of T, on the weights that pulses move: write 
 """
 
 # %% Size
+import dataclasses
 import os
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import jaxtile as jt
 SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
 shape, ranks, chips = ((6, 8), (2,), 2) if SMALL else ((48, 64), (5, 20, 48), 20)
 kappas = [10.0, 1e5] if SMALL else [10.0, 30.0, 100.0, 300.0, 1e3, 1e5]
+near = kappas if SMALL else [7.0, 10.0, 14.0, 20.0, 30.0, 50.0, 100.0, 1e5]  # around where methods change places
 DOCS = Path(__file__).parents[1] / "docs"
 
 # %% What is programmed
@@ -40,6 +42,8 @@ if SMALL:
     devices = {"soft bounds": devices["soft bounds"]}
 half_select = jt.half_select.ConstantRatio(phases="active")
 configs = {name: jt.TileConfig(device=device, half_select=half_select) for name, device in devices.items()}
+perfect = jt.IOParameters(is_perfect=True)
+exact = {"soft bounds": dataclasses.replace(configs["soft bounds"], forward=perfect, backward=perfect)}
 
 
 # %% Methods
@@ -53,12 +57,17 @@ def least_risk(tile):
 
 
 def verify(tile):
-    return jt.ProgramVerify(model=nominal(tile), digits=6, batch_size=shape[1] // 4, reads=4)
+    reads = 1 if tile.config.forward.is_perfect else 4
+    return jt.ProgramVerify(model=nominal(tile), digits=6, batch_size=shape[1] // 4, reads=reads)
 
 
 def chain(tile):
     pays = jt.OneHotPays(kappa=tile.config.half_select.kappa, w_max=nominal(tile).w_max)
     return jt.chain(jt.Stage(least_risk(tile), until=jt.After(60)), jt.Stage(verify(tile), when=pays))
+
+
+def regardless(tile):
+    return jt.chain(jt.Stage(least_risk(tile), until=jt.After(60)), verify(tile))
 
 
 methods = {
@@ -71,6 +80,9 @@ methods = {
 }
 if SMALL:
     methods = {"least risk, then verify": (chain, 4)}
+with_exact_reads = {name: method for name, method in methods.items() if name != "SVD through reads"}
+with_exact_reads["the same at any kappa"] = (regardless, 4 if SMALL else 252)
+colours = dict(zip(methods | with_exact_reads, jt.plot.COLOURS, strict=False))
 
 RECORD = ("frobenius_error", *jt.Costs.OF_ENERGY)
 
@@ -94,43 +106,41 @@ def programming(make, steps):
 
 
 # %% One vmapped computation for each method and device
-found = {}
-for name, (make, steps) in methods.items():
-    found[name] = jt.sweep(
-        programming(make, steps),
-        configs,
-        targets,
-        key=jax.random.key(0),
-        over={"half_select.kappa": kappas},
-        chips=chips,
-        progress=not SMALL,
-    )
+def study(methods, configs, kappas):
+    """Every method on every device, at every kappa."""
+    where = {"key": jax.random.key(0), "over": {"half_select.kappa": kappas}, "chips": chips, "progress": not SMALL}
+    return {name: jt.sweep(programming(*method), configs, targets, **where) for name, method in methods.items()}
 
 
-def numbers(name, quantity, **where):
+found = study(methods, configs, kappas)
+found_exactly = study(with_exact_reads, exact, near)
+
+
+def numbers(found, name, quantity, **where):
     """The chips of one method at one place."""
-    place = {"half_select.kappa": where["kappa"], "config": where["device"]}
+    place = {"half_select.kappa": where["kappa"]}
+    place |= {"config": where["device"]} if "config" in found[name].dims else {}
     return found[name][quantity].sel(place).isel(target=where["rank"], seed=0, missing_dims="ignore").values
 
 
 # %% Tables
-def table(rank):
+def table(found, configs, kappas, rank):
     """Error of every method on every device, at one rank."""
     rows = ["| device | method | " + " | ".join(f"kappa {kappa:g}" for kappa in kappas) + " |", "|---|---|" + "---|" * len(kappas)]
     for device in configs:
-        for name in methods:
-            at = [numbers(name, "error", device=device, kappa=kappa, rank=rank) for kappa in kappas]
+        for name in found:
+            at = [numbers(found, name, "error", device=device, kappa=kappa, rank=rank) for kappa in kappas]
             cells = (f"{100 * e.mean():.1f} ± {100 * e.std(ddof=1) / np.sqrt(len(e)):.1f}" for e in at)
             rows.append(f"| {device} | {name} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
 
 
-def costs(device, rank, kappa):
+def costs(found, device, rank, kappa):
     """What each method took."""
     rows = ["| method | error, % | full pulses | half pulses | reads | time, ms | energy, uJ |", "|---|---|---|---|---|---|---|"]
-    for name in methods:
+    for name in found:
         quantities = ("error", "full_pulses", "half_pulses", "reads", "time", "energy")
-        means = [numbers(name, quantity, device=device, kappa=kappa, rank=rank).mean() for quantity in quantities]
+        means = [numbers(found, name, quantity, device=device, kappa=kappa, rank=rank).mean() for quantity in quantities]
         error, full, half, reads, time, energy = means
         took = f"{full:.0f} | {half:.0f} | {reads:.0f} | {1e3 * time:.2g} | {1e6 * energy:.3g}"
         rows.append(f"| {name} | {100 * error:.1f} | {took} |")
@@ -138,17 +148,18 @@ def costs(device, rank, kappa):
 
 
 middle = len(ranks) // 2
-print(table(middle))
-print(costs("soft bounds", middle, kappas[min(1, len(kappas) - 1)]))
+print(table(found, configs, kappas, middle))
+print(table(found_exactly, exact, near, middle))
+print(costs(found, "soft bounds", middle, kappas[min(1, len(kappas) - 1)]))
 
 # %% Error against kappa: mean over the chips, and a band from the 10 % to the 90 % quantile
 fig, axes = plt.subplots(len(ranks), len(configs), figsize=(9, 6), sharex=True, sharey=True, squeeze=False, layout="constrained")
 for row, rank in enumerate(ranks):
     for ax, device in zip(axes[row], configs, strict=True):
-        for colour, name in zip(jt.plot.COLOURS, methods, strict=False):
-            at = 100 * np.stack([numbers(name, "error", device=device, kappa=kappa, rank=row) for kappa in kappas])
-            ax.loglog(kappas, at.mean(1), color=colour, linewidth=1.2, label=name)
-            ax.fill_between(kappas, *np.quantile(at, (0.1, 0.9), axis=1), color=colour, alpha=0.2, linewidth=0)
+        for name in methods:
+            at = 100 * np.stack([numbers(found, name, "error", device=device, kappa=kappa, rank=row) for kappa in kappas])
+            ax.loglog(kappas, at.mean(1), color=colours[name], linewidth=1.2, label=name)
+            ax.fill_between(kappas, *np.quantile(at, (0.1, 0.9), axis=1), color=colours[name], alpha=0.2, linewidth=0)
         ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":", zorder=0)  # nothing programmed
         ax.yaxis.set_major_formatter(PercentFormatter(decimals=0))
         ax.set_ylim(1, 2000)
@@ -163,22 +174,55 @@ fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", 
 costly, panels = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True, layout="constrained")
 labels = {"full_pulses": "full pulses per cell", "reads": "vectors read", "energy": "energy (J)"}
 for ax, (quantity, label) in zip(panels, labels.items(), strict=True):
-    for colour, name in zip(jt.plot.COLOURS, methods, strict=False):
+    for name in methods:
         where = {"device": "soft bounds", "kappa": kappas[min(1, len(kappas) - 1)], "rank": middle}
-        error, cost = (np.nanmedian(numbers(name, f"{of}_way", **where), axis=0) for of in ("error", quantity))
-        ax.loglog(cost[1:], 100 * error[1:], color=colour, linewidth=1.2, label=name)
+        error, cost = (np.nanmedian(numbers(found, name, f"{of}_way", **where), axis=0) for of in ("error", quantity))
+        ax.loglog(cost[1:], 100 * error[1:], color=colours[name], linewidth=1.2, label=name)
     ax.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     ax.set_xlabel(label)
 panels[0].set_ylabel("error")
 costly.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small")
 
+# %% With exact reads, on soft bounds, around the kappa from which cell by cell pays
+exactly, panels = plt.subplots(1, len(ranks), figsize=(9, 3.4), sharey=True, squeeze=False, layout="constrained")
+percents = (2, 5, 10, 20, 50)
+boundaries = 2 * shape[1] * jnp.sqrt(jnp.mean(targets**2, axis=(1, 2))) / jt.device.SoftBounds().w_max
+for row, (ax, boundary) in enumerate(zip(panels[0], boundaries, strict=True)):
+    for name in with_exact_reads:
+        at = 100 * np.stack([numbers(found_exactly, name, "error", device="soft bounds", kappa=kappa, rank=row) for kappa in near])
+        style = {"color": colours[name], "linewidth": 1.2, "linestyle": "--" if name.startswith("the same") else "-"}
+        ax.loglog(near, at.mean(1), label=name, **style)
+        ax.fill_between(near, *np.quantile(at, (0.1, 0.9), axis=1), color=colours[name], alpha=0.2, linewidth=0)
+    ax.axvline(boundary, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
+    ax.set_xlim(7, 100)
+    ax.set_xticks(near[:-1], [f"{kappa:g}" for kappa in near[:-1]])
+    ax.set_yticks(percents, [f"{percent}%" for percent in percents])
+    ax.minorticks_off()
+    ax.set_title(f"rank {ranks[row]}", fontsize="medium")
+    ax.set_xlabel("kappa")
+panels[0, 0].set_ylabel("error")
+exactly.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+
+
 # %% Save
+def write(page, mark, parts):
+    """Put what was measured between its mark and the next end."""
+    head, _, rest = page.read_text().partition(f"<!-- {mark} -->")
+    tail = rest.partition("<!-- end -->")[2]
+    page.write_text(head + f"<!-- {mark} -->\n\n" + "\n\n".join(parts) + "\n\n<!-- end -->" + tail)
+
+
 if not SMALL:
     fig.savefig(DOCS / "figures/half_select_study.png", dpi=200)
     costly.savefig(DOCS / "figures/half_select_study_costs.png", dpi=200)
+    exactly.savefig(DOCS / "figures/half_select_study_exact.png", dpi=200)
     page = DOCS / "half_select_study.md"
-    head, _, rest = page.read_text().partition("<!-- measured -->")
-    tail = rest.partition("<!-- end -->")[2]
-    parts = [f"Rank {rank}:\n\n{table(row)}" for row, rank in enumerate(ranks)]
-    parts.append(f"On soft bounds at kappa 30 and rank {ranks[middle]}:\n\n{costs('soft bounds', middle, 30.0)}")
-    page.write_text(head + "<!-- measured -->\n\n" + "\n\n".join(parts) + "\n\n<!-- end -->" + tail)
+    parts = [f"Rank {rank}:\n\n{table(found, configs, kappas, row)}" for row, rank in enumerate(ranks)]
+    parts.append(f"On soft bounds at kappa 30 and rank {ranks[middle]}:\n\n{costs(found, 'soft bounds', middle, 30.0)}")
+    write(page, "measured", parts)
+    parts = [
+        f"Rank {rank}, kappa* = {boundary:.1f}:\n\n{table(found_exactly, exact, near, row)}"
+        for row, (rank, boundary) in enumerate(zip(ranks, boundaries, strict=True))
+    ]
+    parts.append(f"At kappa 30 and rank {ranks[middle]}:\n\n{costs(found_exactly, 'soft bounds', middle, 30.0)}")
+    write(page, "measured with exact reads", parts)
