@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jax
 
+from .jax_draws import use_jax_draws
 from .page import page
 from .timing import measure
 from .whole_runs import WHOLE_RUNS
@@ -26,29 +27,44 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)
     parser.add_argument("--out", type=Path, help="where to write the page")
     parser.add_argument("--work", help=argparse.SUPPRESS)
+    parser.add_argument("--jax-draws", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
-        print(json.dumps(run(arguments.work)))
+        print(json.dumps(run(arguments.work, jax_draws=arguments.jax_draws)))
         return
     found = {}
-    for name in arguments.only:  # each in a process of its own: memory and threads of one do not touch the next
+    for name in arguments.only:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        command = [sys.executable, "-m", "benchmarks", "--work", name]
-        # Threads of one side that wait by spinning would slow down the other.
-        environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"{name} failed:\n{done.stderr}")
-        found[name] = json.loads(done.stdout.splitlines()[-1])
+        found[name] = apart(name)
+        if name in WORKS:
+            found[name] |= apart(name, "--jax-draws")
     text = page(found, machine())
     print(text)
     if arguments.out:
         arguments.out.write_text(text)
 
 
-def run(name: str) -> dict:
-    """One work, measured."""
-    return WHOLE_RUNS[name]() if name in WHOLE_RUNS else measure(WORKS[name].sides(), seconds=WORKS[name].seconds)
+def apart(name: str, *options: str) -> dict:
+    """One work in a process of its own: memory and threads of one do not touch the next."""
+    command = [sys.executable, "-m", "benchmarks", "--work", name, *options]
+    # Threads of one side that wait by spinning would slow down the other.
+    environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+    if name in WORKS and WORKS[name].flags:
+        environment["XLA_FLAGS"] = WORKS[name].flags
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run(name: str, *, jax_draws: bool) -> dict:
+    """One work, measured; with JAX's draws that side alone."""
+    if name in WHOLE_RUNS:
+        return WHOLE_RUNS[name]()
+    if not jax_draws:
+        return measure(WORKS[name].sides(), seconds=WORKS[name].seconds)
+    use_jax_draws()
+    return measure({"jaxtile, JAX's draws": WORKS[name].sides()["jaxtile"]}, seconds=WORKS[name].seconds / 3)
 
 
 def machine() -> str:

@@ -24,7 +24,7 @@ class Side(NamedTuple):
     share: float = 1.0
 
 
-_TURN = 0.02  # seconds: short calls are repeated within a turn, or each would find its data swept out of the caches by the others
+_TURN = 0.1  # seconds: calls are repeated within a turn, or each would find caches and memory swept by the others
 
 
 def measure(sides: dict[str, Side], *, seconds: float, most: int = 300) -> dict[str, dict[str, float]]:

@@ -10,9 +10,9 @@ from .inference import Inference as Inference  # noqa: E402
 from .inference import drift_compensation_of as drift_compensation_of  # noqa: E402
 from .inference import inference_of as inference_of  # noqa: E402
 from .inference import input_range_of as input_range_of  # noqa: E402
-from .inference import noise_model_of as noise_model_of  # noqa: E402
 from .module import RealisticTile as RealisticTile  # noqa: E402
 from .module import RPUConfigWithProgram as RPUConfigWithProgram  # noqa: E402
+from .noise import noise_model_of as noise_model_of  # noqa: E402
 from .own_device import OwnDevice as OwnDevice  # noqa: E402
 from .programming import Programmed as Programmed  # noqa: E402
 from .programming import program_weights_by as program_weights_by  # noqa: E402

@@ -17,14 +17,14 @@ def by_name(theirs: Any, base: type, ours: set[str], name: str, *, inert: set[st
     return {field: getattr(theirs, field) for field in shared}
 
 
-def refuse_rest(params: Any, base: type, name: str, taken: set[str]) -> None:
-    """Refuse fields that are unknown, or not taken over and away from their defaults."""
+def refuse_rest(params: Any, base: type, name: str, taken: set[str], *, instead: str = "") -> None:
+    """Refuse fields that are unknown, or not taken over and away from their defaults; `instead` says where those belong."""
     defaults = {field.name: field for field in dataclasses.fields(base)}
     for field, value in vars(params).items():
         if field not in defaults:
             refuse(f"{name}.{field}", value, f"{base.__name__} has no such field")
         if field not in taken and str(value) != str(_default(defaults[field])):  # not all of them can be compared
-            refuse(f"{name}.{field}", value, f"only its default is, {_default(defaults[field])!r}")
+            refuse(f"{name}.{field}", value, f"only its default is, {_default(defaults[field])!r}{instead}")
 
 
 def refuse(name: str, value: Any, reason: str = "") -> NoReturn:

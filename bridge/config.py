@@ -18,6 +18,7 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 import jaxtile as jt
 
 from ._fields import by_name, named_alike, numbers, refuse, refuse_rest
+from .noise import noise_model_of
 from .own_device import OwnDevice
 from .periphery import from_io, to_io
 from .unit_cells import UNIT_CELLS, from_unit_cell, to_unit_cell
@@ -54,17 +55,27 @@ _AROUND_THE_TILE = {"mapping", "pre_post", "clip", "remap", "modifier", "noise_m
 def tile_config(rpu_config: Any) -> jt.TileConfig:
     """Translate an aihwkit configuration.
 
+    An inference configuration becomes that of the chip that its weights are written into: its noise model is the device
+    (`jaxtile.device.Statistical`), which is not trained. `inference_of` translates what training needs and what is around the tile.
+
     Args:
-        rpu_config: one with `device`, `update`, `forward` and `backward`, such as `SingleRPUConfig` or `RPUConfigWithProgram`; the
-            latter also has jaxtile's `half_select` and `order`.
+        rpu_config: one with `device`, `update`, `forward` and `backward`, such as `SingleRPUConfig`, `RPUConfigWithProgram` (which
+            also has jaxtile's `half_select` and `order`) or `InferenceRPUConfig`.
 
     Raises:
         ConfigError: it asks for something that a `jaxtile.TileConfig` does not have; the message names it.
         ValueError: a number is outside the range that jaxtile accepts.
     """
     config = hardware(rpu_config)
-    refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, HARDWARE | BUILDING)
-    return config
+    taken = HARDWARE | BUILDING | {"noise_model"}
+    if getattr(rpu_config, "drift_compensation", None) is None:
+        taken |= {"drift_compensation"}
+    around = "; what is around a tile goes over by bridge.inference_of, or part by part"
+    refuse_rest(rpu_config, type(rpu_config), type(rpu_config).__name__, taken, instead=around)
+    model = getattr(rpu_config, "noise_model", None)
+    if model is None:
+        return config
+    return dataclasses.replace(config, device=jt.device.Statistical(noise_model_of(model)), pulse=jt.pulse.NoneWithDevice())
 
 
 def hardware(rpu_config: Any) -> jt.TileConfig:

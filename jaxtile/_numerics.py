@@ -1,11 +1,12 @@
 """Arithmetic whose last bit matters."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._types import Scalar
 
-__all__ = ["divide"]
+__all__ = ["divide", "straight_through"]
 
 
 def divide(values: Float[Array, "..."], by: Scalar) -> Float[Array, "..."]:
@@ -16,3 +17,16 @@ def divide(values: Float[Array, "..."], by: Scalar) -> Float[Array, "..."]:
     left alone.
     """
     return values / jnp.where(jnp.isnan(values), jnp.nan, by)
+
+
+@jax.custom_jvp
+def straight_through(value: Float[Array, "..."], replacement: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The replacement, which passes its gradient on to the value.
+
+    The usual `replacement + (value - value)` is more than it seems: XLA keeps the difference, in case the value is infinite, and
+    computes the value (a whole read, noise and all) once more for it.
+    """
+    return replacement
+
+
+straight_through.defjvp(lambda primals, tangents: (primals[1], tangents[0]))

@@ -19,11 +19,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
 from ._types import Key
 
-__all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "normal", "numbers", "stream", "uniform"]
+__all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "following", "fraction", "normal", "numbers", "stream", "uniform"]
 
 
 class Source(enum.IntEnum):
@@ -126,6 +127,9 @@ def cell_index(rows: int, columns: Int[Array, " column"], width: int) -> Int[Arr
     return numbers(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
 
 
+_GOLDEN = np.uint32(0x9E3779B9)
+
+
 def _mix(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
     word = (word ^ (word >> 16)) * jnp.uint32(0x7FEB352D)
     word = (word ^ (word >> 15)) * jnp.uint32(0x846CA68B)
@@ -137,14 +141,26 @@ def bits(key: Key, index: Int[Array, "*shape"], count: int | Array = 0) -> UInt3
     words = jr.key_data(key)
     k0, k1 = words[..., 0], words[..., 1]
     turn = _mix(jnp.asarray(count, jnp.uint32))  # scattered: under keys that differ by a little, streams are shifted copies
-    k0, k1 = k0 ^ turn, k1 + turn * jnp.uint32(0x9E3779B9)
+    k0, k1 = k0 ^ turn, k1 + turn * _GOLDEN
     return _mix(_mix(index.astype(jnp.uint32) + k0) ^ k1)
+
+
+def following(start: UInt32[Array, "*shape"], n: int | Array) -> UInt32[Array, "*shape"]:
+    """Word n of the series that a random word starts, mix(start + n g): many words for one index, at half of what `bits` costs.
+
+    g is 2^32 over the golden ratio. (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.)
+    """
+    return _mix(start + jnp.asarray(n, jnp.uint32) * _GOLDEN)
 
 
 def uniform(key: Key, index: Int[Array, "*shape"], count: int | Array = 0) -> Float[Array, "*shape"]:
     """Uniform in [0, 1), with a resolution of 2^-23."""
-    mantissa = (bits(key, index, count) >> 9) | jnp.uint32(0x3F800000)
-    return jax.lax.bitcast_convert_type(mantissa, jnp.float32) - jnp.float32(1)
+    return fraction(bits(key, index, count))
+
+
+def fraction(word: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """A random word as a number in [0, 1)."""
+    return jax.lax.bitcast_convert_type((word >> 9) | jnp.uint32(0x3F800000), jnp.float32) - jnp.float32(1)
 
 
 def normal(key: Key, index: Int[Array, "*shape"], count: int | Array = 0) -> Float[Array, "*shape"]:

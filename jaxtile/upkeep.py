@@ -90,7 +90,7 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
     config = TileConfig(device, NoneWithDevice(), forward=tile.config.forward, backward=tile.config.backward)
     cells = device.init(tile.shape, key=None)
     state = device.write(cells, device.start(tile.shape), weight, noise=draws(tile, key))
-    return dataclasses.replace(tile, config=config, cells=cells, state=state)
+    return dataclasses.replace(tile, config=config, cells=cells, state=state, half_cells=None, half_memory=None)
 
 
 def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:

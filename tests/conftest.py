@@ -1,12 +1,19 @@
 """Every test runs with strict dtype and rank promotion: the library must not lean on either.
 
 Most programs of the tests compile for longer than they run, so XLA's costly optimisations are off, here and in the processes that
-tests start; `helpers.update_as_users_do` has them.
+tests start, and one thread emits a whole program by plain loops: a third of the time, on one core instead of two.
+`helpers.OPTIMISED` are the options that users have.
 """
 
 import os
+from importlib.metadata import version
 
-os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"  # before jax is imported
+# Before jax is imported.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+QUICK = ["--xla_cpu_parallel_codegen_split_count=1"]
+if version("jaxlib").startswith("0.10."):  # later ones have no such choice, and end at a flag that they do not know
+    QUICK.append("--xla_cpu_use_fusion_emitters=false")
+os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *QUICK])
 
 import jax  # noqa: E402
 import pytest  # noqa: E402

@@ -4,6 +4,7 @@ A new device or pulse type costs one line in its catalogue; every test that is t
 """
 
 import dataclasses
+import os
 from functools import partial
 
 import jax
@@ -58,7 +59,13 @@ def _update(tile, x, d, learning_rate, key):
     return jt.update(tile, x, d, learning_rate=learning_rate, key=key)
 
 
-OPTIMISED = {"xla_backend_optimization_level": 3, "xla_llvm_disable_expensive_passes": False}
+OPTIMISED = {
+    "xla_backend_optimization_level": 3,
+    "xla_llvm_disable_expensive_passes": False,
+    "xla_cpu_parallel_codegen_split_count": 32,
+}
+if "xla_cpu_use_fusion_emitters" in os.environ["XLA_FLAGS"]:  # see `conftest`
+    OPTIMISED["xla_cpu_use_fusion_emitters"] = True
 update_as_users_do = jax.jit(_update, compiler_options=OPTIMISED)
 update = jax.jit(_update)
 

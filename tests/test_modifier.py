@@ -10,7 +10,7 @@ from helpers import assert_mean, assert_std
 import jaxtile as jt
 from jaxtile import digital, modifier
 
-KEY = jr.key(0)
+KEY, FLOAT = jr.key(0), jnp.result_type(float)  # in either precision
 MODIFIERS = {
     "drop": modifier.DropConnect(pdrop=0.3),
     "discretize": modifier.Discretize(res=0.1),
@@ -25,7 +25,7 @@ MODIFIERS = {
 
 
 def weights(shape=(6, 8)):
-    return np.random.default_rng(0).uniform(-0.8, 0.8, shape).astype(np.float32)
+    return np.random.default_rng(0).uniform(-0.8, 0.8, shape).astype(FLOAT)
 
 
 @pytest.mark.parametrize("name", MODIFIERS)
@@ -37,8 +37,19 @@ def test_gradients_pass_straight_through(name):
     np.testing.assert_array_equal(kept[:, -1], weight[:, -1])
 
 
+def test_every_number_of_a_modifier_can_be_swept():
+    def one(modify):
+        return modify(jnp.asarray(weights()), key=KEY)
+
+    for modify in MODIFIERS.values():
+        several = jax.tree.map(lambda leaf: jnp.stack([leaf, 1.1 * leaf]), modify)
+        together = jax.jit(jax.vmap(one))(several)
+        np.testing.assert_allclose(together[0], one(modify), atol=1e-5)
+        assert not np.allclose(together[1], together[0])
+
+
 def test_polynomial_noise():
-    levels = np.repeat(np.array([-0.8, 0.0, 0.4], np.float32)[:, None], 20000, axis=1)
+    levels = np.repeat(np.array([-0.8, 0.0, 0.4], FLOAT)[:, None], 20000, axis=1)
     got = np.asarray(modifier.Poly(std_dev=0.5, coeffs=(0.1, 0.2, -0.1))(jnp.asarray(levels), key=KEY), np.float64)
     for row, level in zip(got, levels[:, 0], strict=True):
         r = abs(level) / 0.8
@@ -51,7 +62,7 @@ def test_polynomial_noise():
 
 def test_phase_change_memory():
     """Programming noise, then drift and read noise, each as it stands in the equation; zeros stay zero, and some are stuck."""
-    levels = jnp.asarray(np.repeat(np.array([1.0, 0.0, 0.6, -0.6], np.float32)[:, None], 20000, axis=1))
+    levels = jnp.asarray(np.repeat(np.array([1.0, 0.0, 0.6, -0.6], FLOAT)[:, None], 20000, axis=1))
     programmed = np.asarray(modifier.PCMNoise()(levels, key=KEY), np.float64)
     for row, r, sign in ((0, 1.0, 1), (2, 0.6, 1), (3, 0.6, -1)):
         assert_mean(programmed[row], sign * r)
@@ -72,7 +83,7 @@ def test_a_copy_for_each_vector():
     """What aihwkit calls `per_batch_sample`."""
     config = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=jt.IOParameters(is_perfect=True))
     tile = jt.set_weights(jt.init(config, (6, 8), key=KEY), weights())
-    x, keys, noisy = np.ones((3, 8), np.float32), jr.split(KEY, 3), MODIFIERS["add"]
+    x, keys, noisy = np.ones((3, 8), FLOAT), jr.split(KEY, 3), MODIFIERS["add"]
 
     def one(v, key):
         return jt.forward(jt.read_as(tile, noisy(tile.weight, key=key)), v, key=key)
@@ -95,7 +106,7 @@ def test_clipping():
 
 
 def test_mapping_and_remapping_keep_the_product():
-    weight = weights() * np.arange(1, 7, dtype=np.float32)[:, None]
+    weight = weights() * np.arange(1, 7, dtype=FLOAT)[:, None]
     weight[2] = 0
     for columnwise in (False, True):
         mapped, scales = digital.map_weights(jnp.asarray(weight), 0.6, columnwise=columnwise)
@@ -114,7 +125,7 @@ def test_mapping_and_remapping_keep_the_product():
 
 def test_ranges_follow_the_data_and_then_the_gradient():
     found = digital.InputRange(init_from_data=2)
-    x = np.random.default_rng(0).normal(size=(3, 50)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(3, 50)).astype(FLOAT)
     stds = x.std(axis=1, ddof=1)
     for n in range(3):
         found = found.observe(x[n])

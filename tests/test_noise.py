@@ -190,12 +190,10 @@ def test_both_devices_of_a_pair_are_noisy_and_stay_so():
 
 
 def test_what_aihwkit_makes_of_resistive_memory():
-    """The lost reference of 40 uS, and what is before the first second."""
-    right, theirs = noise.ReRAMWan2022(), noise.ReRAMWan2022(aihwkit_compatible=True)
+    """Coefficients that count as those of devices of any size, and what is before the first second."""
     g, second = at(10.0), at(1.0)[0]
-    np.testing.assert_allclose(right.std(g, second) * 40 / 25, theirs.std(g, second), rtol=1e-6)
-    given = noise.ReRAMWan2022(coeff_g_max_reference=40.0, aihwkit_compatible=True)
-    np.testing.assert_allclose(given.std(g, second), right.std(g, second))
+    of_any_size = noise.ReRAMWan2022(coeff_g_max_reference=None)
+    np.testing.assert_allclose(noise.ReRAMWan2022().std(g, second) * 40 / 25, of_any_size.std(g, second), rtol=1e-6)
     np.testing.assert_allclose(noise.ReRAMCMO().relaxation(at(1e-5)[0]), [0.0, 0.41183342])
     early = noise.ReRAMCMO(aihwkit_compatible=True).relaxation(at(1e-5)[0])
     np.testing.assert_allclose(early, [1.0246738, -0.07184], rtol=1e-3)
@@ -210,6 +208,18 @@ def test_chips_at_once_are_chips_one_by_one():
     together = jax.jit(jax.vmap(age))(keys, g_max, times)
     for n in range(3):
         np.testing.assert_allclose(together[n], age(keys[n], g_max[n], times[n]), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_number_of_a_model_can_be_swept(name):
+    def age(model):
+        return jt.drift(jt.apply_programming_noise(TILE, model, key=KEY), DAY, key=KEY).weight
+
+    model = MODELS[name]()
+    several = jax.tree.map(lambda leaf: jnp.stack([leaf, 1.01 * leaf]), model)
+    alone, together = jax.jit(age)(model), jax.jit(jax.vmap(age))(several)
+    np.testing.assert_allclose(together[0], alone, atol=1e-5)
+    assert not np.allclose(together[1], alone, atol=1e-5)
 
 
 def test_a_statistical_tile_is_written_by_set_weights():

@@ -153,6 +153,12 @@ def test_quantisation_grids():
     assert len(np.unique(np.round(levels))) == 507
 
 
+def test_converters_without_a_range_have_no_steps():
+    weight, x = data()
+    fields = {"inp_bound": jnp.inf, "out_bound": jnp.inf}
+    np.testing.assert_allclose(forward(tile_of(weight, **fields), x), x.astype(np.float64) @ weight.T, rtol=1e-5, atol=1e-5)
+
+
 def test_perfect_reads_are_exact():
     weight, x = data()
     got = forward(tile_of(weight, is_perfect=True, out_noise=1.0), x)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import without_spread
 
 import jaxtile as jt
 from jaxtile.programming.program import Run
@@ -40,12 +41,14 @@ METHODS = {
     "risk": jt.RiskSVD(),
     "verify": jt.ProgramVerify(batch_size=4),
 }
+# Three steps of a method on such a tile are one program, which several tests share.
+HALF = jt.half_select.ConstantRatio(kappa=50.0)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_history_is_the_state_after_each_step(name):
     """Entry s is the state after s pulse steps: a shorter run is a prefix of a longer one, and stats repeat the last entry."""
-    method, tile = METHODS[name], make_tile(half_select=jt.half_select.ConstantRatio(kappa=50.0))
+    method, tile = METHODS[name], make_tile(half_select=HALF)
     long = jt.program(tile, TARGET, method, key=KEY, max_steps=6, tolerance=0)
     short = jt.program(tile, TARGET, method, key=KEY, max_steps=3, tolerance=0)
     steps = int(long.stats["steps"])
@@ -63,14 +66,14 @@ def test_history_is_the_state_after_each_step(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_stepping_by_hand_is_what_program_does(name):
     """Read, propose, pulse in a Python loop gives the same weights."""
-    method, tile = METHODS[name], make_tile()
+    method, tile = METHODS[name], make_tile(half_select=HALF)
     state = method.init(tile.shape, TARGET)
     for step in range(3):
         read_key, propose_key, update_key = jr.split(jr.fold_in(KEY, step), 3)
         reading = jt.programming.read(tile, method.probe(state), read_key)
         (x, d), state = method.propose(reading, TARGET, state, propose_key)
         tile = jt.update(tile, x, d, learning_rate=method.learning_rate, key=update_key)
-    run = jt.program(make_tile(), TARGET, method, key=KEY, max_steps=3, tolerance=0)
+    run = jt.program(make_tile(half_select=HALF), TARGET, method, key=KEY, max_steps=3, tolerance=0)
     np.testing.assert_allclose(run.weight, tile.weight, atol=1e-6)
 
 
@@ -257,12 +260,12 @@ def test_program_compiles_once_for_new_numbers(caplog):
 @pytest.mark.parametrize("name", ["svd", "svd_once", "gdp_batch", "power", "risk", "verify"])
 def test_every_method_runs_under_jit_of_vmap(name):
     method = METHODS[name]
-    tile = make_tile(half_select=jt.half_select.ConstantRatio(kappa=100.0))
-    run = lambda key: jt.program(tile, TARGET, method, key=key, max_steps=4, tolerance=0)
+    tile = make_tile(half_select=HALF)
+    run = lambda key: jt.program(tile, TARGET, method, key=key, max_steps=3, tolerance=0)
     many = jax.jit(jax.vmap(run))(jr.split(KEY, 3))
-    one = jax.jit(run)(jr.split(KEY, 3)[1])
+    one = run(jr.split(KEY, 3)[1])
     np.testing.assert_allclose(many.weight[1], one.weight, atol=1e-5)
-    assert many.history["read_error"].shape == (3, 5)
+    assert many.history["read_error"].shape == (3, 4)
     repr(many), repr(one)
 
 
@@ -291,14 +294,43 @@ def test_program_is_differentiable_in_mean_field(device):
             return run.history["frobenius_error"][-1]
 
         point = tuple(map(jnp.float64, (12.0, 4e-3, 0.3)))
-        gradient = jax.jit(jax.grad(final_error, argnums=(0, 1, 2)))(*point)
-        value = jax.jit(final_error)
+        both = jax.jit(jax.value_and_grad(final_error, argnums=(0, 1, 2)))
+        gradient, value = both(*point)[1], lambda *at: both(*at)[0]
         for i, derivative in enumerate(gradient):
             step = 1e-6 * point[i]
             shifted = [tuple(p + sign * step if j == i else p for j, p in enumerate(point)) for sign in (1, -1)]
             difference = (value(*shifted[0]) - value(*shifted[1])) / (2 * step)
             assert abs(float(difference)) > 1e-5
             assert float(derivative) == pytest.approx(float(difference), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("device", "caution", "steps", "numbers"),
+    [(jt.device.SoftBounds, 1.0, 1, 3), (functools.partial(without_spread, "constant"), 0.0, 3, 2)],
+    ids=["one step", "one direction"],
+)
+def test_least_risk_is_differentiable_in_mean_field(device, caution, steps, numbers):
+    """d(final error) / d(kappa, learning rate, caution), where what its derivative leaves out, which triplet leads, is the same."""
+    with jax.enable_x64():
+        left, right = jr.normal(jr.key(9), (4,), float), jr.normal(jr.key(10), (5,), float)
+
+        def final_error(kappa, learning_rate, caution):
+            config = jt.TileConfig(
+                device=device(), pulse=jt.pulse.MeanField(), half_select=jt.half_select.ConstantRatio(kappa=kappa)
+            )
+            tile = jt.init(config, (4, 5), key=KEY)
+            method = jt.RiskSVD(learning_rate=learning_rate, caution=caution)
+            run = jt.program(tile, 0.05 * jnp.outer(left, right), method, key=KEY, max_steps=steps, tolerance=0, record=())
+            return run.stats["frobenius_error"]
+
+        point = tuple(map(jnp.float64, (12.0, 0.3, caution)))
+        gradient, value = jax.jit(jax.grad(final_error, argnums=(0, 1, 2)))(*point), jax.jit(final_error)
+        for i in range(numbers):
+            step = 1e-6 * float(point[i])
+            up, down = (value(*(p + sign * step if j == i else p for j, p in enumerate(point))) for sign in (1, -1))
+            difference = float(up - down) / (2 * step)
+            assert abs(difference) > 1e-5
+            assert float(gradient[i]) == pytest.approx(difference, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["gdp_batch", "svd"])

@@ -13,7 +13,7 @@ import jaxtile as jt
 from jaxtile import periphery
 from jaxtile.periphery import read
 
-KEY = jr.key(0)
+KEY, FLOAT = jr.key(0), jnp.result_type(float)  # in either precision
 OUT, IN = 5, 8
 NO_STEPS = {"inp_res": 0.0, "out_res": 0.0, "out_noise": None}
 EVERYTHING = {
@@ -31,7 +31,7 @@ read_once = jax.jit(read)
 
 def data(k=6):
     rng = np.random.default_rng(0)
-    return rng.uniform(-0.6, 0.6, (OUT, IN)).astype(np.float32), rng.uniform(-1, 1, (k, IN)).astype(np.float32)
+    return rng.uniform(-0.6, 0.6, (OUT, IN)).astype(FLOAT), rng.uniform(-1, 1, (k, IN)).astype(FLOAT)
 
 
 def tile_of(weight, **fields) -> jt.Tile:
@@ -127,7 +127,7 @@ def test_passes_of_parts_make_up_the_whole(mv_type):
 def test_offsets_and_series_resistance(w_min, r_series):
     """The one equation covers four cases that aihwkit writes apart."""
     weight, u = data()
-    y, v, x = u @ weight.T, np.linspace(0, 0.2, OUT, dtype=np.float32), u.sum(1, keepdims=True)
+    y, v, x = u @ weight.T, np.linspace(0, 0.2, OUT, dtype=FLOAT), u.sum(1, keepdims=True)
     got = periphery.VoltageOffset(0.1, w_min, r_series)(jnp.asarray(y), jnp.asarray(u), jnp.asarray(v))
     if w_min == 0:
         expected = (1 - v) * y / (1 + r_series * abs(y))
@@ -154,7 +154,7 @@ def test_signs_apart():
 def test_worst_case_sets_out_again_from_a_safe_scale():
     """First A = max |x|, then S 0.6 / out_bound, then halved and halved."""
     fields = NO_STEPS | {"out_bound": 1.0, "bound_management": periphery.IterativeWorstCase()}
-    weight, x = np.full((1, 10), 0.5, np.float32), np.ones((1, 10), np.float32)
+    weight, x = np.full((1, 10), 0.5, FLOAT), np.ones((1, 10), FLOAT)
     assert float(forward(tile_of(weight, **fields), x)[0, 0]) == pytest.approx(5.0)  # 6 is enough
     assert float(forward(tile_of(weight * 10, **fields), x)[0, 0]) == pytest.approx(50.0)  # 6, 12, 24, 48, 96
     # The noise tells at which scale that was: 0.01 * 6 and 0.01 * 96.
@@ -164,7 +164,7 @@ def test_worst_case_sets_out_again_from_a_safe_scale():
 
 
 def test_noise_of_weights_and_inputs():
-    weight, x = np.full((1, 4), 0.5, np.float32), np.tile(np.array([1, -0.5, 0.25, 0], np.float32), (4000, 1))
+    weight, x = np.full((1, 4), 0.5, FLOAT), np.tile(np.array([1, -0.5, 0.25, 0], FLOAT), (4000, 1))
     norm = np.linalg.norm(x[0])
     for fields, std in (
         ({"w_noise": periphery.AdditiveConstant(0.1)}, 0.1 * norm),
@@ -178,20 +178,20 @@ def test_noise_of_weights_and_inputs():
 
 def test_stochastic_rounding_is_right_on_the_average():
     """One of the two levels next to the value."""
-    x = np.tile(np.array([1.0, 0.3], np.float32), (4000, 1))
-    tile = tile_of(np.eye(2, dtype=np.float32), **NO_STEPS | {"inp_res": 1 / 4, "inp_sto_round": True})
+    x = np.tile(np.array([1.0, 0.3], FLOAT), (4000, 1))
+    tile = tile_of(np.eye(2, dtype=FLOAT), **NO_STEPS | {"inp_res": 1 / 4, "inp_sto_round": True})
     y = np.asarray(forward(tile, x))
     assert set(np.unique(y[:, 1])) == {0.0, 0.5}
     assert_mean(y[:, 1], 0.3)
     assert_mean(
-        np.asarray(forward(tile_of(np.eye(2, dtype=np.float32), **NO_STEPS | {"out_res": 1 / 24, "out_sto_round": True}), x)), x[0]
+        np.asarray(forward(tile_of(np.eye(2, dtype=FLOAT), **NO_STEPS | {"out_res": 1 / 24, "out_sto_round": True}), x)), x[0]
     )
 
 
 def test_calibration_undoes_saturation():
     """At small outputs the slope is (1 + g s B)^2, and half way to the bound it is 1."""
     fields = NO_STEPS | {"out_nonlinearity": periphery.OutputNonlinearity(0.4), "slope_calibration": 0.5, "bound_management": None}
-    tile = tile_of(np.eye(1, dtype=np.float32), **fields, noise_management=None, inp_bound=12.0)
+    tile = tile_of(np.eye(1, dtype=FLOAT), **fields, noise_management=None, inp_bound=12.0)
     slope = jax.vmap(jax.grad(lambda x: jt.forward(tile, x[None], key=KEY)[0]))(jnp.array([0.0, 6.0]))
     np.testing.assert_allclose(slope, [1.2**2, 1.0], rtol=1e-5)
 
@@ -228,6 +228,20 @@ def test_everything_at_once():
     assert chips.backward_channels.w_asymmetry.shape == (3, IN, OUT)
     same = jt.init(dataclasses.replace(config, device=jt.device.ConstantStep()), (OUT, IN), key=jr.split(KEY, 3)[1])
     np.testing.assert_array_equal(same.forward_channels.v_offset, chips.forward_channels.v_offset[1])
+
+
+def test_every_number_of_the_periphery_can_be_swept():
+    weight, x = data()
+
+    def one(io):
+        config = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=io)
+        return jt.forward(jt.set_weights(jt.init(config, (OUT, IN), key=KEY), weight), x, key=KEY)
+
+    io = jt.IOParameters(**EVERYTHING)
+    several = jax.tree.map(lambda leaf: jnp.stack([leaf, 1.01 * leaf]), io)
+    alone, together = jax.jit(one)(io), jax.jit(jax.vmap(one))(several)
+    np.testing.assert_allclose(together[0], alone, atol=1e-5)
+    assert not np.allclose(together[1], alone, atol=1e-5)
 
 
 def test_what_is_drawn_once_has_its_spread():

@@ -162,18 +162,10 @@ def without_noise(fields: dict, number: int, scale: float = 1.0, seed: int = SEE
         steps: and how much those differ, in steps of the ADC at the vector's largest input (which noise and bound management may
             make larger).
     """
-    rng = np.random.default_rng(seed)
-    io = IOParameters(**({"out_noise": 0.0} | fields))
-    theirs = AnalogTile(*SHAPE, SingleRPUConfig(device=IdealDevice(), forward=io, backward=io), bias=False)
-    weight = rng.normal(size=SHAPE) * scale
-    theirs.tile.set_weights(torch.tensor(weight if io.bm_test_negative_bound else np.abs(weight), dtype=torch.float32))
     rest, off, steps, count = 0.0, 0, 0.0, 0
-    for ours, there, width in ((forward, theirs.tile.forward, SHAPE[1]), (backward, theirs.tile.backward, SHAPE[0])):
-        x = vectors(fields, number, width, rng)
-        tile = from_analog_tile(theirs)  # before it reads, because one kind of noise management remembers
-        expected = there(torch.tensor(x), False).numpy()
+    for io, tile, ours, x, expected in _reads(fields, number, scale, seed):
         difference = np.abs(np.asarray(ours(tile, jnp.asarray(x))) - expected)
-        wrong = difference > 1e-5 * max(np.abs(expected).max(), 1)
+        wrong = _is_off(difference, expected)
         rest, off, count = max(rest, difference[~wrong].max()), off + wrong.sum(), count + wrong.size
         if wrong.any():
             step = 2 * io.out_bound * (io.out_res if io.out_res <= 1 else 1 / io.out_res) * abs(io.out_scale)
@@ -181,6 +173,40 @@ def without_noise(fields: dict, number: int, scale: float = 1.0, seed: int = SEE
             in_steps = difference / (step * np.maximum(largest, 1e-9)) if step > 0 else np.full(difference.shape, np.inf)
             steps = max(steps, in_steps[wrong].max())
     return {"rest": rest, "off": off / count, "steps": steps}
+
+
+def judged(fields: dict, number: int, scale: float = 1.0, seed: int = SEED) -> dict[str, float]:
+    """The part of outputs that rounding puts off, in either engine: against jaxtile's read in double precision."""
+    off, count = {"aihwkit": 0, "jaxtile": 0}, 0
+    for _, tile, ours, x, expected in _reads(fields, number, scale, seed):
+        got = np.asarray(ours(tile, jnp.asarray(x)))
+        with jax.enable_x64(True):
+            exact = np.asarray(ours(jax.tree.map(_doubled, tile), jnp.asarray(x, float)))
+        for name, outputs in (("aihwkit", expected), ("jaxtile", got)):
+            off[name] += _is_off(np.abs(outputs - exact), exact).sum()
+        count += exact.size
+    return {name: number / count for name, number in off.items()}
+
+
+def _reads(fields: dict, number: int, scale: float, seed: int):
+    """Of one chip, in both directions: its parameters, jaxtile's tile and how it is read, the vectors, and what aihwkit reads."""
+    rng = np.random.default_rng(seed)
+    io = IOParameters(**({"out_noise": 0.0} | fields))
+    theirs = AnalogTile(*SHAPE, SingleRPUConfig(device=IdealDevice(), forward=io, backward=io), bias=False)
+    weight = rng.normal(size=SHAPE) * scale
+    theirs.tile.set_weights(torch.tensor(weight if io.bm_test_negative_bound else np.abs(weight), dtype=torch.float32))
+    for ours, there, width in ((forward, theirs.tile.forward, SHAPE[1]), (backward, theirs.tile.backward, SHAPE[0])):
+        x = vectors(fields, number, width, rng)
+        tile = from_analog_tile(theirs)  # before it reads, because one kind of noise management remembers
+        yield io, tile, ours, x, there(torch.tensor(x), False).numpy()
+
+
+def _is_off(difference: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    return difference > 1e-5 * max(np.abs(outputs).max(), 1)
+
+
+def _doubled(leaf: jax.Array) -> jax.Array:
+    return leaf.astype("float64") if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
 
 
 def with_noise(fields: dict, chips: int, repeats: int) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Bursts of pulses, and the laws of what many steps of one device sum up to.
 
 Every law is a function of (device, cells, weight, *bursts), see `AbstractCrosspoint.pulses`, and uses nothing of the device but its
-`step` and its `clip`. `one_by_one` is exact; the others cost the same for one pulse as for thousands.
+`step`, its `clip` and (`affine`) `mult_noise`. `one_by_one` is exact; the others cost the same for one pulse as for thousands.
 """
 
 import functools
@@ -31,6 +31,7 @@ class Burst(eqx.Module):
             half pulses. Of whole numbers a cell gets one kind only; fractional ones of both kinds are mixed evenly.
         size_up, size_down: step of one pulse relative to a full one, for all cells or for each.
         noise: the cycle noise; None leaves it out.
+        most: whole numbers are no larger than this. (Static: the smaller, the cheaper is their sum.)
     """
 
     up: Pulses
@@ -38,6 +39,7 @@ class Burst(eqx.Module):
     size_up: Size = 1.0
     size_down: Size = 1.0
     noise: Draws | None = None
+    most: int = eqx.field(default=2**31 - 1, static=True)
 
     def step(self, device, cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         """Mean and spread of the next step of a pulse of this kind."""
@@ -75,10 +77,15 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     One up pulse multiplies the distance to its fixed point by q_up = 1 + s_up', one down pulse by q_down = 1 - s_down' (s is the
     step at the size of the burst's pulses, s' its slope). Whole numbers of pulses, of one direction for each cell, sum up to
 
-        w' = w +- s (q^n - 1) / (q - 1)
+        w' = w +- s S_n(q),     S_n(q) = 1 + q + ... + q^(n - 1)
 
-    and the noise of a step decays with the pulses that follow it, so that its variance is a geometric sum, too. Fractional numbers
-    may be of both directions, mixed evenly; the order of single pulses is lost. With ell(q) = ln(q) / (q - 1) they are the flow
+    and the noise of a step decays with the pulses that follow it. Its spread v is constant, or (`device.mult_noise`) in
+    proportion to the step, which decays as well:
+
+        variance = v^2 S_n(q^2)     or     n (v q^(n - 1))^2
+
+    Fractional numbers may be of both directions, mixed evenly; the order of single pulses is lost. With ell(q) = ln(q) / (q - 1)
+    they are the flow
 
         Lambda = up ln q_up + down ln q_down,   V = up s_up ell(q_up) - down s_down ell(q_down)
         w' = w + V (e^Lambda - 1) / Lambda
@@ -101,39 +108,47 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
 _LEAST = -1 + 1e-6
 
 
-def _with_slopes(device, cells, weight: Weight, burst: Burst, *, up: bool) -> tuple[Weight, Weight, Weight, Weight]:
-    """Mean and spread of a step, and how they change with the weight."""
-    values, slopes = jax.jvp(lambda at: burst.step(device, cells, at, up=up), (weight,), (jnp.ones_like(weight),))
-    return *values, *slopes
+def _with_slope(device, cells, weight: Weight, burst: Burst, *, up: bool) -> tuple[Weight, Weight, Weight]:
+    """Mean and spread of a step, and how the mean changes with the weight."""
+    step = functools.partial(burst.step, device, cells, up=up)
+    (s, v), (slope, _) = jax.jvp(step, (weight,), (jnp.ones_like(weight),))
+    return s, v, slope
 
 
 def _geometric(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]:
     """Mean and variance after n pulses of one direction."""
-    up, down = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
-    n, rises = up + down, up > 0
-    both = (_with_slopes(device, cells, weight, burst, up=direction) for direction in (True, False))
-    s, v, ds, dv = (jnp.where(rises, *pair) for pair in zip(*both, strict=True))
+    n, rises = burst.up + burst.down, burst.up > 0
+    both = (_with_slope(device, cells, weight, burst, up=direction) for direction in (True, False))
+    s, v, slope = (jnp.where(rises, *pair) for pair in zip(*both, strict=True))
     sign = jnp.where(rises, 1, -1).astype(weight.dtype)
-    to = jnp.maximum(sign * ds, _LEAST)  # q - 1
-    flat = to == 0
-    change, slope = jnp.where(flat, 1, to), jnp.where(ds == 0, 1, ds)
+    to = jnp.maximum(sign * slope, _LEAST)  # q - 1
+    but_last = _series(jnp.maximum(n - 1, 0), to, burst.most)
+    total = jnp.where(n > 0, 1 + but_last + to * but_last, 0)
+    if device.mult_noise:
+        variance = n.astype(weight.dtype) * (v * (1 + to * but_last)) ** 2
+    else:
+        variance = v**2 * _series(n, to * (2 + to), burst.most)
+    return weight + sign * s * total, variance
 
-    grown = jnp.expm1(n * jnp.log1p(to))  # q^n - 1
-    ones, squares = grown / change, grown * (2 + grown) / (change * (2 + to))
-    moved = weight + sign * s * jnp.where(flat, n, ones)
-    # The spread before pulse k is a + b q^k, a being that at the fixed point, and n - 1 - k pulses follow it.
-    b = dv * s / slope
-    a, left = v - b, (1 + grown) / (1 + to)
-    variance = a**2 * squares + 2 * a * b * left * ones + n * (b * left) ** 2
-    drift = dv * (moved - weight)  # of the spread, where steps do not change
-    return moved, jnp.where(flat, n * (v**2 + v * drift + drift**2 / 3), variance)
+
+def _series(n: Num[Array, "out in"], to: Weight, most: int) -> Weight:
+    """1 + q + ... + q^(n - 1) with q = 1 + to, for whole n.
+
+    By doubling, S_2k = S_k (2 + to S_k) and S_(k + 1) = 1 + S_k + to S_k: products and sums, which XLA fuses into one pass, where
+    (q^n - 1) / (q - 1) by logarithm and exponential takes six; and without its cancellation.
+    """
+    total = jnp.zeros_like(to)
+    for digit in reversed(range(most.bit_length())):
+        total = total * (2 + to * total)
+        total = jnp.where((n >> digit) & 1 == 1, 1 + total + to * total, total)
+    return total
 
 
 def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]:
     """Likewise after real numbers of pulses of both directions, mixed evenly."""
     up, down = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
-    s_up, v_up, ds_up, _ = _with_slopes(device, cells, weight, burst, up=True)
-    s_down, v_down, ds_down, _ = _with_slopes(device, cells, weight, burst, up=False)
+    s_up, v_up, ds_up = _with_slope(device, cells, weight, burst, up=True)
+    s_down, v_down, ds_down = _with_slope(device, cells, weight, burst, up=False)
     to_up, to_down = jnp.maximum(ds_up, _LEAST), jnp.maximum(-ds_down, _LEAST)
     total = up * jnp.log1p(to_up) + down * jnp.log1p(to_down)
     velocity = up * s_up * _relative_log1p(to_up) - down * s_down * _relative_log1p(to_down)

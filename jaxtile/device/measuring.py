@@ -57,7 +57,7 @@ def _measure(device, pulses, start, read_std, key, *, n_devices):
     def send(state, step):
         number, pulse = step
         up, down = (jnp.full(index.shape, pulse == way, jnp.int32) for way in (1, -1))
-        state = device.pulses(cells, state, Burst(up, down, noise=cycle.fold(number)))
+        state = device.pulses(cells, state, Burst(up, down, noise=cycle.fold(number), most=1))
         return state, seen(state, number + 1)
 
     first = device.write(cells, device.start(index.shape), jnp.full(index.shape, start, pulses.dtype))

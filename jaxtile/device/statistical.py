@@ -86,6 +86,7 @@ class Statistical(AbstractDevice):
     def drifts(self) -> bool:
         return True
 
+    @eqx.filter_jit
     def drift(self, cells: NoCells, state: Programmed, time: Scalar, noise: Draws) -> Programmed:
         model, age = self.noise_model, state.age + time
         programmed, mapping = state.conductances, state.mapping
@@ -99,6 +100,7 @@ class Statistical(AbstractDevice):
         weight = model.converter.weight(conductances, mapping)
         return Programmed(weight, state.target, state.conductances, state.coefficient, state.mapping, age)
 
+    @eqx.filter_jit
     def _written(self, weight: Weight, noise: Draws | None) -> Programmed:
         model = self.noise_model
         target, mapping = model.converter.conductances(weight)

@@ -147,7 +147,7 @@ class AbstractUnitCell(AbstractCrosspoint):
 
     def _share_of_burst(self, k: int, burst: Burst) -> Burst:
         counts, sizes = self.share(k, burst.up, burst.down), self.share(k, burst.size_up, burst.size_down)
-        return Burst(*counts, *sizes, noise=None if burst.noise is None else burst.noise.fold(k))
+        return Burst(*counts, *sizes, None if burst.noise is None else burst.noise.fold(k), burst.most)
 
     def _share_of(self, k: int, weight: Weight) -> Weight:
         up, down = self.share(k, jnp.maximum(weight, 0), jnp.maximum(-weight, 0))

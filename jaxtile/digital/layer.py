@@ -21,7 +21,7 @@ class Linear(eqx.Module):
         tile: T.
         input_range: r, which also clips the inputs.
         mapping_scales: s of each output, from `map_weights` or a remap.
-        out_scales: o of each output, to be learned.
+        out_scales: o of each output or of all, to be learned.
         drift_scales: a of all outputs or of each, from a drift compensation.
         bias: b of each output.
     """
@@ -29,7 +29,7 @@ class Linear(eqx.Module):
     tile: Tile
     input_range: InputRange | None = None
     mapping_scales: Float[Array, " out"] | None = None
-    out_scales: Float[Array, " out"] | None = None
+    out_scales: Float[Array, "..."] | None = None
     bias: Float[Array, " out"] | None = None
     drift_scales: Float[Array, "..."] | None = None
 

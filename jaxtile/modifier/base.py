@@ -2,10 +2,10 @@
 
 import abc
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._numerics import straight_through
 from .._random import Draws, Source, as_key, cell_index, numbers
 from .._types import Checked, Key, Scalar, Weight, flag, optional
 
@@ -40,7 +40,7 @@ class AbstractModifier(Checked):
             new = jnp.where(draws.fold(Source.DROP).uniform(weight.dtype) < self.pdrop, 0, new)
         if self.copy_last_column:
             new = new.at[:, -1].set(weight[:, -1])
-        return jax.lax.stop_gradient(new) + (weight - jax.lax.stop_gradient(weight))
+        return straight_through(weight, new)
 
     def _largest(self, weight: Weight) -> Scalar:
         if self.assumed_wmax is not None:

@@ -1,11 +1,13 @@
 """Weights as phase-change memory would give them back after a while."""
 
+import equinox as eqx
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from .._random import Draws, Source
 from .._types import Scalar, Weight, number
-from ..noise import PCM
-from ..noise.laws import polynomial
+from ..noise.laws import ClippedLog, InversePower, coefficients, polynomial
+from ..noise.pcm import PROGRAMMING
 from .base import AbstractModifier
 
 __all__ = ["PCMNoise"]
@@ -16,11 +18,11 @@ class PCMNoise(AbstractModifier):
 
         g1 = g + std_dev (0.26348 + 1.965 r - 1.1731 r^2) xi,   r = |g| / g_max;   0 stays 0
         g2 = g1 ((t + t0) / t0)^-nu,    nu = |xi clip(-0.0125 ln r1 - 0.0059, 0.008, 0.045)|,   r1 = |g1| / g_max
-        g3 = g2 + std_dev |g2| min(0.0088 / r1^0.65, 0.2) sqrt(ln((t + t0 + 250 ns) / 500 ns)) xi
+        g3 = g2 + std_dev |g2| min(0.0088 / r1^0.65, 0.2) sqrt(ln((t + t0 + t_read) / (2 t_read))) xi
 
     The mean of the drift is left out, because it is compensated for. The sign of a pair is kept by reflection. With their chances,
     a device is at reset (0), at g_max, or at random. (aihwkit's CUDA code, `PCM_NOISE`; its CPU has none. Polynomials: Nandakumar
-    et al., IEEE ICECS 2020.)
+    et al., IEEE ICECS 2019.)
 
     Attributes:
         std_dev: scale of programming and read noise.
@@ -29,6 +31,9 @@ class PCMNoise(AbstractModifier):
         pcm_t_inference: time t since programming, s; 0: programming noise alone.
         pcm_t0: time t0 of the first read, s.
         pcm_prob_at_reset, pcm_prob_at_gmax, pcm_prob_at_random: chances of stuck devices.
+        prog_coeff: coefficients of 1, r, r^2 in g1, uS.
+        nu_std, read: the laws of the drift and of the read noise.
+        t_read: duration of a read, s.
     """
 
     std_dev: Scalar = number(1.0, low=0.0)
@@ -39,19 +44,23 @@ class PCMNoise(AbstractModifier):
     pcm_prob_at_reset: Scalar = number(0.0, low=0.0, high=1.0)
     pcm_prob_at_gmax: Scalar = number(0.0, low=0.0, high=1.0)
     pcm_prob_at_random: Scalar = number(0.0, low=0.0, high=1.0)
+    prog_coeff: Float[Array, " k"] = coefficients(PROGRAMMING, "PCMNoise.prog_coeff")
+    nu_std: ClippedLog = eqx.field(default_factory=lambda: ClippedLog(-0.0125, -0.0059, 0.008, 0.045))
+    read: InversePower = eqx.field(default_factory=lambda: InversePower(0.0088, 0.65, 0.2))
+    t_read: Scalar = number(250e-9, low=0.0, open=True)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         wanted = self._stuck(jnp.clip(weight / largest, -1, 1) * self.g_max, draws)
         r = jnp.abs(wanted) / self.g_max
         xi = draws.fold(Source.MODIFY).normal(weight.dtype)
-        g = wanted + self.std_dev * polynomial(PCM().prog_coeff, r) * xi
+        g = wanted + self.std_dev * polynomial(self.prog_coeff, r) * xi
         g = jnp.where(self.pcm_t_inference > 0, self._aged(g, draws), g)
         g = jnp.where(wanted < 0, -1, 1) * jnp.abs(g)
         return jnp.where(wanted == 0, 0, g) * (largest / self.g_max)
 
     def _stuck(self, g: Weight, draws: Draws) -> Weight:
         """What is programmed, but for devices that cannot be."""
-        g = jnp.where(jnp.abs(g) <= self.pcm_zero_thres * self.std_dev * 0.26348, 0, g)
+        g = jnp.where(jnp.abs(g) <= self.pcm_zero_thres * self.std_dev * self.prog_coeff[0], 0, g)
         sign = jnp.where(g < 0, -1, 1)
         chance = draws.fold(Source.MODIFY_RESET)
         low, high = self.pcm_prob_at_reset, self.pcm_prob_at_reset + self.pcm_prob_at_gmax
@@ -61,9 +70,9 @@ class PCMNoise(AbstractModifier):
         return jnp.where(u < high + self.pcm_prob_at_random, sign * value, g)
 
     def _aged(self, g: Weight, draws: Draws) -> Weight:
-        measured, r = PCM(), jnp.abs(g) / self.g_max
-        nu = jnp.abs(measured.nu_std(r) * draws.fold(Source.MODIFY_DRIFT).normal(g.dtype))
+        r = jnp.abs(g) / self.g_max
+        nu = jnp.abs(self.nu_std(r) * draws.fold(Source.MODIFY_DRIFT).normal(g.dtype))
         time = self.pcm_t_inference + self.pcm_t0
         g = g * (time / self.pcm_t0) ** -nu
-        quality = measured.read(r) * jnp.sqrt(jnp.log((time + 250e-9) / 500e-9))
-        return g + self.std_dev * jnp.abs(g) * quality * draws.fold(Source.MODIFY_READ).normal(g.dtype)
+        relative = self.read(r) * jnp.sqrt(jnp.log((time + self.t_read) / (2 * self.t_read)))
+        return g + self.std_dev * jnp.abs(g) * relative * draws.fold(Source.MODIFY_READ).normal(g.dtype)

@@ -10,7 +10,8 @@ from .base import AbstractModifier
 
 __all__ = ["Poly", "ProgNoise"]
 
-_PCM = (0.0105392, 0.0768, -0.046925)  # of phase-change memory, Nandakumar et al., IEEE ICECS 2020, over 25 uS
+# Of phase-change memory (Nandakumar et al., IEEE ICECS 2019) over 25 uS, as aihwkit has them; 1.965 / 25 would be 0.0786.
+_PCM = (0.0105392, 0.0768, -0.046925)
 
 
 class Poly(AbstractModifier):

@@ -38,10 +38,9 @@ class ReRAMWan2022(AbstractNoiseModel):
         converter: how weights become conductances.
         times: at which the spread is known, increasing, s.
         coeff: its coefficients then, of 1, r, r^2, ..., uS; [time, k].
-        coeff_g_max_reference: g_ref, uS; None: 40.
+        coeff_g_max_reference: g_ref, uS; None: that of the converter.
         noise_scale: see there.
-        aihwkit_compatible: g_ref is the g_max of the converter if it is not given (aihwkit keeps the 40 uS under a name that it
-            does not read), and drifted conductances count as those that the programmed weights map to.
+        aihwkit_compatible: drifted conductances count as those that the programmed weights map to.
     """
 
     times: Float[Array, " time"] = _table((1.0, 86400.0, 172800.0), "times")
@@ -53,7 +52,7 @@ class ReRAMWan2022(AbstractNoiseModel):
         ),
         "coeff",
     )
-    coeff_g_max_reference: Scalar | None = optional(low=0.0, open=True)
+    coeff_g_max_reference: Scalar | None = optional(40.0, low=0.0, open=True)
     noise_scale: Scalar = number(1.0, low=0.0)
 
     def __check_init__(self) -> None:
@@ -68,11 +67,9 @@ class ReRAMWan2022(AbstractNoiseModel):
         """Of the conductance about its target a `time` after the write, uS."""
         logarithm = jnp.log(jnp.maximum(time, self.times[0]))
         coeffs = jax.vmap(lambda column: jnp.interp(logarithm, jnp.log(self.times), column), in_axes=1)(self.coeff)
-        if self.coeff_g_max_reference is not None:
-            scale = self.converter.g_max / self.coeff_g_max_reference
-        else:
-            scale = 1.0 if self.aihwkit_compatible else self.converter.g_max / 40.0
-        return self.noise_scale * scale * polynomial(coeffs, target / self.converter.g_max)
+        g_max, reference = self.converter.g_max, self.coeff_g_max_reference
+        scale = self.noise_scale if reference is None else self.noise_scale * g_max / reference
+        return scale * polynomial(coeffs, target / g_max)
 
     def program(self, target: Conductance, draws: Draws | None) -> Conductance:
         noise = self.std(target, self.times[0]) * standard_normal(draws, Source.PROGRAMMING_NOISE, target)

@@ -52,10 +52,10 @@ def fabricate(io: IOParameters, shape: tuple[int, int], key: Key) -> Channels:
     """Draw what is drawn once, for an array of `shape` as it is read."""
     if io.is_perfect:
         return Channels()
-    lines = (shape[0],)
+    lines, dtype = (shape[0],), jnp.result_type(float)
 
     def xi(source: Source, shape: tuple[int, ...]) -> Float[Array, "..."]:
-        return normal(stream(key, source), numbers(math.prod(shape)).reshape(shape)).astype(jnp.asarray(0.0, float).dtype)
+        return normal(stream(key, source), numbers(math.prod(shape)).reshape(shape)).astype(dtype)
 
     channels = {}
     if io.out_noise is not None and io.out_noise_std is not None:

@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._numerics import divide
+from .._numerics import divide, straight_through
 from .._types import Scalar
 
 __all__ = ["Grid", "clip", "exceeds", "quantise", "step_of", "truncate"]
@@ -25,9 +24,9 @@ class Grid(NamedTuple):
 
 
 def step_of(res: Scalar, bound: Scalar) -> Scalar:
-    """The absolute step of a converter; 0 where there is none."""
+    """The absolute step of a converter; 0 where there is none, as without a bound."""
     fraction = jnp.where(res > 1, 1 / jnp.where(res > 1, res, 1), res)
-    return jnp.maximum(fraction, 0) * 2 * bound
+    return jnp.where(jnp.isinf(bound), 0, jnp.maximum(fraction, 0) * 2 * jnp.where(jnp.isinf(bound), 1, bound))
 
 
 def quantise(value: Float[Array, "..."], step: Scalar, shift: Float[Array, "..."] | None = None) -> Float[Array, "..."]:
@@ -38,16 +37,17 @@ def quantise(value: Float[Array, "..."], step: Scalar, shift: Float[Array, "..."
         step: 0 for no rounding.
         shift: uniform within half a step on either side, to round up or down by chance; None: to the nearest.
     """
-    levels = divide(value, jnp.where(step > 0, step, 1))
-    levels = levels if shift is None else levels + shift
-    rounded = jnp.where(step > 0, jnp.rint(levels) * step, value)
-    return jax.lax.stop_gradient(rounded) + (value - jax.lax.stop_gradient(value))
+    unit = jnp.where(step > 0, step, 1)
+    levels = divide(value, unit)
+    whole = jnp.rint(levels if shift is None else levels + shift)
+    rounded = jnp.where(step > 0, whole, levels) * unit  # not of the value: XLA would compute the noise in it once more
+    return straight_through(value, rounded)
 
 
 def truncate(value: Float[Array, "..."], step: Scalar) -> Float[Array, "..."]:
     """Towards zero, to a multiple of `step`; the gradient passes straight through."""
     whole = jnp.trunc(divide(value, step)) * step
-    return jax.lax.stop_gradient(whole) + (value - jax.lax.stop_gradient(value))
+    return straight_through(value, whole)
 
 
 def clip(value: Float[Array, "..."], bound: Scalar) -> Float[Array, "..."]:

@@ -23,12 +23,12 @@ class IOParameters(Checked):
     Attributes:
         is_perfect: skip all of it but `out_scale`: y = W x.
         mv_type: inputs of both signs at once, or each sign by itself.
-        inp_bound: range of the DAC.
+        inp_bound: range of the DAC; infinite: none, and no steps.
         inp_res: step of the DAC as a fraction of its full range, or number of steps if above 1; 0 or less for none.
         inp_sto_round: let the DAC round up or down by chance, to the right mean.
         inp_noise: standard deviation of Gaussian noise on each input, after the DAC.
         inp_asymmetry: negative inputs are smaller by this fraction.
-        out_bound: range of the ADC.
+        out_bound: range of the ADC, likewise.
         out_noise: standard deviation of Gaussian noise on each output, before the ADC.
         out_noise_std: its relative spread over the outputs, drawn once for each tile.
         out_res: step of the ADC, like `inp_res`.

@@ -41,6 +41,10 @@ class RiskSVD(AbstractMethod[_State]):
     of their own, and a method that follows it disturbs all other cells of their lines in vain, again and again. So entries of R
     beyond `outlier` times its root mean square count as that much only.
 
+    Derivatives (with `jt.pulse.MeanField`) take x as given by the residual that there is, and follow all else that it depends on,
+    and all of d. A small change early in a run can turn about which triplet leads, so that the complete derivative of a long run is
+    mostly noise.
+
     An oracle read, like `SVD`; a step costs one read-out of all weights and pulses as one of `SVD`, fewer by what is thresholded.
 
     Attributes:
@@ -67,7 +71,9 @@ class RiskSVD(AbstractMethod[_State]):
         residual = reading - target
         most = (self.outlier * jnp.sqrt(jnp.mean(residual**2))).astype(residual.dtype)
         residual = jnp.clip(residual, -most, most)
-        leading, block = leading_triplets(residual, state.block)
+        # Not followed by derivatives: see the class.
+        given = jax.lax.stop_gradient(residual)
+        leading, block = leading_triplets(given, state.block)
         threshold = (self.caution * self.dw_min * (1 + self.dw_min_std**2) / 2).astype(residual.dtype)
 
         def best(matrix: Float[Array, "a b"], other: Float[Array, " b"]) -> Float[Array, " a"]:
@@ -77,7 +83,7 @@ class RiskSVD(AbstractMethod[_State]):
             return jnp.sign(image) * kept / jnp.where(square > 0, square, 1)
 
         def sweep(_, x: Float[Array, " in"]) -> Float[Array, " in"]:
-            return best(residual.T, best(residual, x))
+            return best(given.T, best(given, x))
 
         x = jax.lax.fori_loop(0, _SWEEPS, sweep, leading.v[0])
         return (x[None], best(residual, x)[None]), _State(block)

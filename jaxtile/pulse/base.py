@@ -26,9 +26,11 @@ class AbstractLines(eqx.Module):
     """What the lines send for one pair of vectors.
 
     `x_sign` and `d_sign` are the signs of the *values*; a line of value zero belongs to no sign. A cell is moved down where the
-    signs of its lines agree and up where they differ (`update` subtracts). `length` is the number of slots that they take.
+    signs of its lines agree and up where they differ (`update` subtracts). `length` is the number of slots that they take,
+    `n_slots` (static) the largest that it can be.
     """
 
+    n_slots: eqx.AbstractVar[int]
     length: eqx.AbstractVar[Num[Array, ""]]
     x_sign: eqx.AbstractVar[Int[Array, " in"]]
     d_sign: eqx.AbstractVar[Int[Array, " out"]]
@@ -110,12 +112,13 @@ class Counts(AbstractLines):
     x_sign: Int[Array, " in"]
     d_sign: Int[Array, " out"]
     length: Num[Array, ""]
+    n_slots: int = eqx.field(static=True)
 
     @classmethod
-    def whole(cls, x_count, d_count, coincidence, x_sign, d_sign, length) -> "Counts":
+    def whole(cls, x_count, d_count, coincidence, x_sign, d_sign, length, n_slots) -> "Counts":
         """Counts that are already rounded, kept as integers."""
         x_count, d_count, coincidence, length = (count.astype(jnp.int32) for count in (x_count, d_count, coincidence, length))
-        return cls(x_count, d_count, coincidence, x_sign, d_sign, length)
+        return cls(x_count, d_count, coincidence, x_sign, d_sign, length, n_slots)
 
     def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         return self.d_count, self.x_count

@@ -32,4 +32,4 @@ class DeterministicImplicit(AbstractTrainPulse):
         x_value = value(x, self.x_res_implicit, Source.X_ROUND)
         d_value = value(d, self.d_res_implicit, Source.D_ROUND)
         both = jnp.rint((d_value * length)[:, None] * x_value[None, :])
-        return Counts.whole(jnp.rint(length * x_value), jnp.rint(length * d_value), both, x.sign, d.sign, length)
+        return Counts.whole(jnp.rint(length * x_value), jnp.rint(length * d_value), both, x.sign, d.sign, length, self.desired_bl)

@@ -30,4 +30,4 @@ class MeanCount(AbstractTrainPulse):
 
         x_count, d_count = count(x, Source.X_ROUND), count(d, Source.D_ROUND)
         both = jnp.rint(divide(d_count, jnp.maximum(length, 1))[:, None] * x_count[None, :])
-        return Counts.whole(x_count, d_count, both, x.sign, d.sign, length)
+        return Counts.whole(x_count, d_count, both, x.sign, d.sign, length, self.desired_bl)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt32
 
-from .._random import Source, bits, numbers, stream, uniform
+from .._random import Source, bits, following, fraction, numbers, stream
 from .._types import Key, Scalar, flag, number
 from .base import SLOTS_PER_WORD, AbstractTrainPulse, Coded, Trains, on_grid
 
@@ -26,7 +26,7 @@ class _AbstractStochastic(AbstractTrainPulse):
 
 
 _DIGITS = 16
-_UNROLL = 4
+_UNROLL = 8
 
 
 def bernoulli_words(
@@ -40,8 +40,8 @@ def bernoulli_words(
     a count too large by BL / 2^16 of itself at most.
     """
     words = slots.shape[1]
-    first = line.astype(jnp.int32)[:, None] * (words * (_DIGITS + 1)) + numbers(words)[None, :] * (_DIGITS + 1)
-    dither = uniform(key, first + _DIGITS)
+    start = bits(key, line.astype(jnp.int32)[:, None] * words + numbers(words)[None, :])
+    dither = fraction(following(start, _DIGITS))
     digits = jnp.floor(jnp.minimum(p, 1).astype(jnp.float32)[:, None] * 2**_DIGITS + dither).astype(jnp.uint32)
 
     saturated = jnp.uint32(0) - (digits >> _DIGITS)
@@ -50,7 +50,7 @@ def bernoulli_words(
         for place in range(_UNROLL):
             digit = group * _UNROLL + place
             is_one = jnp.uint32(0) - ((digits >> digit.astype(jnp.uint32)) & 1)
-            word = bits(key, first + digit)
+            word = following(start, digit)
             drawn = (is_one & (drawn | word)) | (~is_one & drawn & word)
         return (drawn | saturated) & slots
 

@@ -20,7 +20,7 @@ def execute(hardware: Hardware, pulsed: Pulsed, lines: AbstractLines, key: Key) 
     cycle, half_cycle = (hardware.noise(stream(key, source), index) for source in (Source.CYCLE, Source.HALF))
     seen = exposure(lines, skip_inactive=hardware.skips)
     if hardware.device.order == "aggregate":
-        pulsed = _aggregate(hardware, pulsed, seen, cycle, half_cycle)
+        pulsed = _aggregate(hardware, pulsed, lines, seen, cycle, half_cycle)
     else:
         assert cycle is not None  # mean field has no slots, and is refused with them
         assert half_cycle is not None
@@ -30,10 +30,13 @@ def execute(hardware: Hardware, pulsed: Pulsed, lines: AbstractLines, key: Key) 
     return Pulsed(pulsed.state, pulsed.memory, pulsed.tally + added)
 
 
-def _aggregate(hardware: Hardware, pulsed: Pulsed, seen: Exposure, cycle: Draws | None, half_cycle: Draws | None) -> Pulsed:
+def _aggregate(
+    hardware: Hardware, pulsed: Pulsed, lines: AbstractLines, seen: Exposure, cycle: Draws | None, half_cycle: Draws | None
+) -> Pulsed:
     """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
     expected = jax.tree.map(lambda count: count.astype(float), seen)
-    return hardware.pulse_all(pulsed, Burst(seen.up.full, seen.down.full, noise=cycle), half=(expected, half_cycle))
+    full = Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots)
+    return hardware.pulse_all(pulsed, full, half=(expected, half_cycle))
 
 
 def _slot_by_slot(hardware: Hardware, pulsed: Pulsed, lines: Trains, cycle: Draws, half_cycle: Draws) -> Pulsed:
@@ -54,7 +57,7 @@ def _slot_by_slot(hardware: Hardware, pulsed: Pulsed, lines: Trains, cycle: Draw
 def _phase_by_phase(hardware: Hardware, pulsed: Pulsed, lines: AbstractLines, cycle: Draws, half_cycle: Draws) -> Pulsed:
     """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
     whole = exposure(lines, skip_inactive=hardware.skips)
-    pulsed = hardware.pulse_all(pulsed, Burst(whole.up.full, whole.down.full, noise=cycle))
+    pulsed = hardware.pulse_all(pulsed, Burst(whole.up.full, whole.down.full, noise=cycle, most=lines.n_slots))
     if hardware.half_select is None:
         return pulsed
     n, m = lines.sent()

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from aihwkit.exceptions import ConfigError
 from aihwkit.inference import PCMLikeNoiseModel
+from aihwkit.inference.compensation.drift import PerColumnDriftCompensation
+from aihwkit.inference.noise.base import BaseNoiseModel
 from aihwkit.simulator.configs import InferenceRPUConfig, SingleRPUConfig, UnitCellRPUConfig
 from aihwkit.simulator.configs.configs import FloatingPointRPUConfig
 from aihwkit.simulator.configs.devices import ConstantStepDevice, PowStepReferenceDevice, SoftBoundsPmaxDevice
@@ -38,7 +40,7 @@ from aihwkit.simulator.presets.utils import PresetIOParameters, PresetUpdatePara
 from chips import DEVICES
 
 import jaxtile as jt
-from bridge import RPUConfigWithProgram, tile_config
+from bridge import RPUConfigWithProgram, inference_of, tile_config
 from bridge.periphery import from_io, to_io
 
 NONE = UpdateParameters(pulse_type=PulseType.NONE)
@@ -263,8 +265,8 @@ def test_soft_bounds_by_pulses():
         (RPUConfigWithProgram(clip=WeightClipParameter(type=WeightClipType.FIXED_VALUE)), r"RPUConfigWithProgram\.clip="),
         (RPUConfigWithProgram(modifier=WeightModifierParameter(pdrop=0.1)), r"modifier="),
         (InferenceRPUConfig(remap=WeightRemapParameter(type=WeightRemapType.CHANNELWISE_SYMMETRIC)), r"remap="),
-        (InferenceRPUConfig(noise_model=PCMLikeNoiseModel(g_max=10.0)), r"noise_model="),
-        (InferenceRPUConfig(drift_compensation=None), r"drift_compensation=None"),
+        (InferenceRPUConfig(noise_model=BaseNoiseModel()), r"noise_model="),
+        (InferenceRPUConfig(drift_compensation=PerColumnDriftCompensation()), r"drift_compensation=.*bridge\.inference_of"),
         (SingleRPUConfig(mapping=MappingParameter(weight_scaling_omega=0.6)), r"mapping="),
         (SingleRPUConfig(pre_post=PrePostProcessingParameter(InputRangeParameter(enable=True))), r"pre_post="),
         (UnitCellRPUConfig(), "device='UnitCell'"),
@@ -304,7 +306,16 @@ def test_a_misspelt_field_is_refused():
         tile_config(config)
 
 
-def test_an_inference_configuration_has_ideal_devices():
-    config = tile_config(InferenceRPUConfig())
-    assert isinstance(config.device, jt.device.Ideal)
+def test_an_inference_configuration_is_that_of_the_chip():
+    """Its noise model is the device; without one, weights stay what they are."""
+    theirs = InferenceRPUConfig(noise_model=PCMLikeNoiseModel(g_max=10.0), drift_compensation=None)
+    config = tile_config(theirs)
+    assert same(config.device, jt.device.Statistical(jt.noise.PCM(jt.noise.NPair(g_max=10.0))))
     assert config.backward.is_perfect
+    weight = np.random.default_rng(0).uniform(-1, 1, (4, 5))
+    key = jax.random.key(0)
+    chip = jt.set_weights(jt.init(config, weight.shape, key=key), weight, key=key)
+    hardware = jt.init(inference_of(theirs).config, weight.shape, key=key)
+    written = jt.apply_programming_noise(jt.set_weights(hardware, weight), inference_of(theirs).noise_model, key=key)
+    np.testing.assert_array_equal(chip.weight, written.weight)
+    assert isinstance(tile_config(InferenceRPUConfig(noise_model=None)).device, jt.device.Ideal)

@@ -3,6 +3,7 @@
 import pathlib
 import runpy
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -53,6 +54,9 @@ def same_normals(request, monkeypatch):
     for module in (pcm, hermes, custom, reram):
         monkeypatch.setattr(module, "randn_like", lambda like: torch.full_like(like, request.param))
     monkeypatch.setattr(Draws, "normal", lambda self, dtype, count=0: jnp.full(self.index.shape, request.param, dtype))
+    jax.clear_caches()  # programs with other normals
+    yield
+    jax.clear_caches()
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -124,7 +128,7 @@ def test_an_inference_configuration():
         remap=WeightRemapParameter(type=WeightRemapType.CHANNELWISE_SYMMETRIC),
         modifier=WeightModifierParameter(type=WeightModifierType.ADD_NORMAL, std_dev=0.05),
         forward=IOParameters(inp_noise=0.01),
-        mapping=MappingParameter(weight_scaling_omega=0.6, weight_scaling_columnwise=True),
+        mapping=MappingParameter(weight_scaling_omega=0.6, weight_scaling_columnwise=True, learn_out_scaling=True),
         pre_post=PrePostProcessingParameter(input_range=InputRangeParameter(enable=True, init_value=2.0, decay=0.02)),
     )
     parts = bridge.inference_of(config)
@@ -137,20 +141,24 @@ def test_an_inference_configuration():
     assert float(parts.input_range.input_range) == 2.0
     assert float(parts.input_range.decay) == pytest.approx(0.02)
     assert parts.input_range.output_min_percentage is None
+    assert parts.out_scales(6).shape == (1,)
     mapped, scales = parts.map_weights(jnp.asarray(WEIGHT))
     np.testing.assert_allclose(np.abs(mapped).max(axis=1), 0.6, rtol=1e-6)
     np.testing.assert_allclose(mapped * scales[:, None], WEIGHT, rtol=1e-5)
-    assert bridge.inference_of(InferenceRPUConfig(drift_compensation=None))[2:] == (None,) * 6
+    assert bridge.inference_of(InferenceRPUConfig(drift_compensation=None))[2:] == (None,) * 7
 
 
 def test_numbers_that_aihwkit_loses():
     """Its 40 uS of the ReRAM coefficients come back by default; a reference beside coefficients of one's own is refused."""
     lost = reram.ReRamWan2022NoiseModel()
-    assert bridge.noise_model_of(lost).coeff_g_max_reference is None
+    assert float(bridge.noise_model_of(lost).coeff_g_max_reference) == 40.0
+    assert float(bridge.noise_model_of(lost, aihwkit_compatible=True).coeff_g_max_reference) == 25.0
     own = reram.ReRamWan2022NoiseModel(coeff_dic={1.0: [0.3, 1.0], 60.0: [0.5, 2.0]}, g_max=30.0)
     assert float(bridge.noise_model_of(own).coeff_g_max_reference) == 30.0
     with pytest.raises(ConfigError, match="prog_coeff_g_max_reference"):
         bridge.noise_model_of(pcm.PCMLikeNoiseModel(prog_coeff=[0.1], prog_coeff_g_max_reference=20.0))
+    with pytest.raises(ConfigError, match="coeff_g_max_reference"):
+        bridge.noise_model_of(reram.ReRamWan2022NoiseModel(coeff_g_max_reference=20.0))
     # The default acceptance range of 2 % is no key there, and becomes 0.2 %.
     np.testing.assert_allclose(bridge.noise_model_of(reram.ReRamCMONoiseModel()).prog_coeff, [0.00081107, 0.00106879], rtol=1e-6)
     np.testing.assert_allclose(
@@ -164,8 +172,12 @@ def test_numbers_that_aihwkit_loses():
         (lambda: bridge.noise_model_of("pcm"), "noise_model='pcm'"),
         (lambda: bridge.drift_compensation_of("global"), "drift_compensation='global'"),
         (
-            lambda: bridge.inference_of(InferenceRPUConfig(mapping=MappingParameter(learn_out_scaling=True))),
-            "learn_out_scaling=True",
+            lambda: bridge.inference_of(InferenceRPUConfig(mapping=MappingParameter(weight_scaling_lr_compensation=True))),
+            "weight_scaling_lr_compensation=True",
+        ),
+        (
+            lambda: bridge.inference_of(InferenceRPUConfig(modifier=WeightModifierParameter(enable_during_test=True))),
+            "enable_during_test=True",
         ),
         (lambda: bridge.input_range_of(InputRangeParameter(enable=True, learn_input_range=False)), "learn_input_range=False"),
         (lambda: bridge.noise_model_of(pcm.PCMLikeNoiseModel(g_converter=Unknown())), "noise_model.g_converter"),

@@ -1,5 +1,6 @@
 """jaxtile's methods, stepped on a tile of either engine."""
 
+import dataclasses
 import logging
 
 import jax
@@ -264,28 +265,68 @@ def test_both_engines_draw_the_same_curves(run):
     assert np.mean(ours[:, -1]) < np.mean(ours[:, 0]) - 0.5  # there was something to program
 
 
+EVERY_METHOD = {
+    "gdp": jt.GDP(),
+    "gdp, hadamard": jt.GDP(inputs="hadamard", learning_rate=1 / 64),
+    "gdp, gaussian": jt.GDP(inputs=jt.programming.Gaussian(16), learning_rate=1 / 64, batch_size=8, reads=2),
+    "svd, three triplets": jt.SVD(triplets=3),
+    "svd, once": jt.SVD(refresh=False),
+    "svd through reads": jt.PowerSVD(block=2, reads=2),
+    "least risk": jt.RiskSVD(),
+    "verify": jt.ProgramVerify(),
+    "verify, cells by hadamard": jt.ProgramVerify(lines="cells", read_out="hadamard"),
+    "chain": jt.chain(jt.Stage(jt.RiskSVD(), until=jt.After(2)), jt.ProgramVerify()),
+}
+
+
 @pytest.mark.parametrize("engine", ["aihwkit", "jaxtile"])
-def test_any_method_programs_a_foreign_tile(engine):
-    """A chain of forward and backward reads, least risk and counted pulses; and it does what `jaxtile.program` does."""
-    method = jt.chain(
-        jt.Stage(jt.PowerSVD(block=2, reads=2), until=jt.After(4)),
-        jt.Stage(jt.RiskSVD(), until=jt.After(2)),
-        jt.Stage(jt.GDP(inputs="hadamard", learning_rate=1 / 64), until=jt.After(1)),
-        jt.ProgramVerify(read_out="hadamard"),
-    )
+@pytest.mark.parametrize("name", EVERY_METHOD)
+def test_every_method_programs_a_foreign_tile(name, engine):
+    """Without chance, what it does to a tile of either engine is what `jaxtile.program` does."""
+    method, steps = EVERY_METHOD[name], 4
     tile = ideal_tile(engine)
     tile.tile.set_weights(target())
-    done = program_weights_by(method)(tile, tolerance=None, max_iter=20)
+    done = program_weights_by(method)(tile, tolerance=None, max_iter=steps)
     perfect = jt.IOParameters(is_perfect=True)
-    config = jt.TileConfig(device=jt.device.Ideal(), forward=perfect, backward=perfect)
-    chip = jt.init(config, (OUT, WIDTH), key=jax.random.key(0))
-    solution = jt.program(chip, jnp.asarray(target().numpy()), method, key=jax.random.key(0), max_steps=20, tolerance=0.0)
-    steps = int(solution.stats["steps"])
-    assert len(done.read_error) == steps + 1
-    np.testing.assert_allclose(done.spectral_error, solution.history["spectral_error"][: steps + 1], rtol=5e-3, atol=1e-5)
+    chip = jt.init(jt.TileConfig(jt.device.Ideal(), forward=perfect, backward=perfect), (OUT, WIDTH), key=jax.random.key(0))
+    solution = jt.program(chip, jnp.asarray(target().numpy()), method, key=jax.random.key(0), max_steps=steps, tolerance=0.0)
+    made = int(solution.stats["steps"])
+    assert len(done.read_error) == made + 1
     # Of what has been corrected exactly, power iteration reads directions that rounding chooses.
-    np.testing.assert_allclose(done.read_error[4:], solution.history["read_error"][4 : steps + 1], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(done.spectral_error, solution.history["spectral_error"][: made + 1], rtol=5e-3, atol=1e-5)
+    torch.testing.assert_close(tile.tile.get_weights(), torch.tensor(np.asarray(solution.weight)), atol=3e-5, rtol=0)
     assert tile.get_learning_rate() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        jt.half_select.ConstantRatio(kappa=20.0, kappa_dtod=0.3),
+        jt.half_select.Sinh(),
+        jt.half_select.Threshold(),
+        jt.half_select.Stochastic(kappa=20.0),
+        jt.half_select.Accumulation(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_every_disturb_model_disturbs_a_bridge_tile(model):
+    """The cells end where `jaxtile.update` takes the same chip with the same key, and elsewhere than undisturbed."""
+    tile = RealisticTile(OUT, WIDTH, RPUConfigWithProgram(device=ConstantStepDevice(dw_min_std=0.0), half_select=model))
+    chip, vectors = tile.tile.jax_tile, (torch.linspace(-1, 1, WIDTH), torch.linspace(0.7, -1, OUT))
+    tile.tile._draw, tile.tile._learning_rate = lambda: jax.random.key(7), 0.1
+    tile.tile.update(*(one[None] for one in vectors))
+    x, d = (jnp.asarray(one.numpy()) for one in vectors)
+    disturbed = jt.update(chip, x, d, learning_rate=0.1, key=jax.random.key(7))
+    np.testing.assert_array_equal(tile.tile.get_weights().numpy(), disturbed.weight)
+    config = dataclasses.replace(chip.config, half_select=None)
+    alone = dataclasses.replace(chip, config=config, half_cells=None, half_memory=None)
+    assert not np.allclose(disturbed.weight, jt.update(alone, x, d, learning_rate=0.1, key=jax.random.key(7)).weight, atol=1e-6)
+
+
+def test_devices_of_a_foreign_tile_are_connected_by_hand():
+    method = jt.chain(jt.Stage(jt.SVD(), connect=1))
+    with pytest.raises(ValueError, match=r"Stage.connect=1 .* connect its devices yourself"):
+        program_weights_by(method)(ideal_tile("jaxtile"))
 
 
 def test_the_bridges_loop_takes_the_steps_of_jaxtiles():

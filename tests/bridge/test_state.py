@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 from aihwkit.exceptions import TileError
-from aihwkit.nn import AnalogLinear
+from aihwkit.inference.calibration import InputRangeCalibrationType, calibrate_input_ranges
+from aihwkit.nn import AnalogLinear, AnalogSequential
 from aihwkit.optim import AnalogSGD
 from aihwkit.simulator.parameters.enums import WeightModifierType
 from aihwkit.simulator.parameters.inference import WeightModifierParameter
@@ -159,6 +160,17 @@ def test_an_attached_method_is_copied_but_not_pickled():
     assert other.program_weights.__self__ is other
     with pytest.raises(AttributeError, match="program_weights_svd"):
         pickle.loads(pickle.dumps(tile))
+
+
+def test_input_ranges_are_calibrated():
+    """aihwkit builds each tile anew for it."""
+    layers = AnalogSequential(layer_of())
+    before = everything(layers[0])
+    batches = [torch.randn(5, 4) for _ in range(3)]
+    calibrate_input_ranges(layers, InputRangeCalibrationType.MAX, iter([((x,), {}) for x in batches]))
+    assert float(layers[0].analog_module.input_range) == float(torch.cat(batches).abs().max())
+    for old, new in zip(before[:3], everything(layers[0])[:3], strict=True):
+        torch.testing.assert_close(new, old, rtol=0, atol=0)
 
 
 def test_the_configuration_can_be_pickled():

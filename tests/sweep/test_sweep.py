@@ -69,11 +69,12 @@ def test_a_point_is_the_single_run():
     """Same chip, target, numbers and draws as a run by hand."""
     targets = jnp.stack([TARGET, 2 * TARGET])
     data = jt.sweep(summary, CONFIG, targets, key=KEY, over={"half_select.kappa": KAPPAS}, chips=3, seeds=2)
+    fabricate = jax.jit(jax.vmap(lambda key, config: jt.init(config, SHAPE, key=key), in_axes=(0, None)))  # rounded as a sweep is
+    chips = fabricate(jax.vmap(lambda chip: jr.fold_in(jr.fold_in(KEY, 0), chip))(jnp.arange(3)), CONFIG)
     for kappa, chip, target, seed in [(0, 0, 0, 0), (1, 2, 1, 1)]:
         point = data.isel({"half_select.kappa": kappa, "chip": chip, "target": target, "seed": seed})
-        chip_key = jr.fold_in(jr.fold_in(KEY, 0), chip)
         run_key = jr.fold_in(jr.fold_in(jr.fold_in(jr.fold_in(KEY, 1), chip), target), seed)
-        tile = jt.init(CONFIG, SHAPE, key=chip_key)
+        tile = jax.tree.map(lambda leaf, chip=chip: leaf[chip], chips)
         np.testing.assert_array_equal(point["w_max"], tile.cells.w_max)
         np.testing.assert_allclose(point["read"], jt.forward(tile, targets[target][0], key=run_key), atol=1e-5)
         assert float(point["kappa"]) == KAPPAS[kappa]
@@ -372,7 +373,8 @@ def test_processes_share_a_sweep(tmp_path):
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
     environment = {"PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent), "JAX_PLATFORMS": "cpu"}
-    environment |= {"JAX_DISABLE_MOST_OPTIMIZATIONS": os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]}  # the same bits: see `conftest`
+    # The same bits: see `conftest`.
+    environment |= {name: os.environ[name] for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")}
     path = tmp_path / "shared.zarr"
     command = [sys.executable, "-c", PROCESSES]
     processes = [subprocess.Popen([*command, str(n), port, str(path)], env=environment, stdout=subprocess.PIPE) for n in range(2)]
