@@ -148,9 +148,15 @@ def test_sparsify_lowers_the_risk_and_no_small_change_lowers_it_further():
         assert risk(sent_x + change_x, sent_d + change_d, *args) > least - 1e-7
     silent = jt.compensation.Sparsify(caution=1e3)(x, d, tile, jnp.asarray(0.5))
     assert not jnp.any(silent[1])
-    lanes = jax.vmap(lambda caution: jt.compensation.Sparsify(caution)(x, d, tile, jnp.asarray(0.5)))(jnp.asarray([0.0, 20.0]))
-    np.testing.assert_allclose(lanes[1][0].T @ lanes[0][0], d.T @ x, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(lanes[1][1].T @ lanes[0][1], sent[1].T @ sent[0], rtol=1e-5, atol=1e-7)
+
+    def change(caution):
+        x_sent, d_sent = jt.compensation.Sparsify(caution)(x, d, tile, jnp.asarray(0.5))
+        assert not isinstance(x_sent, jt.UnitVectors)
+        return d_sent.T @ x_sent
+
+    lanes = jax.vmap(change)(jnp.asarray([0.0, 20.0]))
+    np.testing.assert_allclose(lanes[0], d.T @ x, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(lanes[1], np.outer(sent_d, sent_x), rtol=1e-5, atol=1e-7)
     unit = jt.UnitVectors(jnp.arange(2), SHAPE[1])
     assert sparse(unit, jnp.ones((2, SHAPE[0])), tile, jnp.asarray(1.0))[0] is unit
 
