@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import OPTIMISED
 
 import jaxtile as jt
 
@@ -32,8 +33,9 @@ def _correct(tile, x, d):
     return EXPECTED(x, d, tile, jnp.asarray(0.5))
 
 
-correct = jax.jit(_correct)
-correct_lanes = jax.jit(jax.vmap(_correct, in_axes=(None, None, 0)))
+# As users compile it: without XLA's optimiser some of these solves get stuck short of the optimum, whatever the damping or the steps.
+correct = jax.jit(_correct, compiler_options=OPTIMISED)
+correct_lanes = jax.jit(jax.vmap(_correct, in_axes=(None, None, 0)), compiler_options=OPTIMISED)
 
 
 @jax.jit
@@ -84,12 +86,11 @@ def test_expected_knows_the_weights_and_no_device_of_the_chip():
     assert jnp.max(jnp.abs(other[1] - sent[1])) > 1e-3
 
 
-def test_a_lane_is_as_good_as_the_single_run_and_silence_stays_silent():
-    """A last bit can decide whether a step is taken: what is left of the change agrees, if not each entry that is sent."""
+def test_a_lane_is_the_single_run_and_silence_stays_silent():
     tile, (x, d) = make_tile(SOFT, 30.0), proposal()
-    lanes, wanted = correct_lanes(tile, x, jnp.stack([d, 0 * d])), -0.5 * d.T @ x
-    left, alone = (float(off(tile, *sent, wanted)) for sent in ((lanes[0][0], lanes[1][0]), correct(tile, x, d)))
-    assert left == pytest.approx(alone, rel=2e-3)
+    lanes, sent = correct_lanes(tile, x, jnp.stack([d, 0 * d])), correct(tile, x, d)
+    for lane, alone in zip(lanes, sent, strict=True):
+        np.testing.assert_allclose(lane[0], alone, atol=2e-4)
     np.testing.assert_array_equal(lanes[1][1], 0 * d)
 
 
