@@ -24,8 +24,8 @@ def bits(key, index, count=0):
     return _threefry(words[..., 0], words[..., 1], count, index)
 
 
-def following(start, n):
-    return _threefry(start, 0, 0, n)
+def following(start, stride, n):
+    return _threefry(start, stride, 0, n)
 
 
 def uniform(key, index, count=0):

@@ -19,7 +19,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
 from ._types import Key
@@ -127,9 +126,6 @@ def cell_index(rows: int, columns: Int[Array, " column"], width: int) -> Int[Arr
     return numbers(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
 
 
-_GOLDEN = np.uint32(0x9E3779B9)
-
-
 def _mix(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
     word = (word ^ (word >> 16)) * jnp.uint32(0x7FEB352D)
     word = (word ^ (word >> 15)) * jnp.uint32(0x846CA68B)
@@ -141,16 +137,17 @@ def bits(key: Key, index: Int[Array, "*shape"], count: int | Array = 0) -> UInt3
     words = jr.key_data(key)
     k0, k1 = words[..., 0], words[..., 1]
     turn = _mix(jnp.asarray(count, jnp.uint32))  # scattered: under keys that differ by a little, streams are shifted copies
-    k0, k1 = k0 ^ turn, k1 + turn * _GOLDEN
+    k0, k1 = k0 ^ turn, k1 + turn * jnp.uint32(0x9E3779B9)
     return _mix(_mix(index.astype(jnp.uint32) + k0) ^ k1)
 
 
-def following(start: UInt32[Array, "*shape"], n: int | Array) -> UInt32[Array, "*shape"]:
-    """Word n of the series that a random word starts, mix(start + n g): many words for one index, at half of what `bits` costs.
+def following(start: UInt32[Array, "*shape"], stride: UInt32[Array, "*shape"], n: int | Array) -> UInt32[Array, "*shape"]:
+    """Word n of a series that two random words make, mix(start + n stride): many words for one index, at half of what `bits` costs.
 
-    g is 2^32 over the golden ratio. (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.)
+    The stride makes neighbouring words independent whatever the permutation does: with a constant one in its place, as SplitMix
+    has it (Steele, Lea and Flood, OOPSLA 2014), one round of this permutation fails the tests of their bytes.
     """
-    return _mix(start + jnp.asarray(n, jnp.uint32) * _GOLDEN)
+    return _mix(start + jnp.asarray(n, jnp.uint32) * stride)
 
 
 def uniform(key: Key, index: Int[Array, "*shape"], count: int | Array = 0) -> Float[Array, "*shape"]:

@@ -1,6 +1,7 @@
 """The excess of squared error that half-selection causes, with and without compensation: the table of `docs/compensation.md`.
 
-48 x 72, ten chips and targets of full rank and of rank 6; the same chips, targets and keys in all rows.
+48 x 72, soft bounds and constant steps, ten chips and targets of full rank and of rank 6, the same with the same keys in all rows.
+A closed loop is compared at equal full pulses per cell, an open one at the end of its one walk.
 
     python docs/scripts/compensation.py [closed] [open]
 """
@@ -13,53 +14,115 @@ import jax.random as jr
 import numpy as np
 
 import jaxtile as jt
+from jaxtile.half_select.phases import Exposure, Seen
 
 SHAPE, CHIPS = (48, 72), 10
-KAPPAS = (100.0, 30.0)
+KAPPAS = (100.0, 30.0, 10.0)
 DEVICES = {"soft bounds": jt.device.SoftBounds(), "constant step": jt.device.ConstantStep()}
-TARGETS = {"full": 48, "6": 6}
-LOOPS = {"closed": (jt.SVD(), 200, 31), "open": (jt.SVD(refresh=False), 48, 511)}
-COMPENSATIONS = {
-    "none": None,
-    "Gain": jt.compensation.Gain(),
-    "Sparsify": jt.compensation.Sparsify(0.3),
-    "Expected": jt.compensation.Expected(steps=2),
+RANKS = {"full": 48, "6": 6}
+BUDGET = {"full": 600.0, "6": 300.0}  # full pulses per cell of a closed loop
+STEPS, STEPS_EXPECTED = 500, 280
+
+
+class CounterPulses(jt.half_select.ConstantRatio):
+    """Every line sends its half pulses once more in the opposite polarity, all other lines idle."""
+
+    def bursts(self, cells, memory, exposure, noise):
+        def more(own: Seen, other: Seen) -> Seen:
+            return Seen(own.row + other.row, own.column + other.column, own.full, own.slots + other.slots)
+
+        return super().bursts(cells, memory, Exposure(more(exposure.up, exposure.down), more(exposure.down, exposure.up)), noise)
+
+
+class SmallestFirst(jt.compensation.AbstractCompensation):
+    """The vectors of a proposal in the reverse order."""
+
+    def check(self, config):
+        pass
+
+    def __call__(self, x, d, tile, learning_rate):
+        return x[::-1], d[::-1]
+
+
+C = jt.compensation
+ALL = jt.half_select.ConstantRatio
+SVD, OPEN = jt.SVD(), jt.SVD(refresh=False)
+WHOLE = jt.SVD(refresh=False, triplets=48)
+ACTIVE = lambda kappa: ALL(kappa=kappa, phases="active")  # noqa: E731
+CLOSED_ROWS = {
+    "none": (SVD, None, ALL),
+    "Gain": (SVD, C.Gain(), ALL),
+    "Expected": (SVD, C.Expected(steps=2), ALL),
+    "Sparsify()": (SVD, C.Sparsify(), ALL),
+    "Sparsify(2)": (SVD, C.Sparsify(2.0), ALL),
+    'phases="active"': (SVD, None, ACTIVE),
+    "counter pulses": (SVD, None, CounterPulses),
+    "4 triplets a read": (jt.SVD(triplets=4), None, ALL),
+    "the same, smallest first": (jt.SVD(triplets=4), SmallestFirst(), ALL),
+    "RiskSVD(caution=0): outliers only": (jt.RiskSVD(caution=0.0), None, ALL),
+    "RiskSVD()": (jt.RiskSVD(), None, ALL),
+    "RiskSVD(caution=2)": (jt.RiskSVD(caution=2.0), None, ALL),
+}
+OPEN_ROWS = {
+    "none": (OPEN, None, ALL),
+    "Gain": (OPEN, C.Gain(), ALL),
+    "Expected": (OPEN, C.Expected(steps=2), ALL),
+    "Sparsify()": (OPEN, C.Sparsify(), ALL),
+    "counter pulses": (OPEN, None, CounterPulses),
+    "smallest first": (WHOLE, SmallestFirst(), ALL),
 }
 
 
-def chips(device, rank, loop, compensation):
-    """Squared error and full pulses of every chip as functions of kappa, in one program."""
-    method, steps, desired_bl = LOOPS[loop]
-    pulse = jt.pulse.StochasticCompressed(desired_bl=desired_bl)
+def chips(loop, device, rank, method, compensation, half_select):
+    """History of squared error and of full pulses of every chip as functions of kappa, in one program."""
+    is_open = loop == "open"
+    steps = (1 if method is WHOLE else RANKS[rank]) if is_open else STEPS // getattr(method, "triplets", 1)
+    steps = STEPS_EXPECTED if not is_open and isinstance(compensation, C.Expected) else steps
+    pulse = jt.pulse.StochasticCompressed(desired_bl=511 if is_open else 31)
 
     def run(key, kappa):
         chip_key, target_key, run_key = jr.split(key, 3)
-        config = jt.TileConfig(device=device, pulse=pulse, half_select=jt.half_select.ConstantRatio(kappa=kappa))
-        tile = jt.init(config, SHAPE, key=chip_key)
-        target = jr.normal(target_key, SHAPE) if rank == min(SHAPE) else jt.targets.low_rank(SHAPE, rank, key=target_key)
-        target = target * 4 / jnp.linalg.norm(target)
-        sol = jt.program(
-            tile, target, method, key=run_key, max_steps=steps, tolerance=0, compensation=compensation, record=(), throw=False
-        )
-        return sol.stats["frobenius_error"] ** 2, sol.stats["full_pulses"]
+        tile = jt.init(jt.TileConfig(device=device, pulse=pulse, half_select=half_select(kappa=kappa)), SHAPE, key=chip_key)
+        target = jr.normal(target_key, SHAPE) if rank == "full" else jt.targets.low_rank(SHAPE, RANKS[rank], key=target_key)
+        target, record = target * 4 / jnp.linalg.norm(target), ("frobenius_error", "full_pulses")
+        options = {"max_steps": steps, "tolerance": 0, "compensation": compensation, "record": record, "throw": False}
+        history = jt.program(tile, target, method, key=run_key, **options).history
+        return history["frobenius_error"] ** 2, history["full_pulses"]
 
     return jax.jit(lambda kappa: jax.lax.map(lambda key: run(key, kappa), jr.split(jr.key(0), CHIPS)))
 
 
+def ends(history, budget):
+    """Squared error of each chip at so many full pulses (or where it stops before), and the pulses by then."""
+    found = []
+    for error, full in zip(*map(np.asarray, history), strict=True):
+        error, full = error[np.isfinite(full)], full[np.isfinite(full)]
+        found.append((np.interp(budget, full, error), min(budget, full[-1])))
+    return np.array(found).T
+
+
 def main():
-    for loop in sys.argv[1:] or LOOPS:
+    for loop in sys.argv[1:] or ("closed", "open"):
+        rows = CLOSED_ROWS if loop == "closed" else OPEN_ROWS
         for device in DEVICES:
-            for rank, number in TARGETS.items():
-                base = None
-                for name, compensation in COMPENSATIONS.items():
-                    of = chips(DEVICES[device], number, loop, compensation)
-                    own = np.asarray(of(jnp.inf)[0])
-                    base = own if base is None else base  # without half-selection and compensation
+            for rank in RANKS:
+                budget, plain, excess = BUDGET[rank] if loop == "closed" else np.inf, {}, {}
+                for name, row in rows.items():
+                    of = chips(loop, DEVICES[device], rank, *row)
+                    own, _ = ends(of(jnp.inf), budget)
                     cells = [f"{own.mean():.3f}"]
                     for kappa in KAPPAS:
-                        error, full = map(np.asarray, of(kappa))
-                        excess = error - base
-                        cells.append(f"{excess.mean():+.3f} ± {excess.std(ddof=1) / CHIPS**0.5:.3f} | {full.mean():.0f}")
+                        error, full = ends(of(kappa), budget)
+                        plain.setdefault(kappa, error)
+                        own_excess = error - own
+                        excess.setdefault(kappa, own_excess)
+                        mean, deviation = own_excess.mean(), own_excess.std(ddof=1) / CHIPS**0.5
+                        harm = error - plain[kappa]
+                        against = f"{harm.mean():+.3f} ± {harm.std(ddof=1) / CHIPS**0.5:.3f}" if name != "none" else "0"
+                        base = excess[kappa]
+                        judged = base.mean() > 5 * base.std(ddof=1) / CHIPS**0.5
+                        removed = f"{1 - mean / base.mean():.0%}" if judged and name != "none" else "-"
+                        cells.append(f"{mean:+.3f} ± {deviation:.3f}, {removed}, {against}, {full.mean():.0f}")
                     print(f"| {loop} | {device} | {rank} | {name} | {' | '.join(cells)} |", flush=True)
 
 

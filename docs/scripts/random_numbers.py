@@ -24,7 +24,8 @@ STREAMS = 16
 BASE = jr.key(2026)
 
 OURS = jax.jit(lambda key, count=0: bits(key, jnp.arange(N, dtype=jnp.int32), count))
-SERIES = jax.jit(lambda key, count=0: following(bits(key, jnp.arange(N, dtype=jnp.int32)), count))
+INDEX = 2 * jnp.arange(N, dtype=jnp.int32)
+SERIES = jax.jit(lambda key, count=0: following(bits(key, INDEX), bits(key, INDEX + 1), count))
 JAX = jax.jit(lambda key, count=0: jr.bits(jr.fold_in(key, count), (N,), jnp.uint32))
 
 
@@ -46,6 +47,7 @@ PAIRS = {
 # Likewise of the series of words that make a pulse train.
 IN_SERIES = {
     "digits of a line": lambda words, k: (words(keys(k), k % 16), words(keys(k), k % 16 + 1)),
+    "digits two apart": lambda words, k: (words(keys(k), k % 16), words(keys(k), k % 16 + 2)),
     "neighbouring lines": lambda words, k: (words(keys(k), k % 16)[:-1], words(keys(k), k % 16)[1:]),
 }
 

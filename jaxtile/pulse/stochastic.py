@@ -40,8 +40,9 @@ def bernoulli_words(
     a count too large by BL / 2^16 of itself at most.
     """
     words = slots.shape[1]
-    start = bits(key, line.astype(jnp.int32)[:, None] * words + numbers(words)[None, :])
-    dither = fraction(following(start, _DIGITS))
+    place = 2 * (line.astype(jnp.int32)[:, None] * words + numbers(words)[None, :])
+    start, stride = bits(key, place), bits(key, place + 1)
+    dither = fraction(following(start, stride, _DIGITS))
     digits = jnp.floor(jnp.minimum(p, 1).astype(jnp.float32)[:, None] * 2**_DIGITS + dither).astype(jnp.uint32)
 
     saturated = jnp.uint32(0) - (digits >> _DIGITS)
@@ -50,7 +51,7 @@ def bernoulli_words(
         for place in range(_UNROLL):
             digit = group * _UNROLL + place
             is_one = jnp.uint32(0) - ((digits >> digit.astype(jnp.uint32)) & 1)
-            word = following(start, digit)
+            word = following(start, stride, digit)
             drawn = (is_one & (drawn | word)) | (~is_one & drawn & word)
         return (drawn | saturated) & slots
 
