@@ -207,7 +207,8 @@ def _program(
         tile.set_weights_uniform_random(-w_init, w_init)
     done, key, step = Programmed(jt.RESULTS.running), jr.key(0), 0
     rules = {"tolerance": jnp.asarray(-1.0 if tolerance is None else tolerance), "max_steps": max_iter}
-    learning_rate, connected = tile.get_learning_rate(), tile.get_hidden_update_index()
+    learning_rate = tile.get_learning_rate()
+    connected = tile.get_hidden_update_index() if any(stage.connect is not None for stage in stages) else None
     try:
         for number, stage in enumerate(stages):
             method, state, progress, over = stage.method, stage.method.init(shape, goal), stage.begin(), False
@@ -234,7 +235,7 @@ def _program(
                 break
     finally:
         tile.set_learning_rate(learning_rate)
-        if any(stage.connect is not None for stage in stages):
+        if connected is not None:
             tile.set_hidden_update_index(connected)
     return done
 
