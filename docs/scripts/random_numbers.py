@@ -166,7 +166,7 @@ PAGE = """# Random numbers
 Measured on {date} by `docs/scripts/random_numbers.py`, with jax {jax}.
 
 A draw is a hash of a counter under a key of JAX's (`jaxtile/_random.py` has the formula); each line of a pulse train goes on from
-its draw by a series of cheaper words, a digit each. JAX's own generator, threefry, is
+two draws by a series of cheaper words, a digit each. JAX's own generator, threefry, is
 stronger and many times slower on a CPU; it still makes the keys. These tests look for what would matter in a simulation: words that
 depend on those of the next cell, line, step, chip, source or pulse, a wrong law of normals or of pulse trains. The figures are
 p-values: a generator at fault shows p of 1e-6 and less, and of {tests} tests some are below 0.05 by chance. JAX's generator stands

@@ -135,7 +135,7 @@ def test_slot_order_is_exact(device, policy):
         check_counts(tile, after, crossbar, sent)
         clips += crossbar.clips
     # Without cells at their bounds this would not judge the clip after each pulse. Some steps vanish before them.
-    assert clips > 10 or device.startswith(("soft bounds", "exp", "pow", "piecewise", "table"))
+    assert clips > 0 or device.startswith(("soft bounds", "exp", "pow", "piecewise", "table"))
 
 
 @pytest.mark.parametrize("order", ["aggregate", "slot"])
