@@ -29,6 +29,7 @@ draws, jaxtile runs in a process of its own, and words and normals are those of 
 
 LIMITS = {
     "gdp": "every cell has a train of its own for every vector: 16 random words, a quarter of the time; reading takes a third",
+    "svd": "products with a block of eight vectors and their decomposition take twice as long as the update",
     "half-selection": "each cell adds up what its row and its column sent",
     "many-tiles": "LAPACK takes the small decompositions tile by tile, 40 % of the time; the updates take as much",
     "scaling": "from some number of tiles on they no longer fit into the caches",

@@ -21,7 +21,8 @@ class Costs(Checked):
 
     with n = 2 under V/2 and 3 under V/3, where in every sub-phase a cell that no line selects sees a third, too: idle = phases -
     full - half. Without half-selection, current flows through fully selected cells only. Cells are ohmic, and all of the mean
-    conductance. The counts are those of a `Solution`, means per cell, row and column.
+    conductance. Backward reads are charged as forward ones, with a conversion for each row. The counts are those of a
+    `Solution`, means per cell, row and column.
 
     Attributes:
         pulse_width, pulse_period: of one sub-phase of one slot, in seconds.

@@ -242,6 +242,7 @@ def test_sweep_and_plot(folder, capsys):
         ("chip = 3", ["chip", "chips"]),
         ("method.svdd = {}", ["svdd", "svd"]),
         ("method.svd = { rate = 1 }", ["method.svd", "rate"]),
+        ("method.svd = 3", ["method.svd=3", "[method.svd]"]),
         ("half_select = { kapa = 1 }", ["half_select", "kapa"]),
         ("chips = x", ["study.toml", "line 1"]),
         ("pulse = { kind = 'stochastik' }", ["pulse: kind", "stochastik", "stochastic"]),

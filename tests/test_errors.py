@@ -305,6 +305,8 @@ CASES = {
     "chain of names": (lambda: jt.chain("svd"), TypeError, ["Stage.method='svd'", "jaxtile.SVD()"]),
     "until a number": (lambda: jt.Stage(jt.SVD(), until=40), TypeError, ["Stage.until=40", "After(40)"]),
     "when a switch": (lambda: jt.Stage(jt.SVD(), when=True), TypeError, ["Stage.when=True", "OneHotPays"]),
+    "residual by name": (lambda: jt.residual("svd", [1.0], until=jt.After(1)), TypeError, ["method='svd'", "SVD()"]),
+    "gamma zero": (lambda: jt.residual(jt.SVD(), [1.0, 0.0], until=jt.After(1)), ValueError, ["gammas=0", "above 0"]),
     "connect negative": (lambda: jt.Stage(jt.SVD(), connect=-1), ValueError, ["Stage.connect=-1", "from 0"]),
     "connect without a choice": (
         lambda: program(method=jt.chain(jt.Stage(jt.SVD(), connect=1))),

@@ -190,6 +190,8 @@ def test_least_risk_stops_by_itself():
     done = run(make_tile(jt.device.ConstantStep(), MIDDLE), low_rank(4, MIDDLE, rank=1, norm=0.3), jt.RiskSVD(caution=2.0), 100)
     assert done.result == jt.RESULTS.stalled
     assert 0 < int(done.stats["steps"]) < 50
+    there = make_tile(jt.device.ConstantStep(), MIDDLE)
+    assert run(there, there.weight, jt.RiskSVD(outlier=jnp.inf), 3).result == jt.RESULTS.stalled, "nothing is left, and no outlier"
 
 
 # Program and verify

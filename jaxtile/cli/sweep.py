@@ -122,6 +122,8 @@ def _config(device: dict[str, Any], study: dict[str, Any]) -> TileConfig:
 
 def _made(where: str, table: dict[str, Any], known: dict[str, Callable[..., Any]], default: str) -> Any:
     """What a table of a kind and its parameters stands for."""
+    if not isinstance(table, dict):
+        raise Refusal(f"{where}={table!r} must be a table: [{where}], with its parameters below.")
     kind = table.get("kind", default)
     check_name(f"{where}: kind", kind, known)
     with _named(where):

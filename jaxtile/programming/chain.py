@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, Weight, is_whole
+from .._types import Checked, Scalar, Weight, check_number, is_whole
 from .base import AbstractMethod, Proposal
 from .result import RESULTS
 from .stopping import Streaks, judge
@@ -116,7 +116,14 @@ def residual(method: AbstractMethod, gammas: Sequence[float | Scalar], *, until:
         method: the method for each of them.
         gammas: what each device counts in the weight (the `gamma_vec` of a `VectorCell` with `SingleFixed`), the coarsest first.
         until: when to go on to the next.
+
+    Raises:
+        TypeError, ValueError: this is no method, or a gamma is not positive.
     """
+    if not isinstance(method, AbstractMethod):
+        raise TypeError(f"method={method!r} is not a method; pass one such as SVD().")
+    for gamma in gammas:
+        check_number("gammas", jnp.asarray(gamma), low=0.0, open=True)
     scaled = [dataclasses.replace(method, learning_rate=method.learning_rate / gamma) for gamma in gammas]
     return Chain(tuple(Stage(one, until=until, connect=k) for k, one in enumerate(scaled)))
 

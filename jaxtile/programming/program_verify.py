@@ -55,7 +55,8 @@ class ProgramVerify(AbstractMethod[_State]):
 
     Attributes:
         model: a nominal device, with the mean response of those of the tile.
-        digits: of the largest count of a pass, 2^digits - 1.
+        digits: of the largest count of a pass, 2^digits - 1. The first digit is a train of 2^(digits - 1) slots, and what exceeds
+            the `desired_bl` of the tile is not sent: it is left to the next pass, and in an open loop for good.
         lines: "columns": a column of cells at a time, one-hot x and all rows in parallel, read forward; "rows": a row of cells at a
             time, read backward; "cells": the cells of a column one by one, with no other one selected.
         batch_size: how many lines a step reads and then writes: all (None), or the next so many, in turn.

@@ -69,7 +69,8 @@ class RiskSVD(AbstractMethod[_State]):
 
     def propose(self, reading: Weight, target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
         residual = reading - target
-        most = (self.outlier * jnp.sqrt(jnp.mean(residual**2))).astype(residual.dtype)
+        rms = jnp.sqrt(jnp.mean(residual**2))
+        most = jnp.where(rms > 0, self.outlier * rms, 0).astype(residual.dtype)  # infinitely many times nothing is nothing
         residual = jnp.clip(residual, -most, most)
         # Not followed by derivatives: see the class.
         given = jax.lax.stop_gradient(residual)

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import inspect
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -27,21 +28,29 @@ def describe(value: Any, within: tuple[int, ...] = ()) -> Any:
     if id(value) in within:
         return "itself"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: describe(getattr(value, f.name), (*within, id(value))) for f in dataclasses.fields(value)}
-        return {"class": _describe_class(type(value))} | fields
+        within = (*within, id(value))
+        fields = {f.name: describe(getattr(value, f.name), within) for f in dataclasses.fields(value)}
+        return {"class": _describe_class(type(value), within)} | fields
     if eqx.is_array_like(value):
         return _describe_array(value)
     if isinstance(value, dict):
         return {str(key): describe(part, within) for key, part in value.items()}
     if isinstance(value, tuple | list):
         return [describe(part, within) for part in value]
+    if isinstance(value, set | frozenset):
+        return sorted((describe(part, within) for part in value), key=str)
     if isinstance(value, functools.partial):
         return {"function": describe(value.func, within), "with": describe([value.args, value.keywords], within)}
     if isinstance(value, type):
-        return _describe_class(value)
+        return _describe_class(value, within)
     if callable(value):
         return _describe_callable(value, (*within, id(value)))
-    return value if value is None or isinstance(value, str) else repr(value)
+    if value is None or isinstance(value, str):
+        return value
+    if type(value).__repr__ is object.__repr__:  # which tells an address, another one in each process
+        within = (*within, id(value))
+        return {"class": _describe_class(type(value), within), "attributes": describe(vars(value), within)}
+    return repr(value)
 
 
 def _describe_array(value: Any) -> Any:
@@ -53,38 +62,53 @@ def _describe_array(value: Any) -> Any:
     return f"{array.dtype}{list(array.shape)} {_checksum(np.ascontiguousarray(array).tobytes())}"
 
 
-def _describe_class(kind: type) -> str:
+def _describe_class(kind: type, within: tuple[int, ...]) -> Any:
+    """Its name and, of a class of the user's own, its methods and what it inherits."""
     name = f"{kind.__module__}.{kind.__qualname__}"
-    return name if _is_of_others(kind) else f"{name} {_source(kind)}"
+    if _is_of_others(kind) or id(kind) in within:
+        return name
+    within = (*within, id(kind))
+    methods = {key: inspect.unwrap(getattr(kind, key, None)) for key in vars(kind)}  # by `getattr`, since equinox wraps them
+    own = {key: describe(part, within) for key, part in methods.items() if isinstance(part, types.FunctionType)}
+    return {"class": name, "methods": own, "bases": [_describe_class(base, within) for base in kind.__bases__]}
 
 
 def _describe_callable(function: Any, within: tuple[int, ...]) -> Any:
-    """Its source, and what it uses besides its arguments."""
+    """Its code, and what it uses besides its arguments, in functions inside of it, too."""
     function = inspect.unwrap(function)
     if isinstance(function, types.MethodType):
         return {"function": describe(function.__func__, within), "of": describe(function.__self__, within)}
     if not isinstance(function, types.FunctionType):
         attributes = describe(getattr(function, "__dict__", {}), within)
-        return {"class": _describe_class(type(function)), "attributes": attributes}
+        return {"class": _describe_class(type(function), within), "attributes": attributes}
     name = f"{function.__module__}.{function.__qualname__}"
     if _is_of_others(function):
         return name
-    found = inspect.getclosurevars(function)
-    uses = {**found.globals, **found.nonlocals, "defaults": function.__defaults__, "keywords": function.__kwdefaults__}
-    uses = {key: describe(part, within) for key, part in uses.items() if part is not None and not inspect.ismodule(part)}
-    return {"function": f"{name} {_source(function)}", "uses": uses}
+    codes = list(_codes(function.__code__))
+    globals = {key: function.__globals__[key] for code in codes for key in code.co_names if key in function.__globals__}
+    found = {**globals, **inspect.getclosurevars(function).nonlocals}
+    found |= {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
+    uses = {key: describe(part, within) for key, part in found.items() if part is not None and not inspect.ismodule(part)}
+    return {"function": f"{name} {_checksum(repr([_plain(code) for code in codes]).encode())}", "uses": uses}
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """A code, and those of the functions inside of it."""
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _codes(part)
+
+
+def _plain(code: types.CodeType) -> tuple[Any, ...]:
+    """What a code does, wherever it stands: not its source, which two functions of one line share, and some have none."""
+    constants = [part for part in code.co_consts if not isinstance(part, types.CodeType)]
+    plain = [sorted(map(repr, part)) if isinstance(part, frozenset) else repr(part) for part in constants]
+    return code.co_code, code.co_names, plain
 
 
 def _is_of_others(value: Any) -> bool:
     return (value.__module__ or "").split(".")[0] in _OTHERS
-
-
-def _source(value: Any) -> str:
-    try:
-        return _checksum(inspect.getsource(value).encode())
-    except (OSError, TypeError):  # typed at a prompt
-        code = getattr(value, "__code__", None)
-        return "" if code is None else _checksum(code.co_code + repr(code.co_names).encode())
 
 
 def _checksum(data: bytes) -> str:

@@ -34,9 +34,16 @@ class Grid:
         """The grid of some paths and their values.
 
         Raises:
-            ValueError: values are empty, not in one dimension, or (zipped) of different lengths.
+            TypeError, ValueError: values are no numbers, empty, not in one dimension, or (zipped) of different lengths.
         """
-        values = {path: np.atleast_1d(np.asarray(value, float)) for path, value in over.items()}
+        values = {}
+        for path, value in over.items():
+            try:
+                values[path] = np.atleast_1d(np.asarray(value, float))
+            except (TypeError, ValueError) as error:
+                raise TypeError(
+                    f"over[{path!r}]={value!r:.80} are not numbers in one dimension; pass such as [0.001, 0.01]."
+                ) from error
         for path, value in values.items():
             if value.ndim != 1 or value.size == 0:
                 raise ValueError(f"over[{path!r}] has shape {value.shape}; pass numbers in one dimension, at least one.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -103,7 +105,7 @@ def sweep(
 
     description = {
         "jaxtile": __version__,
-        "jax": jax.__version__,
+        "jax": f"{jax.__version__}, jaxlib {version('jaxlib')}, Python {sys.version_info.major}.{sys.version_info.minor}",
         "platform": jax.default_backend(),
         "precision": str(matrices.dtype),
         "key": str(jr.key_data(key).tolist()),
@@ -191,7 +193,7 @@ def _plan(
         _refuse_others(blocks, results)
     taken = {*grid.sizes, *grid.numbers, *outer, "block_done"}
     for name in results:
-        if name in taken or "/" in name:
+        if name in taken or not name.isidentifier():
             raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
     coordinates, zipped = dict(outer), {}
     for name, size in grid.sizes.items():

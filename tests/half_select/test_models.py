@@ -28,7 +28,7 @@ MODELS = {
     "sinh": Sinh(v_0=0.3, phases="active"),
     "sinh, V/3": Sinh(v_0=0.4, scheme="V/3"),
     "threshold": Threshold(voltage=2.0, alpha=1.5),
-    "threshold, V/3": Threshold(voltage=2.5, scheme="V/3", phases="active"),
+    "threshold, V/3": Threshold(voltage=2.5, alpha=1.5, scheme="V/3", phases="active"),
     "stochastic": Stochastic(kappa=5.0),
     "accumulation": Accumulation(dead_band=3.0, kappa=2.0, phases="active"),
 }

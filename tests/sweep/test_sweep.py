@@ -404,6 +404,8 @@ def test_processes_share_a_sweep(tmp_path):
         ({"run": jt.Programming}, TypeError, ["run=", "Programming"]),
         ({"run": lambda tile, target, key: target}, TypeError, ["return arrays by name"]),
         ({"run": lambda tile, target, key: {"chip": target}}, ValueError, ["'chip'", "another name"]),
+        ({"run": lambda tile, target, key: {"": target}}, ValueError, ["''", "another name"]),
+        ({"over": {"device.dw_min": ["a"]}}, TypeError, ["over['device.dw_min']=['a']", "not numbers"]),
     ],
 )
 def test_bad_input_is_refused(arguments, error, words):
@@ -452,3 +454,29 @@ def test_results_of_different_shapes_cannot_be_swept_together():
     runs = {"short": lambda tile, target, key: {"row": target[0, :2]}, "long": lambda tile, target, key: {"row": target[0]}}
     with pytest.raises(ValueError, match="row"):
         jt.sweep(runs, CONFIG, TARGET, key=KEY)
+
+
+RATE = 1.0
+
+
+def inner(tile, target, key):
+    return {"sum": jax.lax.scan(lambda total, row: (total + RATE * row.sum(), None), 0.0, target)[0]}
+
+
+class Plain:
+    def __init__(self, rate):
+        self.rate = rate
+
+    def method(self):
+        return RATE * self.rate
+
+
+def test_what_a_run_uses_is_described_however_deep_it_stands(monkeypatch):
+    """Globals of functions inside of functions and of methods; functions of one line; objects by what they hold, not by address."""
+    two = [lambda target: 1.0 * target, lambda target: 2.0 * target]
+    assert describe(two[0]) != describe(two[1])
+    assert describe(Plain(1.0)) == describe(Plain(1.0)) != describe(Plain(2.0))
+    assert describe({"a", "b"}) == describe({"b", "a"})
+    before = describe(inner), describe(Plain(1.0))
+    monkeypatch.setitem(globals(), "RATE", 2.0)
+    assert all(now != then for now, then in zip((describe(inner), describe(Plain(1.0))), before, strict=True))
