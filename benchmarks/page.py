@@ -13,6 +13,7 @@ Measured on {date} by `python -m benchmarks` on {machine}.
 All sides of a line take turns in one process; figures are medians. Updates of jaxtile run in a loop under `jit`, as a method runs
 them, but where it says "call by call"; those of aihwkit and torch are called from Python, and are compiled beforehand. With JAX's
 draws, jaxtile runs in a process of its own, and words and normals are those of `jax.random` (threefry), at the same counters.
+aihwkit and torch have one thread, with which they are the faster at these sizes.
 
 | work | jaxtile | with JAX's draws | rival | ratio | at least | aim |
 |---|---|---|---|---|---|---|

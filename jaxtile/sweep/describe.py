@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,8 @@ import numpy as np
 
 __all__ = ["describe", "difference"]
 
-_OTHERS = ("jaxtile", "jax", "jaxlib", "equinox", "optax", "numpy", "builtins")  # versions of these, not their sources
+# Versions of these, not their sources.
+_OTHERS = {"jaxtile", "jax", "jaxlib", "equinox", "optax", "numpy"} | sys.stdlib_module_names
 
 
 def describe(value: Any, within: tuple[int, ...] = ()) -> Any:
@@ -49,7 +51,7 @@ def describe(value: Any, within: tuple[int, ...] = ()) -> Any:
         return value
     if type(value).__repr__ is object.__repr__:  # which tells an address, another one in each process
         within = (*within, id(value))
-        return {"class": _describe_class(type(value), within), "attributes": describe(vars(value), within)}
+        return {"class": _describe_class(type(value), within), "attributes": describe(getattr(value, "__dict__", {}), within)}
     return repr(value)
 
 
@@ -63,14 +65,24 @@ def _describe_array(value: Any) -> Any:
 
 
 def _describe_class(kind: type, within: tuple[int, ...]) -> Any:
-    """Its name and, of a class of the user's own, its methods and what it inherits."""
+    """Its name and, of a class of the user's own, its source, what its methods use, and what it inherits."""
     name = f"{kind.__module__}.{kind.__qualname__}"
     if _is_of_others(kind) or id(kind) in within:
         return name
     within = (*within, id(kind))
     methods = {key: inspect.unwrap(getattr(kind, key, None)) for key in vars(kind)}  # by `getattr`, since equinox wraps them
-    own = {key: describe(part, within) for key, part in methods.items() if isinstance(part, types.FunctionType)}
-    return {"class": name, "methods": own, "bases": [_describe_class(base, within) for base in kind.__bases__]}
+    methods = {key: part.fget if isinstance(part, property) else part for key, part in methods.items()}
+    own = {key: describe(part, within) for key, part in methods.items() if isinstance(part, types.FunctionType | types.MethodType)}
+    bases = [_describe_class(base, within) for base in kind.__bases__]
+    return {"class": f"{name} {_source(kind)}", "methods": own, "bases": bases}
+
+
+def _source(kind: type) -> str:
+    """Of what a class says besides its methods, such as constants."""
+    try:
+        return _checksum(inspect.getsource(kind).encode())
+    except (OSError, TypeError):  # typed at a prompt
+        return ""
 
 
 def _describe_callable(function: Any, within: tuple[int, ...]) -> Any:

@@ -54,7 +54,7 @@ def one_shot(
     if half_selected:
         pulsed = disturb(pulsed, Exposure(after_up, after_down), 1)
     whole = Exposure(_in_all(seen.up, x), _in_all(seen.down, x))
-    added = sent(hardware, pulsed.tally, jnp.sum(jnp.sum(seen.up.full + seen.down.full, axis=0).astype(float)), whole)
+    added = sent(hardware, pulsed.tally, jnp.sum(jnp.sum(up + down, axis=0).astype(float)), whole)
     return Pulsed(pulsed.state, pulsed.memory, pulsed.tally + added)
 
 

@@ -1,6 +1,7 @@
 """`sweep`: what a point is, and that it has the same bits wherever and whenever it is run."""
 
 import errno
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -477,6 +478,20 @@ def test_what_a_run_uses_is_described_however_deep_it_stands(monkeypatch):
     assert describe(two[0]) != describe(two[1])
     assert describe(Plain(1.0)) == describe(Plain(1.0)) != describe(Plain(2.0))
     assert describe({"a", "b"}) == describe({"b", "a"})
+    assert describe(object()) == describe(object())
     before = describe(inner), describe(Plain(1.0))
     monkeypatch.setitem(globals(), "RATE", 2.0)
     assert all(now != then for now, then in zip((describe(inner), describe(Plain(1.0))), before, strict=True))
+
+
+def test_constants_of_a_class_are_part_of_it(tmp_path, monkeypatch):
+    described = []
+    for scale in (1.0, 2.0):
+        path = tmp_path / f"{scale}.py"
+        path.write_text(f"class Study:\n    SCALE = {scale}\n")
+        spec = importlib.util.spec_from_file_location("study", path)
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "study", module)
+        spec.loader.exec_module(module)
+        described.append(describe(module.Study()))
+    assert described[0] != described[1]
