@@ -1,7 +1,6 @@
 """`sweep`: what a point is, and that it has the same bits wherever and whenever it is run."""
 
 import errno
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -12,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +22,6 @@ import zarr
 
 import jaxtile as jt
 from jaxtile._random import normal
-from jaxtile.sweep.describe import describe
 from jaxtile.sweep.memory import free_in_groups
 from jaxtile.sweep.store import Store, load
 
@@ -417,81 +414,7 @@ def test_bad_input_is_refused(arguments, error, words):
         assert word in str(caught.value)
 
 
-STEPS = 3
-
-
-def twice(x):
-    return 2 * x
-
-
-def test_a_description_tells_functions_apart():
-    """What a function closes over, its defaults, what it uses of its module, what it is bound to, and what is behind a `jit`."""
-
-    def make(rate, default=1):
-        def run(tile, target, key, more=default):
-            return {"error": rate * twice(target) * more * STEPS}
-
-        return run
-
-    class Owner:
-        def __init__(self, rate):
-            self.rate = rate
-
-        def run(self, tile, target, key):
-            return {"error": self.rate * target}
-
-    kinds = [make(1.0), make(2.0), make(1.0, default=2), Owner(1.0).run, Owner(2.0).run, partial(make(1.0), more=3), describe]
-    kinds += [jax.jit(kind) for kind in kinds[:2]]
-    described = [json.dumps(describe(kind), sort_keys=True) for kind in kinds]
-    assert len(set(described)) == len(kinds) - 2, "a function and the same function under jit are one"
-    assert described == [json.dumps(describe(kind), sort_keys=True) for kind in kinds]
-    assert "STEPS" in described[0]
-    assert "twice" in described[0]
-    assert describe(float("nan")) == describe(float("nan"))
-    assert describe(jr.key(1)) != describe(jr.key(2))
-
-
 def test_results_of_different_shapes_cannot_be_swept_together():
     runs = {"short": lambda tile, target, key: {"row": target[0, :2]}, "long": lambda tile, target, key: {"row": target[0]}}
     with pytest.raises(ValueError, match="row"):
         jt.sweep(runs, CONFIG, TARGET, key=KEY)
-
-
-RATE = 1.0
-
-
-def inner(tile, target, key):
-    return {"sum": jax.lax.scan(lambda total, row: (total + RATE * row.sum(), None), 0.0, target)[0]}
-
-
-class Plain:
-    def __init__(self, rate):
-        self.rate = rate
-
-    def method(self):
-        return RATE * self.rate
-
-
-def test_what_a_run_uses_is_described_however_deep_it_stands(monkeypatch):
-    """Globals of functions inside of functions and of methods; functions of one line; objects by what they hold, not by address."""
-    two = [lambda target: 1.0 * target, lambda target: 2.0 * target]
-    assert describe(two[0]) != describe(two[1])
-    assert describe(Plain(1.0)) == describe(Plain(1.0)) != describe(Plain(2.0))
-    assert describe({"a", "b"}) == describe({"b", "a"})
-    assert describe(object()) == describe(object())
-    before = describe(inner), describe(Plain(1.0))
-    monkeypatch.setitem(globals(), "RATE", 2.0)
-    assert all(now != then for now, then in zip((describe(inner), describe(Plain(1.0))), before, strict=True))
-
-
-def test_constants_of_a_class_are_part_of_it(tmp_path, monkeypatch):
-    described = []
-    for scale in (1.0, 2.0):
-        path = tmp_path / f"{scale}.py"
-        path.write_text(f"class Study:\n    SCALE = {scale}\n")
-        spec = importlib.util.spec_from_file_location("study", path)
-        module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, "study", module)
-        spec.loader.exec_module(module)
-        described.append(describe(module.Study()))
-    assert described[0] != described[1]
