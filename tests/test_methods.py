@@ -297,10 +297,31 @@ def test_plateau():
     assert over == [False, False, False, False, True, False, False]
 
 
-def test_the_boundary_of_one_hot_writing():
-    target = jnp.full((4, 100), 0.06)
-    assert not bool(jt.OneHotPays(kappa=19.9, w_max=0.6)(target))
-    assert bool(jt.OneHotPays(kappa=20.1, w_max=0.6)(target))
+@pytest.mark.parametrize(("phases", "a"), [("all", 2), ("active", 1)])
+def test_the_boundary_of_one_hot_writing(phases, a):
+    """Weights of one size, no spread: above kappa* they are held, below they shrink until (1 - x - a / kappa) kappa = a N x."""
+    signs = jnp.where(jr.bernoulli(KEY, 0.5, (8, 96)), 1.0, -1.0)
+    target, soft = 0.12 * signs, jt.device.SoftBounds(**EVEN)
+    verify = jt.ProgramVerify(model=soft, batch_size=8)
+
+    @jax.jit
+    def mean_size(kappa):
+        half_select = jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
+        return jnp.mean(run(make_tile(soft, target.shape, half_select=half_select), target, verify, 900).weight * signs)
+
+    star = a * (1 + 96 * 0.2 / (1 - 0.2))
+    for kappa, pays in ((0.99 * star, False), (1.01 * star, True)):
+        gate = jt.OneHotPays(kappa=kappa, w_max=0.6, phases=phases)
+        assert float(gate.boundary(target)) == pytest.approx(star, rel=1e-5)
+        assert bool(gate(target)) is pays
+    for kappa in (0.4 * star, 0.6 * star):
+        assert float(mean_size(kappa)) == pytest.approx(0.6 * (kappa - a) / (a * 96 + kappa), rel=0.05)
+    assert float(mean_size(1.5 * star)) == pytest.approx(0.12, rel=0.01)
+
+
+def test_one_hot_writing_and_bounds():
+    assert bool(jt.OneHotPays(kappa=3.0, w_max=jnp.inf)(TARGET))  # steps that do not depend on the weight
+    assert not bool(jt.OneHotPays(kappa=1e9, w_max=0.1)(jnp.full((2, 2), 0.1)))
 
 
 def test_lanes_hand_over_at_their_own_steps():
@@ -354,7 +375,7 @@ def test_chains_hold_on_soft_bounds():
     @partial(jax.jit, static_argnums=1)
     def ended(kappa, max_steps):
         half_select = jt.half_select.ConstantRatio(kappa=kappa, phases="active")
-        gate = jt.OneHotPays(kappa=kappa)
+        gate = jt.OneHotPays(kappa=kappa, phases="active")
         method = jt.chain(jt.Stage(least_risk, until=jt.After(100)), jt.Stage(verify, when=gate))
         return run(make_tile(soft, shape, half_select=half_select), target, method, max_steps, record=()).stats
 

@@ -1,13 +1,13 @@
 """When one method of a chain hands over to the next."""
 
 import abc
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, Weight, number, whole
+from .._types import Checked, Scalar, Weight, choice, number, whole
 
 __all__ = ["AbstractSwitch", "After", "OneHotPays", "Plateau"]
 
@@ -70,25 +70,38 @@ class Plateau(AbstractSwitch[_Lowest]):
 class OneHotPays(Checked):
     """Whether writing with one-hot vectors corrects more than half-selection undoes, on soft bounds.
 
-    A sweep of one-hot vectors that corrects errors of mean size e sends e / dw pulses along each row line for each of the N_in
-    columns. A cell is half selected by those of all other columns, with every phase driven once up and once down, and such a pair
-    pulls it towards zero by 2 dw w / (kappa w_max): the two half steps are dw (1 -+ w / w_max) / kappa. In a sweep that adds up to
+    A cell of weight w, x = |w| / w_max, is pulled towards zero by the half pulses of its row and corrected by its own full pulses.
+    Let a sweep of one-hot vectors send n_j pulses to cell j of a row. With every phase driven, each of them gives others of its row
+    a pair of half pulses, up and down, of which dw 2 x / kappa towards zero is left; with `phases="active"` one half pulse, of
+    which dw x / kappa is such a pull. (Its other part, +- dw / kappa for all cells of the row alike, is taken back by the columns
+    that are written afterwards.) A full pulse moves its cell by dw (1 - x), less dw a / kappa for the half pulses that come with
+    it. A sweep that just makes up for the one before it sends
 
-        N_in (e / dw) 2 dw w / (kappa w_max)  =  e kappa* / kappa,      kappa* = 2 N_in w_rms / w_max
+        (1 - x_j - a / kappa) n_j  =  (a x_j / kappa) sum_k n_k,      a = 2 with all phases, 1 with the active ones
 
-    so a sweep multiplies the error by about kappa* / kappa whatever its size and that of a step: above kappa* sweeps converge,
-    below they do more harm than good, and a method that sends few pulses a row, such as `SVD`, is to go on. With
-    `phases="active"` a cell sees one half of each pair only: half the pull, and N_in displacements of size e / kappa whose signs
-    are those of the errors; for errors of random sign that is kappa* = hypot(N_in w_rms / w_max, sqrt(N_in)), not much less.
+    which has a solution for one kappa only: above it errors shrink from sweep to sweep, whatever their size and that of a step;
+    below it weights shrink until it holds for them. For x well below 1 it is
+
+        kappa*  =  a (1 + sum_j x_j / (1 - x_j))          the largest of all rows counts
+
+    Below kappa* a method that sends few pulses a row, such as `RiskSVD`, is to go on.
 
     Attributes:
         kappa: of the half-selected cells.
-        w_max: mean bound of the devices.
+        w_max: mean bound of the devices; infinite for steps that do not depend on the weight, which have no pull.
+        phases: those of the half-selection.
     """
 
     kappa: Scalar = number(1e3, low=1.0, finite=False)
-    w_max: Scalar = number(0.6, low=0.0, open=True)
+    w_max: Scalar = number(0.6, low=0.0, open=True, finite=False)
+    phases: Literal["all", "active"] = choice("all", "active")
 
     def __call__(self, target: Weight) -> Bool[Array, ""]:
-        """Whether it does, at the size of the target's weights."""
-        return self.kappa > 2 * target.shape[1] * jnp.sqrt(jnp.mean(target**2)) / self.w_max
+        """Whether it does, for columns written one at a time; for rows, pass the transposed target."""
+        return self.kappa > self.boundary(target)
+
+    def boundary(self, target: Weight) -> Scalar:
+        """kappa* of these weights; infinite where one of them is not within the bounds."""
+        part = jnp.abs(target) / self.w_max
+        pull = jnp.sum(jnp.where(part < 1, part / (1 - part), jnp.inf), axis=1)
+        return (2 if self.phases == "all" else 1) * (1 + jnp.max(pull))
