@@ -183,6 +183,7 @@ def test_expected_weighs_the_noise_of_its_pulses():
 def test_without_half_selection_of_constant_steps_expected_is_sparsify():
     tile, (x, d) = make_tile(CONSTANT, jnp.inf), proposal()
     sparse_x, sparse_d = jt.compensation.Sparsify(20.0)(x, d, tile, jnp.asarray(0.5))
+    assert not isinstance(sparse_x, jt.UnitVectors)
     sent_x, sent_d = correct(tile, x, d, 20.0)
     np.testing.assert_allclose(sent_d.T @ sent_x, sparse_d.T @ sparse_x, atol=2e-4)
     np.testing.assert_array_equal(sent_d == 0, sparse_d == 0)

@@ -77,6 +77,7 @@ class Expected(AbstractCompensation):
         x_size, d_size, size = _size(x), _size(d), _size(wanted)
         risk = 2 * learning_rate**2 * noise_threshold(self.caution, tile, learning_rate)
         x, d = Sparsify(self.caution)(x, d, tile, learning_rate)
+        assert not isinstance(x, UnitVectors)
 
         def vectors(shift: Float[Array, "k line"]) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
             width = x.shape[1]
