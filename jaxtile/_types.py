@@ -98,32 +98,42 @@ def _while_known(value: Any) -> contextlib.AbstractContextManager:
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """The numbers that a field accepts; `open` excludes the lower end."""
+    """The numbers that a field accepts; `open` excludes the lower end, `whole` all fractions."""
 
     low: float
     high: float
     open: bool
+    whole: bool = False
 
     def __contains__(self, value: float) -> bool:
-        return (value > self.low if self.open else value >= self.low) and value <= self.high
+        inside = (value > self.low if self.open else value >= self.low) and value <= self.high
+        return inside and (not self.whole or math.isinf(value) or value.is_integer())
 
     def __str__(self) -> str:
+        number = "a whole number" if self.whole else "a number"
         if math.isinf(self.low):
-            return "a number" if math.isinf(self.high) else f"a number of at most {self.high:g}"
-        lower = f"a number above {self.low:g}" if self.open else f"a number of at least {self.low:g}"
+            return number if math.isinf(self.high) else f"{number} of at most {self.high:g}"
+        lower = f"{number} above {self.low:g}" if self.open else f"{number} of at least {self.low:g}"
         return lower if math.isinf(self.high) else f"{lower} and at most {self.high:g}"
 
 
 def check_number(
-    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open: bool = False, finite: bool = True
+    name: str,
+    value: Any,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open: bool = False,
+    whole: bool = False,
+    finite: bool = True,
 ) -> None:
-    """Refuse, by name, what is not one number of the interval from `low` to `high` (without `low` if `open`).
+    """Refuse, by name, what is not one (`whole`) number of the interval from `low` to `high` (without `low` if `open`).
 
     Raises:
         TypeError: `value` is not a number.
         ValueError: it is an array of several numbers, or, when its value can be seen, outside the interval.
     """
-    interval = Interval(low, high, open)
+    interval = Interval(low, high, open, whole)
     if not eqx.is_array(value) or not jnp.issubdtype(value.dtype, jnp.number):
         raise TypeError(f"{name}={value!r} is not a number; pass {interval}.")
     if value.ndim != 0:
@@ -141,20 +151,20 @@ def number(
     low: float = -math.inf,
     high: float = math.inf,
     open: bool = False,
+    whole: bool = False,
     finite: bool = True,
     units: str = "1",
 ) -> Any:
-    """A physical number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`).
+    """A physical (`whole`) number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`).
 
     A default of None is for the class to replace when it is built. `units` label the number where it is swept.
     """
 
     def check(name: str, value: Any) -> None:
-        check_number(name, value, low=low, high=high, open=open, finite=finite)
+        check_number(name, value, low=low, high=high, open=open, whole=whole, finite=finite)
 
-    return eqx.field(
-        default=default, converter=scalar, metadata={"check": check, "domain": Interval(low, high, open), "units": units}
-    )
+    domain = Interval(low, high, open, whole)
+    return eqx.field(default=default, converter=scalar, metadata={"check": check, "domain": domain, "units": units})
 
 
 def optional(default: float | None = None, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> Any:

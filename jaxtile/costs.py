@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from ._types import Checked, Scalar, number
+from ._types import Checked, Scalar, is_concrete, number
 from .tile import Tile
 
 __all__ = ["Costs"]
@@ -25,7 +25,7 @@ class Costs(Checked):
     `Solution`, means per cell, row and column.
 
     Attributes:
-        pulse_width, pulse_period: of one sub-phase of one slot, in seconds.
+        pulse_width, pulse_period: of one sub-phase of one slot, in seconds; the pulse is within its period.
         write_voltage: of a fully selected cell, in volts.
         conductance: mean over the cells, in siemens.
         line_capacitance: of one row or column, in farads.
@@ -49,13 +49,24 @@ class Costs(Checked):
     read_voltage: Scalar = number(0.2, low=0.0)
     conversion_energy: Scalar = number(1e-12, low=0.0)
 
+    def __check_init__(self) -> None:
+        super().__check_init__()  # first, so that these are numbers
+        width, period = self.pulse_width, self.pulse_period
+        if is_concrete(width) and is_concrete(period) and float(width) > float(period):
+            raise ValueError(
+                f"Costs.pulse_width={float(width):g} exceeds pulse_period={float(period):g}; pass a period of at least the width."
+            )
+
     def time(self, counts: Mapping[str, Float[Array, "..."]]) -> Float[Array, "..."]:
         """Seconds.
 
         Args:
             counts: the `history` or the `stats` of a solution.
+
+        Raises:
+            ValueError: a count is missing.
         """
-        return self.pulse_period * counts["phases"] + self.read_time * counts["reads"]
+        return self.pulse_period * _of(counts, "phases") + self.read_time * _of(counts, "reads")
 
     def energy(self, counts: Mapping[str, Float[Array, "..."]], tile: Tile) -> Float[Array, "..."]:
         """Joules.
@@ -63,13 +74,26 @@ class Costs(Checked):
         Args:
             counts: the `history` or the `stats` of a solution.
             tile: its tile.
+
+        Raises:
+            ValueError: a count is missing.
         """
         (out, width), half_select = tile.shape, tile.config.half_select
         parts = 2 if half_select is None else half_select.parts
-        weak = counts["half_pulses"] if parts == 2 else counts["phases"] - counts["full_pulses"]  # half and idle
-        conductance, lines = out * width * self.conductance, out * counts["row_pulses"] + width * counts["column_pulses"]
+        full = _of(counts, "full_pulses")
+        weak = _of(counts, "half_pulses") if parts == 2 else _of(counts, "phases") - full  # half and idle
+        conductance, lines = out * width * self.conductance, out * _of(counts, "row_pulses") + width * _of(counts, "column_pulses")
         return (
-            conductance * self.pulse_width * self.write_voltage**2 * (counts["full_pulses"] + weak / parts**2)
+            conductance * self.pulse_width * self.write_voltage**2 * (full + weak / parts**2)
             + lines * self.line_capacitance * (self.write_voltage / parts) ** 2
-            + counts["reads"] * (conductance * self.read_voltage**2 * self.read_time + out * self.conversion_energy)
+            + _of(counts, "reads") * (conductance * self.read_voltage**2 * self.read_time + out * self.conversion_energy)
         )
+
+
+def _of(counts: Mapping[str, Float[Array, "..."]], name: str) -> Float[Array, "..."]:
+    if name not in counts:
+        raise ValueError(
+            f"counts holds {', '.join(counts) or 'nothing'}, and no {name}; run `program` with record=jaxtile.Costs.OF_ENERGY "
+            "(OF_TIME for the time), or pass the stats of the solution, which hold all counts."
+        )
+    return counts[name]

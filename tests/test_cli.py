@@ -248,6 +248,10 @@ def test_sweep_and_plot(folder, capsys):
         ("pulse = { kind = 'stochastik' }", ["pulse: kind", "stochastik", "stochastic"]),
         ("forward = { out_nois = 1 }", ["forward", "out_nois"]),
         ("record = ['error']", ["record", "error", "read_error"]),
+        ("record = 'read_error'", ["record='read_error'", "tuple of names"]),
+        ("seed = 'a'", ["seed = 'a'", "whole number"]),
+        ("target.seed = -1", ["target.seed = -1", "at least 0"]),
+        ("zipped = 'no'", ["zipped='no'", "True or False"]),
         ("device.a = { kind = 'memristor' }", ["device", "memristor"]),
     ],
 )

@@ -282,6 +282,9 @@ CASES = {
     "method by name": (lambda: program(method="svd"), TypeError, ["method='svd'", "jaxtile.SVD()"]),
     "compensation by name": (lambda: program(compensation="gain"), TypeError, ["compensation='gain'", "Gain()"]),
     "record one name": (lambda: program(record="read_error"), TypeError, ["record='read_error'", "tuple"]),
+    "record of a sweep one name": (lambda: jt.Programming(jt.SVD(), record="reads"), TypeError, ["Programming.record='reads'"]),
+    "record of a sweep unknown": (lambda: jt.Programming(jt.SVD(), record=["error"]), ValueError, ["Programming.record", "error"]),
+    "record a number": (lambda: program(record=(3,)), ValueError, ["record names [3]", "read_error"]),
     "record unknown": (lambda: program(record=("error",)), ValueError, ["error", "read_error"]),
     "batch too large": (lambda: program(method=jt.GDP(batch_size=5)), ValueError, ["batch_size=5", "at most 4"]),
     "batch zero": (lambda: jt.GDP(batch_size=0), ValueError, ["GDP.batch_size=0", "at least 1"]),
@@ -359,6 +362,24 @@ CASES = {
     "threshold": (lambda: jt.half_select.Threshold(alpha=0.0), ValueError, ["Threshold.alpha=0", "above 0"]),
     "stochastic": (lambda: jt.half_select.Stochastic(kappa=0.5), ValueError, ["Stochastic.kappa=0.5", "at least 1"]),
     "dead band": (lambda: jt.half_select.Accumulation(dead_band=0.0), ValueError, ["Accumulation.dead_band=0", "at least 1"]),
+    "dead band of a fraction": (
+        lambda: jt.half_select.Accumulation(dead_band=2.5),
+        ValueError,
+        ["Accumulation.dead_band=2.5", "a whole number of at least 1"],
+    ),
+    "half pulses of more than a full step": (
+        lambda: ratio(kappa=2.0, row=0.5, column=0.8, down=0.1),
+        *(ValueError, ["ConstantRatio(kappa=2, row=0.5, column=0.8, down=0.1)", "a kappa of 0.1", "at least 20"]),
+    ),
+    "ratios that are text": (lambda: ratio(kappa="high", row=0.5), TypeError, ["ConstantRatio.kappa='high'", "pass a number"]),
+    "pulses longer than their period": (
+        lambda: jt.Costs(pulse_width=1e-6),
+        *(ValueError, ["Costs.pulse_width=1e-06", "pulse_period=2e-07", "at least the width"]),
+    ),
+    "energy of what was not counted": (
+        lambda: jt.Costs().energy({"reads": jnp.ones(2), "full_pulses": jnp.ones(2)}, TILE),
+        *(ValueError, ["counts holds reads, full_pulses", "no half_pulses", "record=jaxtile.Costs.OF_ENERGY"]),
+    ),
     "count the pulses of many tiles": (lambda: jt.count_pulses(TILES), ValueError, ["tile=Tile(2 x 3 x 4", "jax.vmap"]),
 }
 

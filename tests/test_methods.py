@@ -273,6 +273,13 @@ def test_a_chain_is_its_stages_with_one_history():
     assert int(both.stats["steps"]) == 8
 
 
+def test_a_chain_within_a_chain_gives_its_stages():
+    inner = jt.chain(jt.Stage(jt.SVD(), until=jt.After(3)), jt.GDP())
+    whole = jt.chain(inner, jt.ProgramVerify())
+    assert whole.stages[:2] == inner.stages
+    assert len(whole.stages) == 3
+
+
 def test_a_stage_that_has_nothing_more_to_propose_hands_over():
     target = low_rank(5, rank=3)
     once = jt.SVD(refresh=False, rank_atol=0.99 * jnp.linalg.svd(target)[1][1])

@@ -137,7 +137,9 @@ def test_a_real_run_can_be_drawn(programmed):
     [("reads", "vectors read"), ("phases", "sub-phases driven"), ("time", "model time (s)"), ("energy", "energy (J)")],
 )
 def test_convergence_against_any_cost(programmed_by_pulses, against, label):
-    ax = jt.plot.convergence({"svd": programmed_by_pulses}, against=against, costs=jt.Costs(read_time=2.0, pulse_period=0.0))
+    ax = jt.plot.convergence(
+        {"svd": programmed_by_pulses}, against=against, costs=jt.Costs(read_time=2.0, pulse_width=0.0, pulse_period=0.0)
+    )
     assert ax.get_xlabel() == label
     work = ax.lines[0].get_xdata()
     assert np.all(np.diff(work) > 0)

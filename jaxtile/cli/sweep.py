@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from .. import compensation, half_select, plot, pulse, targets
+from .._types import Key, is_whole
 from ..periphery import IOParameters
 from ..sweep import Programming, load, sweep
 from ..tile import TileConfig
@@ -102,7 +103,7 @@ def _read(path: Path) -> dict[str, Any]:
         "run": {name: _run(name, numbers, study) for name, numbers in study.get("method", {"svd": {}, "gdp": {}}).items()},
         "config": configs if several else configs[""],
         "target": _target(dict(study.get("target", {})), path.parent),
-        "key": jax.random.key(study.get("seed", 0)),
+        "key": _key("seed", study.get("seed", 0)),
     }
 
 
@@ -141,10 +142,16 @@ def _target(table: dict[str, Any], folder: Path) -> Any:
     if "file" in table:
         return targets.load(folder / table["file"], table.get("name"))
     shape = (table.pop("rows", 64), table.pop("cols", 64))
-    key = jax.random.key(table.pop("seed", 0))
+    key = _key("target.seed", table.pop("seed", 0))
     with _named("target"):
         make: Callable[..., Any] = targets.low_rank
         return make(shape, table.pop("rank", 8), key=key, **table)
+
+
+def _key(name: str, seed: Any) -> Key:
+    if not is_whole(seed, 0) or seed >= 2**31:
+        raise Refusal(f"{name} = {seed!r} must be a whole number of at least 0 and at most {2**31 - 1}.")
+    return jax.random.key(seed)
 
 
 @contextlib.contextmanager

@@ -98,8 +98,7 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
         law = _mixed if jnp.issubdtype(burst.up.dtype, jnp.floating) else _geometric
         moved, variance = law(device, cells, weight, burst)
         if burst.noise is not None:
-            variance = jnp.maximum(variance, 0)  # a sum that rounding can take below 0
-            moved = moved + jnp.sqrt(variance) * burst.noise.normal(weight.dtype)
+            moved = moved + _spread(variance) * burst.noise.normal(weight.dtype)
         weight = device.clip(cells, moved)
     return weight
 
@@ -205,8 +204,13 @@ def _flow(device, cells, weight: Weight, burst: Burst) -> Weight:
     if burst.noise is not None:
         middle = (weight + moved) / 2
         v_up, v_down = (burst.step(device, cells, middle, up=way)[1] for way in (True, False))
-        moved = moved + jnp.sqrt(up * v_up**2 + down * v_down**2) * burst.noise.normal(weight.dtype)
+        moved = moved + _spread(up * v_up**2 + down * v_down**2) * burst.noise.normal(weight.dtype)
     return device.clip(cells, moved)
+
+
+def _spread(variance: Weight) -> Weight:
+    """Its root. Rounding takes expected counts of idle cells (slots less those of the lines) below zero where it should be zero."""
+    return jnp.sqrt(jnp.maximum(variance, 0))
 
 
 def _relative_log1p(x):

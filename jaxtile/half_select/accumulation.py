@@ -28,12 +28,13 @@ class Accumulation(AbstractHalfSelect):
     another, also unit vectors. A counter starts in the middle.
 
     Attributes:
-        dead_band: half pulses from the middle to either end.
+        dead_band: half pulses from the middle to either end, a whole number (or infinity). What is beyond it when the number comes
+            under a trace is cut off; with expected counts (`jt.pulse.MeanField`) it counts, so that the band has a derivative.
         kappa: a half pulse beyond the band moves the cell by 1 / kappa of a full step.
         scheme, phases: see `AbstractHalfSelect`.
     """
 
-    dead_band: Scalar = number(10.0, low=1.0, finite=False)
+    dead_band: Scalar = number(10.0, low=1.0, whole=True, finite=False)
     kappa: Scalar = number(1e1, low=1.0, finite=False)
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
@@ -50,7 +51,8 @@ class Accumulation(AbstractHalfSelect):
     ) -> tuple[tuple[Burst, ...], Float[Array, "out in"]]:
         up, down = self.weak(exposure)
         counter = memory + (up - down).astype(memory.dtype)
-        held = jnp.clip(counter, -self.dead_band, self.dead_band)
+        band = self.dead_band if noise is None else jnp.floor(self.dead_band)
+        held = jnp.clip(counter, -band, band)
         beyond = (counter - held).astype(up.dtype)
         size = 1 / self.kappa
         return (Burst(jnp.maximum(beyond, 0), jnp.maximum(-beyond, 0), size, size, noise),), held

@@ -5,7 +5,7 @@ from typing import Literal
 import jax.numpy as jnp
 
 from .._random import Draws, Source
-from .._types import Key, Scalar, Weight, choice, number, optional
+from .._types import Key, Scalar, Weight, choice, is_concrete, number, optional
 from ..device import Burst, spread
 from .base import AbstractHalfSelect
 from .phases import Exposure
@@ -25,6 +25,8 @@ class ConstantRatio(AbstractHalfSelect):
 
         kappa_cell = kappa (row or column, or neither for an idle cell under V/3) (up or down) exp(kappa_dtod xi)
 
+    A half pulse is at most a full one: the factors may not take kappa below 1, only its spread may, for single cells.
+
     Attributes:
         kappa: switching rate at the full voltage over that at the half-select voltage. 10 is a poor array, 1e5 a very good one;
             infinity is none.
@@ -42,6 +44,19 @@ class ConstantRatio(AbstractHalfSelect):
     kappa_dtod: Scalar | None = optional(low=0.0)
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
+
+    def __check_init__(self) -> None:
+        super().__check_init__()  # first, so that these are numbers
+        factors = [1 if factor is None else factor for factor in (self.row, self.column, self.up, self.down)]
+        if not all(map(is_concrete, (self.kappa, *factors))):
+            return
+        row, column, up, down = map(float, factors)
+        least = min(row, column) * min(up, down)
+        if float(self.kappa) * least < 1 - 1e-6:  # single precision takes 7 * (1 / 7) for less than 1
+            raise ValueError(
+                f"{self!r} gives some half pulses a kappa of {float(self.kappa) * least:g}, so that they move a cell by more than "
+                f"full ones; pass a kappa of at least {1 / least:g} with these factors, or larger factors."
+            )
 
     def init(self, shape: tuple[int, int], *, key: Key | None) -> Weight | None:
         """The factor on kappa of each cell."""

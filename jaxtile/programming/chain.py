@@ -96,13 +96,14 @@ class Chain(Checked):
             raise ValueError("chain() holds no stages; pass at least one method.")
 
 
-def chain(*stages: Stage | AbstractMethod) -> Chain:
+def chain(*stages: Stage | AbstractMethod | Chain) -> Chain:
     """Methods that follow one another: `chain(Stage(SVD(), until=After(40)), ProgramVerify())`.
 
     Args:
-        stages: each a `Stage`, or a method that is used until it has nothing more to propose.
+        stages: each a `Stage`, a method that is used until it has nothing more to propose, or a chain, whose stages are taken.
     """
-    return Chain(tuple(stage if isinstance(stage, Stage) else Stage(stage) for stage in stages))
+    parts = (part.stages if isinstance(part, Chain) else (part,) for part in stages)
+    return Chain(tuple(one if isinstance(one, Stage) else Stage(one) for part in parts for one in part))
 
 
 def residual(method: AbstractMethod, gammas: Sequence[float | Scalar], *, until: AbstractSwitch) -> Chain:

@@ -26,7 +26,7 @@ from .result import RESULTS
 from .solution import Solution
 from .stopping import relative_error
 
-__all__ = ["QUANTITIES", "Run", "program"]
+__all__ = ["QUANTITIES", "Run", "check_record", "program"]
 
 QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
     "read_error": lambda tile, target, read_error: read_error,
@@ -84,8 +84,8 @@ def program(
 ) -> Solution:
     """Program a target into a tile, from where its weights stand: read, test, propose, compensate, pulse, and again.
 
-    A tile that has converged is not pulsed further. Pure: works under `jax.jit`, `jax.vmap` and (with `jt.pulse.MeanField` and
-    `jt.GDP`) `jax.grad`.
+    A tile that has converged is not pulsed further. Pure: works under `jax.jit`, `jax.vmap` and, with `jt.pulse.MeanField`,
+    `jax.grad`: of the methods, `jt.GDP` and `jt.RiskSVD` have a derivative (docs/stepping.md says why the others do not).
 
     Args:
         tile: a fabricated tile.
@@ -240,6 +240,19 @@ def _at_once(run: Run, *, progress: bool) -> Solution:
     return run.end(state)
 
 
+def check_record(name: str, record: Any) -> None:
+    """Refuse, by name, what is no tuple of names of `QUANTITIES`.
+
+    Raises:
+        TypeError, ValueError: it is not.
+    """
+    if not isinstance(record, tuple | list):
+        raise TypeError(f"{name}={record!r} must be a tuple of names, such as ('read_error',).")
+    unknown = [one for one in record if one not in QUANTITIES]
+    if unknown:
+        raise ValueError(f"{name} names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")
+
+
 def _check(tile: Any, compensation: Any, max_steps: Any, record: Any) -> None:
     check_tile(tile)
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
@@ -248,11 +261,7 @@ def _check(tile: Any, compensation: Any, max_steps: Any, record: Any) -> None:
         compensation.check(tile.config)
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
-    if isinstance(record, str) or not isinstance(record, tuple | list):
-        raise TypeError(f"record={record!r} must be a tuple of names, such as ('read_error',).")
-    unknown = [name for name in record if name not in QUANTITIES]
-    if unknown:
-        raise ValueError(f"record names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")
+    check_record("record", record)
 
 
 def _warn_out_of_range(tile: Tile, target: Weight) -> None:

@@ -36,8 +36,9 @@ def bernoulli_words(
 
     All 32 bits of a word at once: comparing a random binary fraction with p, from the last digit to the first, is
     acc <- acc | r where the digit of p is 1 and acc & r where it is 0, with a fresh random word r for each digit. p is cut to 16
-    digits, the last of them rounded at random in proportion: the probability is exact in the mean over trains, and the variance of
-    a count too large by BL / 2^16 of itself at most.
+    digits, the last of them rounded at random in proportion, anew for each line and word of 32 slots: the mean over trains is right
+    to 2^-24 of p or to 2^-39, whichever is more, and the variance of a count too large by BL / 2^16 of itself at most. The random
+    rounding has 23 digits, so the smallest probability is 2^-39 = 1.8e-12: a line of less than 3/4 of that never pulses.
     """
     words = slots.shape[1]
     place = 2 * (line.astype(jnp.int32)[:, None] * words + numbers(words)[None, :])

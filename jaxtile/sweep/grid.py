@@ -34,8 +34,13 @@ class Grid:
         """The grid of some paths and their values.
 
         Raises:
-            TypeError, ValueError: values are no numbers, empty, not in one dimension, or (zipped) of different lengths.
+            TypeError, ValueError: these are no values by path, or no numbers, empty, not in one dimension, or (zipped) of
+                different lengths.
         """
+        if not isinstance(over, Mapping):
+            raise TypeError(f"over={over!r:.80} does not map paths to values; pass such as {{'device.dw_min': [0.001, 0.01]}}.")
+        if not isinstance(zipped, bool):
+            raise TypeError(f"zipped={zipped!r} must be True or False.")
         values = {}
         for path, value in over.items():
             try:

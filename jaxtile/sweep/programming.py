@@ -1,6 +1,6 @@
 """What is done to every tile of a sweep, unless it is a function of the user: programming."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -8,10 +8,15 @@ from jaxtyping import Array, Float
 from .._types import Checked, Key, Scalar, Weight, number, whole
 from ..compensation import AbstractCompensation
 from ..programming import RESULTS, AbstractMethod, Chain, program
-from ..programming.program import QUANTITIES
+from ..programming.program import check_record
 from ..tile import Tile
 
 __all__ = ["Programming"]
+
+
+def _hashable(record: Any) -> Any:
+    """A list as a tuple; anything else as it came."""
+    return tuple(record) if isinstance(record, list) else record
 
 
 class Programming(Checked):
@@ -29,7 +34,7 @@ class Programming(Checked):
     max_steps: int = whole(100, low=1)
     tolerance: Scalar = number(1e-2, low=0.0)
     compensation: AbstractCompensation | None = None
-    record: tuple[str, ...] = eqx.field(default=(), static=True, converter=tuple)
+    record: tuple[str, ...] = eqx.field(default=(), static=True, converter=_hashable)
 
     UNITS: ClassVar[dict[str, str]] = {
         "steps": "pulse steps",
@@ -48,9 +53,7 @@ class Programming(Checked):
     def __check_init__(self) -> None:
         if not isinstance(self.method, AbstractMethod | Chain):
             raise TypeError(f"Programming.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
-        unknown = [name for name in self.record if name not in QUANTITIES]
-        if unknown:
-            raise ValueError(f"Programming.record names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")
+        check_record("Programming.record", self.record)
 
     def __call__(self, tile: Tile, target: Weight, key: Key) -> dict[str, Float[Array, "..."]]:
         sol = program(

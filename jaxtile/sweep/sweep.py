@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
 import sys
 import time
@@ -96,8 +97,10 @@ def sweep(
         raise ValueError(f"target has shape {matrices.shape}; pass a matrix [out, in], or several [target, out, in].")
     several = matrices.shape[0] if matrices.ndim == 3 else None
     matrices = matrices.reshape(-1, *matrices.shape[-2:])
-    over, key = dict(over or {}), as_key(key)
-    grid = Grid.of(over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
+    if not isinstance(store, str | os.PathLike | None):
+        raise TypeError(f"store={store!r} is not a path; pass the name of a folder, or None to keep results in memory.")
+    key = as_key(key)
+    grid = Grid.of({} if over is None else over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
     subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]
     for subject in subjects:
         for path, (_, values) in grid.numbers.items():

@@ -55,6 +55,14 @@ def identical(name, at, **numbers):
     return device, device.init(SHAPE, key=jr.key(0)), jnp.full(SHAPE, 0.6 * at, jnp.float32)
 
 
+@pytest.mark.parametrize("law", [burst.affine, burst.one_by_one])
+def test_counts_that_rounding_took_below_zero_make_no_noise(law):
+    device, cells, weight = fabricated("soft bounds", dw_min_std=0.3, fill=0.5)
+    below = jnp.full(SHAPE, -1e-6)
+    after = pulses(law, device, cells, weight, below, 0 * below, noise=Draws(jr.key(2), INDEX))
+    np.testing.assert_allclose(after, weight, atol=1e-7)
+
+
 def whole(count, shape=SHAPE):
     return jnp.full(shape, count, jnp.int32)
 
