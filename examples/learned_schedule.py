@@ -1,8 +1,9 @@
 """Learning how to program: schedules found by the gradient through all of `program`, against schedules set by hand.
 
 `Scheduled` is `RiskSVD` whose gain, caution and outlier change with the part of a budget of pulses that is spent. A schedule set by
-hand has one or two numbers for each of them, found by trial; a learned one has two or six, found by the gradient of the error at
-the end of the run. All may send the same number of full pulses, and are judged on targets and chips that neither has seen.
+hand has one or two numbers for each of them, found by trial; a learned one has six, found by the gradient of the error at the end
+of the run. All may send the same number of full pulses, and are judged on targets and chips that neither has seen. All of it twice:
+where half-selection matters (kappa 30), and where it matters most (kappa 10).
 """
 
 # %% Size
@@ -23,8 +24,9 @@ import jaxtile as jt
 
 SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
 shape, rank, budget, max_steps = ((6, 8), 2, 40.0, 5) if SMALL else ((48, 64), 6, 90.0, 120)
-lanes, others, updates, trials = (2, 3, 2, 4) if SMALL else (16, 128, 80, 720)
-KNOTS, KAPPA, DW_MIN, SPREAD, SLOTS = 6, 30.0, 1e-3, 0.3, 31
+lanes, others, updates, trials = (2, 3, 2, 4) if SMALL else (16, 128, 80, 840)
+kappas = (30.0,) if SMALL else (30.0, 10.0)
+KNOTS, DW_MIN, SPREAD, SLOTS = 6, 1e-3, 0.3, 31
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -109,7 +111,7 @@ def expected_pulses(x, d):
 NORM = 0.06 * np.sqrt(np.prod(shape))  # largest weights of about 0.25
 
 
-def program(method, key, pulse, *, rank=rank, kappa=KAPPA, run=0, record=()):
+def program(method, key, pulse, *, kappa, rank=rank, run=0, record=()):
     target_key, chip_key, run_key = jr.split(key, 3)
     target = jt.targets.low_rank(shape, rank, key=target_key)
     target = target * NORM / jnp.linalg.norm(target)
@@ -128,12 +130,12 @@ def error(solution):
     return 100 * solution.stats["frobenius_error"] / NORM  # per cent
 
 
-training, unseen = jr.split(jr.key(1), lanes), jr.split(jr.key(5), others)
+training, unseen = jr.split(jr.key(1), lanes), jr.split(jr.key(11), others)
 trains = jt.pulse.StochasticCompressed(desired_bl=SLOTS)
 
 
 # %% Schedules set by hand: one number each, or one for either end, found by trial on the training set
-RANGES = {"gain": (0.3, 8.0), "caution": (0.3, 100.0), "outlier": (1.5, 20.0), "reach": (0.5, 8.0)}
+RANGES = {"gain": (0.3, 8.0), "caution": (0.5, 200.0), "outlier": (0.7, 20.0), "reach": (0.5, 8.0)}
 FAMILIES = {
     "SVD, two ends": {"gain": 2, "reach": 1},
     "RiskSVD, constant": {"gain": 1, "caution": 1, "outlier": 1, "reach": 1},
@@ -149,38 +151,52 @@ def by_hand(gain, caution=1e-6, outlier=1e3, reach=1e3, *, knots=2):
     return Scheduled(*(jnp.linspace(one[0], one[-1], knots) for one in ends), reach=jnp.log(jnp.asarray(reach, float).reshape(())))
 
 
-def within_ranges(family, u):
+def within_ranges(family, u, **settings):
     """A schedule of a family, from places in the ranges (of the logarithms)."""
     places = jnp.split(u, np.cumsum([*family.values()]))
     ends = {name: np.log(RANGES[name]) for name in family}
-    return by_hand(**{name: jnp.exp(ends[name][0] + np.ptp(ends[name]) * u) for name, u in zip(family, places, strict=False)})
+    given = {name: jnp.exp(ends[name][0] + np.ptp(ends[name]) * u) for name, u in zip(family, places, strict=False)}
+    return by_hand(**given, **settings)
 
 
 @eqx.filter_jit
-def tune(family, key):
-    """The best of so many trials, with trains: a quarter of them anywhere, the others near the best so far."""
+def tune(family, key, kappa):
+    """The best of so many trials, with trains, by differential evolution (Storn and Price 1997).
 
-    def one(best, i):
-        place_key, size_key = jr.split(jr.fold_in(key, i))
-        size = 0.3 * 0.05 ** jr.uniform(size_key)  # of 0.015 to 0.3 of the ranges
-        near = jnp.clip(best[0] + size * jr.normal(place_key, (7,)), 0, 1)
-        u = jnp.where(i < trials // 4, jr.uniform(place_key, (7,)), near)
-        found = u, jnp.mean(error(program_all(within_ranges(family, u), training, trains)))
-        best = jax.tree.map(lambda new, old: jnp.where(found[1] < best[1], new, old), found, best)
-        return best, best[1]
+    A population starts anywhere in the ranges. Each trial moves one member towards the best and along the difference of two others,
+    so that the moves shrink with the population; it takes the member's place where it does better.
+    """
+    members, size = 20, sum(family.values())
 
-    (u, _), errors = jax.lax.scan(one, (jnp.full(7, 0.5), jnp.inf), jnp.arange(trials))
-    return within_ranges(family, u), errors
+    def one(population, i):
+        places, errors = population
+        pair_key, step_key, cross_key, place_key = jr.split(jr.fold_in(key, i), 4)
+        turn = i % members
+        this, (a, b) = places[turn], jr.choice(pair_key, places, (2,), replace=False)
+        step = jr.uniform(step_key, minval=0.3, maxval=0.9)
+        moved = this + step * (places[jnp.argmin(errors)] - this + a - b)
+        moved = jnp.where(jr.uniform(cross_key, (size,)) < 0.9, moved, this)
+        anew = (moved < 0) | (moved > 1) | (i < members)
+        u = jnp.where(anew, jr.uniform(place_key, (size,)), moved)
+        found = jnp.mean(error(program_all(within_ranges(family, u), training, trains, kappa=kappa)))
+        better = found < errors[turn]
+        places = places.at[turn].set(jnp.where(better, u, this))
+        errors = errors.at[turn].min(found)
+        return (places, errors), jnp.min(errors)
+
+    start = jnp.zeros((members, size)), jnp.full(members, jnp.inf)
+    (places, errors), course = jax.lax.scan(one, start, jnp.arange(trials))
+    return within_ranges(family, places[jnp.argmin(errors)]), course
 
 
 # %% The learned one
 @eqx.filter_jit
-def learn(method):
+def learn(method, kappa):
     """Adam on the error of the training set, with new noise for each update."""
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(0.1, updates), b1=0.7))
 
     def loss(method, i):
-        return jnp.mean(jnp.log(error(program_all(method, training, NoisyCounts(desired_bl=SLOTS), run=i))))
+        return jnp.mean(jnp.log(error(program_all(method, training, NoisyCounts(desired_bl=SLOTS), kappa=kappa, run=i))))
 
     def one(carry, i):
         method, state = carry
@@ -188,41 +204,42 @@ def learn(method):
         change, state = optimiser.update(gradient, state)
         return (optax.apply_updates(method, change), state), jnp.exp(value)
 
-    (method, _), errors = jax.lax.scan(one, (method, optimiser.init(method)), jnp.arange(updates))
-    return method, errors
+    (method, _), course = jax.lax.scan(one, (method, optimiser.init(method)), jnp.arange(updates))
+    return method, course
 
 
 # %% Both, on the training set
-def timed(of, *arguments):
-    """The result, and the seconds of a call without compilation."""
-    compiled = of.lower(*arguments).compile()
-    start = time.perf_counter()
-    return jax.block_until_ready(compiled(*arguments)), time.perf_counter() - start
-
-
-counts = {"learned": KNOTS} if SMALL else {"learned": KNOTS, "learned, two ends": 2}
-starts = {name: by_hand(1.0, 1.0, 4.0, 1.0, knots=count) for name, count in counts.items()}  # RiskSVD's defaults, nothing clipped
-learned = {name: timed(learn, start) for name, start in starts.items()}
-tuned = {name: timed(tune, family, jr.key(3)) for name, family in FAMILIES.items()}
-for name, ((_, errors), seconds) in (learned | tuned).items():
-    print(f"{name}: {seconds:.0f} s, from {errors[0]:.2f} to {errors[-1]:.2f} % on the training set", flush=True)
-best = min(tuned, key=lambda name: tuned[name][0][1][-1])  # by the training set
-schedules = {name: schedule for name, ((schedule, _), _) in (learned | tuned).items()}
-schedules |= {"SVD as it is": by_hand(1.0), "RiskSVD as it is": by_hand(1.0, 1.0, 4.0)}
+start = within_ranges(FAMILIES["RiskSVD, two ends"], jnp.full(7, 0.5), knots=KNOTS)  # the middle of the ranges
+ways = {"learned": (learn, start)} | {name: (tune, family, jr.key(3)) for name, family in FAMILIES.items()}
+schedules, trained = {kappa: {} for kappa in kappas}, {kappa: {} for kappa in kappas}
+for name, (way, *arguments) in ways.items():
+    compiled = way.lower(*arguments, jnp.asarray(0.0)).compile()
+    for kappa in kappas:
+        began = time.process_time()
+        schedules[kappa][name], course = jax.block_until_ready(compiled(*arguments, jnp.asarray(kappa)))
+        trained[kappa][name] = course[-1]
+        seconds, parts = time.process_time() - began, ", ".join(f"{one:.2f}" for one in course[:: max(1, course.size // 8)])
+        print(f"kappa {kappa:.0f}, {name}: {seconds:.0f} s, on the training set {parts}, {course[-1]:.2f} %", flush=True)
+best = {kappa: min(FAMILIES, key=trained[kappa].__getitem__) for kappa in kappas}  # by the training set
+for kappa in kappas:
+    schedules[kappa] |= {"SVD as it is": by_hand(1.0), "RiskSVD as it is": by_hand(1.0, 1.0, 4.0)}
 
 # %% What has not been seen, looked at once: as in learning, and elsewhere
-settings = {"as in learning": (KAPPA, rank), "kappa 10": (10.0, rank), "kappa 100": (100.0, rank), "rank 20": (KAPPA, 20)}
+places = {"kappa 10": (10.0, rank), "kappa 30": (30.0, rank), "kappa 100": (100.0, rank), "kappa 30, rank 20": (30.0, 20)}
 if SMALL:
-    settings = {"as in learning": (KAPPA, rank)}
+    places = {"kappa 30": (30.0, rank), "kappa 10": (10.0, rank)}
 look = eqx.filter_jit(program_all)
 QUANTITIES = ("frobenius_error", "full_pulses")
-found = {
-    name: {
+
+
+def looked(schedule):
+    return {
         place: look(schedule, unseen, trains, kappa=jnp.asarray(kappa), rank=rank, record=QUANTITIES)
-        for place, (kappa, rank) in settings.items()
+        for place, (kappa, rank) in places.items()
     }
-    for name, schedule in schedules.items()
-}
+
+
+found = {kappa: {name: looked(schedule) for name, schedule in schedules[kappa].items()} for kappa in kappas}
 
 
 def mean(values, form=".2f"):
@@ -230,39 +247,49 @@ def mean(values, form=".2f"):
     return f"{values.mean():{form}} ± {values.std(ddof=1) / np.sqrt(values.size):{form.lstrip('+')}}"
 
 
-def table(place):
-    rows = ["| schedule | error, % | less the learned one's | full pulses | half pulses | steps |", "|---|---|---|---|---|---|"]
-    ours = error(found["learned"][place])
-    for name in schedules:
-        solution = found[name][place]
-        stats = (f"{solution.stats[one].mean():.0f}" for one in ("full_pulses", "half_pulses", "steps"))
-        less = "" if name == "learned" else mean(error(solution) - ours, "+.2f")
-        rows.append(f"| {name} | {mean(error(solution))} | {less} | " + " | ".join(stats) + " |")
-    return "\n".join(rows)
+def tables(kappa):
+    """What was found at this kappa: used there, with what it costs, and elsewhere."""
+    here, ours = f"kappa {kappa:.0f}", found[kappa]["learned"]
+    there = [place for place in places if place != here]
+    heads = ["schedule", "on the training set", "error, %", "less the learned one's", "full pulses", "half pulses", "steps"]
+    rows = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    elsewhere = ["| less the learned one's | " + " | ".join(there) + " |", "|---" * (len(there) + 1) + "|"]
+    elsewhere.append("| learned: error, % | " + " | ".join(mean(error(ours[place])) for place in there) + " |")
+    for name, at_places in found[kappa].items():
+        less = {place: mean(error(at_places[place]) - error(ours[place]), "+.2f") for place in places}
+        seen = f"{trained[kappa][name]:.2f}" if name in trained[kappa] else ""
+        stats = [f"{at_places[here].stats[one].mean():.0f}" for one in ("full_pulses", "half_pulses", "steps")]
+        own = "" if name == "learned" else less[here]
+        rows.append(f"| {' | '.join([name, seen, mean(error(at_places[here])), own, *stats])} |")
+        if name != "learned":
+            elsewhere.append(f"| {' | '.join([name, *(less[place] for place in there)])} |")
+    return f"Found at {here}, and used there:\n\n{chr(10).join(rows)}\n\nUsed elsewhere:\n\n{chr(10).join(elsewhere)}"
 
 
-for place in settings:
-    print(f"{place}\n{table(place)}")
+measured = "\n\n".join(tables(kappa) for kappa in kappas)
+print(measured)
 
-# %% Picture
-fig, axes = plt.subplots(1, 4, figsize=(10, 3.1), layout="constrained")
+# %% Picture: a row for each kappa
+fig, axes = plt.subplots(len(kappas), 4, figsize=(10, 2.5 * len(kappas) + 0.4), layout="constrained", squeeze=False)
 spent = jnp.linspace(0, 1, 101)
-for ax, of in zip(axes, ("gain", "caution", "outlier"), strict=False):
-    for colour, name in zip(jt.plot.COLOURS, ("learned", best), strict=False):
-        ax.plot(100 * spent, at(spent, getattr(schedules[name], of)), color=colour)
-    ax.set_ylim(bottom=0)
-    ax.set_xlabel("pulses spent (%)")
-    ax.set_ylabel(of)
-shown = {name: found[name]["as in learning"] for name in ("learned", best, "RiskSVD as it is")}
-jt.plot.convergence(shown, quantity="frobenius_error", against="full_pulses", ax=axes[3])
-axes[3].get_legend().remove()
-fig.legend(*axes[3].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+for row, kappa in zip(axes, kappas, strict=True):
+    shown = {"learned": "learned", "best set by hand": best[kappa], "RiskSVD as it is": "RiskSVD as it is"}
+    for ax, of in zip(row, ("gain", "caution", "outlier"), strict=False):
+        for colour, name in zip(jt.plot.COLOURS, [*shown.values()][:2], strict=False):
+            ax.plot(100 * spent, at(spent, getattr(schedules[kappa][name], of)), color=colour)
+        ax.set_ylim(bottom=0)
+        ax.set_xlabel("pulses spent (%)")
+        ax.set_ylabel(of)
+    row[0].set_title(f"kappa {kappa:.0f}", loc="left", fontsize="medium")
+    runs = {label: found[kappa][name][f"kappa {kappa:.0f}"] for label, name in shown.items()}
+    jt.plot.convergence(runs, quantity="frobenius_error", against="full_pulses", ax=row[3])
+    row[3].set_ylabel("error (weight units)")
+    row[3].get_legend().remove()
+fig.legend(*axes[0, 3].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small")
 
 # %% Save
 if not SMALL:
     fig.savefig(DOCS / "figures/learned_schedule.png", dpi=200)
     page = DOCS / "learned.md"
     head, _, rest = page.read_text().partition("<!-- measured -->")
-    tail = rest.partition("<!-- end -->")[2]
-    parts = [f"{place.capitalize()}:\n\n{table(place)}" for place in settings]
-    page.write_text(head + "<!-- measured -->\n\n" + "\n\n".join(parts) + "\n\n<!-- end -->" + tail)
+    page.write_text(f"{head}<!-- measured -->\n\n{measured}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}")

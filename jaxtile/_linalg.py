@@ -1,4 +1,4 @@
-"""Leading singular triplets and norms of a residual, by a few products with a small block of vectors."""
+"""Leading singular triplets, sparse factors and norms of a residual, by a few products with a vector or a small block of them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,6 +17,9 @@ __all__ = [
     "product",
     "qr",
     "safe_norm",
+    "safe_sqrt",
+    "sparse_factor",
+    "sparse_line",
     "spectral_norm",
     "starting_block",
     "svd",
@@ -84,6 +87,26 @@ def triplets_within(
     return Triplets(product(range_, vectors[:, :k]).T, s, v), rotated
 
 
+def sparse_factor(image: Float[Array, " a"], other: Float[Array, " b"], threshold: Scalar) -> Float[Array, " a"]:
+    """The `a` that minimises |a other^T - M|^2 + 2 threshold |a|_1 |other|_1, from `image = M other`: a soft threshold.
+
+    a_i = soft(image_i, threshold |other|_1) / |other|^2,    soft(z, t) = sign(z) max(|z| - t, 0)
+    """
+    square = jnp.sum(other**2)
+    kept = jnp.maximum(jnp.abs(image) - threshold * jnp.sum(jnp.abs(other)), 0)
+    return jnp.sign(image) * kept / jnp.where(square > 0, square, 1)
+
+
+def sparse_line(times: Callable, back: Callable, start: Float[Array, " in"], threshold: Scalar) -> Float[Array, " in"]:
+    """The factor of the columns after ten sweeps of `sparse_factor` for either side; `times` is M x, `back` is M^T d."""
+
+    def sweep(_, x: Float[Array, " in"]) -> Float[Array, " in"]:
+        d = sparse_factor(times(x), x, threshold)
+        return sparse_factor(back(d), d, threshold)
+
+    return jax.lax.fori_loop(0, 10, sweep, start)
+
+
 def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:
     """The largest singular value: the best estimate within what power iteration has visited (Lanczos, reorthogonalised).
 
@@ -124,5 +147,9 @@ def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Sca
 
 def safe_norm(matrix: Weight) -> Scalar:
     """The Frobenius norm, with gradient zero where it is zero."""
-    squared = jnp.sum(matrix**2)
-    return jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1)), 0)
+    return safe_sqrt(jnp.sum(matrix**2))
+
+
+def safe_sqrt(square: Scalar) -> Scalar:
+    """The square root, with gradient zero where it is zero."""
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

@@ -1,12 +1,18 @@
-"""The excess of squared error that half-selection causes, with and without compensation: the table of `docs/compensation.md`.
+"""The excess of squared error that half-selection causes, with and without compensation: the tables of `docs/compensation.md`.
 
 48 x 72, soft bounds and constant steps, ten chips and targets of full rank and of rank 6, the same with the same keys in all rows.
-A closed loop is compared at equal full pulses per cell, an open one at the end of its one walk.
+A closed loop is compared at equal full pulses per cell, an open one at the end of its one walk. All of it, or some:
 
-    python docs/scripts/compensation.py [closed] [open]
+    python docs/scripts/compensation.py [--loop closed] [--device "soft bounds"] [--rank full] [--rows none "Gain()"]
+
+`none` is what the other rows are compared with. `--key` and `--budget` ask for other chips and targets, and for other numbers of
+pulses; the table of other chips is that of
+
+    python docs/scripts/compensation.py --loop closed --device "soft bounds" --rank full --key 1 --budget 300 600 900 \\
+        --rows none "Sparsify()" "Sparsify(2)" "Expected(steps=2)" "Expected(steps=2, caution=2)"
 """
 
-import sys
+import argparse
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +27,7 @@ KAPPAS = (100.0, 30.0, 10.0)
 DEVICES = {"soft bounds": jt.device.SoftBounds(), "constant step": jt.device.ConstantStep()}
 RANKS = {"full": 48, "6": 6}
 BUDGET = {"full": 600.0, "6": 300.0}  # full pulses per cell of a closed loop
-STEPS, STEPS_EXPECTED = 500, 280
+STEPS = 500
 
 
 class CounterPulses(jt.half_select.ConstantRatio):
@@ -51,8 +57,11 @@ WHOLE = jt.SVD(refresh=False, triplets=48)
 ACTIVE = lambda kappa: ALL(kappa=kappa, phases="active")  # noqa: E731
 CLOSED_ROWS = {
     "none": (SVD, None, ALL),
-    "Gain": (SVD, C.Gain(), ALL),
-    "Expected": (SVD, C.Expected(steps=2), ALL),
+    "Gain()": (SVD, C.Gain(), ALL),
+    "Gain(caution=0)": (SVD, C.Gain(caution=0.0), ALL),
+    "Expected(steps=2)": (SVD, C.Expected(steps=2), ALL),
+    "Expected(steps=2, caution=0)": (SVD, C.Expected(steps=2, caution=0.0), ALL),
+    "Expected(steps=2, caution=2)": (SVD, C.Expected(steps=2, caution=2.0), ALL),
     "Sparsify()": (SVD, C.Sparsify(), ALL),
     "Sparsify(2)": (SVD, C.Sparsify(2.0), ALL),
     'phases="active"': (SVD, None, ACTIVE),
@@ -65,19 +74,20 @@ CLOSED_ROWS = {
 }
 OPEN_ROWS = {
     "none": (OPEN, None, ALL),
-    "Gain": (OPEN, C.Gain(), ALL),
-    "Expected": (OPEN, C.Expected(steps=2), ALL),
+    "Gain()": (OPEN, C.Gain(), ALL),
+    "Gain(caution=0)": (OPEN, C.Gain(caution=0.0), ALL),
+    "Expected(steps=2)": (OPEN, C.Expected(steps=2), ALL),
+    "Expected(steps=2, caution=0)": (OPEN, C.Expected(steps=2, caution=0.0), ALL),
     "Sparsify()": (OPEN, C.Sparsify(), ALL),
     "counter pulses": (OPEN, None, CounterPulses),
     "smallest first": (WHOLE, SmallestFirst(), ALL),
 }
 
 
-def chips(loop, device, rank, method, compensation, half_select):
+def chips(loop, device, rank, method, compensation, half_select, *, key=0, steps=STEPS):
     """History of squared error and of full pulses of every chip as functions of kappa, in one program."""
     is_open = loop == "open"
-    steps = (1 if method is WHOLE else RANKS[rank]) if is_open else STEPS // getattr(method, "triplets", 1)
-    steps = STEPS_EXPECTED if not is_open and isinstance(compensation, C.Expected) else steps
+    steps = (1 if method is WHOLE else RANKS[rank]) if is_open else steps // getattr(method, "triplets", 1)
     pulse = jt.pulse.StochasticCompressed(desired_bl=511 if is_open else 31)
 
     def run(key, kappa):
@@ -89,7 +99,7 @@ def chips(loop, device, rank, method, compensation, half_select):
         history = jt.program(tile, target, method, key=run_key, **options).history
         return history["frobenius_error"] ** 2, history["full_pulses"]
 
-    return jax.jit(lambda kappa: jax.lax.map(lambda key: run(key, kappa), jr.split(jr.key(0), CHIPS)))
+    return jax.jit(lambda kappa: jax.lax.map(lambda key: run(key, kappa), jr.split(jr.key(key), CHIPS)))
 
 
 def ends(history, budget):
@@ -101,29 +111,48 @@ def ends(history, budget):
     return np.array(found).T
 
 
+def print_rows(loop, device, rank, chosen, key, budgets):
+    """Rows of one table for each budget, compared with "none"."""
+    rows = CLOSED_ROWS if loop == "closed" else OPEN_ROWS
+    steps = round(STEPS * max(1, budgets[-1] / BUDGET[rank])) if loop == "closed" else 0
+    plain, excess = {}, {}
+    for name in [name for name in rows if name in (chosen or rows)]:
+        of = chips(loop, DEVICES[device], rank, *rows[name], key=key, steps=steps)
+        histories = {kappa: of(kappa) for kappa in (jnp.inf, *KAPPAS)}
+        for budget in budgets:
+            own, _ = ends(histories[jnp.inf], budget)
+            cells = [f"{own.mean():.3f}"]
+            for kappa in KAPPAS:
+                error, full = ends(histories[kappa], budget)
+                own_excess = error - own
+                base = excess.setdefault((kappa, budget), own_excess)
+                harm = error - plain.setdefault((kappa, budget), error)
+                against = mean(harm) if name != "none" else "0"
+                judged = base.mean() > 5 * base.std(ddof=1) / CHIPS**0.5
+                removed = f"{1 - own_excess.mean() / base.mean():.0%}" if judged and name != "none" else "-"
+                cells.append(f"{mean(own_excess)}, {removed}, {against}, {full.mean():.0f}")
+            at = [f"{budget:g}"] if len(budgets) > 1 else []
+            print("|", " | ".join([f"{loop}, {device}, {rank}", name, *at, *cells]), "|", flush=True)
+
+
+def mean(values):
+    return f"{values.mean():+.3f} ± {values.std(ddof=1) / CHIPS**0.5:.3f}"
+
+
 def main():
-    for loop in sys.argv[1:] or ("closed", "open"):
-        rows = CLOSED_ROWS if loop == "closed" else OPEN_ROWS
-        for device in DEVICES:
-            for rank in RANKS:
-                budget, plain, excess = BUDGET[rank] if loop == "closed" else np.inf, {}, {}
-                for name, row in rows.items():
-                    of = chips(loop, DEVICES[device], rank, *row)
-                    own, _ = ends(of(jnp.inf), budget)
-                    cells = [f"{own.mean():.3f}"]
-                    for kappa in KAPPAS:
-                        error, full = ends(of(kappa), budget)
-                        plain.setdefault(kappa, error)
-                        own_excess = error - own
-                        excess.setdefault(kappa, own_excess)
-                        mean, deviation = own_excess.mean(), own_excess.std(ddof=1) / CHIPS**0.5
-                        harm = error - plain[kappa]
-                        against = f"{harm.mean():+.3f} ± {harm.std(ddof=1) / CHIPS**0.5:.3f}" if name != "none" else "0"
-                        base = excess[kappa]
-                        judged = base.mean() > 5 * base.std(ddof=1) / CHIPS**0.5
-                        removed = f"{1 - mean / base.mean():.0%}" if judged and name != "none" else "-"
-                        cells.append(f"{mean:+.3f} ± {deviation:.3f}, {removed}, {against}, {full.mean():.0f}")
-                    print(f"| {loop} | {device} | {rank} | {name} | {' | '.join(cells)} |", flush=True)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--loop", nargs="+", default=["closed", "open"])
+    parser.add_argument("--device", nargs="+", default=list(DEVICES))
+    parser.add_argument("--rank", nargs="+", default=list(RANKS))
+    parser.add_argument("--rows", nargs="+")
+    parser.add_argument("--key", type=int, default=0)
+    parser.add_argument("--budget", nargs="+", type=float)
+    asked = parser.parse_args()
+    for loop in asked.loop:
+        for device in asked.device:
+            for rank in asked.rank:
+                budgets = asked.budget or [BUDGET[rank] if loop == "closed" else np.inf]
+                print_rows(loop, device, rank, asked.rows, asked.key, budgets)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ and write `check` and `__call__`.
 
 import abc
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._types import Checked, Scalar
 from .._vectors import UnitVectors
+from ..device import AbstractCrosspoint
 from ..tile import Tile, TileConfig
 
-__all__ = ["AbstractCompensation"]
+__all__ = ["AbstractCompensation", "noise_threshold"]
 
 
 class AbstractCompensation(Checked):
@@ -27,3 +29,14 @@ class AbstractCompensation(Checked):
         self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
     ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
         """The vectors to send so that the tile, as it stands, changes by `-learning_rate d^T x` as the proposal wanted."""
+
+
+def noise_threshold(caution: Scalar, tile: Tile, learning_rate: Scalar) -> Scalar:
+    """The tau by which the pulses of a pair of vectors add 2 tau |d|_1 |x|_1 to the squared error: caution dw / (2 learning_rate).
+
+    That is in units of the proposal, d^T x. A cell gets |d_i x_j| learning_rate / dw pulses, and in steps their variance is as
+    large (Poisson; less where lines saturate). Cycle noise of spread c adds c^2 of that, 0.09 for aihwkit's devices: a caution of
+    1 + c^2 counts it, as `RiskSVD` does.
+    """
+    assert isinstance(tile.device, AbstractCrosspoint)
+    return (caution * tile.device.granularity() / (2 * jnp.where(learning_rate > 0, learning_rate, 1))).astype(tile.weight.dtype)

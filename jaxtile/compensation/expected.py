@@ -7,14 +7,15 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._linalg import product, safe_norm
-from .._types import Scalar, Weight, whole
+from .._linalg import product, safe_norm, safe_sqrt
+from .._types import Scalar, number, whole
 from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint
 from ..pulse import AbstractTrainPulse, MeanField
 from ..tile import Tile, TileConfig, get_weights, set_weights
 from ..update import update
-from .base import AbstractCompensation
+from .base import AbstractCompensation, noise_threshold
+from .sparsify import Sparsify
 
 __all__ = ["Expected"]
 
@@ -23,10 +24,11 @@ _DAMPING = (1e-3, 0.1, 10.0)  # least, first, most; in units of the proposal the
 
 
 class Expected(AbstractCompensation):
-    """Send the x and d whose expected total effect is the change that was wanted, in the sense of least squares.
+    """Send the x and d whose total effect has the least expected squared error, half-selection and the noise of pulses included.
 
-        minimise |E(x, d) + learning_rate d_0^T x_0|^2   over x and d, from the proposal (x_0, d_0) on
+        minimise |E(x, d) / learning_rate + d_0^T x_0|^2 + 2 tau |d|_1 |x|_1    over x and d, the last term summed over pairs
 
+    where (x_0, d_0) is the proposal and tau = caution dw / (2 learning_rate), as in `Sparsify`: the variance of the pulses sent.
     E is what `update` does to a nominal copy of the tile: devices without spread at the weights of the tile (clipped to the nominal
     bounds), expected counts (`jt.pulse.MeanField`) of trains as long as the tile's, half pulses of the same model with all of its
     phases. So it knows the gain, what skipped phases leave, and how steps depend on the weight. What no proposal of this rank can
@@ -37,17 +39,21 @@ class Expected(AbstractCompensation):
 
         (J^T J + mu) step = -J^T excess,    mu a tenth after a step that lessens the excess, fivefold after one that does not
 
-    (The gauge, x larger and d smaller, is a null direction of J that the damping closes.) A step that does not lessen the sum of
-    squares is not taken, so that in the model what is sent is never worse than the proposal.
+    The excess is what is off in each cell and, as one more entry, the root of the second term. (The gauge, x larger and d smaller,
+    is a null direction of J that the damping closes.) They start from what `Sparsify` makes of the proposal, and entries that are
+    silent there stay so, since |d_i| has no slope at zero. A step that does not lessen the sum of squares is not taken, so that in
+    the model what is sent is never worse than that start.
 
     A controller must know the weights (a read of all of them), the nominal device and the half-selection. Refused: devices without
     pulses or with order="slot", models that remember half pulses, and unit vectors, whose x is not there to be solved for.
 
     Attributes:
         steps: Levenberg-Marquardt steps.
+        caution: factor on the noise; 0 asks for the expected change alone.
     """
 
     steps: int = whole(8, low=1)
+    caution: Scalar = number(1.0, low=0.0)
 
     def check(self, config: TileConfig) -> None:
         if not config.is_pulsed:
@@ -69,14 +75,19 @@ class Expected(AbstractCompensation):
         wanted = -learning_rate * product(d.T, x)
         # In units of the proposal all numbers are of order one, whatever the scale of weights and steps.
         x_size, d_size, size = _size(x), _size(d), _size(wanted)
+        risk = 2 * learning_rate**2 * noise_threshold(self.caution, tile, learning_rate)
+        x, d = Sparsify(self.caution)(x, d, tile, learning_rate)
+        assert not isinstance(x, UnitVectors)
 
         def vectors(shift: Float[Array, "k line"]) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
             width = x.shape[1]
-            return x + x_size * shift[:, :width], d + d_size * shift[:, width:]
+            return x + x_size * jnp.where(x != 0, shift[:, :width], 0), d + d_size * jnp.where(d != 0, shift[:, width:], 0)
 
-        def excess(shift: Float[Array, "k line"]) -> Weight:
-            after = update(copy, *vectors(shift), learning_rate=learning_rate, key=jax.random.key(0))  # which draws nothing
-            return (get_weights(after) - before - wanted) / size
+        def excess(shift: Float[Array, "k line"]) -> Float[Array, " entry"]:
+            x, d = vectors(shift)
+            after = update(copy, x, d, learning_rate=learning_rate, key=jax.random.key(0))  # which draws nothing
+            noise = safe_sqrt(risk * jnp.sum(jnp.sum(jnp.abs(d), axis=1) * jnp.sum(jnp.abs(x), axis=1)))
+            return jnp.append(get_weights(after) - before - wanted, noise) / size
 
         def step(_, state: tuple[Float[Array, "k line"], Scalar]) -> tuple[Float[Array, "k line"], Scalar]:
             shift, damping = state

@@ -4,15 +4,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._linalg import sparse_factor, sparse_line
 from .._types import Scalar, number
 from .._vectors import UnitVectors
-from ..device import AbstractCrosspoint
 from ..tile import Tile, TileConfig
-from .base import AbstractCompensation
+from .base import AbstractCompensation, noise_threshold
 
 __all__ = ["Sparsify"]
-
-_SWEEPS = 10
 
 
 class Sparsify(AbstractCompensation):
@@ -21,14 +19,15 @@ class Sparsify(AbstractCompensation):
         minimise |d^T x - d_0^T x_0|^2 + 2 tau |d|_1 |x|_1   for each pair,    tau = caution dw / (2 learning_rate)
 
     |d_i x_j| learning_rate / dw is how many pulses a cell gets, and their variance is as large: with caution 1 the second term is
-    the squared error that they add. It is the risk of `RiskSVD`, of the proposal instead of the residual. For a fixed x its minimum
-    is a soft threshold, d_i = soft(d_0i x_0.x, tau |x|_1) / |x|^2 with soft(a, t) = sign(a) max(|a| - t, 0), and likewise for x:
-    alternating sweeps lower it each time. A small entry sends few full pulses, yet half pulses to all cells of its line. What
-    is left out of the change is for the next read to find: of use in a closed loop only. Pairs that are not worth
-    their noise come out zero. Unit vectors have no small entries, and are left as they are together with their d.
+    the squared error that they add, but for cycle noise (1 + c^2 counts its spread c, too, as `RiskSVD` does). It is the risk of
+    `RiskSVD`, of the proposal instead of the residual. For a fixed x its minimum is a soft threshold, d_i = soft(d_0i x_0.x,
+    tau |x|_1) / |x|^2 with soft(a, t) = sign(a) max(|a| - t, 0), and likewise for x: alternating sweeps lower it each time. A small
+    entry sends few full pulses, yet half pulses to all cells of its line. What is left out of the change is for the next read to
+    find: of use in a closed loop only. Pairs that are not worth their noise come out zero. Unit vectors have no small entries, and
+    are left as they are together with their d.
 
     Attributes:
-        caution: factor on the threshold; 0 sends all.
+        caution: factor on the noise; 0 sends all.
     """
 
     caution: Scalar = number(1.0, low=0.0)
@@ -44,24 +43,13 @@ class Sparsify(AbstractCompensation):
     ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
         if isinstance(x, UnitVectors):
             return x, d
-        assert isinstance(tile.device, AbstractCrosspoint)
-        threshold = (self.caution * tile.device.granularity() / (2 * learning_rate)).astype(d.dtype)
-
-        def best(proposed: Float[Array, " a"], size: Scalar, other: Float[Array, " b"]) -> Float[Array, " a"]:
-            """One factor, given the other; `size` is the product of the other with what was proposed for it."""
-            square = jnp.sum(other**2)
-            kept = jnp.maximum(jnp.abs(proposed * size) - threshold * jnp.sum(jnp.abs(other)), 0)
-            return jnp.sign(proposed * size) * kept / jnp.where(square > 0, square, 1)
+        threshold = noise_threshold(self.caution, tile, learning_rate)
 
         def sparse(x0: Float[Array, " in"], d0: Float[Array, " out"]) -> tuple[Float[Array, " in"], Float[Array, " out"]]:
-            def rows(x: Float[Array, " in"]) -> Float[Array, " out"]:
-                return best(d0, jnp.sum(x0 * x), x)
+            def times(x: Float[Array, " in"]) -> Float[Array, " out"]:
+                return d0 * jnp.sum(x0 * x)
 
-            def sweep(_, x: Float[Array, " in"]) -> Float[Array, " in"]:
-                d = rows(x)
-                return best(x0, jnp.sum(d0 * d), d)
-
-            x = jax.lax.fori_loop(0, _SWEEPS, sweep, x0)
-            return x, rows(x)
+            x = sparse_line(times, lambda d: x0 * jnp.sum(d0 * d), x0, threshold)
+            return x, sparse_factor(times(x), x, threshold)
 
         return jax.vmap(sparse)(x, d)

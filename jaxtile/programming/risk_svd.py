@@ -1,18 +1,18 @@
 """Rank-one corrections that weigh the noise of their own pulses."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._linalg import leading_triplets, product, starting_block
+from .._linalg import leading_triplets, product, sparse_factor, sparse_line, starting_block
 from .._types import Key, Scalar, Weight, number
 from .base import AbstractMethod, Proposal
 from .svd import BLOCK
 
 __all__ = ["RiskSVD"]
-
-_SWEEPS = 10
 
 
 class _State(eqx.Module):
@@ -76,15 +76,5 @@ class RiskSVD(AbstractMethod[_State]):
         given = jax.lax.stop_gradient(residual)
         leading, block = leading_triplets(given, state.block)
         threshold = (self.caution * self.dw_min * (1 + self.dw_min_std**2) / 2).astype(residual.dtype)
-
-        def best(matrix: Float[Array, "a b"], other: Float[Array, " b"]) -> Float[Array, " a"]:
-            """The best factor of the rows, given that of the columns."""
-            image, square = product(matrix, other), jnp.sum(other**2)
-            kept = jnp.maximum(jnp.abs(image) - threshold * jnp.sum(jnp.abs(other)), 0)
-            return jnp.sign(image) * kept / jnp.where(square > 0, square, 1)
-
-        def sweep(_, x: Float[Array, " in"]) -> Float[Array, " in"]:
-            return best(given.T, best(given, x))
-
-        x = jax.lax.fori_loop(0, _SWEEPS, sweep, leading.v[0])
-        return (x[None], best(residual, x)[None]), _State(block)
+        x = sparse_line(partial(product, given), partial(product, given.T), leading.v[0], threshold)
+        return (x[None], sparse_factor(product(residual, x), x, threshold)[None]), _State(block)

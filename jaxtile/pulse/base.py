@@ -211,7 +211,8 @@ class AbstractTrainPulse(AbstractPulse):
     ) -> tuple[Scalar, Scalar, Scalar]:
         """Train length BL and the scales A (of |d|) and B (of |x|); all zero where there is nothing to send."""
         desired = jnp.asarray(self.desired_bl, x.dtype)
-        x_max, d_max = jnp.max(jnp.abs(x)), jnp.max(jnp.abs(d)) * self.um_grad_scale
+        largest = _largest if self.mean_field else jnp.max
+        x_max, d_max = largest(jnp.abs(x)), largest(jnp.abs(d)) * self.um_grad_scale
         silent = (x_max == 0) | (d_max == 0) | (learning_rate == 0)
         x_max, d_max, rate = (jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate))
         k = divide(rate * x_max * d_max, granularity)  # in lanes, too, where the granularity is one number for all
@@ -223,6 +224,15 @@ class AbstractTrainPulse(AbstractPulse):
             d_scale, x_scale = d_scale * jnp.sqrt(x_max / d_max), x_scale * jnp.sqrt(d_max / x_max)
         length, d_scale, x_scale = (jnp.where(silent, 0, v) for v in (length, d_scale, x_scale))
         return length, d_scale, x_scale
+
+
+def _largest(values: Float[Array, " line"]) -> Scalar:
+    """The largest value, by its place.
+
+    The derivative of a maximum looks for the entries that are equal to it, and finds none (0 / 0) where XLA computes them anew with
+    another last bit.
+    """
+    return values[jnp.argmax(values)]
 
 
 def _signs(values: Float[Array, " line"]) -> Int[Array, " line"]:
