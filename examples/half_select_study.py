@@ -76,9 +76,8 @@ def finish(tile):
 
 def pays(tile):
     """The gate of writing cell by cell."""
-    device, half_select = nominal(tile), tile.config.half_select
-    w_max = jnp.inf if isinstance(device, jt.device.ConstantStep) else device.w_max
-    return jt.OneHotPays(kappa=half_select.kappa, w_max=w_max, phases=half_select.phases)
+    half_select = tile.config.half_select
+    return jt.OneHotPays(model=nominal(tile), kappa=half_select.kappa, phases=half_select.phases)
 
 
 def then(first, steps=60):

@@ -1,5 +1,6 @@
 """Programming methods: what each proposes, what it reads, and what chains of them reach."""
 
+import dataclasses
 from functools import partial
 
 import equinox as eqx
@@ -295,6 +296,11 @@ def test_a_stage_that_has_nothing_more_to_propose_hands_over():
     assert int(ended.stats["steps"]) == 2
 
 
+def test_a_gate_of_ones_own_is_part_of_a_pytree():
+    gated = jt.chain(jt.Stage(jt.SVD(), until=jt.After(2)), jt.Stage(jt.SVD(), when=lambda target: jnp.all(target < 1.0)))
+    assert int(jax.jit(lambda method: run(make_tile(), TARGET, method, 4).stats["steps"])(gated)) == 4
+
+
 def test_plateau():
     switch = jt.Plateau(steps=3, fall=0.1)
     state, over = switch.init(), []
@@ -304,31 +310,54 @@ def test_plateau():
     assert over == [False, False, False, False, True, False, False]
 
 
-@pytest.mark.parametrize(("phases", "a"), [("all", 2), ("active", 1)])
-def test_the_boundary_of_one_hot_writing(phases, a):
-    """Weights of one size, no spread: above kappa* they are held, below they shrink until (1 - x - a / kappa) kappa = a N x."""
+SOFT = jt.device.SoftBounds(**EVEN)
+
+
+@partial(jax.jit, static_argnums=2)
+def left(kappa, target, phases):
+    """The weights after many sweeps from the target on, with devices without spread."""
+    half_select = jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
+    tile = jt.set_weights(make_tile(SOFT, target.shape, half_select=half_select), 0.9 * target)
+    return run(tile, target, jt.ProgramVerify(model=SOFT, batch_size=8), 600).weight
+
+
+def test_below_the_boundary_weights_shrink_until_it_is_theirs():
+    """All phases, weights of one size x w_max: 2 N x = kappa (1 - x) - 2."""
     signs = jnp.where(jr.bernoulli(KEY, 0.5, (8, 96)), 1.0, -1.0)
-    target, soft = 0.12 * signs, jt.device.SoftBounds(**EVEN)
-    verify = jt.ProgramVerify(model=soft, batch_size=8)
-
-    @jax.jit
-    def mean_size(kappa):
-        half_select = jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
-        return jnp.mean(run(make_tile(soft, target.shape, half_select=half_select), target, verify, 900).weight * signs)
-
-    star = a * (1 + 96 * 0.2 / (1 - 0.2))
-    for kappa, pays in ((0.99 * star, False), (1.01 * star, True)):
-        gate = jt.OneHotPays(kappa=kappa, w_max=0.6, phases=phases)
-        assert float(gate.boundary(target)) == pytest.approx(star, rel=1e-5)
-        assert bool(gate(target)) is pays
-    for kappa in (0.4 * star, 0.6 * star):
-        assert float(mean_size(kappa)) == pytest.approx(0.6 * (kappa - a) / (a * 96 + kappa), rel=0.05)
-    assert float(mean_size(1.5 * star)) == pytest.approx(0.12, rel=0.01)
+    for kappa in (10.0, 20.0):
+        part = (kappa - 2) / (2 * 96 + kappa)
+        star = jt.OneHotPays(model=SOFT).boundary(0.6 * part * signs)
+        assert float(star) == pytest.approx(kappa, rel=1e-3)
+        assert float(jnp.mean(left(kappa, 0.12 * signs, "all") * signs)) == pytest.approx(
+            0.6 * part, rel=0.03
+        )  # 1 / 8: their columns
 
 
-def test_one_hot_writing_and_bounds():
-    assert bool(jt.OneHotPays(kappa=3.0, w_max=jnp.inf)(TARGET))  # steps that do not depend on the weight
-    assert not bool(jt.OneHotPays(kappa=1e9, w_max=0.1)(jnp.full((2, 2), 0.1)))
+@pytest.mark.parametrize("phases", ["all", "active"])
+def test_above_the_boundary_weights_are_held(phases):
+    """Weights of all sizes: what is left of the error changes by a large factor from one side of the boundary to the other."""
+    target = 0.25 * low_rank(4, (16, 96), rank=4) / jnp.max(jnp.abs(low_rank(4, (16, 96), rank=4)))
+    gate = jt.OneHotPays(model=SOFT, phases=phases)
+    star = gate.boundary(target)
+    errors = [float(jnp.linalg.norm(left(part * star, target, phases) - target) / jnp.linalg.norm(target)) for part in (0.7, 1.3)]
+    assert errors[0] > 0.1
+    assert errors[1] < 0.01
+    for part, pays in ((0.99, False), (1.01, True)):
+        assert bool(dataclasses.replace(gate, kappa=part * star)(target)) is pays
+
+
+def test_active_phases_hold_rows_of_one_sign():
+    """What pulls a row down pushes it up: there is next to no boundary, where all phases have one."""
+    target = jnp.full((8, 96), 0.12)
+    active, every = (float(jt.OneHotPays(model=SOFT, phases=phases).boundary(target)) for phases in ("active", "all"))
+    assert active < 5 < 40 < every
+    assert float(jnp.mean(left(10.0, target, "active"))) == pytest.approx(0.12, rel=0.01)
+    assert float(jnp.mean(left(10.0, target, "all"))) < 0.03
+
+
+def test_one_hot_writing_pays_where_steps_do_not_depend_on_the_weight():
+    assert bool(jt.OneHotPays(model=jt.device.ConstantStep(), kappa=3.0)(TARGET))
+    assert not bool(jt.OneHotPays(model=SOFT, kappa=1e6)(jnp.full((2, 2), 0.6)))  # at the bound nothing is corrected
 
 
 def test_lanes_hand_over_at_their_own_steps():

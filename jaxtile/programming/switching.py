@@ -4,10 +4,12 @@ import abc
 from typing import Generic, Literal, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from .._types import Checked, Scalar, Weight, choice, number, whole
+from ..device import AbstractPulsedDevice, SoftBounds
 
 __all__ = ["AbstractSwitch", "After", "OneHotPays", "Plateau"]
 
@@ -68,40 +70,73 @@ class Plateau(AbstractSwitch[_Lowest]):
 
 
 class OneHotPays(Checked):
-    """Whether writing with one-hot vectors corrects more than half-selection undoes, on soft bounds.
+    """Whether writing with one-hot vectors corrects more than half-selection undoes.
 
-    A cell of weight w, x = |w| / w_max, is pulled towards zero by the half pulses of its row and corrected by its own full pulses.
-    Let a sweep of one-hot vectors send n_j pulses to cell j of a row. With every phase driven, each of them gives others of its row
-    a pair of half pulses, up and down, of which dw 2 x / kappa towards zero is left; with `phases="active"` one half pulse, of
-    which dw x / kappa is such a pull. (Its other part, +- dw / kappa for all cells of the row alike, is taken back by the columns
-    that are written afterwards.) A full pulse moves its cell by dw (1 - x), less dw a / kappa for the half pulses that come with
-    it. A sweep that just makes up for the one before it sends
+    Sweep after sweep, one-hot vectors correct in each cell what half pulses have done to it since the last time. Let a sweep send
+    p_j pulses to cell j of a row, up positive, P = sum |p_j| and S = sum p_j. At the target a pulse moves a cell by s_up or s_down,
+    in units of dw, and with
 
-        (1 - x_j - a / kappa) n_j  =  (a x_j / kappa) sum_k n_k,      a = 2 with all phases, 1 with the active ones
+        pull = (s_down - s_up) / 2,    mean = (s_up + s_down) / 2
 
-    which has a solution for one kappa only: above it errors shrink from sweep to sweep, whatever their size and that of a step;
-    below it weights shrink until it holds for them. For x well below 1 it is
+    a half pulse moves it by (+- mean - pull) / kappa. Every pulse of a row gives its other cells one up and one down, or with
+    `phases="active"` one of its own direction; and takes 2 mean / kappa from its own cell. So a sweep that just makes up for the
+    one before it sends, with the step s_j of the direction of p_j,
 
-        kappa*  =  a (1 + sum_j x_j / (1 - x_j))          the largest of all rows counts
+        (kappa s_j - 2 mean_j) p_j  =  a pull_j P - b mean_j S        a = 2, b = 0 with all phases;  a = b = 1 with the active ones
 
-    Below kappa* a method that sends few pulses a row, such as `RiskSVD`, is to go on.
+    and in general a sweep sends, for each pulse of the one before it,
+
+        growth  =  sum_j |a pull_j - b mean_j m| / (kappa s_j - 2 mean_j),      m = S / P from the sum of the equations
+
+    Where the growth of every row is below 1, errors shrink from sweep to sweep, whatever their size and that of a step; where it is
+    above 1, weights shrink until it is 1. On soft bounds pull = x = w / w_max and s = 1 - |x|: the growth is nearly
+
+        (a / kappa) sum_j |x_j| / (1 - |x_j|)
+
+    but for rows of one sign, which active phases push up as they pull them down. Left out are the half pulses of columns that fire
+    for another row alone, max |p| instead of a sum over the row. For half-selection of one kappa under V/2.
 
     Attributes:
+        model: a nominal device, with the mean response of those of the tile.
         kappa: of the half-selected cells.
-        w_max: mean bound of the devices; infinite for steps that do not depend on the weight, which have no pull.
         phases: those of the half-selection.
     """
 
+    model: AbstractPulsedDevice = eqx.field(default_factory=SoftBounds)
     kappa: Scalar = number(1e3, low=1.0, finite=False)
-    w_max: Scalar = number(0.6, low=0.0, open=True, finite=False)
     phases: Literal["all", "active"] = choice("all", "active")
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.model, AbstractPulsedDevice):
+            raise TypeError(f"OneHotPays.model={self.model!r} is not one pulsed device; pass one such as device.SoftBounds().")
 
     def __call__(self, target: Weight) -> Bool[Array, ""]:
         """Whether it does, for columns written one at a time; for rows, pass the transposed target."""
-        return self.kappa > self.boundary(target)
+        return self._growth(target, self.kappa) < 1
 
     def boundary(self, target: Weight) -> Scalar:
-        """kappa* of these weights; infinite where one of them is not within the bounds."""
-        part = jnp.abs(target) / self.w_max
-        pull = jnp.sum(jnp.where(part < 1, part / (1 - part), jnp.inf), axis=1)
-        return (2 if self.phases == "all" else 1) * (1 + jnp.max(pull))
+        """kappa*, above which it does for this target: where the growth is 1, to one part in ten thousand."""
+
+        def halve(_, between: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
+            low, high = between
+            middle = jnp.sqrt(low * high)
+            pays = self._growth(target, middle) < 1
+            return jnp.where(pays, low, middle), jnp.where(pays, middle, high)
+
+        ends = jnp.asarray(1.0, target.dtype), jnp.asarray(1e9, target.dtype)
+        return jax.lax.fori_loop(0, 18, halve, ends)[1]
+
+    def _growth(self, target: Weight, kappa: Scalar) -> Scalar:
+        """Of the row in which it is largest."""
+        cells = self.model.init(target.shape, key=None)
+        weight = self.model.clip(cells, target)
+        up, down = (self.model.step(cells, weight, up=way)[0] / self.model.dw_min for way in (True, False))
+        pull, mean = (down - up) / 2, (down + up) / 2
+        held = kappa * jnp.where(pull > 0, up, down) - 2 * mean  # what a pulse is worth
+        worth = jnp.where(held > 0, held, 1)
+        if self.phases == "all":
+            sent = 2 * pull / worth
+        else:
+            shared = jnp.sum(pull / worth, axis=1) / (1 + jnp.sum(mean / worth, axis=1))
+            sent = (pull - mean * shared[:, None]) / worth
+        return jnp.max(jnp.sum(jnp.where(held > 0, jnp.abs(sent), jnp.inf), axis=1))
