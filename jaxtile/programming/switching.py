@@ -50,10 +50,10 @@ class _Lowest(eqx.Module):
 
 
 class Plateau(AbstractSwitch[_Lowest]):
-    """When the read error has stopped falling: in the last `steps` steps it was never lower by `fall` than at its last low.
+    """When the read error has stopped falling: it is so many steps ago that it last fell below 1 - fall times its low.
 
     Attributes:
-        steps: how many steps it has.
+        steps: how many steps it has for that.
         fall: by which part of itself the error must fall in them.
     """
 
