@@ -229,6 +229,27 @@ def test_gain_leaves_what_sends_no_pulses():
     np.testing.assert_array_equal(jt.compensation.Gain()(x, d, tile, jnp.asarray(0.5))[1], d)
 
 
+def test_smallest_first_turns_the_order_of_singular_vectors():
+    """In lanes, too; unit vectors keep their d; and an open loop that sends all components at once ends nearer to the target."""
+    order, rate = jt.compensation.SmallestFirst(), jnp.asarray(1.0)
+    tile = jt.set_weights(make_tile(SOFT, 30.0), jnp.zeros(SHAPE))
+    method = jt.SVD(refresh=False, triplets=min(SHAPE))
+    target = 0.1 * jr.normal(KEY, SHAPE)
+    (x, d), _ = method.propose(tile.weight, target, method.init(SHAPE, target), KEY)
+    lanes = jax.jit(jax.vmap(lambda size: order(x, size * d, tile, rate)))(jnp.asarray([1.0, 2.0]))
+    np.testing.assert_array_equal(lanes[0], [x[::-1]] * 2)
+    np.testing.assert_array_equal(lanes[1], [d[::-1], 2 * d[::-1]])
+    unit = jax.jit(lambda d: order(jt.UnitVectors(jnp.asarray([4, 0, 7]), SHAPE[1]), d, tile, rate))(d[jnp.asarray([1, 3, 2])])
+    np.testing.assert_array_equal(unit[0].columns, [0, 7, 4])
+    np.testing.assert_array_equal(unit[1], d[jnp.asarray([3, 2, 1])])
+
+    def error(compensation):
+        run = jt.program(tile, target, method, key=KEY, max_steps=1, tolerance=0, record=(), compensation=compensation)
+        return float(run.stats["frobenius_error"])
+
+    assert error(order) < 0.95 * error(None)
+
+
 def test_a_learning_rate_of_zero_sends_numbers():
     tile, (x, d) = make_tile(CONSTANT, pulse=TRAINS), proposal()
     for compensation in (jt.compensation.Gain(), jt.compensation.Sparsify()):
