@@ -250,6 +250,29 @@ def test_smallest_first_turns_the_order_of_singular_vectors():
     assert error(order) < 0.95 * error(None)
 
 
+class Counted(jt.pulse.MeanField):
+    """Expected counts that are taken to have the noise of trains."""
+
+    random_coincidences = True
+
+
+def test_caution_has_a_derivative():
+    """That of the final error by central differences, in double precision."""
+    with jax.enable_x64():
+        target, inputs = 0.3 * jr.normal(jr.key(9), (4, 5), float), jr.normal(jr.key(10), (3, 5), float)
+        parts = {"half_select": jt.half_select.ConstantRatio(kappa=10.0), "forward": jt.IOParameters(is_perfect=True)}
+        tile = jt.init(jt.TileConfig(device=jt.device.SoftBounds(**NO_SPREAD), pulse=Counted(), **parts), (4, 5), key=KEY)
+
+        def final_error(caution):
+            method, sparse = jt.GDP(inputs=inputs, learning_rate=0.1), jt.compensation.Sparsify(caution)
+            return jt.program(tile, target, method, key=KEY, max_steps=2, compensation=sparse, record=()).stats["frobenius_error"]
+
+        value, at, step = jax.jit(final_error), jnp.float64(8.0), 1e-5
+        difference = float(value(at + step) - value(at - step)) / (2 * step)
+        assert abs(difference) > 1e-4
+        assert float(jax.jit(jax.grad(final_error))(at)) == pytest.approx(difference, rel=1e-3)
+
+
 def test_a_learning_rate_of_zero_sends_numbers():
     tile, (x, d) = make_tile(CONSTANT, pulse=TRAINS), proposal()
     for compensation in (jt.compensation.Gain(), jt.compensation.Sparsify()):

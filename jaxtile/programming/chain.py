@@ -99,7 +99,7 @@ class Chain(Checked):
 
 
 def chain(*stages: Stage | AbstractMethod | Chain) -> Chain:
-    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)), ProgramVerify())`.
+    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)), ProgramVerify())`; see `Chain`.
 
     Args:
         stages: each a `Stage`, a method that is used until it has nothing more to propose, or a chain, whose stages are taken.
