@@ -19,7 +19,7 @@ import jaxtile as jt
 
 SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
 shape, ranks, chips = ((6, 8), (2,), 2) if SMALL else ((48, 64), (5, 20, 48), 20)
-kappas = [10.0, 1e5] if SMALL else [10.0, 30.0, 100.0, 300.0, 1e3, 1e5]
+kappas = [10.0, 1e5] if SMALL else [10.0, 30.0, 100.0, 1e3, 1e4, 1e5]
 near = kappas if SMALL else [7.0, 10.0, 14.0, 20.0, 30.0, 50.0, 100.0, 1e5]  # around where methods change places
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -47,7 +47,11 @@ exact = {"soft bounds": dataclasses.replace(configs["soft bounds"], forward=perf
 
 
 # %% Methods
-# Each knows the nominal device. Those that read outputs do so through the default periphery; the others see exact weights.
+# Each knows the nominal device. SVD and least risk decompose exact weights; all others read outputs through the periphery.
+noisy = jt.IOParameters().out_noise
+quarter = shape[1] // 4
+
+
 def nominal(tile):
     return getattr(tile.device, "device", tile.device)  # inside of its write noise
 
@@ -56,33 +60,57 @@ def least_risk(tile):
     return jt.RiskSVD(dw_min=nominal(tile).dw_min, dw_min_std=nominal(tile).dw_min_std, caution=2.0)
 
 
-def verify(tile):
+def power(tile):
+    exact = tile.config.forward.is_perfect
+    return jt.PowerSVD(reads=1 if exact else 16, read_noise=0.0 if exact else noisy)
+
+
+def verify(tile, **how):
     reads = 1 if tile.config.forward.is_perfect else 4
-    return jt.ProgramVerify(model=nominal(tile), digits=6, batch_size=shape[1] // 4, reads=reads)
+    return jt.ProgramVerify(**{"model": nominal(tile), "digits": 6, "batch_size": quarter, "reads": reads} | how)
 
 
-def chain(tile):
-    pays = jt.OneHotPays(kappa=tile.config.half_select.kappa, w_max=nominal(tile).w_max)
-    return jt.chain(jt.Stage(least_risk(tile), until=jt.After(60)), jt.Stage(verify(tile), when=pays))
+def finish(tile):
+    return verify(tile, read_out="eye" if tile.config.forward.is_perfect else "hadamard")
+
+
+def pays(tile):
+    """The gate of writing cell by cell."""
+    half_select = tile.config.half_select
+    return jt.OneHotPays(model=nominal(tile), kappa=half_select.kappa, phases=half_select.phases)
+
+
+def then(first, steps=60):
+    """A few large corrections in parallel, then cell by cell where that pays."""
+    return lambda tile: jt.chain(jt.Stage(first(tile), until=jt.After(steps)), jt.Stage(finish(tile), when=pays(tile)))
 
 
 def regardless(tile):
-    return jt.chain(jt.Stage(least_risk(tile), until=jt.After(60)), verify(tile))
+    return jt.chain(jt.Stage(least_risk(tile), until=jt.After(60)), finish(tile))
 
 
 methods = {
-    "GDP, one-hot": (lambda tile: jt.GDP(learning_rate=0.3, batch_size=shape[1] // 4), 48),
+    "GDP, one-hot": (lambda tile: jt.GDP(learning_rate=0.3, batch_size=quarter), 48),
+    "GDP, Hadamard": (lambda tile: jt.GDP(learning_rate=1 / 128, inputs="hadamard"), 12),
+    "GDP, Gaussian": (lambda tile: jt.GDP(learning_rate=1 / 256, inputs="gaussian", batch_size=quarter), 48),
     "SVD": (lambda tile: jt.SVD(), 300),
-    "SVD through reads": (lambda tile: jt.PowerSVD(reads=16, read_noise=0.06), 150),
+    "SVD, once": (lambda tile: jt.SVD(refresh=False), shape[0]),
+    "SVD, 4 a read": (lambda tile: jt.SVD(triplets=4), 75),
+    "SVD through reads": (power, 150),
     "least risk": (least_risk, 300),
-    "program and verify": (verify, 192),
-    "least risk, then verify": (chain, 252),
+    "verify, columns": (verify, 192),
+    "verify, rows": (lambda tile: verify(tile, lines="rows", batch_size=shape[0] // 4), 192),
+    "verify, open loop": (lambda tile: verify(tile, closed_loop=False), 24),
+    "verify, Hadamard": (lambda tile: verify(tile, read_out="hadamard"), 192),
+    "least risk, then verify": (then(least_risk), 252),
+    "SVD through reads, then verify": (then(power), 252),
 }
+drawn = ["GDP, one-hot", "SVD", "SVD through reads", "least risk", "verify, columns", "verify, Hadamard", "least risk, then verify"]
 if SMALL:
-    methods = {"least risk, then verify": (chain, 4)}
-with_exact_reads = {name: method for name, method in methods.items() if name != "SVD through reads"}
-with_exact_reads["the same at any kappa"] = (regardless, 4 if SMALL else 252)
-colours = dict(zip(methods | with_exact_reads, jt.plot.COLOURS, strict=False))
+    methods = {name: (methods[name][0], 4) for name in ("SVD", "least risk, then verify")}
+with_exact_reads = methods | {"the same at any kappa": (regardless, 4 if SMALL else 252)}
+drawn = [name for name in drawn if name in methods]
+colours = dict(zip(drawn, jt.plot.COLOURS, strict=False))
 
 RECORD = ("frobenius_error", *jt.Costs.OF_ENERGY)
 
@@ -114,6 +142,13 @@ def study(methods, configs, kappas):
 
 found = study(methods, configs, kappas)
 found_exactly = study(with_exact_reads, exact, near)
+
+# Two devices a weight, one after another: the second counts a tenth, and takes what the first has left.
+soft, gammas = devices["soft bounds"], (1.0, 0.1)
+cell = jt.device.VectorCell(devices=(soft, soft), update_policy=jt.device.SingleFixed(0), gamma_vec=gammas)
+one_device = jt.ProgramVerify(model=soft, digits=6, batch_size=quarter)
+two = {"two devices, residual": (lambda tile: jt.residual(one_device, gammas, until=jt.After(96)), 4 if SMALL else 192)}
+found_exactly |= study(two, {"soft bounds": dataclasses.replace(exact["soft bounds"], device=cell)}, near)
 
 
 def numbers(found, name, quantity, **where):
@@ -156,7 +191,7 @@ print(costs(found, "soft bounds", middle, kappas[min(1, len(kappas) - 1)]))
 fig, axes = plt.subplots(len(ranks), len(configs), figsize=(9, 6), sharex=True, sharey=True, squeeze=False, layout="constrained")
 for row, rank in enumerate(ranks):
     for ax, device in zip(axes[row], configs, strict=True):
-        for name in methods:
+        for name in drawn:
             at = 100 * np.stack([numbers(found, name, "error", device=device, kappa=kappa, rank=row) for kappa in kappas])
             ax.loglog(kappas, at.mean(1), color=colours[name], linewidth=1.2, label=name)
             ax.fill_between(kappas, *np.quantile(at, (0.1, 0.9), axis=1), color=colours[name], alpha=0.2, linewidth=0)
@@ -170,14 +205,19 @@ for ax in axes[-1]:
     ax.set_xlabel("kappa")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize="small")
 
-# %% Error against what it costs, on soft bounds
-costly, panels = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True, layout="constrained")
+# %% Error against what it costs, on soft bounds: median over the chips, and the same band
+costly, panels = plt.subplots(1, 3, figsize=(9, 3.6), sharey=True, layout="constrained")
 labels = {"full_pulses": "full pulses per cell", "reads": "vectors read", "energy": "energy (J)"}
 for ax, (quantity, label) in zip(panels, labels.items(), strict=True):
-    for name in methods:
+    for name in drawn:
         where = {"device": "soft bounds", "kappa": kappas[min(1, len(kappas) - 1)], "rank": middle}
-        error, cost = (np.nanmedian(numbers(found, name, f"{of}_way", **where), axis=0) for of in ("error", quantity))
-        ax.loglog(cost[1:], 100 * error[1:], color=colours[name], linewidth=1.2, label=name)
+        error, cost = (numbers(found, name, f"{of}_way", **where)[:, 1:] for of in ("error", quantity))
+        grid = np.geomspace(np.nanmin(cost), np.nanmax(cost), 100)
+        # A run that has stopped keeps what it has reached: the rest of its history is not a number.
+        lines = [np.interp(grid, its[np.isfinite(its)], of[np.isfinite(its)]) for its, of in zip(cost, error, strict=True)]
+        low, middling, high = 100 * np.quantile(lines, (0.1, 0.5, 0.9), axis=0)
+        ax.loglog(grid, middling, color=colours[name], linewidth=1.2, label=name)
+        ax.fill_between(grid, low, high, color=colours[name], alpha=0.2, linewidth=0)
     ax.yaxis.set_major_formatter(PercentFormatter(decimals=0))
     ax.set_xlabel(label)
 panels[0].set_ylabel("error")
@@ -186,13 +226,14 @@ costly.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center"
 # %% With exact reads, on soft bounds, around the kappa from which cell by cell pays
 exactly, panels = plt.subplots(1, len(ranks), figsize=(9, 3.4), sharey=True, squeeze=False, layout="constrained")
 percents = (2, 5, 10, 20, 50)
-boundaries = 2 * shape[1] * jnp.sqrt(jnp.mean(targets**2, axis=(1, 2))) / jt.device.SoftBounds().w_max
+boundaries = [float(jt.OneHotPays(phases=half_select.phases).boundary(target)) for target in targets]
+styles = {name: {"color": colours[name]} for name in drawn if name != "verify, Hadamard"}  # the same as by columns, read exactly
+styles["the same at any kappa"] = {"color": colours["least risk, then verify"], "linestyle": "--"}
 for row, (ax, boundary) in enumerate(zip(panels[0], boundaries, strict=True)):
-    for name in with_exact_reads:
+    for name, style in styles.items():
         at = 100 * np.stack([numbers(found_exactly, name, "error", device="soft bounds", kappa=kappa, rank=row) for kappa in near])
-        style = {"color": colours[name], "linewidth": 1.2, "linestyle": "--" if name.startswith("the same") else "-"}
-        ax.loglog(near, at.mean(1), label=name, **style)
-        ax.fill_between(near, *np.quantile(at, (0.1, 0.9), axis=1), color=colours[name], alpha=0.2, linewidth=0)
+        ax.loglog(near, at.mean(1), label=name, linewidth=1.2, **style)
+        ax.fill_between(near, *np.quantile(at, (0.1, 0.9), axis=1), color=style["color"], alpha=0.2, linewidth=0)
     ax.axvline(boundary, color="0.6", linewidth=0.8, linestyle=":", zorder=0)
     ax.set_xlim(7, 100)
     ax.set_xticks(near[:-1], [f"{kappa:g}" for kappa in near[:-1]])

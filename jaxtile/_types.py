@@ -14,6 +14,7 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
 from jaxtyping import Array, Float, PRNGKeyArray
 
 __all__ = [
@@ -218,6 +219,11 @@ def choice(*options: str) -> Any:
             raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")
 
     return eqx.field(default=options[0], static=True, metadata={"check": check})
+
+
+def function(value: Any) -> Any:
+    """A function as a pytree: its numbers are leaves if it is a module, and it is static if it is a plain one."""
+    return value if value is None or isinstance(value, eqx.Module) or not callable(value) else Partial(value)
 
 
 class Checked(eqx.Module):

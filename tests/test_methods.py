@@ -1,5 +1,6 @@
 """Programming methods: what each proposes, what it reads, and what chains of them reach."""
 
+import dataclasses
 from functools import partial
 
 import equinox as eqx
@@ -295,6 +296,11 @@ def test_a_stage_that_has_nothing_more_to_propose_hands_over():
     assert int(ended.stats["steps"]) == 2
 
 
+def test_a_gate_of_ones_own_is_part_of_a_pytree():
+    gated = jt.chain(jt.Stage(jt.SVD(), until=jt.After(2)), jt.Stage(jt.SVD(), when=lambda target: jnp.all(target < 1.0)))
+    assert int(jax.jit(lambda method: run(make_tile(), TARGET, method, 4).stats["steps"])(gated)) == 4
+
+
 def test_plateau():
     switch = jt.Plateau(steps=3, fall=0.1)
     state, over = switch.init(), []
@@ -304,10 +310,54 @@ def test_plateau():
     assert over == [False, False, False, False, True, False, False]
 
 
-def test_the_boundary_of_one_hot_writing():
-    target = jnp.full((4, 100), 0.06)
-    assert not bool(jt.OneHotPays(kappa=19.9, w_max=0.6)(target))
-    assert bool(jt.OneHotPays(kappa=20.1, w_max=0.6)(target))
+SOFT = jt.device.SoftBounds(**EVEN)
+
+
+@partial(jax.jit, static_argnums=2)
+def left(kappa, target, phases):
+    """The weights after many sweeps from the target on, with devices without spread."""
+    half_select = jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
+    tile = jt.set_weights(make_tile(SOFT, target.shape, half_select=half_select), 0.9 * target)
+    return run(tile, target, jt.ProgramVerify(model=SOFT, batch_size=8), 600).weight
+
+
+def test_below_the_boundary_weights_shrink_until_it_is_theirs():
+    """All phases, weights of one size x w_max: 2 N x = kappa (1 - x) - 2."""
+    signs = jnp.where(jr.bernoulli(KEY, 0.5, (8, 96)), 1.0, -1.0)
+    for kappa in (10.0, 20.0):
+        part = (kappa - 2) / (2 * 96 + kappa)
+        star = jt.OneHotPays(model=SOFT).boundary(0.6 * part * signs)
+        assert float(star) == pytest.approx(kappa, rel=1e-3)
+        assert float(jnp.mean(left(kappa, 0.12 * signs, "all") * signs)) == pytest.approx(
+            0.6 * part, rel=0.03
+        )  # 1 / 8: their columns
+
+
+@pytest.mark.parametrize("phases", ["all", "active"])
+def test_above_the_boundary_weights_are_held(phases):
+    """Weights of all sizes: what is left of the error changes by a large factor from one side of the boundary to the other."""
+    target = 0.25 * low_rank(4, (16, 96), rank=4) / jnp.max(jnp.abs(low_rank(4, (16, 96), rank=4)))
+    gate = jt.OneHotPays(model=SOFT, phases=phases)
+    star = gate.boundary(target)
+    errors = [float(jnp.linalg.norm(left(part * star, target, phases) - target) / jnp.linalg.norm(target)) for part in (0.7, 1.3)]
+    assert errors[0] > 0.1
+    assert errors[1] < 0.01
+    for part, pays in ((0.99, False), (1.01, True)):
+        assert bool(dataclasses.replace(gate, kappa=part * star)(target)) is pays
+
+
+def test_active_phases_hold_rows_of_one_sign():
+    """What pulls a row down pushes it up: there is next to no boundary, where all phases have one."""
+    target = jnp.full((8, 96), 0.12)
+    active, every = (float(jt.OneHotPays(model=SOFT, phases=phases).boundary(target)) for phases in ("active", "all"))
+    assert active < 5 < 40 < every
+    assert float(jnp.mean(left(10.0, target, "active"))) == pytest.approx(0.12, rel=0.01)
+    assert float(jnp.mean(left(10.0, target, "all"))) < 0.03
+
+
+def test_one_hot_writing_pays_where_steps_do_not_depend_on_the_weight():
+    assert bool(jt.OneHotPays(model=jt.device.ConstantStep(), kappa=3.0)(TARGET))
+    assert not bool(jt.OneHotPays(model=SOFT, kappa=1e6)(jnp.full((2, 2), 0.6)))  # at the bound nothing is corrected
 
 
 def test_lanes_hand_over_at_their_own_steps():
@@ -375,7 +425,7 @@ def test_chains_hold_on_soft_bounds():
     @partial(jax.jit, static_argnums=1)
     def ended(kappa, max_steps):
         half_select = jt.half_select.ConstantRatio(kappa=kappa, phases="active")
-        gate = jt.OneHotPays(kappa=kappa)
+        gate = jt.OneHotPays(kappa=kappa, phases="active")
         method = jt.chain(jt.Stage(least_risk, until=jt.After(100)), jt.Stage(verify, when=gate))
         return run(make_tile(soft, shape, half_select=half_select), target, method, max_steps, record=()).stats
 

@@ -27,7 +27,7 @@ SVD40, RISK100 = jt.Stage(jt.SVD(), until=jt.After(40)), jt.Stage(jt.RiskSVD(cau
 
 
 def gated(kappa):
-    return jt.chain(RISK100, jt.Stage(VERIFY, when=jt.OneHotPays(kappa=kappa)))
+    return jt.chain(RISK100, jt.Stage(VERIFY, when=jt.OneHotPays(kappa=kappa, phases="active")))
 
 
 METHODS = {  # name: (of kappa, steps)
@@ -107,11 +107,11 @@ def main():
         lines.append(f"| {name} | {errors} | {ended[30.0][2].mean():.0f} | {ended[30.0][3].mean():.0f} |")
         print(lines[-1], flush=True)
 
-    star = np.mean([2 * SHAPE[1] * float(jnp.sqrt(jnp.mean(goal**2))) / 0.6 for goal in TARGETS])
+    star = np.mean([jt.OneHotPays(phases="active").boundary(goal) for goal in TARGETS])
     lines += [
         "",
         f"When to hand over: 100 steps of `RiskSVD(caution=2)`, and then 108 more of it or of `ProgramVerify`. The rule of "
-        f"`OneHotPays` puts the boundary at kappa* = {star:.1f} for these targets.",
+        f"`OneHotPays` puts the boundary at kappa* = {star:.1f}, mean of these targets.",
         "",
         "| kappa | goes on | hands over | difference on the same chips |",
         "|---|---|---|---|",

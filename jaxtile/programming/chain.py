@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, Weight, check_number, is_whole
+from .._types import Checked, Scalar, Weight, check_number, function, is_whole
 from .base import AbstractMethod, Proposal
 from .result import RESULTS
 from .stopping import Streaks, judge
@@ -40,7 +40,7 @@ class Stage(Checked):
 
     method: AbstractMethod
     until: AbstractSwitch | None = None
-    when: Callable[[Weight], Bool[Array, ""]] | None = None
+    when: Callable[[Weight], Bool[Array, ""]] | None = eqx.field(default=None, converter=function)
     connect: int | None = eqx.field(default=None, static=True)
 
     def __check_init__(self) -> None:

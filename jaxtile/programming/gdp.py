@@ -5,11 +5,10 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
 from .._random import numbers
-from .._types import Key, Scalar, Weight, is_whole, number, plain, whole
+from .._types import Key, Scalar, Weight, function, is_whole, number, plain, whole
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
 from .reading import Reads, average
@@ -22,11 +21,6 @@ class GDPState(eqx.Module):
 
     step: Int[Array, ""]
     width: int = eqx.field(static=True)
-
-
-def _schedule(value: Any) -> Any:
-    """A callable as a pytree, whose numbers are leaves if it is a module, and which is static if it is a function."""
-    return value if value is None or isinstance(value, eqx.Module) or not callable(value) else Partial(value)
 
 
 class GDP(AbstractMethod[GDPState]):
@@ -53,7 +47,7 @@ class GDP(AbstractMethod[GDPState]):
     batch_size: int | None = eqx.field(default=None, static=True, converter=plain)
     inputs: AbstractInputs = eqx.field(default_factory=Eye, converter=as_inputs)
     reads: int = whole(1, low=1)
-    schedule: Callable[[Int[Array, ""]], Any] | None = eqx.field(default=None, converter=_schedule)
+    schedule: Callable[[Int[Array, ""]], Any] | None = eqx.field(default=None, converter=function)
 
     def __check_init__(self) -> None:
         if self.schedule is not None and not callable(self.schedule):

@@ -1,13 +1,15 @@
 """When one method of a chain hands over to the next."""
 
 import abc
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, Weight, number, whole
+from .._types import Checked, Scalar, Weight, choice, number, whole
+from ..device import AbstractPulsedDevice, SoftBounds
 
 __all__ = ["AbstractSwitch", "After", "OneHotPays", "Plateau"]
 
@@ -68,27 +70,73 @@ class Plateau(AbstractSwitch[_Lowest]):
 
 
 class OneHotPays(Checked):
-    """Whether writing with one-hot vectors corrects more than half-selection undoes, on soft bounds.
+    """Whether writing with one-hot vectors corrects more than half-selection undoes.
 
-    A sweep of one-hot vectors that corrects errors of mean size e sends e / dw pulses along each row line for each of the N_in
-    columns. A cell is half selected by those of all other columns, with every phase driven once up and once down, and such a pair
-    pulls it towards zero by 2 dw w / (kappa w_max): the two half steps are dw (1 -+ w / w_max) / kappa. In a sweep that adds up to
+    Sweep after sweep, one-hot vectors correct in each cell what half pulses have done to it since the last time. Let a sweep send
+    p_j pulses to cell j of a row, up positive, P = sum |p_j| and S = sum p_j. At the target a pulse moves a cell by s_up or s_down,
+    in units of dw, and with
 
-        N_in (e / dw) 2 dw w / (kappa w_max)  =  e kappa* / kappa,      kappa* = 2 N_in w_rms / w_max
+        pull = (s_down - s_up) / 2,    mean = (s_up + s_down) / 2
 
-    so a sweep multiplies the error by about kappa* / kappa whatever its size and that of a step: above kappa* sweeps converge,
-    below they do more harm than good, and a method that sends few pulses a row, such as `SVD`, is to go on. With
-    `phases="active"` a cell sees one half of each pair only: half the pull, and N_in displacements of size e / kappa whose signs
-    are those of the errors; for errors of random sign that is kappa* = hypot(N_in w_rms / w_max, sqrt(N_in)), not much less.
+    a half pulse moves it by (+- mean - pull) / kappa. Every pulse of a row gives its other cells one up and one down, or with
+    `phases="active"` one of its own direction; and takes 2 mean / kappa from its own cell. So a sweep that just makes up for the
+    one before it sends, with the step s_j of the direction of p_j,
+
+        (kappa s_j - 2 mean_j) p_j  =  a pull_j P - b mean_j S        a = 2, b = 0 with all phases;  a = b = 1 with the active ones
+
+    and in general a sweep sends, for each pulse of the one before it,
+
+        growth  =  sum_j |a pull_j - b mean_j m| / (kappa s_j - 2 mean_j),      m = S / P from the sum of the equations
+
+    Where the growth of every row is below 1, errors shrink from sweep to sweep, whatever their size and that of a step; where it is
+    above 1, weights shrink until it is 1. On soft bounds pull = x = w / w_max and s = 1 - |x|: the growth is nearly
+
+        (a / kappa) sum_j |x_j| / (1 - |x_j|)
+
+    but for rows of one sign, which active phases push up as they pull them down. Left out are the half pulses of columns that fire
+    for another row alone, max |p| instead of a sum over the row. For half-selection of one kappa under V/2.
 
     Attributes:
+        model: a nominal device, with the mean response of those of the tile.
         kappa: of the half-selected cells.
-        w_max: mean bound of the devices.
+        phases: those of the half-selection.
     """
 
+    model: AbstractPulsedDevice = eqx.field(default_factory=SoftBounds)
     kappa: Scalar = number(1e3, low=1.0, finite=False)
-    w_max: Scalar = number(0.6, low=0.0, open=True)
+    phases: Literal["all", "active"] = choice("all", "active")
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.model, AbstractPulsedDevice):
+            raise TypeError(f"OneHotPays.model={self.model!r} is not one pulsed device; pass one such as device.SoftBounds().")
 
     def __call__(self, target: Weight) -> Bool[Array, ""]:
-        """Whether it does, at the size of the target's weights."""
-        return self.kappa > 2 * target.shape[1] * jnp.sqrt(jnp.mean(target**2)) / self.w_max
+        """Whether it does, for columns written one at a time; for rows, pass the transposed target."""
+        return self._growth(target, self.kappa) < 1
+
+    def boundary(self, target: Weight) -> Scalar:
+        """kappa*, above which it does for this target: where the growth is 1, to one part in ten thousand."""
+
+        def halve(_, between: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
+            low, high = between
+            middle = jnp.sqrt(low * high)
+            pays = self._growth(target, middle) < 1
+            return jnp.where(pays, low, middle), jnp.where(pays, middle, high)
+
+        ends = jnp.asarray(1.0, target.dtype), jnp.asarray(1e9, target.dtype)
+        return jax.lax.fori_loop(0, 18, halve, ends)[1]
+
+    def _growth(self, target: Weight, kappa: Scalar) -> Scalar:
+        """Of the row in which it is largest."""
+        cells = self.model.init(target.shape, key=None)
+        weight = self.model.clip(cells, target)
+        up, down = (self.model.step(cells, weight, up=way)[0] / self.model.dw_min for way in (True, False))
+        pull, mean = (down - up) / 2, (down + up) / 2
+        held = kappa * jnp.where(pull > 0, up, down) - 2 * mean  # what a pulse is worth
+        worth = jnp.where(held > 0, held, 1)
+        if self.phases == "all":
+            sent = 2 * pull / worth
+        else:
+            shared = jnp.sum(pull / worth, axis=1) / (1 + jnp.sum(mean / worth, axis=1))
+            sent = (pull - mean * shared[:, None]) / worth
+        return jnp.max(jnp.sum(jnp.where(held > 0, jnp.abs(sent), jnp.inf), axis=1))
