@@ -24,6 +24,10 @@ class Costs(Checked):
     conductance. Backward reads are charged as forward ones, with a conversion for each row. The counts are those of a
     `Solution`, means per cell, row and column.
 
+    Every read is charged as if all lines carried the vector at `read_voltage`: of one-hot reads, which drive one line, the current
+    of the cells is overstated by the number of these lines. Under V/3 the energy of lines is a lower bound, since lines that are
+    not selected are biased too.
+
     Attributes:
         pulse_width, pulse_period: of one sub-phase of one slot, in seconds; the pulse is within its period.
         write_voltage: of a fully selected cell, in volts.

@@ -16,11 +16,12 @@ NO_SPREAD = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_
 CONSTANT = jt.device.ConstantStep(w_max=9.0, w_min=-9.0, **NO_SPREAD)
 SOFT = jt.device.SoftBounds(**NO_SPREAD)
 EXPECTED = jt.compensation.Expected(caution=0.0)
+MEAN, TRAINS = jt.pulse.MeanField(desired_bl=1000), jt.pulse.StochasticCompressed(desired_bl=1000)
 
 
-def make_tile(device, kappa=10.0, phases="all", pulse=None, shape=SHAPE):
-    half_select = jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
-    config = jt.TileConfig(device=device, half_select=half_select, pulse=pulse or jt.pulse.MeanField(desired_bl=1000))
+def make_tile(device, kappa=10.0, phases="all", pulse=MEAN, shape=SHAPE):
+    half_select = None if kappa is None else jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
+    config = jt.TileConfig(device=device, half_select=half_select, pulse=pulse)
     return jt.set_weights(jt.init(config, shape, key=KEY), 0.2 * jr.normal(KEY, shape))
 
 
@@ -135,7 +136,7 @@ def risk(x, d, x0, d0, threshold):
 
 
 def test_sparsify_lowers_the_risk_and_no_small_change_lowers_it_further():
-    tile, (x, d) = make_tile(SOFT), proposal()
+    tile, (x, d) = make_tile(SOFT, pulse=TRAINS), proposal()
     sparse = jt.compensation.Sparsify(caution=20.0)
     sent = sparse(x, d, tile, jnp.asarray(0.5))
     args = (np.asarray(x[0], np.float64), np.asarray(d[0], np.float64), 20 * 0.001)  # caution dw_min / (2 learning_rate)
@@ -175,13 +176,14 @@ def test_expected_weighs_the_noise_of_its_pulses():
     size, *angles = np.meshgrid(np.linspace(0, 0.4, 41), *2 * [np.linspace(0, 2 * np.pi, 73)], indexing="ij")
     x_all, d_all = (np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(-1, 2) for angle in angles)
     least = float(jnp.min(risk(size.reshape(-1, 1).astype(np.float32) * x_all.astype(np.float32), d_all.astype(np.float32))))
-    sent, plain = correct(tile, x, d, 30.0), correct(tile, x, d)
+    chip = make_tile(SOFT, pulse=TRAINS, shape=(2, 2))
+    sent, plain = correct(chip, x, d, 30.0), correct(chip, x, d)
     assert float(risk(*sent)[0]) <= 1.001 * least
     assert 1.05 * least < float(risk(*plain)[0])
 
 
 def test_without_half_selection_of_constant_steps_expected_is_sparsify():
-    tile, (x, d) = make_tile(CONSTANT, jnp.inf), proposal()
+    tile, (x, d) = make_tile(CONSTANT, jnp.inf, pulse=TRAINS), proposal()
     sparse_x, sparse_d = jt.compensation.Sparsify(20.0)(x, d, tile, jnp.asarray(0.5))
     assert not isinstance(sparse_x, jt.UnitVectors)
     sent_x, sent_d = correct(tile, x, d, 20.0)
@@ -189,10 +191,10 @@ def test_without_half_selection_of_constant_steps_expected_is_sparsify():
     np.testing.assert_array_equal(sent_d == 0, sparse_d == 0)
 
 
-@pytest.mark.parametrize("kappa", [10.0, jnp.inf])
+@pytest.mark.parametrize("kappa", [10.0, jnp.inf, None])
 def test_gain_weighs_the_noise_of_its_pulses(kappa):
     """The factor of each pair is the best of a grid, unit vectors are as dense ones, and what is not worth its noise stays silent."""
-    tile, (x, d), gain = make_tile(CONSTANT, kappa), proposal(3), 1 - 2 / kappa
+    tile, (x, d), gain = make_tile(CONSTANT, kappa, pulse=TRAINS), proposal(3), 1 if kappa is None else 1 - 2 / kappa
     x, d, rate = jnp.eye(3, SHAPE[1]).at[0].set(x[0]), d * jnp.asarray([[1.0], [0.5], [0.01]]), jnp.asarray(0.5)
     lanes = jax.jit(jax.vmap(lambda caution: jt.compensation.Gain(caution)(x, d, tile, rate)[1]))(jnp.asarray([0.0, 20.0]))
     np.testing.assert_allclose(lanes[0], d / gain, rtol=1e-6)
@@ -207,8 +209,72 @@ def test_gain_weighs_the_noise_of_its_pulses(kappa):
     np.testing.assert_allclose(unit, lanes[1][1:], rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["MeanField", "MeanCount", "DeterministicImplicit", "Stochastic", "StochasticCompressed"])
+def test_only_what_is_drawn_has_noise_to_weigh(name):
+    """Where the coincidences are the same for all keys, any caution asks for the whole change."""
+    tile = make_tile(jt.device.ConstantStep(dw_min_std=0.0, **NO_SPREAD), pulse=getattr(jt.pulse, name)())
+    (x, d), rate = proposal(), jnp.asarray(0.5)
+    many = jax.jit(jax.vmap(lambda key: jt.update(tile, x, d, learning_rate=rate, key=key).weight))(jr.split(KEY, 5))
+    drawn = bool(np.any(np.std(many, axis=0) > 1e-4))
+    assert drawn == name.startswith("Stochastic")
+    for kind in (jt.compensation.Gain, jt.compensation.Sparsify):
+        bold, cautious = (sent_d.T @ sent_x for sent_x, sent_d in (kind(caution)(x, d, tile, rate) for caution in (0.0, 5.0)))
+        assert np.allclose(bold, cautious, atol=1e-6) != drawn
+    if not drawn:
+        np.testing.assert_allclose(jt.compensation.Gain()(x, d, tile, rate)[1], 1.25 * d, rtol=1e-6)  # kappa 10
+
+
+def test_gain_leaves_what_sends_no_pulses():
+    tile, (x, d) = jt.init(jt.TileConfig(device=jt.device.Ideal()), SHAPE, key=KEY), proposal()
+    np.testing.assert_array_equal(jt.compensation.Gain()(x, d, tile, jnp.asarray(0.5))[1], d)
+
+
+def test_smallest_first_turns_the_order_of_singular_vectors():
+    """In lanes, too; unit vectors keep their d; and an open loop that sends all components at once ends nearer to the target."""
+    order, rate = jt.compensation.SmallestFirst(), jnp.asarray(1.0)
+    tile = jt.set_weights(make_tile(SOFT, 30.0), jnp.zeros(SHAPE))
+    method = jt.SVD(refresh=False, triplets=min(SHAPE))
+    target = 0.1 * jr.normal(KEY, SHAPE)
+    (x, d), _ = method.propose(tile.weight, target, method.init(SHAPE, target), KEY)
+    lanes = jax.jit(jax.vmap(lambda size: order(x, size * d, tile, rate)))(jnp.asarray([1.0, 2.0]))
+    np.testing.assert_array_equal(lanes[0], [x[::-1]] * 2)
+    np.testing.assert_array_equal(lanes[1], [d[::-1], 2 * d[::-1]])
+    unit = jax.jit(lambda d: order(jt.UnitVectors(jnp.asarray([4, 0, 7]), SHAPE[1]), d, tile, rate))(d[jnp.asarray([1, 3, 2])])
+    np.testing.assert_array_equal(unit[0].columns, [0, 7, 4])
+    np.testing.assert_array_equal(unit[1], d[jnp.asarray([3, 2, 1])])
+
+    def error(compensation):
+        run = jt.program(tile, target, method, key=KEY, max_steps=1, tolerance=0, record=(), compensation=compensation)
+        return float(run.stats["frobenius_error"])
+
+    assert error(order) < 0.95 * error(None)
+
+
+class Counted(jt.pulse.MeanField):
+    """Expected counts that are taken to have the noise of trains."""
+
+    random_coincidences = True
+
+
+def test_caution_has_a_derivative():
+    """That of the final error by central differences, in double precision."""
+    with jax.enable_x64():
+        target, inputs = 0.3 * jr.normal(jr.key(9), (4, 5), float), jr.normal(jr.key(10), (3, 5), float)
+        parts = {"half_select": jt.half_select.ConstantRatio(kappa=10.0), "forward": jt.IOParameters(is_perfect=True)}
+        tile = jt.init(jt.TileConfig(device=jt.device.SoftBounds(**NO_SPREAD), pulse=Counted(), **parts), (4, 5), key=KEY)
+
+        def final_error(caution):
+            method, sparse = jt.GDP(inputs=inputs, learning_rate=0.1), jt.compensation.Sparsify(caution)
+            return jt.program(tile, target, method, key=KEY, max_steps=2, compensation=sparse, record=()).stats["frobenius_error"]
+
+        value, at, step = jax.jit(final_error), jnp.float64(8.0), 1e-5
+        difference = float(value(at + step) - value(at - step)) / (2 * step)
+        assert abs(difference) > 1e-4
+        assert float(jax.jit(jax.grad(final_error))(at)) == pytest.approx(difference, rel=1e-3)
+
+
 def test_a_learning_rate_of_zero_sends_numbers():
-    tile, (x, d) = make_tile(CONSTANT), proposal()
+    tile, (x, d) = make_tile(CONSTANT, pulse=TRAINS), proposal()
     for compensation in (jt.compensation.Gain(), jt.compensation.Sparsify()):
         assert all(bool(jnp.all(jnp.isfinite(sent))) for sent in compensation(x, d, tile, jnp.asarray(0.0)))
 

@@ -387,6 +387,20 @@ def test_each_next_device_corrects_what_the_last_left():
     assert np.any(both.tile.state.devices[1] != 0)
 
 
+def test_least_risk_knows_how_much_a_step_of_each_device_counts():
+    """A fine step adds little noise, so that it pays where a coarse one would not: with the coarse threshold it ended above SVD."""
+    coarse, gammas = jt.device.ConstantStep(dw_min=0.02, w_max_dtod=0.0, w_min_dtod=0.0), (1.0, 0.05)
+    cell = jt.device.VectorCell(devices=(coarse, coarse), update_policy=jt.device.SingleFixed(0), gamma_vec=gammas)
+    tile, target = make_tile(cell, (12, 18)), low_rank(10, (12, 18))
+
+    def error(method):
+        return float(run(tile, target, jt.residual(method, gammas, until=jt.After(15)), 60).stats["frobenius_error"])
+
+    assert error(jt.RiskSVD(dw_min=0.02)) < 0.5 * error(jt.SVD())
+    fine = jt.RiskSVD(dw_min=0.02, learning_rate=0.5).for_gamma(0.05)
+    assert (float(fine.dw_min), float(fine.learning_rate)) == pytest.approx((1e-3, 10.0))
+
+
 def test_one_cell_out_of_reach_does_not_lead():
     """A cell whose target is beyond its bound: with its residual counted in full it is all that steps go to."""
     target = low_rank(4, MIDDLE, rank=3, norm=1.0).at[3, 5].set(2.0)

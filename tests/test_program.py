@@ -41,6 +41,18 @@ METHODS = {
     "risk": jt.RiskSVD(),
     "verify": jt.ProgramVerify(batch_size=4),
 }
+MORE_METHODS = {
+    "gdp_hadamard": jt.GDP(inputs="hadamard", learning_rate=1 / 16),
+    "gdp_gaussian": jt.GDP(inputs=jt.programming.Gaussian(8), learning_rate=1 / 8, batch_size=4, reads=2),
+    "verify_rows": jt.ProgramVerify(lines="rows"),
+    "verify_cells": jt.ProgramVerify(lines="cells", batch_size=2),
+    "verify_hadamard": jt.ProgramVerify(read_out="hadamard", reads=2),
+    "verify_open": jt.ProgramVerify(closed_loop=False),
+    "residual": jt.residual(jt.SVD(), (1.0, 0.05), until=jt.After(2)),
+}
+CELL = jt.device.VectorCell(
+    devices=(jt.device.ConstantStep(), jt.device.SoftBounds()), update_policy=jt.device.SingleFixed(0), gamma_vec=(1.0, 0.05)
+)
 # Three steps of a method on such a tile are one program, which several tests share.
 HALF = jt.half_select.ConstantRatio(kappa=50.0)
 
@@ -257,10 +269,10 @@ def test_program_compiles_once_for_new_numbers(caplog):
     assert jax.tree.structure(tiles[0]) == jax.tree.structure(tiles[1])
 
 
-@pytest.mark.parametrize("name", ["svd", "svd_once", "gdp_batch", "power", "risk", "verify"])
+@pytest.mark.parametrize("name", ["svd", "svd_once", "gdp_batch", "power", "risk", "verify", *MORE_METHODS])
 def test_every_method_runs_under_jit_of_vmap(name):
-    method = METHODS[name]
-    tile = make_tile(half_select=HALF)
+    method = (METHODS | MORE_METHODS)[name]
+    tile = make_tile(half_select=HALF, device=CELL if name == "residual" else None)
     run = lambda key: jt.program(tile, TARGET, method, key=key, max_steps=3, tolerance=0)
     many = jax.jit(jax.vmap(run))(jr.split(KEY, 3))
     one = run(jr.split(KEY, 3)[1])
@@ -272,7 +284,7 @@ def test_every_method_runs_under_jit_of_vmap(name):
 def test_every_leaf_is_an_array():
     tile = make_tile(half_select=jt.half_select.ConstantRatio())
     run = jt.program(tile, TARGET, jt.SVD(), key=KEY, max_steps=1)
-    for name, tree in {"tile": tile, "solution": run, **METHODS}.items():
+    for name, tree in {"tile": tile, "solution": run, **METHODS, **MORE_METHODS}.items():
         assert all(eqx.is_array(leaf) for leaf in jax.tree.leaves(tree)), name
 
 

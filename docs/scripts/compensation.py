@@ -40,16 +40,6 @@ class CounterPulses(jt.half_select.ConstantRatio):
         return super().bursts(cells, memory, Exposure(more(exposure.up, exposure.down), more(exposure.down, exposure.up)), noise)
 
 
-class SmallestFirst(jt.compensation.AbstractCompensation):
-    """The vectors of a proposal in the reverse order."""
-
-    def check(self, config):
-        pass
-
-    def __call__(self, x, d, tile, learning_rate):
-        return x[::-1], d[::-1]
-
-
 C = jt.compensation
 ALL = jt.half_select.ConstantRatio
 SVD, OPEN = jt.SVD(), jt.SVD(refresh=False)
@@ -67,7 +57,7 @@ CLOSED_ROWS = {
     'phases="active"': (SVD, None, ACTIVE),
     "counter pulses": (SVD, None, CounterPulses),
     "4 triplets a read": (jt.SVD(triplets=4), None, ALL),
-    "the same, smallest first": (jt.SVD(triplets=4), SmallestFirst(), ALL),
+    "the same, smallest first": (jt.SVD(triplets=4), C.SmallestFirst(), ALL),
     "RiskSVD(caution=0): outliers only": (jt.RiskSVD(caution=0.0), None, ALL),
     "RiskSVD()": (jt.RiskSVD(), None, ALL),
     "RiskSVD(caution=2)": (jt.RiskSVD(caution=2.0), None, ALL),
@@ -80,7 +70,7 @@ OPEN_ROWS = {
     "Expected(steps=2, caution=0)": (OPEN, C.Expected(steps=2, caution=0.0), ALL),
     "Sparsify()": (OPEN, C.Sparsify(), ALL),
     "counter pulses": (OPEN, None, CounterPulses),
-    "smallest first": (WHOLE, SmallestFirst(), ALL),
+    "smallest first": (WHOLE, C.SmallestFirst(), ALL),
 }
 
 

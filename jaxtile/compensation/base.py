@@ -36,7 +36,14 @@ def noise_threshold(caution: Scalar, tile: Tile, learning_rate: Scalar) -> Scala
 
     That is in units of the proposal, d^T x. A cell gets |d_i x_j| learning_rate / dw pulses, and in steps their variance is as
     large (Poisson; less where lines saturate). Cycle noise of spread c adds c^2 of that, 0.09 for aihwkit's devices: a caution of
-    1 + c^2 counts it, as `RiskSVD` does.
+    1 + c^2 counts it, as `RiskSVD` does. The steps that `half_select.Stochastic` makes of half pulses are noise that it does not
+    count.
+
+    Only of stochastic trains (`pulse.Stochastic`, `StochasticCompressed`) are coincidences random. The counts of `MeanField`,
+    `MeanCount` and `DeterministicImplicit` are not, but for a random rounding of the vectors to their grid (`sto_round`), and
+    without pulses there is nothing to count: there it is 0, cycle noise included.
     """
+    if not tile.config.pulse.random_coincidences or not tile.config.is_pulsed:
+        return jnp.zeros((), tile.weight.dtype)
     assert isinstance(tile.device, AbstractCrosspoint)
     return (caution * tile.device.granularity() / (2 * jnp.where(learning_rate > 0, learning_rate, 1))).astype(tile.weight.dtype)

@@ -26,13 +26,14 @@ _DAMPING = (1e-3, 0.1, 10.0)  # least, first, most; in units of the proposal the
 class Expected(AbstractCompensation):
     """Send the x and d whose total effect has the least expected squared error, half-selection and the noise of pulses included.
 
-        minimise |E(x, d) / learning_rate + d_0^T x_0|^2 + 2 tau |d|_1 |x|_1    over x and d, the last term summed over pairs
+        minimise |E(x, d) / learning_rate + d_0^T x_0|^2 + 2 tau sum_k |d_k|_1 |x_k|_1    over x and d
 
-    where (x_0, d_0) is the proposal and tau = caution dw / (2 learning_rate), as in `Sparsify`: the variance of the pulses sent.
-    E is what `update` does to a nominal copy of the tile: devices without spread at the weights of the tile (clipped to the nominal
-    bounds), expected counts (`jt.pulse.MeanField`) of trains as long as the tile's, half pulses of the same model with all of its
-    phases. So it knows the gain, what skipped phases leave, and how steps depend on the weight. What no proposal of this rank can
-    undo stays, such as most of the pull of soft bounds, and so does what is beyond the longest train.
+    where (x_0, d_0) is the proposal, k numbers its pairs and tau = caution dw / (2 learning_rate), as in `Sparsify`: the second
+    term is the variance of the pulses sent. E is what `update` does to a nominal copy of the tile: devices without spread at the
+    weights of the tile (clipped to the nominal bounds), expected counts (`jt.pulse.MeanField`) of trains as long as the tile's,
+    half pulses of the same model with all of its phases. So it knows the gain, what skipped phases leave, and how steps depend on
+    the weight. What no proposal of this rank can undo stays, such as most of the pull of soft bounds, and so does what is beyond
+    the longest train.
 
     Levenberg-Marquardt steps, each solved by conjugate gradients on the damped normal equations, which take products with the
     Jacobian J and never form it:

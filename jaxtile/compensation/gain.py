@@ -20,8 +20,8 @@ class Gain(AbstractCompensation):
     in `Sparsify`. For a constant ratio under V/2 the gain is 1 - 2 / kappa; there is one where all phases are driven, and up and
     down steps are equal and do not depend on the weight. With caution 0 the change is then exact in the mean, which restores what
     an open loop loses (`SVD(refresh=False)`). A closed loop corrects the gain by itself, and to it longer steps are mostly longer
-    steps with more noise; with caution 1 pairs are shortened the more, the less they are worth. Without half-selection proposals
-    are left as they are.
+    steps with more noise; with caution 1 pairs are shortened the more, the less they are worth. No half-selection is a gain of 1,
+    as kappa infinite is.
 
     Refused with `phases="active"`, where the gain is another for each pair of vectors (at kappa 10 between 0.8 and 0.98), with
     models that have no one gain, and where a known kappa of at most 2 leaves no gain; under a trace it then counts as 1.
@@ -51,9 +51,8 @@ class Gain(AbstractCompensation):
         self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
     ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
         half_select = tile.config.half_select
-        gain = None if half_select is None else half_select.gain()
-        if gain is None:
-            return x, d
+        gain = jnp.ones(()) if half_select is None else half_select.gain()
+        assert gain is not None, "see `check`"
         gain = jnp.where(gain > 0, gain, 1).astype(d.dtype)
         spread = _spread(d) if isinstance(x, UnitVectors) else _spread(d) * _spread(x)
         factor = 1 / gain - noise_threshold(self.caution, tile, learning_rate) * spread / gain**2

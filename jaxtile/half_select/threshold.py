@@ -21,9 +21,10 @@ class Threshold(AbstractHalfSelect):
 
         1 / kappa = ((V / (n V_t) - 1) / (V / V_t - 1))^alpha
 
-    of a full step, cycle noise included and drawn anew; where it is not, by nothing. The share of cells that are exposed is
-    Phi((V / (n threshold) - 1) / threshold_dtod). Thresholds are cut off at zero. (VTEAM: Kvatinsky et al., IEEE Trans. Circuits
-    Syst. II 62:786, 2015; a spread of 0.26 was measured on a passive TiOx array, Kim et al., Nat. Commun. 12, 2021.)
+    of a full step, cycle noise included and drawn anew; where it is not, by nothing. The law gives the ratio only: a full step is
+    the device's own, whatever its threshold. The share of cells that are exposed is Phi((V / (n threshold) - 1) / threshold_dtod).
+    Thresholds are cut off at zero. (VTEAM: Kvatinsky et al., IEEE Trans. Circuits Syst. II 62:786, 2015; a spread of 0.26 was
+    measured on a passive TiOx array, Kim et al., Nat. Commun. 12, 2021.)
 
     Attributes:
         voltage: the write voltage V of a fully selected cell, in volts.

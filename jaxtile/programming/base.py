@@ -6,7 +6,8 @@ batch of them; `program` does the reading, the compensation and the pulsing. To 
 """
 
 import abc
-from typing import Any, Generic, TypeVar
+import dataclasses
+from typing import Any, Generic, Self, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -52,3 +53,10 @@ class AbstractMethod(Checked, Generic[State]):
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
         """How many steps it takes to look at the whole tile once: that many in a row decide that it is done."""
         return 1
+
+    def for_gamma(self, gamma: Scalar | float) -> Self:
+        """The same method for a device of which each step counts gamma times as much in the weight; see `residual`.
+
+        A method that knows the size of a step as a number of its own extends this.
+        """
+        return dataclasses.replace(self, learning_rate=self.learning_rate / gamma)

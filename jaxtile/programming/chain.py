@@ -1,6 +1,5 @@
 """One programming method after another."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -85,6 +84,9 @@ class Stage(Checked):
 class Chain(Checked):
     """Stages that follow one another in one run of `program`, with one history and one count of steps.
 
+    Stages are not skipped: one in the middle that is not worth while (`Stage.when`) keeps all later ones out of reach, too, and the
+    stage before it goes on.
+
     Attributes:
         stages: the first one begins.
     """
@@ -97,7 +99,7 @@ class Chain(Checked):
 
 
 def chain(*stages: Stage | AbstractMethod | Chain) -> Chain:
-    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)), ProgramVerify())`.
+    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)), ProgramVerify())`; see `Chain`.
 
     Args:
         stages: each a `Stage`, a method that is used until it has nothing more to propose, or a chain, whose stages are taken.
@@ -110,8 +112,10 @@ def residual(method: AbstractMethod, gammas: Sequence[float | Scalar], *, until:
     """Program several devices of each cell one after another: each corrects what the one before it left.
 
     What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees as its residual what devices 0 to k - 1 could
-    not hold; it must move by 1 / gamma_k of a change. (Song et al., "Programming memristor arrays with arbitrarily high precision
-    for analog computing", Science 383:903, 2024.)
+    not hold; it must move by 1 / gamma_k of a change, and its steps count gamma_k times as much (`AbstractMethod.for_gamma`).
+    (Song et al., "Programming memristor arrays with arbitrarily high precision for analog computing", Science 383:903, 2024.)
+
+    `ProgramVerify` takes the step of its model at the weight of the whole cell, not at that of device k.
 
     Args:
         method: the method for each of them.
@@ -125,8 +129,7 @@ def residual(method: AbstractMethod, gammas: Sequence[float | Scalar], *, until:
         raise TypeError(f"method={method!r} is not a method; pass one such as SVD().")
     for gamma in gammas:
         check_number("gammas", jnp.asarray(gamma), low=0.0, open=True)
-    scaled = [dataclasses.replace(method, learning_rate=method.learning_rate / gamma) for gamma in gammas]
-    return Chain(tuple(Stage(one, until=until, connect=k) for k, one in enumerate(scaled)))
+    return Chain(tuple(Stage(method.for_gamma(gamma), until=until, connect=k) for k, gamma in enumerate(gammas)))
 
 
 def goes_on(stages: tuple[Stage, ...], number: int, target: Weight) -> bool | Bool[Array, ""]:

@@ -1,6 +1,8 @@
 """Rank-one corrections that weigh the noise of their own pulses."""
 
+import dataclasses
 from functools import partial
+from typing import Self
 
 import equinox as eqx
 import jax
@@ -78,3 +80,6 @@ class RiskSVD(AbstractMethod[_State]):
         threshold = (self.caution * self.dw_min * (1 + self.dw_min_std**2) / 2).astype(residual.dtype)
         x = sparse_line(partial(product, given), partial(product, given.T), leading.v[0], threshold)
         return (x[None], sparse_factor(product(residual, x), x, threshold)[None]), _State(block)
+
+    def for_gamma(self, gamma: Scalar | float) -> Self:
+        return dataclasses.replace(super().for_gamma(gamma), dw_min=self.dw_min * gamma)

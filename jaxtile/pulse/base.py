@@ -145,11 +145,13 @@ class AbstractPulse(Checked):
         sends_pulses: False for the types that add the outer product itself.
         uses_device: False for the type that takes the devices as ideal.
         mean_field: True if what is sent are expected counts, without cycle noise.
+        random_coincidences: True if how often two lines coincide is drawn, and varies about as much as it is large.
     """
 
     sends_pulses: ClassVar[bool] = True
     uses_device: ClassVar[bool] = True
     mean_field: ClassVar[bool] = False
+    random_coincidences: ClassVar[bool] = False
 
 
 class Coded(NamedTuple):

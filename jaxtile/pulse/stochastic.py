@@ -1,5 +1,7 @@
 """Stochastic pulse trains."""
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt32
@@ -12,6 +14,8 @@ __all__ = ["Stochastic", "StochasticCompressed"]
 
 
 class _AbstractStochastic(AbstractTrainPulse):
+    random_coincidences: ClassVar[bool] = True
+
     res: Scalar = number(0.0, low=0.0, high=1.0)
     sto_round: bool = flag(False)
 

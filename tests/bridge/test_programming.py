@@ -276,7 +276,9 @@ EVERY_METHOD = {
     "svd through reads": jt.PowerSVD(block=2, reads=2),
     "least risk": jt.RiskSVD(),
     "verify": jt.ProgramVerify(),
+    "verify, rows": jt.ProgramVerify(lines="rows", batch_size=4),
     "verify, cells by hadamard": jt.ProgramVerify(lines="cells", read_out="hadamard"),
+    "verify, open loop": jt.ProgramVerify(closed_loop=False),
     "chain": jt.chain(jt.Stage(jt.RiskSVD(), until=jt.After(2)), jt.ProgramVerify()),
 }
 

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import INPUTS, SHAPE, assert_mean, assert_std, random_tile, update, vectors
+from helpers import INPUTS, SHAPE, assert_mean, assert_std, lines_of, random_tile, update, vectors
+from reference.simulator import Crossbar, unpack
 from reference.test_against_simulator import check_counts, disturbed_tile, simulate
 
 import jaxtile as jt
@@ -131,6 +132,30 @@ def test_stochastic_spread():
         both = 2 if half_select.phases == "all" else 1
         assert_mean(steps, 0.0 if both == 2 else -20 / kappa)
         assert_std(steps, np.sqrt(both * 20 / kappa * (1 - 1 / kappa + sigma**2)))
+
+
+@pytest.mark.parametrize("scheme", ["V/2", "V/3"])
+@pytest.mark.parametrize("phases", ["all", "active"])
+def test_aggregated_stochastic_half_pulses_beside_coincidences(phases, scheme):
+    """Trains with coincidences, sent with many keys: the simulator says what each cell sees, and so its mean and its spread."""
+    kappa, sigma = 5.0, 0.3
+    tile = disturbed_tile("constant", SLOTS, Stochastic(kappa=kappa, phases=phases, scheme=scheme), **AWAY, dw_min_std=sigma)
+    many = jax.jit(jax.vmap(lambda lines, key: jt.send(tile, lines, key=key).weight, in_axes=(None, 0)))
+    for kind in ("signed", "one-signed x"):  # of which one leaves two phases inactive
+        x, d = vectors(kind, seed=3, k=1)
+        lines = lines_of(SLOTS, tile.device.granularity(), x[0], d[0], 0.02, KEY)
+        crossbar = Crossbar(tile, lambda *_: 1 / kappa, phases, scheme)
+        bits = (unpack(np.asarray(words), SLOTS.desired_bl) for words in (lines.x_words, lines.d_words))
+        crossbar.send_trains(*bits, np.asarray(lines.x_sign), np.asarray(lines.d_sign), length=int(lines.length))
+        assert sum(count.sum() for count in crossbar.full.values()) > 20
+        variance = 0
+        for way, step in (("up", tile.cells.step_up), ("down", tile.cells.step_down)):
+            weak = crossbar.half[way] + crossbar.idle[way]
+            steps = crossbar.full[way] * sigma**2 + weak / kappa * (1 - 1 / kappa + sigma**2)
+            variance = variance + steps * np.asarray(step, np.float64) ** 2
+        moved = np.asarray(many(lines, jr.split(KEY, 300)), np.float64) - np.asarray(tile.weight, np.float64)
+        assert_mean(moved, crossbar.weight - np.asarray(tile.weight))
+        assert_std(moved, np.sqrt(variance))
 
 
 # Limits.
