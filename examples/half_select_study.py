@@ -22,6 +22,7 @@ shape, ranks, chips = ((6, 8), (2,), 2) if SMALL else ((48, 64), (5, 20, 48), 20
 kappas = [10.0, 1e5] if SMALL else [10.0, 30.0, 100.0, 1e3, 1e4, 1e5]
 near = kappas if SMALL else [7.0, 10.0, 14.0, 20.0, 30.0, 50.0, 100.0, 1e5]  # around where methods change places
 DOCS = Path(__file__).parents[1] / "docs"
+STORES = Path("half_select_study")
 
 # %% What is programmed
 # Largest weight 0.25, so that most cells of most devices can hold their part of it.
@@ -134,21 +135,22 @@ def programming(make, steps):
 
 
 # %% One vmapped computation for each method and device
-def study(methods, configs, kappas):
-    """Every method on every device, at every kappa."""
+def study(methods, configs, kappas, part):
+    """Every method on every device, at every kappa. What is done stays in a store, from which an interrupted study goes on."""
     where = {"key": jax.random.key(0), "over": {"half_select.kappa": kappas}, "chips": chips, "progress": not SMALL}
-    return {name: jt.sweep(programming(*method), configs, targets, **where) for name, method in methods.items()}
+    stores = {name: None if SMALL else STORES / part / f"{name}.zarr" for name in methods}
+    return {name: jt.sweep(programming(*of), configs, targets, store=stores[name], **where) for name, of in methods.items()}
 
 
-found = study(methods, configs, kappas)
-found_exactly = study(with_exact_reads, exact, near)
+found = study(methods, configs, kappas, "through reads")
+found_exactly = study(with_exact_reads, exact, near, "exactly")
 
 # Two devices a weight, one after another: the second counts a tenth, and takes what the first has left.
 soft, gammas = devices["soft bounds"], (1.0, 0.1)
 cell = jt.device.VectorCell(devices=(soft, soft), update_policy=jt.device.SingleFixed(0), gamma_vec=gammas)
 one_device = jt.ProgramVerify(model=soft, digits=6, batch_size=quarter)
 two = {"two devices, residual": (lambda tile: jt.residual(one_device, gammas, until=jt.After(96)), 4 if SMALL else 192)}
-found_exactly |= study(two, {"soft bounds": dataclasses.replace(exact["soft bounds"], device=cell)}, near)
+found_exactly |= study(two, {"soft bounds": dataclasses.replace(exact["soft bounds"], device=cell)}, near, "exactly")
 
 
 def numbers(found, name, quantity, **where):
@@ -197,7 +199,7 @@ for row, rank in enumerate(ranks):
             ax.fill_between(kappas, *np.quantile(at, (0.1, 0.9), axis=1), color=colours[name], alpha=0.2, linewidth=0)
         ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":", zorder=0)  # nothing programmed
         ax.yaxis.set_major_formatter(PercentFormatter(decimals=0))
-        ax.set_ylim(1, 2000)
+        ax.set_ylim(1, 300)
         if row == 0:
             ax.set_title(device, fontsize="medium")
     axes[row, 0].set_ylabel(f"rank {rank}\nerror")
@@ -212,7 +214,7 @@ for ax, (quantity, label) in zip(panels, labels.items(), strict=True):
     for name in drawn:
         where = {"device": "soft bounds", "kappa": kappas[min(1, len(kappas) - 1)], "rank": middle}
         error, cost = (numbers(found, name, f"{of}_way", **where)[:, 1:] for of in ("error", quantity))
-        grid = np.geomspace(np.nanmin(cost), np.nanmax(cost), 100)
+        grid = np.geomspace(np.min(cost[cost > 0]), np.nanmax(cost), 100)
         # A run that has stopped keeps what it has reached: the rest of its history is not a number.
         lines = [np.interp(grid, its[np.isfinite(its)], of[np.isfinite(its)]) for its, of in zip(cost, error, strict=True)]
         low, middling, high = 100 * np.quantile(lines, (0.1, 0.5, 0.9), axis=0)
