@@ -293,6 +293,7 @@ CASES = {
     "schedule a number": (lambda: jt.GDP(schedule=0.1), TypeError, ["GDP.schedule=0.1", "optax"]),
     "no random inputs": (lambda: jt.programming.Gaussian(n=0), ValueError, ["Gaussian.n=0", "at least 1"]),
     "more triplets than vectors": (lambda: jt.PowerSVD(triplets=9), ValueError, ["PowerSVD.triplets=9", "block=8"]),
+    "triplets no number": (lambda: jt.PowerSVD(triplets="a"), ValueError, ["PowerSVD.triplets='a'", "whole number"]),
     "read noise negative": (lambda: jt.PowerSVD(read_noise=-1), ValueError, ["PowerSVD.read_noise=-1", "at least 0"]),
     "caution negative": (lambda: jt.RiskSVD(caution=-1), ValueError, ["RiskSVD.caution=-1", "at least 0"]),
     "all are outliers": (lambda: jt.RiskSVD(outlier=0), ValueError, ["RiskSVD.outlier=0", "above 0"]),

@@ -39,6 +39,7 @@ class AbstractConverter(Checked):
     g_min: eqx.AbstractVar[Scalar]
 
     def __check_init__(self) -> None:
+        super().__check_init__()  # first, so that these are numbers
         if is_concrete(self.g_max) and is_concrete(self.g_min) and float(self.g_min) >= float(self.g_max):
             raise ValueError(f"{type(self).__name__}: g_min={float(self.g_min):g} must be below g_max={float(self.g_max):g}.")
 

@@ -57,6 +57,7 @@ class PowerSVD(AbstractMethod[_Vectors]):
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
 
     def __check_init__(self) -> None:
+        super().__check_init__()  # first, so that these are numbers
         if self.triplets > self.block:
             raise ValueError(f"PowerSVD.triplets={self.triplets} exceeds block={self.block}; read at least as many vectors.")
 
