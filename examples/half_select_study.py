@@ -49,7 +49,6 @@ exact = {"soft bounds": dataclasses.replace(configs["soft bounds"], forward=perf
 
 # %% Methods
 # Each knows the nominal device. SVD and least risk decompose exact weights; all others read outputs through the periphery.
-noisy = jt.IOParameters().out_noise
 quarter = shape[1] // 4
 
 
@@ -63,7 +62,7 @@ def least_risk(tile):
 
 def power(tile):
     exact = tile.config.forward.is_perfect
-    return jt.PowerSVD(reads=1 if exact else 16, read_noise=0.0 if exact else noisy)
+    return jt.PowerSVD(reads=1 if exact else 16, read_noise=0.0 if exact else tile.config.forward.out_noise)
 
 
 def verify(tile, **how):
@@ -81,13 +80,9 @@ def pays(tile):
     return jt.OneHotPays(model=nominal(tile), kappa=half_select.kappa, phases=half_select.phases)
 
 
-def then(first, steps=60):
+def then(first, gate=pays):
     """A few large corrections in parallel, then cell by cell where that pays."""
-    return lambda tile: jt.chain(jt.Stage(first(tile), until=jt.After(steps)), jt.Stage(finish(tile), when=pays(tile)))
-
-
-def regardless(tile):
-    return jt.chain(jt.Stage(least_risk(tile), until=jt.After(60)), finish(tile))
+    return lambda tile: jt.chain(jt.Stage(first(tile), until=jt.After(60)), jt.Stage(finish(tile), when=gate(tile)))
 
 
 methods = {
@@ -109,7 +104,7 @@ methods = {
 drawn = ["GDP, one-hot", "SVD", "SVD through reads", "least risk", "verify, columns", "verify, Hadamard", "least risk, then verify"]
 if SMALL:
     methods = {name: (methods[name][0], 4) for name in ("SVD", "least risk, then verify")}
-with_exact_reads = methods | {"the same at any kappa": (regardless, 4 if SMALL else 252)}
+with_exact_reads = methods | {"the same at any kappa": (then(least_risk, gate=lambda tile: None), 4 if SMALL else 252)}
 drawn = [name for name in drawn if name in methods]
 colours = dict(zip(drawn, jt.plot.COLOURS, strict=False))
 
