@@ -116,7 +116,8 @@ def program(
 class Run(eqx.Module):
     """A run of `program`, which goes through its stages in one program; the command line stops on the way to move its bar.
 
-    The state after some steps has the same bits in how many parts soever they were made: a test.
+    Splitting a run changes no bit of its state: `advance` is one compiled program.
+    `program` is another one, and agrees to rounding.
     """
 
     tile: Tile
