@@ -18,7 +18,7 @@ from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
 from ..tile import Tile, as_matrix, check_tile, connect, get_weights
-from ..update import Pulsed, update
+from ..updating import Pulsed, update
 from .base import AbstractMethod
 from .chain import Chain, Progress, Stage, goes_on, stages_of
 from .reading import read, vectors, wanted

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._random import Draws, Source, stream
-from .._types import Key, Scalar, Weight
-from ..pulse import AbstractTrainPulse
-from .base import AbstractCrosspoint
-from .constant_step import ConstantStep
+from ..._random import Draws, Source, stream
+from ..._types import Key, Scalar, Weight
+from ...pulse import AbstractTrainPulse
+from ..around.write_noise import WriteNoise
+from ..base import AbstractCrosspoint
+from ..step.constant_step import ConstantStep
+from .base import AbstractUnitCell, UnitCells, UnitState
 from .refresh import Refresh
-from .unit_cell import AbstractUnitCell, UnitCells, UnitState
-from .write_noise import WriteNoise
 
 __all__ = ["OneSided"]
 

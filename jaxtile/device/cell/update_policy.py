@@ -7,8 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._random import uniform
-from .._types import Checked, Key, whole
+from ..._random import uniform
+from ..._types import Checked, Key, whole
 
 __all__ = ["AbstractUpdatePolicy", "All", "SingleFixed", "SingleRandom", "SingleSequential"]
 

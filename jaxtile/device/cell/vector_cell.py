@@ -6,10 +6,10 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
-from .._types import Key, Scalar, finite_array
-from .base import AbstractCrosspoint
-from .constant_step import ConstantStep
-from .unit_cell import AbstractUnitCell, UnitState
+from ..._types import Key, Scalar, finite_array
+from ..base import AbstractCrosspoint
+from ..step.constant_step import ConstantStep
+from .base import AbstractUnitCell, UnitState
 from .update_policy import AbstractUpdatePolicy, All
 
 __all__ = ["VectorCell"]

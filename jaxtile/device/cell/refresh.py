@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Key, Scalar, Weight, flag, number, whole
-from ..periphery import IOParameters, fabricate, read
-from ..pulse import AbstractTrainPulse, StochasticCompressed
+from ..._types import Checked, Key, Scalar, Weight, flag, number, whole
+from ...periphery import IOParameters, fabricate, read
+from ...pulse import AbstractTrainPulse, StochasticCompressed
 
 __all__ = ["Refresh"]
 
