@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, cast
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ from .describe import describe, difference
 from .grid import Grid, Subject
 from .memory import free_memory
 from .processes import PATIENCE, wait_for_all
-from .store import Block, Memory, Store, as_dataset, rows
+from .store import Block, Memory, Store, as_dataset, load, rows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,7 +40,23 @@ Run = Callable[[Tile, Array, Key], dict[str, Array]]
 _WIDEST = 256  # tiles: wider blocks gain nothing more on a CPU, and make tiles that have stopped wait longer for the rest
 _SHARE = 0.25  # of the free memory, because two calls are under way at a time
 
+_Arguments = ParamSpec("_Arguments")
 
+
+class _WithLoad(Protocol[_Arguments]):
+    load: Callable[[str | pathlib.Path], xr.Dataset]
+
+    def __call__(self, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> xr.Dataset: ...
+
+
+def _with_load(function: Callable[_Arguments, xr.Dataset]) -> _WithLoad[_Arguments]:
+    """Put `load` where users look for it: beside what writes the store."""
+    function = cast(_WithLoad[_Arguments], function)
+    function.load = load
+    return function
+
+
+@_with_load
 def sweep(
     run: Run | Mapping[str, Run],
     config: TileConfig | Mapping[str, TileConfig],

@@ -170,7 +170,7 @@ def test_across_widths_and_in_single_runs_draws_are_the_same_bits_and_weights_ag
 def test_a_store_is_the_sweep_and_is_loaded_again(tmp_path):
     data = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, store=tmp_path / "s.zarr", **POINTS)
     same(data, jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, **POINTS))
-    loaded = load(tmp_path / "s.zarr")
+    loaded = jt.sweep.load(tmp_path / "s.zarr")
     same(loaded, data)
     assert loaded.attrs["missing_blocks"] == 0
 
