@@ -228,7 +228,8 @@ def as_dataset(store: Memory | Store) -> xr.Dataset:
     for name, values in results.items():
         result = plan["results"][name]
         values = values.reshape(*sizes.values(), *result["shape"])
-        data[name] = xr.Variable((*sizes, *result["dims"]), values, {"units": result["units"]})
+        attributes = {"units": result["units"], "label": result.get("label", name)}  # a store of old has no labels
+        data[name] = xr.Variable((*sizes, *result["dims"]), values, attributes)
     along = {name: (name, values) for name, values in plan["coordinates"].items()} | plan["zipped"]
     units = plan["units"]
     coordinates = {name: (*place, {"units": units[name]} if name in units else {}) for name, place in along.items()}
