@@ -28,6 +28,9 @@ from .pow_step import PowStep as PowStep
 from .pow_step_reference import PowStepReference as PowStepReference
 from .reference_cell import ReferenceCell as ReferenceCell
 from .refresh import Refresh as Refresh
+from .routine import AbstractRoutine as AbstractRoutine
+from .routine import Sending as Sending
+from .routine import Vector as Vector
 from .soft_bounds import SoftBounds as SoftBounds
 from .soft_bounds_pmax import SoftBoundsPmax as SoftBoundsPmax
 from .soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
@@ -51,6 +54,7 @@ __all__ = [
     "AbstractCrosspoint",
     "AbstractDevice",
     "AbstractPulsedDevice",
+    "AbstractRoutine",
     "AbstractUnitCell",
     "AbstractUpdatePolicy",
     "All",
@@ -73,6 +77,7 @@ __all__ = [
     "ReferenceCell",
     "Refresh",
     "Rewrite",
+    "Sending",
     "SingleFixed",
     "SingleRandom",
     "SingleSequential",
@@ -83,6 +88,7 @@ __all__ = [
     "Statistical",
     "UnitCells",
     "UnitState",
+    "Vector",
     "VectorCell",
     "WriteNoise",
     "Written",

@@ -1,0 +1,111 @@
+"""`update`: send pulses into a tile, half-selected cells and all.
+
+    encode        x and d become what the lines send              (pulse)
+    pulse         the fully selected cells                        (device)
+    disturb       the half-selected cells                         (half_select)
+    clip          to what each device can hold                    (device, with every pulse)
+
+Three loops run these lines over the vectors of a batch, and each is a function from `Now` to `Now`. `vector_by_vector` sends one
+after another, as the hardware does. `one_shot` sends unit vectors, each of which touches a column of its own, in one pass over the
+tile. `without_pulses` adds the products themselves. `execution` has the four lines for one vector, and `between` what a routine of
+the device does before and after it.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._random import as_key
+from .._types import Key, Scalar, check_number, finite_array, scalar
+from .._vectors import UnitVectors
+from ..pulse import AbstractLines, Counts
+from ..tile import Chip, Now, Tile, TileConfig, as_vectors, check_tile
+from .between import after, before
+from .execution import execute
+from .one_shot import one_shot
+from .vector_by_vector import vector_by_vector
+from .without_pulses import without_pulses
+
+__all__ = ["send", "update"]
+
+
+def update(
+    tile: Tile,
+    x: Float[Array, "k in"] | Float[Array, " in"] | UnitVectors,
+    d: Float[Array, "k out"] | Float[Array, " out"],
+    *,
+    learning_rate: Scalar | float,
+    key: Key,
+) -> Tile:
+    """Send pulses that change the weights by `-learning_rate * d^T x` on average.
+
+    Args:
+        tile: the tile.
+        x: one vector or several, for the columns; `UnitVectors` for columns driven one by one.
+        d: as many, for the rows.
+        learning_rate: not negative.
+        key: of the trains and of the cycle noise. Vector v draws from `fold_in(key, v)`.
+
+    Raises:
+        TypeError, ValueError: x or d hold something else than finite numbers (which would send no pulses), shapes do not fit the
+            tile or one another, or the learning rate is negative.
+    """
+    weight = check_tile(tile)
+    rate = scalar(learning_rate)
+    check_number("learning_rate", rate, low=0.0)
+    (out, width), dtype = tile.shape, weight.dtype
+    d = jnp.atleast_2d(as_vectors("d", finite_array(d, dtype, "d"), out, dtype))
+    if isinstance(x, UnitVectors):
+        k = x.columns.shape[0]
+        if x.width != width:
+            raise ValueError(f"x is of width {x.width}; the tile has {width} columns.")
+    else:
+        x = jnp.atleast_2d(as_vectors("x", finite_array(x, dtype, "x"), width, dtype))
+        if x.ndim != 2:
+            raise ValueError(f"x has shape {x.shape}; pass one vector [in] or several [k, in].")
+        k = x.shape[0]
+    if d.shape != (k, out):
+        raise ValueError(f"x holds {k} vectors and d has shape {d.shape}; pass one d of {out} entries for each x.")
+    return tile.at(_update(tile.config, tile.chip, tile.now, x, d, rate.astype(dtype), as_key(key)))
+
+
+@eqx.filter_jit
+def _update(config: TileConfig, chip: Chip, now: Now, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> Now:
+    loop = without_pulses
+    if config.is_pulsed:
+        at_once = isinstance(x, UnitVectors) and config.keeps_no_order and config.crosspoint.routine is None
+        loop = one_shot if at_once else vector_by_vector
+    return loop(config, chip, now.recounted(), x, d, learning_rate, key).counted_after(now)
+
+
+def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
+    """Execute what the lines send for one pair of vectors, wherever it was drawn; `update` without the encoding.
+
+    Args:
+        tile: the tile.
+        lines: trains or counts.
+        key: of the cycle noise.
+
+    Raises:
+        TypeError, ValueError: these are not lines, they do not fit the tile, or its devices take no pulses.
+    """
+    check_tile(tile)
+    if not isinstance(lines, AbstractLines):
+        raise TypeError(f"lines={lines!r:.80} are not Trains or Counts of jaxtile.pulse, such as Trains.from_bits makes.")
+    if not tile.config.is_pulsed:
+        raise ValueError(f"tile={tile!r} takes no pulses; use a pulsed device with a pulse type that sends pulses.")
+    there = (lines.d_sign.shape[0], lines.x_sign.shape[0])
+    if there != tile.shape:
+        raise ValueError(f"lines are for {there[0]} rows and {there[1]} columns; the tile is [out, in] = {tile.shape}.")
+    expected = isinstance(lines, Counts) and jnp.issubdtype(lines.coincidence.dtype, jnp.floating)
+    if expected and tile.config.crosspoint.order == "slot":
+        raise ValueError("lines hold expected counts, which have no slots; use a device with order='aggregate'.")
+    return tile.at(_send(tile.config, tile.chip, tile.now, lines, as_key(key)))
+
+
+@eqx.filter_jit
+def _send(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key: Key) -> Now:
+    ready, _ = before(config, chip, now.recounted(), None, key)
+    return after(config, chip, execute(config, chip, ready, lines, key), 1, key).counted_after(now)
