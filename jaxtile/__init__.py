@@ -3,6 +3,7 @@
 from . import compensation as compensation
 from . import device as device
 from . import digital as digital
+from . import fitting as fitting
 from . import half_select as half_select
 from . import modifier as modifier
 from . import noise as noise
@@ -29,8 +30,10 @@ from .programming import Stage as Stage
 from .programming import chain as chain
 from .programming import program as program
 from .programming import residual as residual
-from .sweep import Programming as Programming
-from .sweep import sweep as sweep
+from .sweeping import Programming as Programming
+from .sweeping import sweep as sweep
+from .tile import Chip as Chip
+from .tile import Now as Now
 from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
@@ -42,8 +45,8 @@ from .tile import init as init
 from .tile import observe as observe
 from .tile import read_as as read_as
 from .tile import set_weights as set_weights
-from .update import send as send
-from .update import update as update
+from .updating import send as send
+from .updating import update as update
 from .upkeep import apply_programming_noise as apply_programming_noise
 from .upkeep import decay as decay
 from .upkeep import diffuse as diffuse
@@ -52,9 +55,11 @@ from .upkeep import reset as reset
 
 __all__ = [
     "After",
+    "Chip",
     "GDP",
     "Costs",
     "IOParameters",
+    "Now",
     "OneHotPays",
     "Plateau",
     "PowerSVD",
@@ -79,6 +84,7 @@ __all__ = [
     "diffuse",
     "digital",
     "drift",
+    "fitting",
     "forward",
     "get_weights",
     "half_select",

@@ -16,7 +16,7 @@ from rich.console import Console
 from .. import compensation, half_select, plot, pulse, targets
 from .._types import Key, is_whole
 from ..periphery import IOParameters
-from ..sweep import Programming, load, sweep
+from ..sweeping import Programming, load, sweep
 from ..tile import TileConfig
 from .devices import device_of, makers
 from .figure import ENDINGS, save_figure

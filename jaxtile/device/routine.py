@@ -66,7 +66,9 @@ class AbstractRoutine(Checked):
     a routine leaves vectors as they are, and is never due.
     """
 
-    def before(self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, *, key: Key) -> tuple[Any, Vector | None]:
+    def before(
+        self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, *, key: Key
+    ) -> tuple[Any, Vector | None]:
         """The state before a vector is sent, and the vector that is really sent; None: nothing is.
 
         Args:

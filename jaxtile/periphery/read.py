@@ -73,9 +73,7 @@ class _Array(NamedTuple):
         return jnp.take_along_axis(u, self.columns[:, None], axis=1) * weight.T[self.columns]
 
 
-def _managed(
-    io: IOParameters, array: _Array, x: Inputs, key: Key, channels: Channels, average: Scalar | None
-) -> Outputs:
+def _managed(io: IOParameters, array: _Array, x: Inputs, key: Key, channels: Channels, average: Scalar | None) -> Outputs:
     """Within the ranges of the converters."""
     ranges = {"inp_step": step_of(io.inp_res, io.inp_bound), "out_bound": io.out_bound, "average": average}
     alpha = jnp.ones((x.shape[0], 1), x.dtype) if io.noise_management is None else io.noise_management.alpha(x, **ranges)

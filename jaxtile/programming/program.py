@@ -18,7 +18,7 @@ from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
 from ..tile import Now, Tile, as_matrix, check_tile, connect, get_weights
-from ..update import update
+from ..updating import update
 from .base import AbstractMethod
 from .chain import Chain, Progress, Stage, goes_on, stages_of
 from .reading import read, vectors, wanted
@@ -116,7 +116,8 @@ def program(
 class Run(eqx.Module):
     """A run of `program`, which goes through its stages in one program; the command line stops on the way to move its bar.
 
-    The state after some steps has the same bits in how many parts soever they were made: a test.
+    Splitting a run changes no bit of its state: `advance` is one compiled program.
+    `program` is another one, and agrees to rounding.
     """
 
     tile: Tile

@@ -57,9 +57,7 @@ def _aggregate(
     return pulse(config, chip, now, full, disturb=(expected, half_cycle))
 
 
-def _slot_by_slot(
-    config: TileConfig, chip: Chip, now: Now, lines: Trains, seen: Exposure, cycle: Draws, half_cycle: Draws
-) -> Now:
+def _slot_by_slot(config: TileConfig, chip: Chip, now: Now, lines: Trains, seen: Exposure, cycle: Draws, half_cycle: Draws) -> Now:
     """Slot by slot, and within a slot sub-phase by sub-phase."""
 
     def slot(t, now: Now) -> Now:

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 from .._linalg import product
 from .._random import Source, numbers, stream
 from .._types import Key, Scalar
+from ..device import Vector
 from ..tile import Chip, Now, TileConfig, as_vectors
 from .between import before
-from ..device import Vector
 
 __all__ = ["without_pulses"]
 

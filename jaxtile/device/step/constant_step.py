@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from .._types import Weight
-from .base import AbstractPulsedDevice
-from .burst import constant
-from .cells import Cells
+from ..._types import Weight
+from ..base import AbstractPulsedDevice
+from ..burst import constant
+from ..cells import Cells
 
 __all__ = ["ConstantStep"]
 

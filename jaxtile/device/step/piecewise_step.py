@@ -6,9 +6,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight, finite_array
-from .base import AbstractPulsedDevice
-from .cells import Cells
+from ..._types import Scalar, Weight, finite_array
+from ..base import AbstractPulsedDevice
+from ..cells import Cells
 
 __all__ = ["PiecewiseStep"]
 

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight, finite_array, is_concrete, is_whole, number, real_array, scalar
-from .base import AbstractPulsedDevice, Cells
+from ..._types import Scalar, Weight, finite_array, is_concrete, is_whole, number, real_array, scalar
+from ..base import AbstractPulsedDevice, Cells
 
 __all__ = ["Table"]
 

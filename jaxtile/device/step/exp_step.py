@@ -4,9 +4,9 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from .._types import Scalar, Weight, number
-from .base import AbstractPulsedDevice
-from .cells import Cells
+from ..._types import Scalar, Weight, number
+from ..base import AbstractPulsedDevice
+from ..cells import Cells
 
 __all__ = ["ExpStep"]
 

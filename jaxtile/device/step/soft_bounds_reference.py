@@ -6,11 +6,11 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._random import Source
-from .._types import Key, Scalar, Weight, flag, number
-from .burst import affine
-from .cells import Cells
-from .fabrication import spread
+from ..._random import Source
+from ..._types import Key, Scalar, Weight, flag, number
+from ..burst import affine
+from ..cells import Cells
+from ..fabrication import spread
 from .reference import AbstractReferenceDevice
 
 __all__ = ["SoftBoundsReference"]

@@ -6,11 +6,11 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
-from .._types import Scalar, finite_array
-from .base import AbstractCrosspoint
-from .constant_step import ConstantStep
-from .routine import AbstractRoutine
-from .unit_cell import AbstractUnitCell
+from ..._types import Scalar, finite_array
+from ..base import AbstractCrosspoint
+from ..routine import AbstractRoutine
+from ..step.constant_step import ConstantStep
+from .base import AbstractUnitCell
 from .update_policy import AbstractTurns, AbstractUpdatePolicy, All
 
 __all__ = ["VectorCell"]

@@ -8,10 +8,10 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._random import uniform
-from .._types import Checked, Key, whole
-from .cells import AbstractCells
-from .routine import AbstractRoutine, Vector
+from ..._random import uniform
+from ..._types import Checked, Key, whole
+from ..cells import AbstractCells
+from ..routine import AbstractRoutine, Vector
 
 __all__ = ["AbstractTurns", "AbstractUpdatePolicy", "All", "SingleFixed", "SingleRandom", "SingleSequential"]
 

@@ -22,8 +22,8 @@ import zarr
 
 import jaxtile as jt
 from jaxtile._random import normal
-from jaxtile.sweep.memory import free_in_groups
-from jaxtile.sweep.store import Store, load
+from jaxtile.sweeping.memory import free_in_groups
+from jaxtile.sweeping.store import Store, load
 
 KEY = jr.key(5)
 SHAPE = (5, 6)
@@ -354,7 +354,7 @@ def run(tile, target, key):
     return {"frobenius_error": jax.numpy.linalg.norm(jt.get_weights(tile) - target)}
 
 data = jt.sweep(run, config, target, key=jax.random.key(0), chips=41, width=2, store=sys.argv[3])
-from jaxtile.sweep.processes import wait_for_all
+from jaxtile.sweeping.processes import wait_for_all
 if sys.argv[1] == "0":
     try:
         wait_for_all("alone", 0.5)

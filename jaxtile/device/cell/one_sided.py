@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from .._types import Scalar, Weight
-from .base import AbstractCrosspoint
-from .constant_step import ConstantStep
+from ..._types import Scalar, Weight
+from ..around.write_noise import WriteNoise
+from ..base import AbstractCrosspoint
+from ..step.constant_step import ConstantStep
+from .base import AbstractUnitCell, UnitCells
 from .refresh import Refresh
-from .unit_cell import AbstractUnitCell, UnitCells
-from .write_noise import WriteNoise
 
 __all__ = ["OneSided"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import equinox as eqx
 
-from .base import AbstractCrosspoint
-from .constant_step import ConstantStep
-from .unit_cell import AbstractUnitCell
+from ..base import AbstractCrosspoint
+from ..step.constant_step import ConstantStep
+from .base import AbstractUnitCell
 from .update_policy import SingleFixed
 
 __all__ = ["ReferenceCell"]

@@ -4,11 +4,11 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from .._random import Source
-from .._types import Key, Scalar, Weight, number
-from .base import AbstractPulsedDevice
-from .cells import Cells
-from .fabrication import folded_pair, spread
+from ..._random import Source
+from ..._types import Key, Scalar, Weight, number
+from ..base import AbstractPulsedDevice
+from ..cells import Cells
+from ..fabrication import folded_pair, spread
 
 __all__ = ["AbstractPowDevice", "PowStep"]
 

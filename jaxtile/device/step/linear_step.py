@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from .._random import Source
-from .._types import Key, Scalar, Weight, flag, number
-from .base import AbstractPulsedDevice
-from .burst import affine
-from .cells import Cells
-from .fabrication import spread
+from ..._random import Source
+from ..._types import Key, Scalar, Weight, flag, number
+from ..base import AbstractPulsedDevice
+from ..burst import affine
+from ..cells import Cells
+from ..fabrication import spread
 
 __all__ = ["AbstractLinearDevice", "LinearCells", "LinearStep"]
 

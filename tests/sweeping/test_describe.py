@@ -8,7 +8,7 @@ from functools import partial
 import jax
 import jax.random as jr
 
-from jaxtile.sweep.describe import describe
+from jaxtile.sweeping.describe import describe
 
 STEPS = 3
 

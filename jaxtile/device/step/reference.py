@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from .._random import Source
-from .._types import Key, Scalar, Weight, flag, number
-from .base import AbstractPulsedDevice
-from .cells import Cells
-from .fabrication import spread
+from ..._random import Source
+from ..._types import Key, Scalar, Weight, flag, number
+from ..base import AbstractPulsedDevice
+from ..cells import Cells
+from ..fabrication import spread
 
 __all__ = ["AbstractReferenceDevice"]
 

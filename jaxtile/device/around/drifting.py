@@ -5,12 +5,12 @@ from typing import Literal
 import equinox as eqx
 import jax.numpy as jnp
 
-from .._random import Draws, Source
-from .._types import Key, Scalar, Weight, number
-from .base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite, State
-from .burst import Burst
-from .cells import AbstractCells, Cells
-from .fabrication import spread
+from ..._random import Draws, Source
+from ..._types import Key, Scalar, Weight, number
+from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite, State
+from ..burst import Burst
+from ..cells import AbstractCells, Cells
+from ..fabrication import spread
 from .write_noise import WriteNoise
 
 __all__ = ["DriftCells", "Drifted", "Drifting"]

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._random import Draws, Source, stream
-from .._types import Key, Scalar, Weight
-from .base import AbstractCrosspoint, Rewrite, State
-from .burst import Burst
-from .cells import AbstractCells
+from ..._random import Draws, Source, stream
+from ..._types import Key, Scalar, Weight
+from ..base import AbstractCrosspoint, Rewrite, State
+from ..burst import Burst
+from ..cells import AbstractCells
 
 __all__ = ["AbstractUnitCell", "UnitCells", "UnitState"]
 

@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from .._random import Draws, Source, numbers, stream
-from .._types import Key, Scalar, Weight, flag, number, whole
-from .._vectors import UnitVectors
-from ..periphery import IOParameters, fabricate, read
-from ..pulse import AbstractTrainPulse, StochasticCompressed
-from .routine import AbstractRoutine, Sending, Vector
-from .unit_cell import UnitCells, UnitState
+from ..._random import Draws, Source, numbers, stream
+from ..._types import Key, Scalar, Weight, flag, number, whole
+from ..._vectors import UnitVectors
+from ...periphery import IOParameters, fabricate, read
+from ...pulse import AbstractTrainPulse, StochasticCompressed
+from ..routine import AbstractRoutine, Sending, Vector
+from .base import UnitCells, UnitState
 
 __all__ = ["Refresh"]
 

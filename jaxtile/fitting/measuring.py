@@ -8,8 +8,8 @@ from jaxtyping import Array, Float, Num
 
 from .._random import Draws, Source, as_key, numbers, stream
 from .._types import Key, finite_array, is_whole
-from .base import AbstractCrosspoint
-from .burst import Burst
+from ..device.base import AbstractCrosspoint
+from ..device.burst import Burst
 
 __all__ = ["measure"]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from .._types import Scalar, check_number, scalar
+from ..._types import Scalar, check_number, scalar
 from .soft_bounds import SoftBounds
 
 __all__ = ["SoftBoundsPmax"]

@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
-from .._random import Draws, Source
-from .._types import Key, Scalar, Weight, flag, number
-from .base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite
-from .burst import Burst, Size
-from .cells import Cells
+from ..._random import Draws, Source
+from ..._types import Key, Scalar, Weight, flag, number
+from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite
+from ..burst import Burst, Size
+from ..cells import Cells
 
 __all__ = ["WriteNoise", "Written"]
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from .._types import Key
+from ..._types import Key
 from .linear_step import AbstractLinearDevice, LinearCells
 
 __all__ = ["SoftBounds"]
