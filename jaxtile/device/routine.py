@@ -72,8 +72,11 @@ class AbstractRoutine(Checked):
         """The state before a vector is sent, and the vector that is really sent; None: nothing is.
 
         Args:
-            device, cells, state: the device that holds the routine, and where it stands.
-            vector: the vector to come; None for lines that were encoded elsewhere (`jt.send`), which are sent as they are.
+            device: the device that holds the routine.
+            cells: its cells.
+            state: where it stands.
+            vector: the vector to come; None for lines that were encoded elsewhere
+                (`jt.send`), which are sent as they are.
             key: of this vector.
         """
         return state, vector
