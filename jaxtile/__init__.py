@@ -1,8 +1,10 @@
 """jaxtile: analog in-memory-computing crossbar tiles in JAX, programmed by pulses."""
 
 from . import compensation as compensation
+from . import costs as costs
 from . import device as device
 from . import digital as digital
+from . import fitting as fitting
 from . import half_select as half_select
 from . import modifier as modifier
 from . import noise as noise
@@ -11,6 +13,7 @@ from . import plot as plot
 from . import presets as presets
 from . import programming as programming
 from . import pulse as pulse
+from . import quantities as quantities
 from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
 from .costs import Costs as Costs
@@ -29,8 +32,9 @@ from .programming import Stage as Stage
 from .programming import chain as chain
 from .programming import program as program
 from .programming import residual as residual
-from .sweep import Programming as Programming
-from .sweep import sweep as sweep
+from .quantities import Quantity as Quantity
+from .sweeping import Programming as Programming
+from .sweeping import sweep as sweep
 from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
@@ -42,8 +46,8 @@ from .tile import init as init
 from .tile import observe as observe
 from .tile import read_as as read_as
 from .tile import set_weights as set_weights
-from .update import send as send
-from .update import update as update
+from .updating import send as send
+from .updating import update as update
 from .upkeep import apply_programming_noise as apply_programming_noise
 from .upkeep import decay as decay
 from .upkeep import diffuse as diffuse
@@ -60,6 +64,7 @@ __all__ = [
     "PowerSVD",
     "ProgramVerify",
     "Programming",
+    "Quantity",
     "RESULTS",
     "RiskSVD",
     "SVD",
@@ -72,6 +77,7 @@ __all__ = [
     "backward",
     "chain",
     "compensation",
+    "costs",
     "connect",
     "count_pulses",
     "decay",
@@ -79,6 +85,7 @@ __all__ = [
     "diffuse",
     "digital",
     "drift",
+    "fitting",
     "forward",
     "get_weights",
     "half_select",
@@ -92,6 +99,7 @@ __all__ = [
     "program",
     "programming",
     "pulse",
+    "quantities",
     "read_as",
     "reset",
     "residual",

@@ -13,7 +13,7 @@ import pytest
 import jaxtile
 from jaxtile.cli import main
 from jaxtile.cli.program import METHODS
-from jaxtile.sweep import load
+from jaxtile.sweeping import load
 
 SMALL = ["--rows", "8", "--cols", "6", "--rank", "2", "--steps", "12"]
 

@@ -13,7 +13,7 @@ from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint
 from ..pulse import AbstractTrainPulse, MeanField
 from ..tile import Tile, TileConfig, get_weights, set_weights
-from ..update import update
+from ..updating import update
 from .base import AbstractCompensation, noise_threshold
 from .sparsify import Sparsify
 

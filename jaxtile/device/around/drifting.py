@@ -1,0 +1,142 @@
+"""Drift."""
+
+from typing import Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from ..._random import Draws, Source
+from ..._types import Key, Scalar, Weight, number
+from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite, State
+from ..burst import Burst
+from ..cells import AbstractCells, Cells
+from ..fabrication import spread
+from .write_noise import WriteNoise
+
+__all__ = ["DriftCells", "Drifted", "Drifting"]
+
+
+class DriftCells(AbstractCells):
+    """Devices, and how fast each of them drifts."""
+
+    device: Cells
+    nu: Weight
+
+
+class Drifted(eqx.Module):
+    """The state of devices that drift.
+
+    Attributes:
+        device: that of the devices that drift.
+        start: where their drift started.
+        seen: where the last drift left them; infinity before the first.
+        age: how long they have drifted, in units of `t_0`.
+    """
+
+    device: State
+    start: Weight
+    seen: Weight
+    age: Weight
+
+
+class Drifting(AbstractCrosspoint):
+    """A device that loses its conductance by a power law of time, from when it was last written.
+
+        w(t) = w_0 f + (g_offset wg_ratio + w_offset)(f - 1),    f = max(t / t_0, 1)^-nu
+        nu   = nu_device (1 + nu_std xi) - nu_k (log((w - w_offset) / wg_ratio + g_offset) - log_g0)
+
+    with nu_device = nu (1 + nu_dtod xi), fabricated, w the weight before, and a fresh xi, standard normal, in each call of
+    `jt.drift`. Noise of `w_noise_std` is added at the end, but does not pile up, since w_0 stays. Pulses know nothing of time: what
+    has moved by more than `reset_tol` since the last call starts anew with the next one. The first call takes all weights as
+    written at time zero. Nothing drifts before `t_0`. Of a device with write noise the persistent weight drifts, and the noise is
+    renewed. (Oh et al., IEEE Electron Device Lett. 40:1325, 2019; aihwkit `DriftParameter`.)
+
+    Attributes:
+        device: what drifts: a pulsed device, or one with write noise.
+        nu, nu_dtod, nu_std: the exponent, and its spread from device to device and from call to call, relative.
+        t_0: unit of time.
+        reset_tol: change of a weight, in weight units, that counts as a write.
+        wg_ratio, g_offset, w_offset: the conductance of a weight is (w - w_offset) / wg_ratio + g_offset.
+        nu_k, log_g0: how nu falls with the logarithm of the conductance (of a positive one), and where it is zero.
+        w_noise_std: noise of the weight after a drift, in weight units.
+    """
+
+    device: AbstractPulsedDevice | WriteNoise
+    nu: Scalar = number(0.0, low=0.0)
+    nu_dtod: Scalar = number(0.0, low=0.0)
+    nu_std: Scalar = number(0.0, low=0.0)
+    t_0: Scalar = number(1.0, low=0.0, open=True)
+    reset_tol: Scalar = number(1e-7, low=0.0)
+    wg_ratio: Scalar = number(1.0, low=0.0, open=True)
+    g_offset: Scalar = number(0.0)
+    w_offset: Scalar = number(0.0, units="weight")
+    nu_k: Scalar = number(0.0)
+    log_g0: Scalar = number(0.0)
+    w_noise_std: Scalar = number(0.0, low=0.0, units="weight")
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.device, AbstractPulsedDevice | WriteNoise):
+            raise TypeError(f"Drifting.device={self.device!r} is not one pulsed device; pass one, such as SoftBounds().")
+
+    @property
+    def order(self) -> Literal["aggregate", "slot"]:
+        return self.device.order
+
+    def init(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
+        nu = self.nu * (1 + self.nu_dtod * spread(shape, key, Source.DRIFT_EXPONENT))
+        return DriftCells(self.device.init(shape, key=key), nu)
+
+    def start(self, shape: tuple[int, int]) -> Drifted:
+        state, zero = self.device.start(shape), jnp.zeros(shape, float)
+        return Drifted(state, start=zero, seen=jnp.full_like(zero, jnp.inf), age=zero)
+
+    def weight(self, state: Drifted) -> Weight:
+        return self.device.weight(state.device)
+
+    def held(self, state: Drifted) -> Weight:
+        return self.device.held(state.device)
+
+    def bounds(self) -> tuple[Scalar, Scalar]:
+        return self.device.bounds()
+
+    def clip(self, cells: DriftCells, weight: Weight) -> Weight:
+        return self.device.clip(cells.device, weight)
+
+    def granularity(self) -> Scalar:
+        return self.device.granularity()
+
+    def write(self, cells: DriftCells, state: Drifted, weight: Weight, *, noise: Draws | None = None) -> Drifted:
+        return _at(state, self.device.write(cells.device, state.device, weight, noise=noise))
+
+    def add(self, cells: DriftCells, state: Drifted, change: Weight, *, noise: Draws | None = None) -> Drifted:
+        return _at(state, self.device.add(cells.device, state.device, change, noise=noise))
+
+    def pulses(self, cells: DriftCells, state: Drifted, *bursts: Burst) -> Drifted:
+        return _at(state, self.device.pulses(cells.device, state.device, *bursts))
+
+    def rewrite(self, cells: DriftCells, state: Drifted, law: Rewrite, *, noise: Draws | None = None) -> Drifted:
+        return _at(state, self.device.rewrite(cells.device, state.device, law, noise=noise))
+
+    @property
+    def drifts(self) -> bool:
+        return True
+
+    def drift(self, cells: DriftCells, state: Drifted, time: Scalar, noise: Draws) -> Drifted:
+        weight, elapsed = self.held(state), time / self.t_0
+        fresh = jnp.isinf(state.seen)
+        written = ~fresh & (jnp.abs(state.seen - weight) > self.reset_tol)
+        start = jnp.where(fresh | written, weight, state.start)
+        age = jnp.where(written, 0, state.age + elapsed)
+
+        conductance = (weight - self.w_offset) / self.wg_ratio + self.g_offset
+        above = jnp.where(conductance > 0, jnp.log(jnp.where(conductance > 0, conductance, 1)) - self.log_g0, 0)
+        nu = cells.nu * (1 + self.nu_std * noise.fold(Source.DRIFT_CYCLE).normal(weight.dtype)) - self.nu_k * above
+        left = jnp.maximum(age, 1) ** -nu
+        drifted = start * left + (self.g_offset * self.wg_ratio + self.w_offset) * (left - 1)
+        moved = jnp.where(written, weight, drifted) + self.w_noise_std * noise.fold(Source.DRIFT_NOISE).normal(weight.dtype)
+        device = self.device.rewrite(cells.device, state.device, lambda *_: moved, noise=noise)
+        return Drifted(device, start, seen=self.device.held(device), age=age)
+
+
+def _at(state: Drifted, device: State) -> Drifted:
+    return Drifted(device, state.start, state.seen, state.age)

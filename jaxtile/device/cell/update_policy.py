@@ -1,0 +1,95 @@
+"""Which devices of a vector cell are connected to the lines while a vector is sent."""
+
+import abc
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from ..._random import uniform
+from ..._types import Checked, Key, whole
+
+__all__ = ["AbstractUpdatePolicy", "All", "SingleFixed", "SingleRandom", "SingleSequential"]
+
+
+class AbstractUpdatePolicy(Checked):
+    """A choice of devices among n.
+
+    Class attributes:
+        switches: whether another choice is made for every vector; it is then part of the state of a tile.
+    """
+
+    switches: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
+        """Whether device k is connected."""
+
+    def written(self, k: int) -> bool:
+        """Whether a weight that is put into the cell is put into device k."""
+        return True
+
+    def start(self) -> Int[Array, ""] | None:
+        """The turn before the first vector."""
+        return None
+
+    def next(self, turn: Int[Array, ""] | None, n: int, *, key: Key) -> Int[Array, ""] | None:
+        """The turn of the next vector."""
+        return turn
+
+
+class All(AbstractUpdatePolicy):
+    """Every device sees every pulse."""
+
+    def connected(self, k: int, turn: None) -> bool:
+        return True
+
+
+class SingleFixed(AbstractUpdatePolicy):
+    """One device sees all pulses, and takes the weights that are put in; `jt.connect` chooses another.
+
+    Attributes:
+        index: which one.
+    """
+
+    index: int = whole(0, low=0)
+
+    def connected(self, k: int, turn: None) -> bool:
+        return k == self.index
+
+    def written(self, k: int) -> bool:
+        return k == self.index
+
+
+class _Switching(AbstractUpdatePolicy):
+    switches: ClassVar[bool] = True
+    first_update_idx: eqx.AbstractVar[int]
+
+    def start(self) -> Int[Array, ""]:
+        return jnp.asarray(self.first_update_idx, jnp.int32)
+
+    def connected(self, k: int, turn: Int[Array, ""]) -> Bool[Array, ""]:
+        return turn == k
+
+
+class SingleSequential(_Switching):
+    """The devices take turns, a vector each.
+
+    Attributes:
+        first_update_idx: whose turn it was before the first vector: the one after it begins, as in aihwkit.
+    """
+
+    first_update_idx: int = whole(0, low=0)
+
+    def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
+        return (turn + 1) % n
+
+
+class SingleRandom(_Switching):
+    """A device drawn anew for every vector."""
+
+    first_update_idx: ClassVar[int] = 0
+
+    def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
+        return (uniform(key, jnp.asarray(0, jnp.int32)) * n).astype(jnp.int32)

@@ -1,0 +1,73 @@
+"""Vector cell."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float, Int
+
+from ..._types import Key, Scalar, finite_array
+from ..base import AbstractCrosspoint
+from ..step.constant_step import ConstantStep
+from .base import AbstractUnitCell, UnitState
+from .update_policy import AbstractUpdatePolicy, All
+
+__all__ = ["VectorCell"]
+
+
+def _gammas(value: Any) -> Float[Array, " n"] | None:
+    return None if value is None else finite_array(value, float, "VectorCell.gamma_vec")
+
+
+class VectorCell(AbstractUnitCell):
+    """Several devices, of one kind or of several, that share the pulses of a cell as a policy says.
+
+        weight = sum of gamma_k weight_k
+
+    Nothing makes up for devices that are not connected: with n devices, one of them at a time, and gamma 1 / n each, a vector moves
+    the weight by 1 / n of `learning_rate d x`. `jt.set_weights` puts the same weight into each device (with `SingleFixed` into the
+    connected one), so that the cell reads the sum of gamma times it. (aihwkit `VectorUnitCell`.)
+
+    Attributes:
+        devices: one or more.
+        update_policy: `All()`, `SingleFixed()`, `SingleSequential()` or `SingleRandom()`: which of them a vector reaches.
+        gamma_vec: what each device counts; None: 1 / n each.
+    """
+
+    devices: tuple[AbstractCrosspoint, ...] = eqx.field(default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple)
+    update_policy: AbstractUpdatePolicy = eqx.field(default_factory=All)
+    gamma_vec: Float[Array, " n"] | None = eqx.field(default=None, converter=_gammas)
+
+    def __check_init__(self) -> None:
+        n, policy = len(self.devices), self.update_policy
+        if not isinstance(policy, AbstractUpdatePolicy):
+            raise TypeError(f"VectorCell.update_policy={policy!r} is not a policy; pass one of jaxtile.device, such as All().")
+        if n and not any(policy.written(k) for k in range(n)):
+            raise ValueError(f"VectorCell.update_policy={policy!r} connects none of {n} devices; they are numbered from 0.")
+        if self.gamma_vec is not None and self.gamma_vec.shape != (n,):
+            raise ValueError(f"VectorCell.gamma_vec has shape {self.gamma_vec.shape}; pass one number for each of {n} devices.")
+
+    @property
+    def parts(self) -> tuple[AbstractCrosspoint, ...]:
+        return self.devices
+
+    @property
+    def gammas(self) -> Sequence[Scalar | float]:
+        n = len(self.devices)
+        return [1 / n] * n if self.gamma_vec is None else [self.gamma_vec[..., k] for k in range(n)]
+
+    @property
+    def changes(self) -> bool:
+        return self.update_policy.switches
+
+    def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
+        return self.update_policy.connected(k, turn)
+
+    def written(self, k: int) -> bool:
+        return self.update_policy.written(k)
+
+    def turn(self) -> Int[Array, ""] | None:
+        return self.update_policy.start()
+
+    def begin(self, state: UnitState, *, key: Key) -> UnitState:
+        return UnitState(state.devices, self.update_policy.next(state.turn, len(self.devices), key=key))

@@ -1,0 +1,66 @@
+"""Piecewise linear step."""
+
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ..._types import Scalar, Weight, finite_array
+from ..base import AbstractPulsedDevice
+from ..cells import Cells
+
+__all__ = ["PiecewiseStep"]
+
+
+def nodes(name: str) -> Any:
+    """Numbers at the nodes, kept as an array leaf; one node by default."""
+    return eqx.field(default=(1.0,), converter=lambda value: finite_array(value, float, f"PiecewiseStep.{name}"))
+
+
+class PiecewiseStep(AbstractPulsedDevice):
+    """The step is interpolated between nodes, which lie evenly over the range of each device.
+
+        w <- clip(w + step_up   u(w)(1 + dw_min_std xi))      one up pulse, xi standard normal
+        w <- clip(w - step_down d(w)(1 + dw_min_std xi))      one down pulse
+
+    where u and d are linear between nodes, whose first is at the device's own lower bound and whose last at its upper one. (aihwkit
+    `PiecewiseStepDevice`.) Whole numbers of pulses are sent one by one, which is exact (`burst.one_by_one`).
+
+    Attributes:
+        piecewise_up, piecewise_down: u and d at the nodes, as many for both; a single node is a constant step.
+
+    The other parameters: see `AbstractPulsedDevice`.
+    """
+
+    response: ClassVar[tuple[str, ...]] = ()
+
+    piecewise_up: Float[Array, " node"] = nodes("piecewise_up")
+    piecewise_down: Float[Array, " node"] = nodes("piecewise_down")
+
+    def __check_init__(self) -> None:
+        up, down = self.piecewise_up.shape, self.piecewise_down.shape
+        if up != down or len(up) != 1 or up == (0,):
+            raise ValueError(
+                f"PiecewiseStep.piecewise_up has shape {up} and piecewise_down {down}; pass as many nodes for both, such as "
+                "[1.5, 1.0, 1.5]."
+            )
+
+    def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        scale, at_nodes = (cells.step_up, self.piecewise_up) if up else (cells.step_down, self.piecewise_down)
+        size = scale * _interpolate(cells, weight, at_nodes)
+        return size, self.dw_min_std * jnp.abs(size)
+
+    def granularity(self) -> Scalar:
+        """The mean up step at the node in the middle of the range."""
+        return self.dw_min * self.piecewise_up[self.piecewise_up.size // 2]
+
+
+def _interpolate(cells: Cells, weight: Weight, at_nodes: Float[Array, " node"]) -> Weight:
+    sections, span = at_nodes.size - 1, cells.w_max - cells.w_min
+    if sections == 0:
+        return jnp.broadcast_to(at_nodes[0], weight.shape)
+    place = jnp.clip((weight - cells.w_min) / jnp.where(span > 0, span, 1), 0, 1) * sections
+    node = jnp.minimum(place.astype(jnp.int32), sections - 1)
+    part = place - node.astype(place.dtype)
+    return (1 - part) * at_nodes[node] + part * at_nodes[node + 1]

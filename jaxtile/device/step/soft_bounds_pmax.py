@@ -1,0 +1,49 @@
+"""Soft bounds, by a number of pulses."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from ..._types import Scalar, check_number, scalar
+from .soft_bounds import SoftBounds
+
+__all__ = ["SoftBoundsPmax"]
+
+
+def SoftBoundsPmax(
+    *,
+    p_max: Scalar | float = 1000.0,
+    alpha: Scalar | float = 0.0005,
+    range_min: Scalar | float = -1.0,
+    range_max: Scalar | float = 1.0,
+    **shared: Any,
+) -> SoftBounds:
+    """Soft bounds, given by the pulses that take the weight from one end of a range to the other.
+
+        B = (range_max - range_min) / (1 - exp(-alpha p_max))
+        w_min = range_min,   w_max = range_min + B,   dw_min = alpha B,   up_down = 1 + 2 range_min / B
+
+    These are aihwkit's numbers (`SoftBoundsPmaxDevice`). They are meant for w = range_min + B (1 - exp(-alpha n)) after n pulses
+    up, so that `p_max` of them end at `range_max`; but the share of the distance to `w_max` that a pulse covers is alpha B / w_max,
+    not alpha, so they end farther up: at 1.36 instead of 1 with the defaults.
+
+    Args:
+        p_max: pulses up from `range_min` that are meant to end at `range_max`.
+        alpha: share of the distance to `w_max` that one of them is meant to cover.
+        range_min: where they start, in weight units.
+        range_max: where they are meant to end.
+        **shared: the other parameters of `SoftBounds`.
+
+    Raises:
+        ValueError: a number is out of range, or follows from the others.
+    """
+    p_max, alpha, range_min, range_max = (scalar(value) for value in (p_max, alpha, range_min, range_max))
+    check_number("SoftBoundsPmax.p_max", p_max, low=0.0, open=True)
+    check_number("SoftBoundsPmax.alpha", alpha, low=0.0, open=True)
+    check_number("SoftBoundsPmax.range_min", range_min, high=0.0)
+    check_number("SoftBoundsPmax.range_max", range_max, low=0.0, open=True)
+    full = (range_max - range_min) / -jnp.expm1(-alpha * p_max)
+    derived = {"w_min": range_min, "w_max": range_min + full, "dw_min": alpha * full, "up_down": 1 + 2 * range_min / full}
+    for name in derived.keys() & shared.keys():
+        raise ValueError(f"SoftBoundsPmax.{name}={shared[name]!r} follows from p_max, alpha and the range; leave it out.")
+    return SoftBounds(**derived, **shared)

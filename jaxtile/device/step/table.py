@@ -1,0 +1,172 @@
+"""A device that is given by measured steps."""
+
+import csv
+from pathlib import Path
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..._types import Scalar, Weight, finite_array, is_concrete, is_whole, number, real_array, scalar
+from ..base import AbstractPulsedDevice, Cells
+
+__all__ = ["Table"]
+
+_COLUMNS = ("state", "up", "down", "up_noise", "down_noise")
+
+
+class Table(AbstractPulsedDevice):
+    """Steps as they were measured: their mean and spread on a grid of weights, linear in between.
+
+        w <- clip(w + g_up   (up(w)   + dw_min_std up_noise(w) xi))          one up pulse, xi standard normal
+        w <- clip(w - g_down (down(w) + dw_min_std down_noise(w) xi))        one down pulse
+
+    with the gains g_up = step_up / dw_min and g_down = step_down / dw_min of each device. Nothing is spread unless it is said: all
+    `_dtod` are zero, and the cycle noise is that of the table, which `dw_min_std` scales.
+
+    Attributes:
+        state: the grid, increasing, in normalised conductance; it holds zero.
+        up, down: mean size of a step there, positive in its own direction.
+        up_noise, down_noise: its spread from cycle to cycle; None: no cycle noise.
+        dw_min: the step that pulse trains are planned with; None: the mean of the steps up and down at weight zero.
+        w_max, w_min: mean bounds; None: the ends of the grid.
+
+    The other parameters: see `AbstractPulsedDevice`.
+    """
+
+    response: ClassVar[tuple[str, ...]] = ()
+
+    state: Float[Array, " state"] = eqx.field(kw_only=True)
+    up: Float[Array, " state"] = eqx.field(kw_only=True)
+    down: Float[Array, " state"] = eqx.field(kw_only=True)
+    up_noise: Float[Array, " state"] | None = eqx.field(kw_only=True, default=None)
+    down_noise: Float[Array, " state"] | None = eqx.field(kw_only=True, default=None)
+    dw_min: Scalar = number(None, low=0.0, open=True)
+    dw_min_dtod: Scalar = number(0.0, low=0.0)
+    dw_min_std: Scalar = number(1.0, low=0.0)
+    up_down_dtod: Scalar = number(0.0, low=0.0)
+    w_max: Scalar = number(None, low=0.0)
+    w_max_dtod: Scalar = number(0.0, low=0.0)
+    w_min: Scalar = number(None, high=0.0)
+    w_min_dtod: Scalar = number(0.0, low=0.0)
+
+    def __post_init__(self) -> None:
+        # Here, because converters run later.
+        columns = {name: finite_array(a, float, f"Table.{name}") for name in _COLUMNS if (a := getattr(self, name)) is not None}
+        _check_columns(columns)
+        for name, column in columns.items():
+            setattr(self, name, column)
+        if self.dw_min is None:
+            self.dw_min = scalar((self._at(0.0, self.up) + self._at(0.0, self.down)) / 2)
+        self.w_max = self.state[-1] if self.w_max is None else self.w_max
+        self.w_min = self.state[0] if self.w_min is None else self.w_min
+
+    def _at(self, weight, column):
+        return jnp.interp(jnp.asarray(weight, self.state.dtype), self.state, column)
+
+    def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        mean, spread = (self.up, self.up_noise) if up else (self.down, self.down_noise)
+        gain = (cells.step_up if up else cells.step_down) / self.dw_min
+        noise = jnp.zeros_like(weight) if spread is None else self._at(weight, spread)
+        return gain * self._at(weight, mean), self.dw_min_std * jnp.abs(gain) * noise
+
+    @classmethod
+    def from_csv(cls, path: str | Path, **parameters) -> "Table":
+        """Read a table from a file of comma-separated values, one line for each state.
+
+        Args:
+            path: the file. Its first line names the columns: "state", "up", "down" and, if there is cycle noise, "up_noise" and
+                "down_noise", in any order.
+            parameters: any others of the device, such as `dw_min_dtod`.
+        """
+        return cls(**_read(Path(path)), **parameters)
+
+    @classmethod
+    def from_pulses(cls, weights: Float[Array, "device measurement"], pulses, *, n_states: int = 20, **parameters) -> "Table":
+        """Make a table of measured responses: the weights of devices before the first pulse and after each.
+
+        The mean step is the piecewise linear function of the state that fits all steps best (least squares); its noise is the root
+        mean square of what is left near each state. The state is taken half-way through a measured step, less half a mean step: as
+        the weight before, whose read noise is part of the step too, it would make steps fall with the weight where they do not.
+        Read noise still counts as cycle noise here; `jt.device.fit` tells one from the other.
+
+        Args:
+            weights: normalised conductance, [device, measurement]; NaN: not measured.
+            pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the first; for all devices or for each.
+            n_states: how many states the grid has, from the lowest weight to the highest.
+            parameters: any others of the device, such as `dw_min_dtod`.
+        """
+        if not is_whole(n_states, 2):
+            raise ValueError(f"n_states={n_states!r} must be a whole number of at least 2.")
+        seen, sent = (np.asarray(real_array(a, float, name), float) for a, name in ((weights, "weights"), (pulses, "pulses")))
+        if seen.ndim != 2 or sent.shape not in (seen[0, 1:].shape, seen[:, 1:].shape):
+            raise ValueError(
+                f"weights has shape {seen.shape} and pulses {sent.shape}; pass [device, measurement] and one pulse "
+                "less than measurements: the first is that before any pulse."
+            )
+        step, middle = np.diff(seen), (seen[:, 1:] + seen[:, :-1]) / 2
+        state = np.linspace(np.nanmin(seen), np.nanmax(seen), n_states)
+        columns = {"state": state}
+        for name, way in (("up", 1), ("down", -1)):
+            taken = (sent == way) & np.isfinite(step)
+            columns[name], columns[f"{name}_noise"] = _fit_steps(state, middle[taken], way * step[taken], way, name)
+        return cls(**columns, **parameters)
+
+
+def _check_columns(columns: dict[str, Array]) -> None:
+    state = columns["state"]
+    for name, column in columns.items():
+        if column.ndim != 1 or column.shape != state.shape or column.size < 2:
+            raise ValueError(f"Table.{name} has shape {column.shape}; pass as many entries as Table.state has, and at least 2.")
+        if name.endswith("_noise") and is_concrete(column) and (np.asarray(column) < 0).any():
+            raise ValueError(f"Table.{name} holds {float(np.min(column)):g}; a spread is at least 0.")
+    if is_concrete(state):
+        grid = np.asarray(state)
+        if not (np.diff(grid) > 0).all():
+            raise ValueError(f"Table.state is not increasing at entry {int(np.argmax(np.diff(grid) <= 0)) + 1}; sort the table.")
+        if not grid[0] <= 0 <= grid[-1]:
+            raise ValueError(
+                f"Table.state runs from {grid[0]:g} to {grid[-1]:g}, without zero; normalise conductances, for instance to -1 to 1."
+            )
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        lines = [(reader.line_num, [entry.strip() for entry in line]) for line in reader if line]
+    (_, names), *rows = lines or [(0, [])]
+    missing = [name for name in _COLUMNS[:3] if name not in names]
+    unknown = [name for name in names if name not in _COLUMNS]
+    if missing or unknown:
+        wrong = f"has no column {missing[0]!r}" if missing else f"has an unknown column {unknown[0]!r}"
+        raise ValueError(
+            f"table {path} {wrong}; name the columns {', '.join(_COLUMNS)} in its first line (the last two may be left out)."
+        )
+    for line, row in rows:
+        if len(row) != len(names) or not all(map(_is_number, row)):
+            raise ValueError(f"table {path}, line {line}: {','.join(row)!r} is not {len(names)} numbers.")
+    return dict(zip(names, np.asarray([row for _, row in rows], float).reshape(-1, len(names)).T, strict=True))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _fit_steps(state, middle, step, way, name):
+    """Mean and noise, on the grid, of steps taken around `middle`."""
+    mean, back = np.zeros_like(state), np.zeros_like(step)
+    for _ in range(3):  # the state before a step depends on the mean step
+        before = np.clip(middle - way * back / 2, state[0], state[-1])
+        hats = np.maximum(1 - np.abs(before[:, None] - state) / (state[1] - state[0]), 0)
+        near = hats.sum(axis=0)
+        if (near < 1).any():
+            raise ValueError(f"no {name} step was measured near weight {state[np.argmin(near)]:.3g}; pass a smaller n_states.")
+        mean = np.linalg.lstsq(hats, step, rcond=None)[0]
+        back = hats @ mean
+    return mean, np.sqrt(hats.T @ (step - back) ** 2 / near)

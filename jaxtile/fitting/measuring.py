@@ -1,0 +1,65 @@
+"""Simulated measurements of the response to pulses: what `fit` takes."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+from .._random import Draws, Source, as_key, numbers, stream
+from .._types import Key, finite_array, is_whole
+from ..device.base import AbstractCrosspoint
+from ..device.burst import Burst
+
+__all__ = ["measure"]
+
+
+def measure(
+    device: AbstractCrosspoint,
+    pulses: Num[Array, " pulse"],
+    *,
+    n_devices: int = 1,
+    start: float = 0.0,
+    read_std: float = 0.0,
+    key: Key,
+) -> Float[Array, "device measurement"]:
+    """Fabricate devices and measure the weight of each before the first pulse and after every one.
+
+    What happens between vectors (the turns of a vector cell, a refresh) does not happen here: such cells are refused.
+
+    Args:
+        device: the kind of device; the cells are those of `device.init((1, n_devices), key=key)`.
+        pulses: 1 (up), -1 (down) or 0 (only a read), in turn.
+        n_devices: how many.
+        start: the weight that all start from, or the nearest that each can hold.
+        read_std: read noise, in weight units.
+        key: of the cells, the cycle noise and the read noise.
+    """
+    if not isinstance(device, AbstractCrosspoint):
+        raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.SoftBounds().")
+    if device.changes:
+        raise ValueError(f"device={device!r} changes from vector to vector; pulse a tile of them with `jaxtile.send` instead.")
+    if not is_whole(n_devices, 1):
+        raise ValueError(f"n_devices={n_devices!r} must be a whole number of at least 1.")
+    return _measure(device, finite_array(pulses, float, "pulses"), start, read_std, as_key(key), n_devices=n_devices)
+
+
+@functools.partial(jax.jit, static_argnames="n_devices")
+def _measure(device, pulses, start, read_std, key, *, n_devices):
+    cells = device.init((1, n_devices), key=key)
+    index = numbers(n_devices)[None, :]
+    cycle, read = (Draws(stream(key, source), index) for source in (Source.CYCLE, Source.MEASUREMENT))
+
+    def seen(state, number):
+        weight = device.weight(state)
+        return weight + read_std * read.normal(weight.dtype, number)
+
+    def send(state, step):
+        number, pulse = step
+        up, down = (jnp.full(index.shape, pulse == way, jnp.int32) for way in (1, -1))
+        state = device.pulses(cells, state, Burst(up, down, noise=cycle.fold(number), most=1))
+        return state, seen(state, number + 1)
+
+    first = device.write(cells, device.start(index.shape), jnp.full(index.shape, start, pulses.dtype))
+    _, measured = jax.lax.scan(send, first, (numbers(pulses.size), pulses))
+    return jnp.concatenate([seen(first, 0)[None], measured])[:, 0].T

@@ -1,0 +1,99 @@
+"""One block of a sweep: a fixed number of tiles on each device, one call of one compiled program.
+
+XLA's sums and products depend on the width of a batch in their last bits. So the width is fixed, the last block is padded, and a
+point gets the same bits whichever block, chunk, device or process it falls into.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float
+
+from .._random import stream
+from .._types import Key
+from ..tile import init
+from .grid import CHIP, SEED, TARGET, Grid, Subject
+
+__all__ = ["Blocks"]
+
+_FABRICATE = 0
+_RUN = 1
+
+
+class Blocks:
+    """A compiled program that runs `width` points on each device.
+
+    A chip is fabricated from `fold_in(fold_in(key, 0), chip)`; its run draws from the key with 1, chip, target and seed folded in.
+    Numbers fold nothing in: points that differ in numbers alone share chips and draws, which makes differences between them sharp.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        targets: Float[Array, "n out in"],
+        grid: Grid,
+        key: Key,
+        *,
+        width: int,
+        devices: Sequence[Any],
+    ):
+        self.grid, self.width, self.devices = grid, width, devices
+        arrays, static = eqx.partition((subject, targets), eqx.is_array)
+
+        def one(numbers, index, arrays, key):
+            subject, targets = eqx.combine(arrays, static)
+            subject = subject.placed(numbers)
+            tile = init(subject.config, targets.shape[1:], key=stream(key, _FABRICATE, index[CHIP]))
+            run_key = stream(key, _RUN, index[CHIP], index[TARGET], index[SEED])
+            results = subject.run(tile, targets[index[TARGET]], run_key)
+            if not isinstance(results, dict) or not all(eqx.is_array_like(part) for part in results.values()):
+                raise TypeError(f"run={subject.run!r} returns {results!r:.80}; return arrays by name, such as {{'error': error}}.")
+            return {name: jnp.asarray(part) for name, part in results.items()}
+
+        mesh = Mesh(np.asarray(devices), ("tile",))
+        along, everywhere = PartitionSpec("tile"), PartitionSpec()
+        lanes = jax.vmap(one, in_axes=(0, 0, None, None))
+        program = jax.shard_map(lanes, mesh=mesh, in_specs=(along, along, everywhere, everywhere), out_specs=along, check_vma=False)
+        self._sharding = NamedSharding(mesh, along)
+        constant = jax.device_put((arrays, key), NamedSharding(mesh, everywhere))
+        self._program = jax.jit(program).lower(*self._points(np.zeros(1, int)), *constant).compile()
+        self._constant = constant
+        self.run = subject.run
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Shape, type, names of axes, unit and label of each result of one point."""
+        run = self.run
+        described = {}
+        for name, leaf in self._program.out_info.items():
+            shape = leaf.shape[1:]
+            dims = run.dims(name) if hasattr(run, "dims") else tuple(f"{name}_{axis}" for axis in range(len(shape)))
+            units = run.units(name) if hasattr(run, "units") else ""
+            label = run.label(name) if hasattr(run, "label") else name.replace("_", " ")
+            described[name] = {"shape": list(shape), "dtype": str(leaf.dtype), "dims": list(dims), "units": units, "label": label}
+        return described
+
+    @property
+    def points(self) -> int:
+        """How many points one call runs."""
+        return self.width * len(self.devices)
+
+    @property
+    def bytes_per_device(self) -> int:
+        """Memory that one call takes on each device."""
+        used: Any = self._program.memory_analysis()
+        return used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
+
+    def __call__(self, points: np.ndarray) -> dict[str, Array]:
+        """Run some points, at most `self.points`, of the grid."""
+        return self._program(*self._points(points), *self._constant)
+
+    def _points(self, points: np.ndarray):
+        padded = np.resize(points, self.points)
+        numbers, index = self.grid.at(padded)
+        numbers = {path: jnp.asarray(value, float) for path, value in numbers.items()}
+        return jax.device_put((numbers, index), self._sharding)

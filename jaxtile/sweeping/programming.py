@@ -1,0 +1,73 @@
+"""What is done to every tile of a sweep, unless it is a function of the user: programming."""
+
+from functools import partial
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from .._types import Checked, Key, Scalar, Weight, number, whole
+from ..compensation import AbstractCompensation
+from ..programming import RESULTS, AbstractMethod, Chain, program
+from ..quantities import QUANTITIES, Quantity, as_quantities
+from ..tile import Tile
+
+__all__ = ["Programming"]
+
+
+class Programming(Checked):
+    """Program a tile; a function (tile, target, key) that `sweep` runs for every point.
+
+    Its numbers can be swept: "method.learning_rate", "tolerance", "method.inputs.values" ... by path.
+
+    Attributes:
+        method: the programming method.
+        max_steps, tolerance, compensation: see `jaxtile.program`.
+        record: quantities to keep step by step, as `<name>_history`: names,
+            `jaxtile.Quantity` objects or functions, as in `jaxtile.program`.
+    """
+
+    method: AbstractMethod | Chain
+    max_steps: int = whole(100, low=1)
+    tolerance: Scalar = number(1e-2, low=0.0)
+    compensation: AbstractCompensation | None = None
+    record: tuple[Quantity, ...] = eqx.field(default=(), converter=partial(as_quantities, "Programming.record"))
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.method, AbstractMethod | Chain):
+            raise TypeError(f"Programming.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
+        taken = [one.name for one in self.record if one.name in ("converged", "finite") or one.name.endswith("_history")]
+        if taken:
+            raise ValueError(f"Programming.record holds {', '.join(taken)}, a name that its results use otherwise; choose another.")
+
+    def __call__(self, tile: Tile, target: Weight, key: Key) -> dict[str, Float[Array, "..."]]:
+        sol = program(
+            tile,
+            target,
+            self.method,
+            key=key,
+            max_steps=self.max_steps,
+            tolerance=self.tolerance,
+            compensation=self.compensation,
+            record=self.record,
+            throw=False,
+        )
+        ended = {"converged": sol.result == RESULTS.converged, "finite": sol.result != RESULTS.nonfinite}
+        return sol.stats | ended | {f"{name}_history": values for name, values in sol.history.items()}
+
+    def dims(self, name: str) -> tuple[str, ...]:
+        """Names of the axes of a result."""
+        return ("step",) if name.endswith("_history") else ()
+
+    def units(self, name: str) -> str:
+        """Unit of a result."""
+        quantity = self._quantity(name)
+        return "1" if quantity is None else quantity.unit
+
+    def label(self, name: str) -> str:
+        """Label of a result, with its unit."""
+        quantity = self._quantity(name)
+        return name if quantity is None else quantity.label
+
+    def _quantity(self, name: str) -> Quantity | None:
+        known = QUANTITIES | {one.name: one for one in self.record}
+        return known.get(name.removesuffix("_history"))

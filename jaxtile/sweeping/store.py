@@ -1,0 +1,252 @@
+"""Where the results of a sweep go: block by block, each whole or not at all.
+
+A store is a zarr group with an array [group, point, ...] for each result (a group is one kind of hardware with one function), in
+chunks of one block, and a mark for each block that is set once all of its chunks are there. Chunks are written under another name
+and renamed, and carry a checksum. So a sweep that is killed leaves whole blocks, and the same call goes on with the others.
+
+The mark says which versions wrote the block: n for the n-th of those that the attributes of the marks list.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows: stores are not locked
+    fcntl = None
+
+if TYPE_CHECKING:  # importing these takes longer than importing the rest of this library
+    import xarray as xr
+    import zarr
+
+__all__ = ["Block", "Memory", "Store", "as_dataset", "load", "rows"]
+
+_DONE = "block_done"
+_VERSIONS = "versions"
+_WRITE_ALL: Any = {"write_empty_chunks": True}
+
+Block = tuple[int, int]  # its group, and its number there
+
+
+class Memory:
+    """Results that are kept in memory only."""
+
+    def __init__(self, plan: Mapping[str, Any]):
+        self.plan = dict(plan)
+        self.versions: list[dict[str, str]] = []
+        self._arrays = {name: np.zeros(*_shape(plan, name)) for name in plan["results"]}
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Nobody else knows of it."""
+        return contextlib.nullcontext()
+
+    def sign(self, versions: dict[str, str]) -> None:
+        """Say by which versions the blocks are written from now on."""
+        self.versions = [versions]
+
+    def missing(self) -> list[Block]:
+        """The blocks that are not there yet: at the start, all."""
+        return blocks(self.plan)
+
+    def write(self, block: Block, results: Mapping[str, np.ndarray]) -> None:
+        """Put one block."""
+        for name, values in results.items():
+            self._arrays[name][rows(self.plan, block)] = values
+
+    def read(self) -> tuple[dict[str, np.ndarray], int]:
+        """All results, [group, point, ...], and the number of blocks that are missing: none, at the end."""
+        return self._arrays, 0
+
+
+class Store:
+    """Results in a zarr group on disk.
+
+    Attributes:
+        path: where it is.
+        plan: what it holds.
+        versions: those that have written blocks, or None in a store that is older than
+            this list.
+    """
+
+    def __init__(self, path: str | pathlib.Path, group: zarr.Group):
+        self.path = path
+        self.plan: dict[str, Any] = json.loads(group.attrs["plan"])
+        self._arrays: dict[str, Any] = {name: group[name] for name in (*self.plan["results"], _DONE)}  # opened once: it takes time
+        self.versions: list[dict[str, str]] | None = self._arrays[_DONE].attrs.get(_VERSIONS)
+        self._mark = 0
+
+    @classmethod
+    def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> None:
+        """Lay out an empty store: in a place of its own, and moved here once it is whole.
+
+        Raises:
+            OSError: the disk is full, or something came to be here in the meantime.
+        """
+        import zarr
+        from zarr.codecs import Crc32cCodec, ZstdCodec
+
+        path = pathlib.Path(path)
+        part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+        group = zarr.open_group(part, mode="w-")
+        compress = (ZstdCodec(), Crc32cCodec())
+        for name in plan["results"]:
+            shape, dtype = _shape(plan, name)
+            chunks = (1, plan["width"], *shape[2:])
+            group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, compressors=compress)
+        shape = (plan["groups"], len(blocks(plan)) // plan["groups"])
+        done = group.create_array(_DONE, shape=shape, chunks=(1, 1), dtype="uint8", compressors=compress)
+        done.attrs[_VERSIONS] = []
+        group.attrs["plan"] = json.dumps(plan)
+        part.rename(path)
+
+    @classmethod
+    def open(cls, path: str | pathlib.Path) -> Store | None:
+        """The store at a path, or None if nothing is there.
+
+        Raises:
+            ValueError: something else is there.
+        """
+        path = pathlib.Path(path)
+        if not path.exists():
+            return None
+        import zarr
+
+        try:
+            group = zarr.open_group(path, mode="r+")
+            return cls(path, group)
+        except Exception as error:  # zarr has several
+            raise ValueError(f"store={str(path)!r} is no store of a sweep ({error!r}); choose another place.") from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other sweeps out; the system lets them in again when this process ends, however it ends.
+
+        Raises:
+            OSError: another sweep is inside.
+        """
+        with contextlib.ExitStack() as held:
+            try:
+                file = held.enter_context(pathlib.Path(self.path, "zarr.json").open("r+b"))
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise OSError(
+                    error.errno, "another sweep is writing to this store; wait until it ends, or end it", str(self.path)
+                ) from None
+            except OSError:
+                pass  # a file system without locks
+            yield
+
+    def sign(self, versions: dict[str, str]) -> None:
+        """Say by which versions the blocks are written from now on."""
+        known = self.versions or []
+        self.versions = known if versions in known else [*known, versions]
+        self._mark = 1 + self.versions.index(versions)
+        if self.versions is not known:
+            self._arrays[_DONE].attrs[_VERSIONS] = self.versions
+
+    def missing(self) -> list[Block]:
+        """The blocks that are not there, or damaged."""
+        return [block for block in blocks(self.plan) if not self._holds(block)]
+
+    def _holds(self, block: Block) -> bool:
+        try:
+            if not self._arrays[_DONE][block]:
+                return False
+            for name in self.plan["results"]:
+                axes = len(self.plan["results"][name]["shape"])
+                if not pathlib.Path(self.path, name, "c", *map(str, block), *["0"] * axes).exists():
+                    return False  # it would read as zeros
+                self._arrays[name][rows(self.plan, block)]
+        except Exception:  # a checksum or a codec that fails: each codec has errors of its own
+            return False
+        return True
+
+    def write(self, block: Block, results: Mapping[str, np.ndarray]) -> None:
+        """Put one block, and say that it is there.
+
+        Raises:
+            OSError: the disk is full, or cannot be written to.
+        """
+        try:
+            for name, values in results.items():
+                # A chunk of zeros is written as well: what is not there is missing.
+                self._arrays[name].with_config(_WRITE_ALL)[rows(self.plan, block)] = values
+            self._arrays[_DONE][block] = self._mark
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{error.strerror}: block {block} could not be written. Make room and call again: what is there is kept.",
+                str(self.path),
+            ) from error
+
+    def read(self) -> tuple[dict[str, np.ndarray], int]:
+        """All results, [group, point, ...], NaN in the blocks that are missing, and how many these are."""
+        missing, results = set(self.missing()), {}
+        for name in self.plan["results"]:
+            shape, dtype = _shape(self.plan, name)
+            if missing and np.dtype(dtype).kind != "f":
+                dtype = "float64"  # whole numbers know no NaN
+            results[name] = np.full(shape, np.nan, dtype) if missing else np.empty(shape, dtype)
+            for block in blocks(self.plan):
+                if block not in missing:
+                    results[name][rows(self.plan, block)] = self._arrays[name][rows(self.plan, block)]
+        return results, len(missing)
+
+
+def blocks(plan: Mapping[str, Any]) -> list[Block]:
+    """All blocks of a sweep."""
+    return [(group, number) for group in range(plan["groups"]) for number in range(-(-plan["points"] // plan["width"]))]
+
+
+def rows(plan: Mapping[str, Any], block: Block) -> tuple[int, slice]:
+    """Where a block stands in an array [group, point, ...]."""
+    group, number = block
+    return group, slice(number * plan["width"], min((number + 1) * plan["width"], plan["points"]))
+
+
+def _shape(plan: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], str]:
+    result = plan["results"][name]
+    return (plan["groups"], plan["points"], *result["shape"]), result["dtype"]
+
+
+def as_dataset(store: Memory | Store) -> xr.Dataset:
+    """The results by named dimensions, with coordinates, units, and the plan as attributes."""
+    import xarray as xr
+
+    plan = store.plan
+    sizes = {name: len(values) for name, values in plan["coordinates"].items()}
+    data, (results, missing) = {}, store.read()
+    for name, values in results.items():
+        result = plan["results"][name]
+        values = values.reshape(*sizes.values(), *result["shape"])
+        attributes = {"units": result["units"], "label": result.get("label", name)}  # a store of old has no labels
+        data[name] = xr.Variable((*sizes, *result["dims"]), values, attributes)
+    along = {name: (name, values) for name, values in plan["coordinates"].items()} | plan["zipped"]
+    units = plan["units"]
+    coordinates = {name: (*place, {"units": units[name]} if name in units else {}) for name, place in along.items()}
+    described = {
+        name: json.dumps(value, indent=1) for name, value in (("description", plan["description"]), ("versions", store.versions))
+    }
+    return xr.Dataset(data, coordinates, described | {"missing_blocks": missing})
+
+
+def load(path: str | pathlib.Path) -> xr.Dataset:
+    """The results in a store, as `sweep` returns them; `missing_blocks` in the attributes says how many are still to be run.
+
+    Raises:
+        FileNotFoundError: there is no store.
+        ValueError: something else is there.
+    """
+    store = Store.open(path)
+    if store is None:
+        raise FileNotFoundError(f"store={str(path)!r}: there is no store of a sweep.")
+    return as_dataset(store)

@@ -1,0 +1,342 @@
+"""`sweep`: one function of a tile, for all points of a grid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, cast
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, Float
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .._random import as_key
+from .._types import Key, finite_array, is_whole
+from ..tile import Tile, TileConfig
+from .block import Blocks
+from .describe import describe, difference
+from .grid import Grid, Subject
+from .memory import free_memory
+from .processes import PATIENCE, wait_for_all
+from .store import Block, Memory, Store, as_dataset, load, rows
+from .versions import versions
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["sweep"]
+
+Run = Callable[[Tile, Array, Key], dict[str, Array]]
+
+_WIDEST = 256  # tiles: wider blocks gain nothing more on a CPU, and make tiles that have stopped wait longer for the rest
+_SHARE = 0.25  # of the free memory, because two calls are under way at a time
+
+_Arguments = ParamSpec("_Arguments")
+
+
+class _WithLoad(Protocol[_Arguments]):
+    load: Callable[[str | pathlib.Path], xr.Dataset]
+
+    def __call__(self, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> xr.Dataset: ...
+
+
+def _with_load(function: Callable[_Arguments, xr.Dataset]) -> _WithLoad[_Arguments]:
+    """Put `load` where users look for it: beside what writes the store."""
+    function = cast(_WithLoad[_Arguments], function)
+    function.load = load
+    return function
+
+
+@_with_load
+def sweep(
+    run: Run | Mapping[str, Run],
+    config: TileConfig | Mapping[str, TileConfig],
+    target: Float[Array, "out in"] | Float[Array, "target out in"],
+    *,
+    key: Key,
+    over: Mapping[str, Any] | None = None,
+    zipped: bool = False,
+    chips: int = 1,
+    seeds: int = 1,
+    store: str | pathlib.Path | None = None,
+    width: int | None = None,
+    allow_versions: bool = False,
+    progress: bool = False,
+) -> xr.Dataset:
+    """Run a function of a tile for every combination of numbers, chips, targets and seeds, on all local devices.
+
+    A chip is fabricated from the key and its number alone: the same chips are used for every number, target and seed, and the same
+    draws for all numbers, so differences between numbers are sharp. A point has the same bits for any number of tiles, devices,
+    processes and interruptions, as long as `width`, the platform and the versions are the same.
+
+    Args:
+        run: a pure function (tile, target, key) -> {name: array}, such as `jaxtile.Programming(method)`; or several by name, which
+            are compiled one by one and become the dimension "run".
+        config: the hardware; or several by name, which become the dimension "config".
+        target: the matrix, or several [target, out, in], which become the dimension "target".
+        key: of the whole sweep.
+        over: values by path, such as {"device.dw_min": [...], "method.learning_rate": [...]}: into the configuration, or else into
+            `run`; the parts of a tuple by their number, such as "device.devices.0.dw_min". Each path becomes a dimension. All
+            values are run in one compiled program.
+        zipped: take the values of all paths together, along one dimension "point", instead of all combinations.
+        chips: how many chips of each kind.
+        seeds: how many runs on each chip.
+        store: a folder that the results stream to. A sweep that was interrupted goes on where it was with the same call.
+        width: tiles in a block. None: as many as fit into a quarter of the free memory, at most 256; a store keeps what was chosen.
+        allow_versions: go on with a store that other versions of jaxtile or jax have
+            written. The store keeps which versions wrote which block.
+        progress: show a progress bar.
+
+    Returns:
+        The results by named dimensions. Without a store they are kept in memory only.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, shape or range. Or the
+            store holds another sweep, or one of other versions; how it differs.
+        OSError: the store cannot be written to, or another sweep is writing to it.
+        TimeoutError: one of several processes does not come.
+    """
+    runs, configs = (
+        _by_name("run", run, lambda value: callable(value) and not isinstance(value, type)),
+        _by_name("config", config, lambda value: isinstance(value, TileConfig)),
+    )
+    for name, value in (("chips", chips), ("seeds", seeds), *((("width", width),) if width is not None else ())):
+        if not is_whole(value, 1):
+            raise ValueError(f"{name}={value!r} must be a whole number of at least 1.")
+    matrices = finite_array(target, jnp.asarray(0.0, float).dtype, "target")
+    if matrices.ndim not in (2, 3) or matrices.size == 0:
+        raise ValueError(f"target has shape {matrices.shape}; pass a matrix [out, in], or several [target, out, in].")
+    several = matrices.shape[0] if matrices.ndim == 3 else None
+    matrices = matrices.reshape(-1, *matrices.shape[-2:])
+    if not isinstance(store, str | os.PathLike | None):
+        raise TypeError(f"store={store!r} is not a path; pass the name of a folder, or None to keep results in memory.")
+    key = as_key(key)
+    grid = Grid.of({} if over is None else over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
+    subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]
+    for subject in subjects:
+        for path, (_, values) in grid.numbers.items():
+            subject.check(path, values)
+
+    description = {
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",  # whose bytecode `run` is described by
+        "platform": jax.default_backend(),
+        "precision": str(matrices.dtype),
+        "key": str(jr.key_data(key).tolist()),
+        "target": describe(matrices),
+        "sizes": grid.sizes,
+        "order": [*grid.sizes, [*configs], [*runs]],
+        "over": {path: values.tolist() for path, (_, values) in grid.numbers.items()},
+        "config": describe(configs),
+        "run": describe(runs),
+    }
+    kept = None if store is None else Store.open(store)
+    wait_for_all("opened")  # before one of them makes what another would find
+    if kept is not None:
+        _refuse_another(kept, description, width)
+        if not allow_versions:
+            _refuse_other_versions(kept)
+        width = kept.plan["width"]
+    if jax.process_count() > 1 and store is None:
+        raise ValueError("store=None with several processes, each of which would see its own results only; pass a folder.")
+
+    def compiled(subject: Subject, width: int) -> Blocks:
+        return Blocks(subject, matrices, grid, key, width=width, devices=jax.local_devices())
+
+    made: dict[int, Blocks] = {}
+    if kept is None:
+        with Console(stderr=True).status("compiling") if progress else contextlib.nullcontext():
+            made = _that_fit(subjects, compiled, grid.count, width)
+        named = {"config": (config, configs), "run": (run, runs)}
+        outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
+        units = {path: subjects[0].field(path).get("units", "") for path in grid.numbers}
+        plan = _plan(description, grid, outer, made, units)
+        kept = _lay_out(store, plan)
+        if kept.plan["width"] != made[0].width:  # another process chose for all
+            made = {}
+    _run_all(kept, subjects, made, compiled, progress=progress and jax.process_index() == 0)
+    return as_dataset(kept)
+
+
+def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, Any]:
+    parts = dict(value) if isinstance(value, Mapping) else {name: value}
+    for part in parts.values():
+        if not is_one(part):
+            raise TypeError(f"{name}={part!r} is not one; pass {_WANTED[name]}, or several by name.")
+    if not parts:
+        raise ValueError(f"{name} is empty; pass {_WANTED[name]}, or several by name.")
+    return parts
+
+
+_WANTED = {"run": "a function of (tile, target, key), such as jaxtile.Programming(jaxtile.SVD())", "config": "a TileConfig"}
+
+
+def _refuse_another(kept: Store, description: dict[str, Any], width: int | None) -> None:
+    if kept.versions is None:
+        raise ValueError(
+            f"store={str(kept.path)!r} does not say which code wrote it: it is of an older jaxtile. jaxtile.sweep.load reads it; "
+            "choose another place for this sweep."
+        )
+    lines = difference(description, kept.plan["description"])
+    if width not in (None, kept.plan["width"]):
+        lines.append(f"width: {width} now, {kept.plan['width']} in the store")
+    if lines:
+        listed = "\n  ".join(lines)
+        raise ValueError(f"store={str(kept.path)!r} holds another sweep; choose another place, or delete it.\n  {listed}")
+
+
+def _refuse_other_versions(kept: Store) -> None:
+    listed = "\n  ".join(line for theirs in kept.versions or () for line in difference(versions(), theirs))
+    if listed:
+        raise ValueError(
+            f"store={str(kept.path)!r} was written by other versions, and mixed results need not be comparable. Choose another "
+            "place, or go on with allow_versions=True: the store keeps which versions wrote which block.\n  " + listed
+        )
+
+
+def _that_fit(
+    subjects: list[Subject], compiled: Callable[[Subject, int], Blocks], points: int, width: int | None
+) -> dict[int, Blocks]:
+    """Every subject compiled, at the given width or at the widest one that leaves enough of the free memory to all of them."""
+    if width is not None:
+        return {n: compiled(subject, width) for n, subject in enumerate(subjects)}
+    room = _SHARE * min(free_memory(device) for device in jax.local_devices())
+    width = min(_WIDEST, -(-points // jax.device_count()))
+    while True:
+        made = {n: compiled(subject, width) for n, subject in enumerate(subjects)}
+        most = max(blocks.bytes_per_device for blocks in made.values())
+        if most <= room or width == 1:
+            return made
+        width = max(1, min(width - 1, int(width * room / most)))
+
+
+def _plan(
+    description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks], units: dict[str, str]
+) -> dict[str, Any]:
+    """What a store holds, and under which names.
+
+    Raises:
+        ValueError: results differ from one run to another, or have the name of something else.
+    """
+    results = made[0].results()
+    for blocks in made.values():
+        _refuse_others(blocks, results)
+    taken = {*grid.sizes, *grid.numbers, *outer, "block_done"}
+    for name in results:
+        if name in taken or not name.isidentifier():
+            raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
+    coordinates, zipped = dict(outer), {}
+    for name, size in grid.sizes.items():
+        along = {path: values.tolist() for path, (dim, values) in grid.numbers.items() if dim == name}
+        coordinates[name] = along[name] if name in along else list(range(size))
+        zipped |= {} if name in along else {path: [name, values] for path, values in along.items()}
+    return {
+        "description": description,
+        "groups": len(made),
+        "points": grid.count,
+        "width": made[0].width,
+        "coordinates": coordinates,
+        "zipped": zipped,
+        "units": units,
+        "results": results,
+    }
+
+
+def _refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:
+    if blocks.results() != results:
+        raise ValueError(f"run={blocks.run!r} returns {blocks.results()}; the first one returns {results}: return the same of all.")
+
+
+def _lay_out(store: str | pathlib.Path | None, plan: dict[str, Any]) -> Memory | Store:
+    if store is None:
+        return Memory(plan)
+    if jax.process_index() == 0:
+        Store.create(store, plan)
+    wait_for_all("laid out")
+    kept = Store.open(store)
+    if kept is None:
+        raise ValueError(
+            f"store={str(store)!r} is not seen by process {jax.process_index()}; pass a folder that all of them share."
+        )
+    return kept
+
+
+def _run_all(kept: Memory | Store, subjects: list[Subject], made: dict[int, Blocks], compiled: Any, *, progress: bool) -> None:
+    """Run the blocks that are missing, those of this process."""
+    start = time.perf_counter()
+    with kept.locked() if jax.process_index() == 0 else contextlib.nullcontext():
+        missing = kept.missing()
+        kept.sign(versions())
+        wait_for_all("listed")  # before one of them writes what another would miss in its list
+        mine = missing[jax.process_index() :: jax.process_count()]
+        with _bar(kept.plan, missing, mine, show=progress) as advance:
+            for group, subject in enumerate(subjects):
+                todo = [block for block in mine if block[0] == group]
+                if not todo:
+                    continue
+                blocks = made[group] if group in made else compiled(subject, kept.plan["width"])
+                _refuse_others(blocks, kept.plan["results"])
+                n = len(blocks.devices)
+                calls = (todo[first : first + n] for first in range(0, len(todo), n))
+                started = ((call, blocks(_points(kept.plan, call))) for call in calls)
+                for call, results in _one_ahead(started):
+                    advance(_write(kept, call, results))
+        # The others have as many blocks: those that take more than twice as long as this one are taken for lost.
+        wait_for_all("done", PATIENCE + time.perf_counter() - start)
+
+
+def _points(plan: dict[str, Any], call: list[Block]) -> np.ndarray:
+    """The points of the blocks of one call, the last block filled up with its own."""
+    parts = [rows(plan, block)[1] for block in call]
+    return np.concatenate([np.resize(np.arange(part.start, part.stop), plan["width"]) for part in parts])
+
+
+def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """Each item after the next one was made: devices work on that one meanwhile."""
+    previous = next(items)
+    for item in items:
+        yield previous
+        previous = item
+    yield previous
+
+
+def _write(kept: Memory | Store, call: list[Block], results: dict[str, Array]) -> int:
+    """Put the blocks of one call; how many points they are."""
+    arrays = {name: np.asarray(values).reshape(-1, kept.plan["width"], *values.shape[1:]) for name, values in results.items()}
+    sizes = [_size(kept.plan, block) for block in call]
+    for n, (block, size) in enumerate(zip(call, sizes, strict=True)):
+        kept.write(block, {name: values[n, :size] for name, values in arrays.items()})
+    return sum(sizes)
+
+
+@contextlib.contextmanager
+def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar of the tiles; of several processes it takes the others to be as fast as this one."""
+    if not show:
+        yield lambda tiles: None
+        return
+    total = plan["groups"] * plan["points"]
+    columns = (TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        done = total - sum(_size(plan, block) for block in missing)
+        task, start, since = bar.add_task("sweep", total=total, completed=done, rate=""), time.perf_counter(), 0
+        shares = len(missing) / max(1, len(mine))
+
+        def advance(tiles: int) -> None:
+            nonlocal since
+            since += tiles * shares
+            bar.update(task, advance=tiles * shares, rate=f"{since / (time.perf_counter() - start):.3g} tiles/s")
+
+        yield advance
+
+
+def _size(plan: dict[str, Any], block: Block) -> int:
+    part = rows(plan, block)[1]
+    return part.stop - part.start

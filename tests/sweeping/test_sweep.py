@@ -1,0 +1,453 @@
+"""`sweep`: what a point is, and that it has the same bits wherever and whenever it is run."""
+
+import errno
+import json
+import multiprocessing
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+import jaxtile as jt
+from jaxtile._random import normal
+from jaxtile.sweeping.memory import free_in_groups
+from jaxtile.sweeping.store import Store, load
+from jaxtile.sweeping.versions import versions
+
+KEY = jr.key(5)
+SHAPE = (5, 6)
+CONFIG = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
+TARGET = 0.1 * jr.normal(jr.key(1), SHAPE)
+KAPPAS, RATES = [10.0, 100.0], [0.5, 0.7, 1.0]
+
+
+def summary(tile, target, key):
+    """Cheap, and it tells whether chip, target, key and numbers are right."""
+    read = jt.forward(tile, target[0], key=key)
+    return {"w_max": tile.cells.w_max, "read": read, "kappa": tile.config.half_select.kappa}
+
+
+def same(a, b):
+    xr.testing.assert_identical(a.drop_attrs(), b.drop_attrs())
+
+
+def test_dimensions_coordinates_and_units():
+    data = jt.sweep(
+        {"gdp": jt.Programming(jt.GDP(), max_steps=3, record=("read_error",))},
+        CONFIG,
+        jnp.stack([TARGET, -TARGET]),
+        key=KEY,
+        over={"half_select.kappa": KAPPAS, "method.learning_rate": RATES},
+        chips=2,
+    )
+    dims = {"run": 1, "half_select.kappa": 2, "method.learning_rate": 3, "chip": 2, "target": 2, "seed": 1}
+    assert dict(data.frobenius_error.sizes) == dims
+    assert data.read_error_history.dims == (*dims, "step")
+    assert data.read_error_history.sizes["step"] == 4
+    assert data.half_pulses.attrs["units"] == "pulses per cell"
+    np.testing.assert_array_equal(data["half_select.kappa"], KAPPAS)
+    assert data["half_select.kappa"].attrs["units"] == "1"
+    description = json.loads(data.attrs["description"])
+    assert description["config"]["config"]["half_select"]["class"].endswith("ConstantRatio")
+    assert description["run"]["gdp"]["method"]["class"].endswith("GDP")
+
+
+def test_a_point_is_the_single_run():
+    """Same chip, target, numbers and draws as a run by hand."""
+    targets = jnp.stack([TARGET, 2 * TARGET])
+    data = jt.sweep(summary, CONFIG, targets, key=KEY, over={"half_select.kappa": KAPPAS}, chips=3, seeds=2)
+    fabricate = jax.jit(jax.vmap(lambda key, config: jt.init(config, SHAPE, key=key), in_axes=(0, None)))  # rounded as a sweep is
+    chips = fabricate(jax.vmap(lambda chip: jr.fold_in(jr.fold_in(KEY, 0), chip))(jnp.arange(3)), CONFIG)
+    for kappa, chip, target, seed in [(0, 0, 0, 0), (1, 2, 1, 1)]:
+        point = data.isel({"half_select.kappa": kappa, "chip": chip, "target": target, "seed": seed})
+        run_key = jr.fold_in(jr.fold_in(jr.fold_in(jr.fold_in(KEY, 1), chip), target), seed)
+        tile = jax.tree.map(lambda leaf, chip=chip: leaf[chip], chips)
+        np.testing.assert_array_equal(point["w_max"], tile.cells.w_max)
+        np.testing.assert_allclose(point["read"], jt.forward(tile, targets[target][0], key=run_key), atol=1e-5)
+        assert float(point["kappa"]) == KAPPAS[kappa]
+
+
+def test_points_share_chips_and_draws_across_numbers_only():
+    data = jt.sweep(summary, CONFIG, TARGET, key=KEY, over={"half_select.kappa": KAPPAS}, chips=2, seeds=2)
+    np.testing.assert_array_equal(data.w_max[0], data.w_max[1])
+    np.testing.assert_array_equal(data.read[0], data.read[1])
+    assert not np.array_equal(data.w_max[0, 0], data.w_max[0, 1])
+    assert not np.array_equal(data.read[0, 0, 0], data.read[0, 0, 1])
+
+
+def test_zipped_numbers_share_a_dimension():
+    over = {"half_select.kappa": KAPPAS, "device.dw_min": [1e-3, 2e-3]}
+    data = jt.sweep(summary, CONFIG, TARGET, key=KEY, over=over, zipped=True)
+    assert data.kappa.dims == ("point", "chip", "seed")
+    np.testing.assert_array_equal(data["device.dw_min"], [1e-3, 2e-3])
+    np.testing.assert_array_equal(data.kappa[:, 0, 0], KAPPAS)
+
+
+def test_numbers_of_one_device_of_a_unit_cell():
+    def run(tile, target, key):
+        return {"first": tile.config.device.devices[0].dw_min, "second": tile.config.device.devices[1].dw_min}
+
+    config, steps = jt.TileConfig(device=jt.device.VectorCell()), [0.002, 0.003]
+    data = jt.sweep(run, config, TARGET, key=KEY, over={"device.devices.1.dw_min": steps}).squeeze()
+    np.testing.assert_allclose(data.first, [0.001, 0.001])
+    np.testing.assert_allclose(data.second, steps)
+    assert data["device.devices.1.dw_min"].attrs["units"] == "weight"
+    for path, words in (("device.devices.2.dw_min", "leads nowhere"), ("device.devices.0", "not a number")):
+        with pytest.raises(ValueError, match=words):
+            jt.sweep(run, config, TARGET, key=KEY, over={path: steps})
+    with pytest.raises(ValueError, match="ConstantStep.dw_min=-1"):
+        jt.sweep(run, config, TARGET, key=KEY, over={"device.devices.1.dw_min": [-1.0]})
+
+
+def test_several_runs_and_configurations():
+    configs = {"none": jt.TileConfig(), "ratio": CONFIG}
+
+    def sends(rate):
+        def run(tile, target, key):
+            tile = jt.update(tile, target[0], target[:, 0], learning_rate=rate, key=key)
+            return {"full_pulses": tile.full_pulses, "half_pulses": tile.half_pulses}
+
+        return run
+
+    runs = {"little": sends(0.1), "much": sends(1.0)}
+    data = jt.sweep(runs, configs, TARGET, key=KEY, chips=2)
+    assert data.half_pulses.dims[:2] == ("config", "run")
+    assert (data.half_pulses.sel(config="none") == 0).all()
+    assert (data.half_pulses.sel(config="ratio") > 0).all()
+    assert (data.full_pulses.sel(run="little") < data.full_pulses.sel(run="much")).all()
+
+
+def pulsed(tile, target, key):
+    """One update: as little to compile as what pulses, draws and depends on a number can be."""
+    error = jt.get_weights(jt.update(tile, target[0], -target[:, 0], learning_rate=1.0, key=key)) - target
+    return {"frobenius_error": jnp.linalg.norm(error)}
+
+
+RUN = pulsed
+POINTS = {"over": {"half_select.kappa": KAPPAS}, "chips": 5}
+
+
+def test_the_same_bits_for_any_number_of_tiles():
+    whole = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, **POINTS)
+    part = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, chips=3, over={"half_select.kappa": KAPPAS[:1]})
+    same(part, whole.isel({"half_select.kappa": [0], "chip": slice(3)}))
+
+
+def test_across_widths_and_in_single_runs_draws_are_the_same_bits_and_weights_agree_until_a_pulse_flips():
+    def run(tile, target, key):
+        sol = jt.program(tile, target, jt.SVD(), key=key, max_steps=4, tolerance=0.3, record=())
+        return {"w_max": tile.cells.w_max, "draws": normal(key, jnp.arange(9)), "weight": sol.weight}
+
+    @jax.jit
+    def single(chip):
+        tile = jt.init(CONFIG, SHAPE, key=jr.fold_in(jr.fold_in(KEY, 0), chip))
+        return run(tile, TARGET, jr.fold_in(jr.fold_in(jr.fold_in(jr.fold_in(KEY, 1), chip), 0), 0))
+
+    chips = 40
+    wide, narrow = (jt.sweep(run, CONFIG, TARGET, key=KEY, width=width, chips=chips).squeeze("seed") for width in (chips, 7))
+    alone = jax.tree.map(lambda *leaves: np.stack(leaves), *map(single, range(chips)))
+    for other in (narrow, alone):
+        np.testing.assert_array_equal(wide["w_max"], other["w_max"])
+        np.testing.assert_array_equal(wide["draws"], other["draws"])
+        lanes = np.all(np.isclose(wide["weight"], other["weight"], rtol=0, atol=1e-5), axis=(1, 2))
+        assert lanes.mean() >= 0.9
+
+
+# Stores
+
+
+def test_a_store_is_the_sweep_and_is_loaded_again(tmp_path):
+    data = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, store=tmp_path / "s.zarr", **POINTS)
+    same(data, jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=4, **POINTS))
+    loaded = jt.sweep.load(tmp_path / "s.zarr")
+    same(loaded, data)
+    assert loaded.attrs["missing_blocks"] == 0
+
+
+def test_another_sweep_is_refused_with_the_difference(tmp_path):
+    jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2)
+    other = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=31.0))
+    with pytest.raises(ValueError, match=r"config\.config\.half_select\.kappa: 31\.0 now, 30\.0 in the store"):
+        jt.sweep(RUN, other, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2)
+    with pytest.raises(ValueError, match=r"sizes\.chip: 3 now, 2 in the store"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=3)
+    with pytest.raises(ValueError, match="width: 1 now, 2 in the store"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2, width=1)
+    jt.sweep({"a": RUN, "b": pulsed}, CONFIG, TARGET, key=KEY, store=tmp_path / "two.zarr", chips=2)
+    with pytest.raises(ValueError, match="order"):
+        jt.sweep({"b": RUN, "a": pulsed}, CONFIG, TARGET, key=KEY, store=tmp_path / "two.zarr", chips=2)
+    zarr.open_group(tmp_path / "weights.zarr", mode="w").create_array("w", shape=(3,), dtype="f4")
+    with pytest.raises(ValueError, match="no store of a sweep"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "weights.zarr", chips=2)
+    assert "w" in zarr.open_group(tmp_path / "weights.zarr")
+    (tmp_path / "file").write_text("something else")
+    with pytest.raises(ValueError, match="no store of a sweep"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "file", chips=2)
+
+
+def test_a_store_of_other_versions_is_gone_on_with_on_request(tmp_path, monkeypatch):
+    """Refused, with what differs by name; or gone on with, and each block says which versions wrote it."""
+    path, code, again = tmp_path / "s.zarr", versions()["code of jaxtile"], {"width": 2, "store": tmp_path / "s.zarr", **POINTS}
+    data = jt.sweep(RUN, CONFIG, TARGET, key=KEY, **again)
+    (path / "block_done" / "c" / "0" / "3").unlink()
+    monkeypatch.setitem(jt.sweep.__globals__, "versions", lambda: versions() | {"code of jaxtile": "abc"})
+    with pytest.raises(ValueError, match=rf"(?s)allow_versions=True.*code of jaxtile: 'abc' now, '{code}' in the store"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, **again)
+    assert Store.open(path).missing() == [(0, 3)]
+    for _ in range(2):
+        same(jt.sweep(RUN, CONFIG, TARGET, key=KEY, allow_versions=True, **again), data)
+    assert zarr.open_group(path)["block_done"][0].tolist() == [1, 1, 1, 2, 1]
+    assert [each["code of jaxtile"] for each in json.loads(jt.sweep.load(path).attrs["versions"])] == [code, "abc"]
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="other versions"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, **again)
+
+
+def test_a_store_that_names_no_versions_is_read_and_not_gone_on_with(tmp_path):
+    path = tmp_path / "s.zarr"
+    data = jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
+    metadata = path / "block_done" / "zarr.json"
+    metadata.write_text(json.dumps(json.loads(metadata.read_text()) | {"attributes": {}}))
+    same(jt.sweep.load(path), data)
+    with pytest.raises(ValueError, match=r"does not say which code wrote it.*jaxtile\.sweep\.load"):
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path, allow_versions=True)
+
+
+def test_a_damaged_chunk_is_found_and_run_again(tmp_path):
+    path = tmp_path / "s.zarr"
+    data = jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS)
+    chunk = path / "frobenius_error" / "c" / "0" / "1"
+    damaged = bytearray(chunk.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    chunk.write_bytes(bytes(damaged))
+    (path / "block_done" / "c" / "0" / "3").unlink()
+    (path / "frobenius_error" / "c" / "0" / "4").unlink()
+    assert Store.open(path).missing() == [(0, 1), (0, 3), (0, 4)]
+    partly = load(path)
+    assert partly.attrs["missing_blocks"] == 3
+    assert np.isnan(partly.frobenius_error.values.ravel()).tolist() == [False] * 2 + [True] * 2 + [False] * 2 + [True] * 4
+    same(jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=path, **POINTS), data)
+    assert Store.open(path).missing() == []
+
+
+def test_a_full_disk_is_said_and_resumed_from(tmp_path, monkeypatch):
+    path, write = tmp_path / "s.zarr", Store.write
+    calls = []
+
+    def until_full(self, block, results):
+        calls.append(block)
+        if len(calls) == 3:
+            monkeypatch.setattr(
+                "zarr.storage._local._put", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left"))
+            )
+        return write(self, block, results)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "write", until_full)
+        with pytest.raises(OSError, match="block .* could not be written. Make room"):
+            jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS)
+    monkeypatch.undo()
+    assert Store.open(path).missing() == [(0, 2), (0, 3), (0, 4)]
+    same(jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=path, **POINTS), jt.sweep(RUN, CONFIG, TARGET, key=KEY, width=2, **POINTS))
+
+
+def test_a_store_is_written_by_one_sweep_at_a_time(tmp_path):
+    path = tmp_path / "s.zarr"
+    jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
+    with Store.open(path).locked(), pytest.raises(OSError, match="another sweep is writing to this store"):
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
+    jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
+
+
+def test_limits_of_containers_and_jobs_are_seen(tmp_path):
+    """Of the process's own group and those above it, in both versions; files in the cache count as free."""
+
+    def group(folder, **files):
+        (tmp_path / folder).mkdir(parents=True)
+        for name, text in files.items():
+            (tmp_path / folder / f"memory.{name}").write_text(text)
+
+    group("two/job/step", max="max\n", current="70\n", stat="inactive_file 5\n")
+    (tmp_path / "two/job/memory.max").write_text("100\n")
+    (tmp_path / "two/job/memory.current").write_text("80\n")
+    (tmp_path / "two/job/memory.stat").write_text("anon 60\ninactive_file 15\n")
+    group("one/memory", limit_in_bytes="50\n", usage_in_bytes="40\n", stat="inactive_file 1\ntotal_inactive_file 2\n")
+    own = tmp_path / "cgroup"
+    for text, root, free in (
+        ("0::/job/step\n", "two", 35),
+        ("4:cpu,memory:/elsewhere\n1:pids:/\n", "one", 12),
+        ("0::/\n", "two", np.inf),
+    ):
+        own.write_text(text)
+        assert free_in_groups(str(own), str(tmp_path / root)) == free
+
+
+BLOCKS = 200
+
+
+def drawn(tile, target, key):
+    """Quick to trace: each of many processes does."""
+    return {"product": target @ jr.normal(key, SHAPE[1:]), "w_max": tile.cells.w_max}
+
+
+def sweep_into(path):
+    jt.sweep(drawn, CONFIG, TARGET, key=KEY, chips=2 * BLOCKS, width=2, store=path)
+
+
+def test_a_sweep_killed_twenty_times_ends_with_the_same_bits(tmp_path, monkeypatch):
+    """Killed at random moments, and resumed each time; the final store has the bits of an unbroken one."""
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    processes = multiprocessing.get_context("forkserver")  # forked from one that has imported these, and runs nothing
+    processes.set_forkserver_preload(["jaxtile", "xarray", "zarr"])
+
+    def start(path):
+        process = processes.Process(target=sweep_into, args=(path,))
+        process.start()
+        return process
+
+    unbroken, killed = tmp_path / "unbroken.zarr", tmp_path / "killed.zarr"
+    process = start(unbroken)
+    process.join(timeout=300)
+    assert process.exitcode == 0
+    rng = random.Random(0)
+    for _ in range(20):
+        process, enough = start(killed), done_blocks(killed) + rng.randint(0, 5)
+        while process.is_alive() and done_blocks(killed) < enough:
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 0.01))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert 0 < done_blocks(killed) < BLOCKS
+    process = start(killed)
+    process.join(timeout=300)
+    assert process.exitcode == 0
+    files = sorted(path.relative_to(unbroken) for path in unbroken.glob("*/c/**/*") if path.is_file())
+    assert len(files) == 3 * BLOCKS
+    for file in files:
+        assert (killed / file).read_bytes() == (unbroken / file).read_bytes(), file
+
+
+def done_blocks(path):
+    return sum(1 for _ in (path / "block_done" / "c" / "0").glob("*"))
+
+
+DEVICES = """
+import sys, jax, jaxtile as jt, numpy as np
+assert jax.local_device_count() == int(sys.argv[1])
+config = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
+target = 0.1 * jax.random.normal(jax.random.key(1), (5, 6))
+data = jt.sweep(jt.Programming(jt.SVD(), max_steps=4), config, target, key=jax.random.key(0), chips=1000, width=256)
+np.save(sys.argv[2], data.frobenius_error.values)
+"""
+
+
+def test_the_same_bits_on_any_number_of_devices(tmp_path):
+    """And an end: batches of LAPACK's decompositions on several devices at a time would wait for one another."""
+    found = []
+    for count in (1, 2, 8):
+        environment = {
+            "PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent),
+            "JAX_PLATFORMS": "cpu",
+            "XLA_FLAGS": f"--xla_force_host_platform_device_count={count}",
+        }
+        file = tmp_path / f"{count}.npy"
+        subprocess.run([sys.executable, "-c", DEVICES, str(count), str(file)], env=environment, check=True, timeout=150)
+        found.append(np.load(file))
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0], other)
+
+
+PROCESSES = """
+import sys, jax
+jax.distributed.initialize(f"localhost:{sys.argv[2]}", num_processes=2, process_id=int(sys.argv[1]))
+import jaxtile as jt
+config = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
+target = 0.1 * jax.random.normal(jax.random.key(1), (5, 6))
+
+def run(tile, target, key):
+    tile = jt.update(tile, target[0], target[:, 0], learning_rate=1.0, key=key)
+    return {"frobenius_error": jax.numpy.linalg.norm(jt.get_weights(tile) - target)}
+
+data = jt.sweep(run, config, target, key=jax.random.key(0), chips=41, width=2, store=sys.argv[3])
+from jaxtile.sweeping.processes import wait_for_all
+if sys.argv[1] == "0":
+    try:
+        wait_for_all("alone", 0.5)
+    except TimeoutError as error:
+        assert "process 0 of 2 has waited" in str(error)
+        print("alone")
+wait_for_all("end")
+print("complete")
+"""
+
+
+def test_processes_share_a_sweep(tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    environment = {"PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent), "JAX_PLATFORMS": "cpu"}
+    # The same bits: see `conftest`.
+    environment |= {name: os.environ[name] for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS")}
+    path = tmp_path / "shared.zarr"
+    command = [sys.executable, "-c", PROCESSES]
+    processes = [subprocess.Popen([*command, str(n), port, str(path)], env=environment, stdout=subprocess.PIPE) for n in range(2)]
+    said = [process.communicate(timeout=300)[0] for process in processes]
+    assert said == [b"alone\ncomplete\n", b"complete\n"]
+    shared = load(path)
+    assert shared.attrs["missing_blocks"] == 0
+    alone = {}
+    exec(PROCESSES.partition("import jaxtile as jt")[2].partition("data =")[0], {"jt": jt, "jax": jax}, alone)
+    same(shared, jt.sweep(alone["run"], alone["config"], alone["target"], key=jr.key(0), chips=41, width=2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"over": {"device.dw_mim": [1.0]}}, ValueError, ["'device.dw_mim'", "leads nowhere"]),
+        ({"over": {"pulse.desired_bl": [7]}}, ValueError, ["'pulse.desired_bl'", "31", "not a number"]),
+        ({"over": {"device.dw_min": [0.1, -1.0]}}, ValueError, ["ConstantStep.dw_min=-1", "above 0"]),
+        ({"over": {"device.dw_min": []}}, ValueError, ["over['device.dw_min']", "at least one"]),
+        ({"over": {"device.dw_min": [1, 2], "half_select.kappa": [3]}, "zipped": True}, ValueError, ["zipped"]),
+        ({"over": {"device.dw_min": [1, 2]}, "zipped": "no"}, TypeError, ["zipped='no'", "True or False"]),
+        ({"over": "device.dw_min"}, TypeError, ["over='device.dw_min'", "{'device.dw_min': [0.001, 0.01]}"]),
+        ({"store": 3}, TypeError, ["store=3", "a folder"]),
+        ({"seeds": "a"}, ValueError, ["seeds='a'", "at least 1"]),
+        ({"chips": 0}, ValueError, ["chips=0", "at least 1"]),
+        ({"target": jnp.ones((2, 0))}, ValueError, ["target has shape (2, 0)"]),
+        ({"target": jnp.full(SHAPE, jnp.nan)}, ValueError, ["target holds 30 of 30"]),
+        ({"config": jt.device.Ideal()}, TypeError, ["config=Ideal()", "TileConfig"]),
+        ({"run": jt.SVD()}, TypeError, ["run=SVD()", "Programming"]),
+        ({"run": {}}, ValueError, ["run is empty"]),
+        ({"run": jt.Programming}, TypeError, ["run=", "Programming"]),
+        ({"run": lambda tile, target, key: target}, TypeError, ["return arrays by name"]),
+        ({"run": lambda tile, target, key: {"chip": target}}, ValueError, ["'chip'", "another name"]),
+        ({"run": lambda tile, target, key: {"": target}}, ValueError, ["''", "another name"]),
+        ({"over": {"device.dw_min": ["a"]}}, TypeError, ["over['device.dw_min']=['a']", "not numbers"]),
+    ],
+)
+def test_bad_input_is_refused(arguments, error, words):
+    arguments = {"run": RUN, "config": CONFIG, "target": TARGET, "key": KEY} | arguments
+    with pytest.raises(error) as caught:
+        jt.sweep(**arguments)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_results_of_different_shapes_cannot_be_swept_together():
+    runs = {"short": lambda tile, target, key: {"row": target[0, :2]}, "long": lambda tile, target, key: {"row": target[0]}}
+    with pytest.raises(ValueError, match="row"):
+        jt.sweep(runs, CONFIG, TARGET, key=KEY)
