@@ -9,7 +9,6 @@ import jax.random as jr
 import numpy as np
 import pytest
 from helpers import update, vectors
-from jaxtyping import Array, Float
 
 import jaxtile as jt
 from jaxtile.device import Drifting, OneSided, VectorCell, WriteNoise
@@ -21,8 +20,8 @@ KEY = jr.key(2)
 class ShareCells(jt.device.Cells):
     """Each device is a bundle of three filaments of unequal shares; `rate` is one number for the whole tile."""
 
-    share: Float[Array, "out in 3"]
-    rate: Float[Array, ""]
+    share: jax.Array  # [out, in, filament]
+    rate: jax.Array
 
 
 class Bundle(jt.device.AbstractPulsedDevice):
@@ -41,7 +40,7 @@ class Bundle(jt.device.AbstractPulsedDevice):
 class FilamentCells(jt.device.AbstractCells):
     """How far a pulse moves each filament."""
 
-    step: Float[Array, "out in 3"]
+    step: jax.Array  # [out, in, filament]
 
 
 class Filaments(jt.device.AbstractCrosspoint):
