@@ -15,14 +15,9 @@ from .._loop import iterate, progress_meter
 from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
-<<<<<<< HEAD
-from ..tile import Now, Tile, as_matrix, check_tile, connect, get_weights
-from ..updating import update
-=======
 from ..quantities import QUANTITIES, RECORD, Quantity, Record, View, as_quantities
-from ..tile import Tile, as_matrix, check_tile, connect
-from ..updating import Pulsed, update
->>>>>>> main
+from ..tile import Now, Tile, as_matrix, check_tile, connect
+from ..updating import update
 from .base import AbstractMethod
 from .chain import Chain, Progress, Stage, goes_on, stages_of
 from .reading import read, vectors, wanted
@@ -174,12 +169,8 @@ class Run(eqx.Module):
         stands = tile.at(run.now.having_read(vectors(probe, tile.shape)))
         reading = read(stands, probe, read_key)
         read_error = relative_error(reading, wanted(target, probe))
-<<<<<<< HEAD
-        history = {name: kept.at[run.step].set(QUANTITIES[name](stands, target, read_error)) for name, kept in run.history.items()}
-=======
-        view = View(now, target, read_error, run.step)
+        view = View(stands, target, read_error, run.step)
         history = {one.name: run.history[one.name].at[run.step].set(one(view).astype(target.dtype)) for one in self.record}
->>>>>>> main
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": run.step, "max_steps": self.max_steps}
         rules |= {"steps_in_pass": method.steps_in_pass(tile.shape), "goes_on": goes_on(self.stages, number, target)}
@@ -207,11 +198,7 @@ class Run(eqx.Module):
     def end(self, state: State) -> Solution:
         """What the last state amounts to."""
         tile, last = self.tile, self._tile(len(self.stages) - 1)
-<<<<<<< HEAD
-        ended = last.at(state.now)
-=======
-        view = View(state.pulsed.put(last), self.target, state.read_error, state.step)
->>>>>>> main
+        view = View(last.at(state.now), self.target, state.read_error, state.step)
         kept = {name: values[state.step] for name, values in state.history.items()}
         measured = {name: measure(view) for name, measure in QUANTITIES.items() if name not in kept}
         return Solution(
