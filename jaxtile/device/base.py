@@ -98,9 +98,9 @@ class AbstractCrosspoint(AbstractDevice):
         """The nominal range of the weights."""
 
     @property
-    def routine(self) -> AbstractRoutine | None:
-        """What happens between the vectors of a batch; None: nothing."""
-        return None
+    def routines(self) -> tuple[AbstractRoutine, ...]:
+        """What happens between the vectors of a batch, in this order."""
+        return ()
 
     @abc.abstractmethod
     def granularity(self) -> Scalar:

@@ -21,6 +21,7 @@ from jaxtile.device import (
     SingleRandom,
     SingleSequential,
     SoftBounds,
+    Vector,
     VectorCell,
     WriteNoise,
 )
@@ -159,12 +160,12 @@ def test_when_a_refresh_is_due():
     def due(refresh):
         cell, vectors = OneSided(STEP, refresh), jnp.arange(1, 13)
         state = dataclasses.replace(cell.start(SHAPE), turn=vectors)
-        return vectors[cell.routine.due(cell, state, batch=3)].tolist()
+        return vectors[cell.routines[0].due(cell, state, Vector(jnp.zeros(7), jnp.zeros(5), 0.1, 3))].tolist()
 
     assert due(Refresh(every=2)) == [6, 12]
     assert due(Refresh(every=4, units_in_mbatch=False)) == [4, 8, 12]
     cell = OneSided(STEP, Refresh())
-    after, _ = cell.routine.before(cell, None, cell.start(SHAPE), None, key=KEY)
+    after, _ = cell.routines[0].before(cell, None, cell.start(SHAPE), None, key=KEY)
     assert int(after.turn) == 1
 
 

@@ -50,8 +50,8 @@ class OneSided(AbstractUnitCell):
         return (-1.0, 1.0)
 
     @property
-    def routine(self) -> Refresh | None:
-        return self.refresh
+    def routines(self) -> tuple[Refresh, ...]:
+        return () if self.refresh is None else (self.refresh,)
 
     def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
         mine = up if k == 1 else down

@@ -53,10 +53,13 @@ class Refresh(AbstractRoutine):
     ) -> tuple[UnitState, Vector | None]:
         return UnitState(state.devices, state.turn + 1), vector
 
-    def due(self, device: Any, state: UnitState, batch: int) -> Bool[Array, ""]:
+    def due(self, device: Any, state: UnitState, vector: Vector | None) -> Bool[Array, ""]:
+        batch = 1 if vector is None else vector.batch
         return state.turn % (self.every * (batch if self.units_in_mbatch else 1)) == 0
 
-    def act(self, device: Any, cells: UnitCells, state: UnitState, draws: Draws) -> tuple[UnitState, Sending]:
+    def act(
+        self, device: Any, cells: UnitCells, state: UnitState, vector: Vector | None, draws: Draws
+    ) -> tuple[UnitState, Sending]:
         """Read all pairs, reset those that are too full, and write again what they held."""
         part = device.device
         _, w_max = part.bounds()

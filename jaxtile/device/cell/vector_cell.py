@@ -58,8 +58,8 @@ class VectorCell(AbstractUnitCell):
         return [1 / n] * n if self.gamma_vec is None else [self.gamma_vec[..., k] for k in range(n)]
 
     @property
-    def routine(self) -> AbstractRoutine | None:
-        return self.update_policy if isinstance(self.update_policy, AbstractTurns) else None
+    def routines(self) -> tuple[AbstractRoutine, ...]:
+        return (self.update_policy,) if isinstance(self.update_policy, AbstractTurns) else ()
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return self.update_policy.connected(k, turn)
