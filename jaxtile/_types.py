@@ -43,7 +43,7 @@ Key = PRNGKeyArray
 
 
 def is_concrete(value: Any) -> bool:
-    """Whether the values of an array can be looked at (under a trace only its shape and type can)."""
+    """True if the values of an array can be looked at (under a trace only its shape and type can)."""
     return not isinstance(value, jax.core.Tracer)
 
 
@@ -197,7 +197,7 @@ def plain(value: Any) -> Any:
 
 
 def is_whole(value: Any, low: int) -> bool:
-    """Whether it is a Python or NumPy whole number of at least `low`."""
+    """True if it is a Python or NumPy whole number of at least `low`."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= low
 
 

@@ -110,7 +110,7 @@ class Statistical(AbstractDevice):
 
 
 def _each(law, noise: Draws | None, *arrays):
-    """Of each device of a unit cell, which has draws of its own."""
+    """The law for each device of a unit cell, which has draws of its own."""
 
     def one(k, *arrays):
         return law(None if noise is None else noise.fold(Source.PART).fold(k), *arrays)

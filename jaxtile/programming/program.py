@@ -29,7 +29,7 @@ __all__ = ["Run", "program"]
 
 
 class State(eqx.Module):
-    """What changes in the course of a run."""
+    """The numbers that change in the course of a run."""
 
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
@@ -51,7 +51,7 @@ class InStage(eqx.Module):
 
     @property
     def goes(self) -> Bool[Array, ""]:
-        """Whether the stage goes on."""
+        """True if the stage goes on."""
         return ~self.over & (self.run.result == RESULTS.running)
 
 
@@ -196,7 +196,7 @@ class Run(eqx.Module):
         return iterate(lambda at: at.goes & (at.run.step < until), partial(self.step, number), at, max_steps=self.max_steps + 1)
 
     def end(self, state: State) -> Solution:
-        """What the last state amounts to."""
+        """The solution that the last state amounts to."""
         tile, last = self.tile, self._tile(len(self.stages) - 1)
         view = View(last.at(state.now), self.target, state.read_error, state.step)
         kept = {name: values[state.step] for name, values in state.history.items()}

@@ -1,4 +1,4 @@
-"""What a pulse type is, and what it sends.
+"""The contract of a pulse type, and the pulses that it sends.
 
 A pulse type turns one pair of vectors (x, d) into what the lines of the crossbar send: `Trains` of bits slot by slot, or `Counts`
 where slots have no order. It knows no device but the size of one pulse, the granularity. What it sends is a value, which the
@@ -23,7 +23,7 @@ SLOTS_PER_WORD = 32
 
 
 class AbstractLines(eqx.Module):
-    """What the lines send for one pair of vectors.
+    """Pulses that the lines send for one pair of vectors.
 
     `x_sign` and `d_sign` are the signs of the *values*; a line of value zero belongs to no sign. A cell is moved down where the
     signs of its lines agree and up where they differ (`update` subtracts). `length` is the number of slots that they take,
@@ -190,7 +190,7 @@ class AbstractTrainPulse(AbstractPulse):
 
     @abc.abstractmethod
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> AbstractLines:
-        """What the lines send, in a train of `length` slots (0: nothing)."""
+        """The pulses of the lines, in a train of `length` slots (0: nothing)."""
 
     def encode(
         self,
@@ -202,7 +202,7 @@ class AbstractTrainPulse(AbstractPulse):
         key: Key,
         columns: Int[Array, " in"],
     ) -> AbstractLines:
-        """What the lines send for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
+        """The pulses of the lines for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
         d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), numbers(d.shape[0]))

@@ -103,7 +103,7 @@ class WriteNoise(AbstractCrosspoint):
 
 
 def _left(size: Size, count: Weight) -> Weight:
-    """What so many pulses leave of the variance, (1 - size)^count, with slopes that are finite at its ends, too."""
+    """(1 - size)^count: the part of the variance that pulses leave, with slopes that are finite at its ends, too."""
     kept = jnp.asarray(1 - size, count.dtype)
     partly = kept > 0
     return jnp.where(count > 0, jnp.where(partly, jnp.where(partly, kept, 1) ** count, 0), 1)
