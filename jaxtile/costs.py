@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from ._types import Checked, Scalar, is_concrete, number
+from ._types import Scalar, is_concrete
+from .fields import Checked, number
 from .tile import Tile
 
 __all__ = ["Costs"]
@@ -54,7 +55,6 @@ class Costs(Checked):
     conversion_energy: Scalar = number(1e-12, low=0.0)
 
     def __check_init__(self) -> None:
-        super().__check_init__()  # first, so that these are numbers
         width, period = self.pulse_width, self.pulse_period
         if is_concrete(width) and is_concrete(period) and float(width) > float(period):
             raise ValueError(

@@ -17,7 +17,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from .._random import Draws, Source
-from .._types import Checked, Key, Scalar, Weight, choice, flag, number
+from .._types import Key, Scalar, Weight
+from ..fields import Checked, choice, flag, number
 from ..pulse import AbstractTrainPulse
 from .burst import Burst, one_by_one
 from .cells import AbstractCells, Cells

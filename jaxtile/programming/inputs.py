@@ -10,8 +10,9 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import product
 from .._random import as_key, normal, numbers
-from .._types import Checked, Key, Weight, finite_array, whole
+from .._types import Key, Weight, finite_array
 from .._vectors import UnitVectors
+from ..fields import Checked, whole
 
 __all__ = ["AbstractInputs", "Eye", "Gaussian", "Given", "Hadamard", "Inputs", "as_inputs", "outputs"]
 
@@ -64,7 +65,7 @@ class Gaussian(AbstractInputs):
     """
 
     n: int = whole(1024, low=1)
-    key: Key = eqx.field(default_factory=lambda: jax.random.key(0), converter=as_key)
+    key: Key = eqx.field(default_factory=lambda: jax.random.key(0), converter=as_key, kw_only=True)
 
     def count(self, width: int) -> int:
         return self.n

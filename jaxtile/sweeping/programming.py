@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Checked, Key, Scalar, Weight, number, whole
+from .._types import Key, Scalar, Weight
 from ..compensation import AbstractCompensation
+from ..fields import Checked, number, part, whole
 from ..programming import RESULTS, AbstractMethod, Chain, program
 from ..programming.program import check_record
 from ..tile import Tile
@@ -30,11 +31,13 @@ class Programming(Checked):
         record: which quantities to keep step by step, as `<name>_history`.
     """
 
-    method: AbstractMethod | Chain
+    method: AbstractMethod | Chain = part((AbstractMethod, Chain), "is no method; pass one such as jaxtile.SVD()", kw_only=False)
     max_steps: int = whole(100, low=1)
     tolerance: Scalar = number(1e-2, low=0.0)
-    compensation: AbstractCompensation | None = None
-    record: tuple[str, ...] = eqx.field(default=(), static=True, converter=_hashable)
+    compensation: AbstractCompensation | None = part(
+        AbstractCompensation, "is no compensation; pass None, or one such as jaxtile.compensation.Gain()", optional=True
+    )
+    record: tuple[str, ...] = eqx.field(default=(), static=True, converter=_hashable, kw_only=True)
 
     UNITS: ClassVar[dict[str, str]] = {
         "steps": "pulse steps",
@@ -51,8 +54,6 @@ class Programming(Checked):
     }
 
     def __check_init__(self) -> None:
-        if not isinstance(self.method, AbstractMethod | Chain):
-            raise TypeError(f"Programming.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
         check_record("Programming.record", self.record)
 
     def __call__(self, tile: Tile, target: Weight, key: Key) -> dict[str, Float[Array, "..."]]:

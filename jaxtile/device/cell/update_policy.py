@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from ..._random import uniform
-from ..._types import Checked, Key, whole
+from ..._types import Key
+from ...fields import Checked, whole
 
 __all__ = ["AbstractUpdatePolicy", "All", "SingleFixed", "SingleRandom", "SingleSequential"]
 
@@ -53,7 +54,7 @@ class SingleFixed(AbstractUpdatePolicy):
         index: which one.
     """
 
-    index: int = whole(0, low=0)
+    index: int = whole(0, low=0, kw_only=False)
 
     def connected(self, k: int, turn: None) -> bool:
         return k == self.index
