@@ -90,7 +90,7 @@ def number(
     """
     domain = Interval(low, high, open, whole, finite)
     take = domain.take if default is not None else _or_none(domain.take)
-    return _field(take, default=default, kw_only=kw_only, metadata={"domain": domain, "units": units})
+    return field(take, default=default, kw_only=kw_only, metadata={"domain": domain, "units": units})
 
 
 def optional(default: float | None = None, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> Any:
@@ -99,7 +99,7 @@ def optional(default: float | None = None, *, low: float = -math.inf, high: floa
     None leaves the stage out of the program; 0 does not.
     """
     domain = Interval(low, high, open)
-    return _field(_or_none(domain.take), default=default, metadata={"domain": domain})
+    return field(_or_none(domain.take), default=default, metadata={"domain": domain})
 
 
 def array(default: Any = dataclasses.MISSING) -> Any:
@@ -108,7 +108,7 @@ def array(default: Any = dataclasses.MISSING) -> Any:
     def take(name: str, value: Any) -> Array:
         return finite_array(value, float, name)
 
-    return _field(take if default is not None else _or_none(take), default=default)
+    return field(take if default is not None else _or_none(take), default=default)
 
 
 def whole(default: int | None, *, low: int, kw_only: bool = True) -> Any:
@@ -120,7 +120,7 @@ def whole(default: int | None, *, low: int, kw_only: bool = True) -> Any:
             raise ValueError(f"{name}={value!r} must be {kind}; it sets a shape, so it cannot be traced.")
         return int(value)
 
-    return _field(take if default is not None else _or_none(take), default=default, static=True, kw_only=kw_only)
+    return field(take if default is not None else _or_none(take), default=default, static=True, kw_only=kw_only)
 
 
 def flag(default: bool, /) -> Any:
@@ -131,7 +131,7 @@ def flag(default: bool, /) -> Any:
             raise TypeError(f"{name}={value!r} must be True or False.")
         return value
 
-    return _field(take, default=default, static=True)
+    return field(take, default=default, static=True)
 
 
 def choice(*options: str) -> Any:
@@ -142,7 +142,7 @@ def choice(*options: str) -> Any:
             raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")
         return value
 
-    return _field(take, default=options[0], static=True)
+    return field(take, default=options[0], static=True)
 
 
 def part(
@@ -171,17 +171,17 @@ def part(
 
     take = _or_none(take) if optional else take
     if default is not None:
-        return _field(take, default_factory=default, kw_only=kw_only)
-    return _field(take, default=None if optional else dataclasses.MISSING, kw_only=kw_only)
+        return field(take, default_factory=default, kw_only=kw_only)
+    return field(take, default=None if optional else dataclasses.MISSING, kw_only=kw_only)
 
 
-def function(refusal: str) -> Any:
-    """Declare a function that may be absent, kept as a pytree.
-
-    The numbers of a module are leaves; a plain function is static.
+def function(refusal: str, *, optional: bool = True, kw_only: bool = True) -> Any:
+    """Declare a function, kept as a pytree: the numbers of a module are leaves, and a plain function is static.
 
     Args:
         refusal: as for a `part`.
+        optional: None stands for no function, and is the default.
+        kw_only: as for a `part`.
     """
 
     def take(name: str, value: Any) -> Callable[..., Any]:
@@ -189,19 +189,26 @@ def function(refusal: str) -> Any:
             raise TypeError(f"{name}={value!r} {refusal}.")
         return value if isinstance(value, eqx.Module) else Partial(value)
 
-    return _field(_or_none(take), default=None)
+    return field(_or_none(take), default=None, kw_only=kw_only) if optional else field(take, kw_only=kw_only)
 
 
 Take = Callable[[str, Any], Any]
 
 
+def field(take: Take, *, kw_only: bool = True, metadata: Mapping[str, Any] = MappingProxyType({}), **how: Any) -> Any:
+    """Declare a field that keeps `take(name, value)` of the value that it is given.
+
+    Args:
+        take: converts a value, or refuses it by name.
+        kw_only: whether the field is keyword-only.
+        metadata: what else is known of the field.
+        **how: options of `equinox.field`, such as `default` or `static`.
+    """
+    return eqx.field(kw_only=kw_only, metadata={"take": take, **metadata}, **how)
+
+
 def _or_none(take: Take) -> Take:
     return lambda name, value: None if value is None else take(name, value)
-
-
-def _field(take: Take, *, kw_only: bool = True, metadata: Mapping[str, Any] = MappingProxyType({}), **how: Any) -> Any:
-    """A field that is assigned whatever `take(name, value)` returns."""
-    return eqx.field(kw_only=kw_only, metadata={"take": take, **metadata}, **how)
 
 
 class Checked(eqx.Module):
