@@ -1,6 +1,7 @@
 """jaxtile: analog in-memory-computing crossbar tiles in JAX, programmed by pulses."""
 
 from . import compensation as compensation
+from . import costs as costs
 from . import device as device
 from . import digital as digital
 from . import fitting as fitting
@@ -12,6 +13,7 @@ from . import plot as plot
 from . import presets as presets
 from . import programming as programming
 from . import pulse as pulse
+from . import quantities as quantities
 from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
 from .costs import Costs as Costs
@@ -30,6 +32,7 @@ from .programming import Stage as Stage
 from .programming import chain as chain
 from .programming import program as program
 from .programming import residual as residual
+from .quantities import Quantity as Quantity
 from .sweeping import Programming as Programming
 from .sweeping import sweep as sweep
 from .tile import Tile as Tile
@@ -61,6 +64,7 @@ __all__ = [
     "PowerSVD",
     "ProgramVerify",
     "Programming",
+    "Quantity",
     "RESULTS",
     "RiskSVD",
     "SVD",
@@ -73,6 +77,7 @@ __all__ = [
     "backward",
     "chain",
     "compensation",
+    "costs",
     "connect",
     "count_pulses",
     "decay",
@@ -94,6 +99,7 @@ __all__ = [
     "program",
     "programming",
     "pulse",
+    "quantities",
     "read_as",
     "reset",
     "residual",

@@ -24,7 +24,8 @@ from .. import plot, programming, targets
 from .._types import Key, Weight
 from ..half_select import ConstantRatio
 from ..programming import GDP, RESULTS, AbstractMethod, ProgramVerify, RiskSVD, Solution
-from ..programming.program import QUANTITIES, Run
+from ..programming.program import Run
+from ..quantities import RECORD
 from ..tile import Tile, TileConfig, init, set_weights
 from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
@@ -145,7 +146,12 @@ class Program:
 
     def _program(self, method: str, tile: Tile, target: Weight, key: Key) -> Programmed:
         with refusals(), _warnings_as_lines():
-            options = {"max_steps": self.steps, "tolerance": self.tolerance, "compensation": None, "record": tuple(QUANTITIES)}
+            options = {
+                "max_steps": self.steps,
+                "tolerance": self.tolerance,
+                "compensation": None,
+                "record": (*RECORD, "spectral_error"),
+            }
             run = Run.of(tile, target, _make(method, tile), key=key, **options)
             at = eqx.filter_jit(lambda run: run.enter(0, run.start()))(run)
         console = Console(stderr=True)
