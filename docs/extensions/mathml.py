@@ -3,9 +3,10 @@
 import html
 import re
 
-from latex2mathml.converter import convert
+from math_core import LatexToMathML
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', flags=re.DOTALL)
+_convert = LatexToMathML().convert_with_local_state
 
 
 def on_page_content(content: str, **_) -> str:
@@ -15,4 +16,4 @@ def on_page_content(content: str, **_) -> str:
 
 def _mathml(match: re.Match) -> str:
     tag, kind, tex = match.groups()
-    return f'<{tag} class="formula">{convert(html.unescape(tex), display="block" if kind == "[" else "inline")}</{tag}>'
+    return f'<{tag} class="formula">{_convert(html.unescape(tex), displaystyle=kind == "[")}</{tag}>'
