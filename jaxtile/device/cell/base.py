@@ -1,6 +1,7 @@
 """Unit cells: several devices at one crossing of two lines."""
 
 import abc
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
@@ -171,7 +172,7 @@ class AbstractUnitCell(AbstractCrosspoint):
             return new if chosen is True else jax.tree.map(lambda new, old: jnp.where(chosen, new, old), new, state)
 
         parts = enumerate(zip(self.parts, cells.devices, state.devices, strict=True))
-        return UnitState(tuple(one(k, *rest) for k, rest in parts), state.turn)
+        return dataclasses.replace(state, devices=tuple(one(k, *rest) for k, rest in parts))
 
 
 def _total(terms: Iterable[Array]) -> Array:
