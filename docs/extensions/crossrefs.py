@@ -21,13 +21,13 @@ def _link(match: re.Match) -> str:
 
 def _entries() -> dict[str, str]:
     """The entry of each `jt.name`, `jt.room.name` and `room.name`; of `Name` too if only one room has such a class."""
-    entries, first, classes = {}, {}, {}
+    entries, classes = {}, {}
     for room in _ROOMS:
         prefix = room.__name__.replace("jaxtile", "jt")
         for name in room.__all__:
             thing = getattr(room, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):
-                entry = first.setdefault(thing, f"{room.__name__}.{name}")
+                entry = f"{thing.__module__}.{thing.__qualname__}"
                 entries |= {f"{prefix}.{name}": entry, f"{prefix.removeprefix('jt.')}.{name}": entry}
                 if inspect.isclass(thing):
                     classes.setdefault(name, set()).add(entry)

@@ -71,5 +71,9 @@ def _parameter(attribute: griffe.Attribute, field: dataclasses.Field, text: str)
 
 def _default(field: dataclasses.Field) -> str | None:
     if field.default_factory is not dataclasses.MISSING:
-        return repr(field.default_factory())
-    return None if field.default is dataclasses.MISSING else repr(field.default)
+        default = field.default_factory()
+    elif field.default is not dataclasses.MISSING:
+        default = field.default
+    else:
+        return None
+    return getattr(default, "__name__", repr(default))  # of a function or a class, else an object
