@@ -40,7 +40,7 @@ def test_reads_in_both_directions_are_averaged():
 
 def test_inputs():
     for width in (1, 5, 9, 16):
-        hadamard = as_inputs("hadamard")
+        hadamard = as_inputs("inputs", "hadamard")
         h = hadamard.take(jnp.arange(hadamard.count(width)), width)
         np.testing.assert_array_equal(h.T @ h, h.shape[0] * np.eye(width))
     gaussian = jt.programming.Gaussian(n=4000)

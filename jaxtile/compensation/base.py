@@ -9,9 +9,10 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar
+from .._types import Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint
+from ..fields import Checked
 from ..tile import Tile, TileConfig
 
 __all__ = ["AbstractCompensation", "noise_threshold"]

@@ -4,7 +4,7 @@
 of contents; it lists `jaxtile.fitting`, too.
 """
 
-from .._types import number as number
+from ..fields import number as number
 from ..fitting import Fit as Fit
 from ..fitting import fit as fit
 from ..fitting import measure as measure

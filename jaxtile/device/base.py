@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws, Source
-from .._types import Checked, Key, Scalar, Weight, choice, flag, number
+from .._types import Key, Scalar, Weight
+from ..fields import Checked, choice, flag, number
 from .burst import Burst, one_by_one
 from .cells import AbstractCells, Cells
 from .fabrication import fabricate

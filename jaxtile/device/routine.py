@@ -12,8 +12,9 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
 from .._random import Draws
-from .._types import Checked, Key, Scalar
+from .._types import Key, Scalar
 from .._vectors import UnitVectors
+from ..fields import Checked
 from ..pulse import AbstractTrainPulse
 from .cells import AbstractCells
 

@@ -12,8 +12,9 @@ import equinox as eqx
 from jaxtyping import Array, Num, PyTree
 
 from .._random import Draws
-from .._types import Checked, Key, Scalar
+from .._types import Key, Scalar
 from ..device import Burst
+from ..fields import Checked
 from .phases import Exposure
 
 __all__ = ["AbstractHalfSelect"]

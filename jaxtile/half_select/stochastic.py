@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from .._random import Draws, Source
-from .._types import Scalar, choice, number
+from .._types import Scalar
 from ..device import Burst
+from ..fields import choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, Weight, number
-from ..noise.laws import coefficients, polynomial
+from .._types import Scalar, Weight
+from ..fields import array, number
+from ..noise.laws import polynomial
 from .base import AbstractModifier
 
 __all__ = ["Poly", "ProgNoise"]
@@ -23,7 +24,7 @@ class Poly(AbstractModifier):
     """
 
     std_dev: Scalar = number(0.0, low=0.0)
-    coeffs: Float[Array, " k"] = coefficients(_PCM, "coeffs")
+    coeffs: Float[Array, " k"] = array(_PCM)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         return weight + self.std_dev * _noise(self.coeffs, weight, largest, draws)
@@ -39,7 +40,7 @@ class ProgNoise(AbstractModifier):
     """
 
     std_dev: Scalar = number(0.0, low=0.0)
-    coeffs: Float[Array, " k"] = coefficients(_PCM, "coeffs")
+    coeffs: Float[Array, " k"] = array(_PCM)
     g_max: Scalar = number(25.0, low=0.0, open=True)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, Weight, finite_array, is_concrete, number
+from .._types import Scalar, Weight, is_concrete
+from ..fields import Checked, array, number
 
 __all__ = ["AbstractConverter", "Conductances", "CustomPair", "Mapping", "NPair", "SingleDevice"]
 
@@ -39,7 +40,6 @@ class AbstractConverter(Checked):
     g_min: eqx.AbstractVar[Scalar]
 
     def __check_init__(self) -> None:
-        super().__check_init__()  # first, so that these are numbers
         if is_concrete(self.g_max) and is_concrete(self.g_min) and float(self.g_min) >= float(self.g_max):
             raise ValueError(f"{type(self).__name__}: g_min={float(self.g_min):g} must be below g_max={float(self.g_max):g}.")
 
@@ -66,7 +66,7 @@ class NPair(AbstractConverter):
         g_max, g_min: the range of a device, uS.
     """
 
-    f_lst: Float[Array, " pair"] = eqx.field(default=(1.0,), converter=lambda value: finite_array(value, float, "NPair.f_lst"))
+    f_lst: Float[Array, " pair"] = array((1.0,))
     g_max: Scalar = number(25.0, low=0.0, open=True)
     g_min: Scalar = number(0.0, low=0.0)
 
@@ -103,8 +103,8 @@ class CustomPair(AbstractConverter):
         ValueError: the lists do not fit the pairs, or what they are worth is no straight line of the weight.
     """
 
-    f_lst: Float[Array, " pair"] = eqx.field(converter=lambda value: finite_array(value, float, "CustomPair.f_lst"))
-    g_lst: Float[Array, "device point"] = eqx.field(converter=lambda value: finite_array(value, float, "CustomPair.g_lst"))
+    f_lst: Float[Array, " pair"] = array()
+    g_lst: Float[Array, "device point"] = array()
     g_max: Scalar = number(25.0, low=0.0, open=True)
     g_min: Scalar = number(0.0, low=0.0)
 

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, number, optional
+from .._types import Scalar
+from ..fields import array, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
-from .laws import coefficients, polynomial
+from .laws import polynomial
 
 __all__ = ["AbstractPowerLaw"]
 
@@ -37,7 +38,7 @@ class AbstractPowerLaw(AbstractNoiseModel):
         aihwkit_compatible: drift starts from the conductances that the programmed *weights* map to.
     """
 
-    prog_coeff: Float[Array, " k"] = coefficients((0.0,), "prog_coeff")
+    prog_coeff: Float[Array, " k"] = array((0.0,))
     prog_coeff_g_max_reference: Scalar | None = optional(low=0.0, open=True)
     t_0: Scalar = number(20.0, low=0.0, open=True)
     t_read: Scalar = number(250e-9, low=0.0, open=True)

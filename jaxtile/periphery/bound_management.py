@@ -7,7 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .._types import Checked, Scalar, flag, number
+from .._types import Scalar
+from ..fields import Checked, flag, number
 
 __all__ = ["AbstractBoundManagement", "Iterative", "IterativeWorstCase"]
 

@@ -7,7 +7,8 @@ from jaxtyping import Array, Float
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Checked, Scalar, Weight, number
+from .._types import Scalar, Weight
+from ..fields import Checked, number
 from .converter import Grid
 
 __all__ = ["AbstractIRDrop", "IRDrop"]

@@ -8,7 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._types import Checked, Scalar, Weight, optional, whole
+from .._types import Scalar, Weight
+from ..fields import Checked, optional, whole
 from .converter import Grid
 
 __all__ = ["AbstractMVType", "BitWise", "OnePass", "PosNegSeparate", "PosNegSeparateDigitalSum", "SplitMode"]

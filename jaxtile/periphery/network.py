@@ -1,12 +1,12 @@
 """IR drop of whole arrays, by solving the network of their wires."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight, number
+from .._types import Scalar, Weight
+from ..fields import number, part
 from ..noise import CustomPair, NPair
 from .converter import Grid
 from .ir_drop import AbstractIRDrop
@@ -65,13 +65,11 @@ class WireNetwork(AbstractIRDrop):
         r_in, r_out: resistance of a segment of input and output lines, Ohm.
     """
 
-    converter: NPair | CustomPair = eqx.field(default_factory=NPair)
+    converter: NPair | CustomPair = part(
+        (NPair, CustomPair), "has no pairs; pass jaxtile.noise.NPair() or CustomPair()", default=NPair
+    )
     r_in: Scalar = number(0.35, low=0.0)
     r_out: Scalar = number(0.35, low=0.0)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.converter, NPair | CustomPair):
-            raise TypeError(f"WireNetwork.converter={self.converter!r} has no pairs; pass jaxtile.noise.NPair or CustomPair.")
 
     def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
         conductances, mapping = self.converter.conductances(weight)

@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, number
+from .._types import Scalar
+from ..fields import Checked, number
 
 __all__ = ["OutputNonlinearity", "VoltageOffset"]
 

@@ -80,7 +80,7 @@ def _managed(io: IOParameters, array: _Array, x: Inputs, key: Key, channels: Cha
     silent = alpha <= 0
 
     def worst_case(max_bm_res: Scalar) -> Scales:
-        alpha = AbsMaxNPSum(getattr(io.noise_management, "nm_thres", None), max_bm_res=max_bm_res).alpha(x, **ranges)
+        alpha = AbsMaxNPSum(nm_thres=getattr(io.noise_management, "nm_thres", None), max_bm_res=max_bm_res).alpha(x, **ranges)
         return 1 / jnp.where(alpha > 0, alpha, 1)
 
     def one_pass(passes, shrink: Scales) -> tuple[Outputs, Bool[Array, "k 1"]]:

@@ -12,7 +12,8 @@ from typing import Any, Generic, Self, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Checked, Key, Scalar, Weight
+from .._types import Key, Scalar, Weight
+from ..fields import Checked
 from .inputs import Inputs
 from .reading import Probe
 

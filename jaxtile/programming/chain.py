@@ -7,7 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, Weight, check_number, function, is_whole
+from .._types import Scalar, Weight, check_number, is_whole
+from ..fields import Checked, function, part
 from .base import AbstractMethod, Proposal
 from .result import RESULTS
 from .stopping import Streaks, judge
@@ -38,18 +39,16 @@ class Stage(Checked):
         connect: the device of each unit cell that the stage writes (`jaxtile.connect`); None: what is connected.
     """
 
-    method: AbstractMethod
-    until: AbstractSwitch | None = None
-    when: Callable[[Weight], Bool[Array, ""]] | None = eqx.field(default=None, converter=function)
-    connect: int | None = eqx.field(default=None, static=True)
+    method: AbstractMethod = part(AbstractMethod, "is no method; pass one such as jaxtile.SVD()", kw_only=False)
+    until: AbstractSwitch | None = part(
+        AbstractSwitch, "is no condition; pass None, or one such as jaxtile.After(40)", optional=True
+    )
+    when: Callable[[Weight], Bool[Array, ""]] | None = function(
+        "is no function of the target; pass None, or one such as jaxtile.OneHotPays(kappa=30)"
+    )
+    connect: int | None = eqx.field(default=None, static=True, kw_only=True)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.method, AbstractMethod):
-            raise TypeError(f"Stage.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
-        if self.until is not None and not isinstance(self.until, AbstractSwitch):
-            raise TypeError(f"Stage.until={self.until!r} is not a condition; pass None, or one such as jaxtile.After(40).")
-        if self.when is not None and not callable(self.when):
-            raise TypeError(f"Stage.when={self.when!r} is no function of the target; pass None, or such as OneHotPays(kappa=30).")
         if self.connect is not None and not is_whole(self.connect, 0):
             raise ValueError(f"Stage.connect={self.connect!r} must be None or the number of a device, from 0.")
 

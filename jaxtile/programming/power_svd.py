@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product, qr, starting_block, triplets_within
-from .._types import Key, Scalar, Weight, number, whole
+from .._types import Key, Scalar, Weight
+from ..fields import number, whole
 from .base import AbstractMethod, Proposal
 from .reading import Reads
 from .svd import BLOCK
@@ -57,7 +58,6 @@ class PowerSVD(AbstractMethod[_Vectors]):
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
 
     def __check_init__(self) -> None:
-        super().__check_init__()  # first, so that these are numbers
         if self.triplets > self.block:
             raise ValueError(f"PowerSVD.triplets={self.triplets} exceeds block={self.block}; read at least as many vectors.")
 

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, Weight, choice, number, whole
+from .._types import Scalar, Weight
 from ..device import AbstractPulsedDevice, SoftBounds
+from ..fields import Checked, choice, number, part, whole
 
 __all__ = ["AbstractSwitch", "After", "OneHotPays", "Plateau"]
 
@@ -35,7 +36,7 @@ class After(AbstractSwitch[None]):
         steps: how many.
     """
 
-    steps: Scalar = number(40.0, low=0.0)
+    steps: Scalar = number(40.0, low=0.0, kw_only=False)
 
     def init(self) -> None:
         return None
@@ -102,13 +103,11 @@ class OneHotPays(Checked):
         phases: those of the half-selection.
     """
 
-    model: AbstractPulsedDevice = eqx.field(default_factory=SoftBounds)
+    model: AbstractPulsedDevice = part(
+        AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", default=SoftBounds
+    )
     kappa: Scalar = number(1e3, low=1.0, finite=False)
     phases: Literal["all", "active"] = choice("all", "active")
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.model, AbstractPulsedDevice):
-            raise TypeError(f"OneHotPays.model={self.model!r} is not one pulsed device; pass one such as device.SoftBounds().")
 
     def __call__(self, target: Weight) -> Bool[Array, ""]:
         """True if it does, for columns written one at a time; for rows, pass the transposed target."""

@@ -15,7 +15,8 @@ from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
 from .._numerics import divide
 from .._random import numbers, uniform
-from .._types import Checked, Key, Scalar, flag, number, whole
+from .._types import Key, Scalar
+from ..fields import Checked, flag, number, whole
 
 __all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
 

@@ -8,8 +8,6 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from .._types import scalar
-
 __all__ = ["CHIP", "SEED", "TARGET", "Grid", "Subject"]
 
 CHIP = "chip"
@@ -112,9 +110,9 @@ class Subject(eqx.Module):
         if not (eqx.is_array(number) and number.ndim == 0):
             raise ValueError(f"over names {path!r}, which is {number!r}, not a number: sweep over objects that differ in it.")
         field = self.field(path)
-        if "check" in field:
+        if "take" in field:
             for value in values:
-                field["check"](f"over: {field['of']}.{path.split('.')[-1]}", scalar(value))
+                field["take"](f"over: {field['of']}.{path.split('.')[-1]}", value)
 
     def placed(self, numbers: Mapping[str, Any]) -> "Subject":
         """The same with other numbers at the ends of some paths."""

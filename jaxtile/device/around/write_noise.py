@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from ..._random import Draws, Source
-from ..._types import Key, Scalar, Weight, flag, number
+from ..._types import Key, Scalar, Weight
+from ...fields import flag, number, part
 from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite
 from ..burst import Burst, Size
 from ..cells import Cells
@@ -39,13 +40,11 @@ class WriteNoise(AbstractCrosspoint):
         apply_write_noise_on_set: whether `jt.set_weights` with a key leaves noise; without a key it never does.
     """
 
-    device: AbstractPulsedDevice
+    device: AbstractPulsedDevice = part(
+        AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", kw_only=False
+    )
     write_noise_std: Scalar = number(0.0, low=0.0, units="weight")
     apply_write_noise_on_set: bool = flag(True)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.device, AbstractPulsedDevice):
-            raise TypeError(f"WriteNoise.device={self.device!r} is not one pulsed device; pass one, such as SoftBounds().")
 
     @property
     def order(self) -> Literal["aggregate", "slot"]:
