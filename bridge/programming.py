@@ -19,7 +19,7 @@ from jaxtile._types import is_whole
 from jaxtile.programming import AbstractMethod, Chain, Reads
 from jaxtile.programming.chain import goes_on, stages_of
 from jaxtile.programming.inputs import outputs
-from jaxtile.programming.reading import Probe, wanted
+from jaxtile.programming.reading import Probe, ideal_reading
 from jaxtile.programming.stopping import relative_error
 
 from ._convert import to_jax, to_torch
@@ -218,7 +218,7 @@ def _program(
                 tile.set_hidden_update_index(stage.connect)
             while True:
                 probe = method.probe(state)
-                reading, outcome = _read(module, probe), wanted(goal, probe)
+                reading, outcome = _read(module, probe), ideal_reading(goal, probe)
                 read_error, spectral_error = relative_error(reading, outcome), _spectral_norm(tile.get_weights() - target)
                 done.read_error[step:], done.spectral_error[step:] = [float(read_error)], [spectral_error]
                 _log.debug("Error: %g", spectral_error)

@@ -93,7 +93,7 @@ def active(phase: Phase, lines: AbstractLines) -> Bool[Array, ""]:
 
 def exposure(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
     """The exposure of cells over all sub-phases that are driven."""
-    (n, m), both, direction = lines.sent(), lines.coincidences(), lines.directions()
+    (n, m), both, direction = lines.line_counts(), lines.coincidences(), lines.directions()
 
     def seen(*, up: bool) -> Seen:
         rows, columns, slots = jnp.zeros_like(n), jnp.zeros_like(m), jnp.zeros_like(lines.length)

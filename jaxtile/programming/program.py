@@ -20,7 +20,7 @@ from ..tile import Now, Tile, as_matrix, check_tile, connect
 from ..updating import update
 from .base import AbstractMethod
 from .chain import Chain, Progress, Stage, goes_on, stages_of
-from .reading import read, vectors, wanted
+from .reading import ideal_reading, read, vectors
 from .result import RESULTS
 from .solution import Solution
 from .stopping import relative_error
@@ -168,7 +168,7 @@ class Run(eqx.Module):
         probe = method.probe(at.method)
         stands = tile.at(run.now.having_read(vectors(probe, tile.shape)))
         reading = read(stands, probe, read_key)
-        read_error = relative_error(reading, wanted(target, probe))
+        read_error = relative_error(reading, ideal_reading(target, probe))
         view = View(stands, target, read_error, run.step)
         history = {one.name: run.history[one.name].at[run.step].set(one(view).astype(target.dtype)) for one in self.record}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)

@@ -14,7 +14,7 @@ from .._vectors import UnitVectors
 from ..tile import Tile, backward, forward, get_weights
 from .inputs import Inputs, outputs
 
-__all__ = ["Probe", "Reads", "average", "read", "vectors", "wanted"]
+__all__ = ["Probe", "Reads", "average", "ideal_reading", "read", "vectors"]
 
 
 class Reads(eqx.Module):
@@ -70,7 +70,7 @@ def _count(one: Inputs) -> int:
     return one.columns.shape[0] if isinstance(one, UnitVectors) else one.shape[0]
 
 
-def wanted(target: Weight, probe: Probe) -> Any:
+def ideal_reading(target: Weight, probe: Probe) -> Any:
     """The reading of the target itself, without noise."""
     if probe is None:
         return target

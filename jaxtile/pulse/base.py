@@ -37,7 +37,7 @@ class AbstractLines(eqx.Module):
     d_sign: eqx.AbstractVar[Int[Array, " out"]]
 
     @abc.abstractmethod
-    def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
+    def line_counts(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         """Pulses sent by each row and by each column."""
 
     @abc.abstractmethod
@@ -78,7 +78,7 @@ class Trains(AbstractLines):
         n_slots = x_bits.shape[-1]
         return cls(_pack(x_bits), _pack(d_bits), _signs(x_sign), _signs(d_sign), jnp.asarray(n_slots, jnp.int32), n_slots)
 
-    def sent(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
+    def line_counts(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
         return _count(self.d_words), _count(self.x_words)
 
     def coincidences(self) -> Int[Array, "out in"]:
@@ -121,7 +121,7 @@ class Counts(AbstractLines):
         x_count, d_count, coincidence, length = (count.astype(jnp.int32) for count in (x_count, d_count, coincidence, length))
         return cls(x_count, d_count, coincidence, x_sign, d_sign, length, n_slots)
 
-    def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
+    def line_counts(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         return self.d_count, self.x_count
 
     def coincidences(self) -> Num[Array, "out in"]:

@@ -79,7 +79,7 @@ def _phase_by_phase(
     now = pulse(config, chip, now, Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots))
     if config.half_select is None:
         return now
-    n, m = lines.sent()
+    n, m = lines.line_counts()
     for p, phase in enumerate(PHASES):
         rows, columns = lines.d_sign == phase.d, lines.x_sign == phase.x
         both = jnp.where(rows[:, None] & columns[None, :], lines.coincidences(), 0)
