@@ -20,6 +20,9 @@ from jaxtile.device.cells import Cells
 SHAPE, K = (4, 5), 3
 
 
+PARTS = (0.5, 0.3, 0.2)
+
+
 class GrainCells(Cells):
     """Several numbers for each cell: what each of its grains adds to a step."""
 
@@ -27,16 +30,16 @@ class GrainCells(Cells):
 
 
 class Grains(jt.device.AbstractPulsedDevice):
-    """A device of a user's own: a step is the sum over grains, which stop one after another on the way to the upper bound."""
+    """A device of a user's own: a step is the sum over grains, which slow down one after another on the way to a bound."""
 
     def init(self, shape, *, key):
         shared = super().init(shape, key=key)
-        weights = jnp.asarray([0.5, 0.3, 0.2]) + 0.1 * jnp.sin(jnp.arange(float(np.prod(shape))).reshape(*shape, 1))
-        return GrainCells(**vars(shared), grains=weights)
+        grains = jnp.broadcast_to(jnp.asarray(PARTS), (*shape, len(PARTS)))
+        return GrainCells(**vars(shared), grains=grains)
 
     def step(self, cells, weight, *, up):
-        stops = cells.w_max[..., None] * jnp.asarray([0.5, 0.8, 1.0])
-        share = jnp.sum(cells.grains * jnp.clip(1 - weight[..., None] / stops, 0.1, 1.5), axis=-1)
+        stops = (cells.w_max if up else -cells.w_min)[..., None] * jnp.sqrt(2 * cells.grains)
+        share = jnp.sum(cells.grains * jnp.clip(1 - (weight if up else -weight)[..., None] / stops, 0.1, 1.5), axis=-1)
         size = (cells.step_up if up else cells.step_down) * share
         return size, self.dw_min_std * size
 
