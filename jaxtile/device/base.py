@@ -1,4 +1,4 @@
-"""What sits where two lines cross, and how a pulse moves it. Knows no tile.
+"""The contract of a device: what sits where two lines cross, and how a pulse moves it. Knows no tile.
 
 What pulses act on is the *state* of the devices, a pytree that each kind of device defines. For a single device it is its weight;
 others hold more than the weight that is read, and only they know what. As in cells, arrays are [out, in] or [out, in, ...], and a
@@ -18,7 +18,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws, Source
-from .._types import Checked, Key, Scalar, Weight, choice, flag, number
+from .._types import Key, Scalar, Weight
+from ..fields import Checked, choice, flag, number
 from .burst import Burst, one_by_one
 from .cells import AbstractCells, Cells
 from .fabrication import fabricate
@@ -68,7 +69,7 @@ class AbstractDevice(Checked):
 
     @property
     def drifts(self) -> bool:
-        """Whether time alone changes anything."""
+        """True if time alone changes anything."""
         return False
 
     def drift(self, cells: AbstractCells, state: State, time: Scalar, noise: Draws) -> State:
@@ -85,7 +86,7 @@ class AbstractDevice(Checked):
 
 
 class AbstractCrosspoint(AbstractDevice):
-    """What is moved by pulses: one device, or several that share the crossing of two lines.
+    """A crossing that pulses move: one device, or several that share it.
 
     Attributes:
         order: "aggregate" or "slot", see `AbstractPulsedDevice`.
@@ -99,7 +100,7 @@ class AbstractCrosspoint(AbstractDevice):
 
     @property
     def routines(self) -> tuple[AbstractRoutine, ...]:
-        """What happens between the vectors of a batch, in this order."""
+        """The routines between the vectors of a batch, in their order."""
         return ()
 
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""What happens between the vectors of a batch.
+"""Routines: what happens between the vectors of a batch.
 
 A device may hold a *routine*: it sees each vector before it is sent, and may change or
 replace it; and from time to time it reads lines of the array and writes others. A unit
@@ -12,8 +12,9 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
 from .._random import Draws
-from .._types import Checked, Key, Scalar
+from .._types import Key, Scalar
 from .._vectors import UnitVectors
+from ..fields import Checked
 from ..pulse import AbstractTrainPulse
 from .cells import AbstractCells
 

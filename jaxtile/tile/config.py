@@ -1,4 +1,4 @@
-"""What the hardware is."""
+"""The configuration of a tile."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ __all__ = ["TileConfig", "check_kind"]
 
 
 class TileConfig(eqx.Module):
-    """What the hardware is.
+    """The configuration of a tile: what the hardware is.
 
     Attributes:
         device: how a pulse moves a conductance.

@@ -1,4 +1,4 @@
-"""What the routine of a device does before and after each vector."""
+"""The routines of a device, executed before and after each vector."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ __all__ = ["after", "before"]
 
 
 def before(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key) -> tuple[Now, Vector | None]:
-    """How the tile stands before a vector, and the vector that is really sent (None: none)."""
+    """The tile as it stands before a vector, and the vector that is really sent (None: none)."""
     device = config.crosspoint
     for n, routine in enumerate(device.routines):
         state, vector = routine.before(device, chip.cells, now.state, vector, key=_own(key, Source.CONNECT, n))
@@ -26,7 +26,7 @@ def before(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key:
 
 
 def after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key) -> Now:
-    """How the tile stands once each routine that is due has sent what it sends."""
+    """The tile as it stands once each routine that is due has sent its vectors."""
     for n, routine in enumerate(config.crosspoint.routines):
         now = _after(config, chip, now, routine, vector, _own(key, Source.REFRESH, n))
     return now
