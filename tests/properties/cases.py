@@ -53,7 +53,7 @@ def _cell(kind, *names, **options):
 
 
 DEVICES_OF_ALL_KINDS = {name: partial(without_spread, name) for name in DEVICES} | {
-    "write noise": lambda **numbers: WriteNoise(without_spread("soft bounds", **numbers), 1.0),
+    "write noise": lambda **numbers: WriteNoise(without_spread("soft bounds", **numbers), write_noise_std=1.0),
     "drifting": lambda **numbers: Drifting(without_spread("constant", **numbers)),
     "vector cell": _cell(VectorCell, "constant", "soft bounds"),
     "vector cell, in turn": _cell(VectorCell, "constant", "linear", update_policy=SingleSequential()),

@@ -22,8 +22,8 @@ NOISY = {
     "defaults": {},
     "output lines": {
         "v_offset": periphery.VoltageOffset(v_offset_std=0.1, r_series=0.01),
-        "out_nonlinearity": periphery.OutputNonlinearity(0.1, 0.3),
-        "w_noise": periphery.PCMRead(0.01),
+        "out_nonlinearity": periphery.OutputNonlinearity(out_nonlinearity=0.1, out_nonlinearity_std=0.3),
+        "w_noise": periphery.PCMRead(w_noise=0.01),
         "ir_drop": periphery.IRDrop(),
     },
 }

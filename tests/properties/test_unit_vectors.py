@@ -5,7 +5,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from cases import DEVICES_OF_ALL_KINDS, ENTRIES, KAPPA, RATE, SHAPE, WEIGHTS, K, hardware, tile_of
-from helpers import update
+from helpers import DEVICES, update
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -23,7 +23,12 @@ def both_ways(tile, columns, d, rate):
     return update(tile, units, d, rate, KEY), update(tile, np.eye(SHAPE[1], dtype=np.float32)[columns], d, rate, KEY)
 
 
-@pytest.mark.parametrize("name", DEVICES_OF_ALL_KINDS)
+ONE_OF_A_KIND = [
+    name for name in DEVICES_OF_ALL_KINDS if name not in DEVICES or name in ("constant", "soft bounds", "exp", "table")
+]
+
+
+@pytest.mark.parametrize("name", ONE_OF_A_KIND)
 @given(columns=COLUMNS, d=ROWS, weight=WEIGHTS, rate=RATE, std=st.floats(0.0, 0.5))
 def test_of_any_device(name, columns, d, weight, rate, std):
     """Cycle noise and all."""
@@ -33,7 +38,7 @@ def test_of_any_device(name, columns, d, weight, rate, std):
     np.testing.assert_allclose(at_once.full_pulses, in_turn.full_pulses, rtol=1e-6)
 
 
-AWAY = {"w_max": 50.0, "w_min": -50.0}
+AWAY = {"w_max": 1e4, "w_min": -1e4}
 
 
 @pytest.mark.parametrize("name", ["constant", "vector cell", "a user's own"])
@@ -42,5 +47,5 @@ def test_half_selected_cells_included(name, columns, d, rate, kappa):
     """Where the order of pulses does not matter: steps do not depend on the weight, here by bounds that are far away."""
     tile = tile_of(hardware(name, kappa=kappa, half_select=1, **AWAY), jnp.zeros(SHAPE))
     at_once, in_turn = both_ways(tile, columns, d, rate)
-    np.testing.assert_allclose(at_once.weight, in_turn.weight, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(at_once.weight, in_turn.weight, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(at_once.half_pulses, in_turn.half_pulses, rtol=1e-6)

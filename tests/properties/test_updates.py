@@ -58,7 +58,9 @@ def test_the_negative_of_d_moves_mirrored_devices_the_other_way(name, vectors, w
     x, d = vectors
     config = hardware(name, kappa=kappa, up_down=up_down, w_max=0.7)
     after = update(tile_of(config, weight), x, d, rate, KEY)
-    other = update(tile_of(mirrored(config), -weight), x, -d, rate, KEY)
+    opposite = mirrored(config)
+    same_pulses = rate * float(opposite.device.granularity() / config.device.granularity())  # some plan with the steps of one way
+    other = update(tile_of(opposite, -weight), x, -d, same_pulses, KEY)
     np.testing.assert_allclose(other.weight, -after.weight, rtol=0, atol=1e-6)
     assert float(other.full_pulses) == float(after.full_pulses)
     assert float(other.half_pulses) == float(after.half_pulses)
