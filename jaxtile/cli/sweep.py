@@ -42,6 +42,8 @@ class Sweep:
     """Where the results go. None: beside the study, with the ending .zarr."""
     width: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Tiles in a block. None: as many as fit into memory, at most 256."""
+    allow_versions: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on with a store that other versions of jaxtile or jax have written."""
 
     def run(self) -> int:
         """Run the command; the exit code."""
@@ -50,7 +52,7 @@ class Sweep:
             arguments = _read(self.study)
         with refusals(), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # `unreachable` counts what a warning would say of each target
-            data = sweep(**arguments, store=store, width=self.width, progress=True)
+            data = sweep(**arguments, store=store, width=self.width, allow_versions=self.allow_versions, progress=True)
         console = Console(highlight=False)
         console.print(f"{dict(data.sizes)}")
         console.print(f"Results: {store}. Plot them with: jaxtile plot {store}")

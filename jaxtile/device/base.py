@@ -1,7 +1,8 @@
 """What sits where two lines cross, and how a pulse moves it. Knows no tile.
 
 What pulses act on is the *state* of the devices, a pytree that each kind of device defines. For a single device it is its weight;
-others hold more than the weight that is read, and only they know what.
+others hold more than the weight that is read, and only they know what. As in cells, arrays are [out, in] or [out, in, ...], and a
+scalar belongs to the whole tile.
 
 To add a device: subclass `AbstractPulsedDevice` and write `step`. If its cells have parameters of their own, extend `init`; if its
 steps are constant or affine in the weight, name the `burst` law that sums many of them in closed form. Everything else (pulses,

@@ -33,14 +33,14 @@ def one_shot(
 
     lines = jax.vmap(encode)(x.columns, d, keys)
     seen = jax.vmap(lambda one: exposure(one, skip_inactive=hardware.skips))(lines)
-    up, down = (one.full[:, :, 0] for one in (seen.up, seen.down))  # [k, out]
+    up, down = (one.full[:, :, 0].T for one in (seen.up, seen.down))  # [out, k]
     cycle_keys = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)
-    cycle = hardware.noise(cycle_keys[:, None], cell_index(out, x.columns, width).T)
+    cycle = hardware.noise(cycle_keys[None, :], cell_index(out, x.columns, width))
 
     def pulse_own_columns(state: State) -> State:
-        cells, own = jax.tree.map(lambda leaf: leaf.T[x.columns] if leaf.ndim else leaf, (hardware.cells, state))
+        cells, own = jax.tree.map(lambda leaf: leaf[:, x.columns] if leaf.ndim else leaf, (hardware.cells, state))
         moved = hardware.device.pulses(cells, own, Burst(up, down, noise=cycle, most=lines.n_slots))
-        return jax.tree.map(lambda all, own: all.at[:, x.columns].set(own.T) if all.ndim else all, state, moved)
+        return jax.tree.map(lambda all, own: all.at[:, x.columns].set(own) if all.ndim else all, state, moved)
 
     def disturb(pulsed: Pulsed, seen: Exposure, tag: int) -> Pulsed:
         noise = hardware.noise(stream(key, Source.HALF, tag), cell_index(out, numbers(width), width))
@@ -54,7 +54,7 @@ def one_shot(
     if half_selected:
         pulsed = disturb(pulsed, Exposure(after_up, after_down), 1)
     whole = Exposure(_in_all(seen.up, x), _in_all(seen.down, x))
-    added = sent(hardware, pulsed.tally, jnp.sum(jnp.sum(up + down, axis=0).astype(float)), whole)
+    added = sent(hardware, pulsed.tally, jnp.sum(jnp.sum(up + down, axis=1).astype(float)), whole)
     return Pulsed(pulsed.state, pulsed.memory, pulsed.tally + added)
 
 
