@@ -55,7 +55,7 @@ def test_infinite_kappa_is_none(device, pulse):
         without = update(make_tile(device, pulse), x, d, 0.1, KEY)
         infinite = update(make_tile(device, pulse, ratio(np.inf)), x, d, 0.1, KEY)
         np.testing.assert_allclose(infinite.weight, without.weight, rtol=0, atol=1e-6)
-        assert float(infinite.full_pulses) == pytest.approx(float(without.full_pulses), rel=1e-6) > 0
+        assert 0 < float(infinite.full_pulses) == pytest.approx(float(without.full_pulses), rel=1e-6)
         assert float(infinite.half_pulses) > 0 == float(without.half_pulses)
 
 
