@@ -163,10 +163,10 @@ def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
     device, half_select = config.cells_of, config.half_select
     return Tile(
         config,
-        device.init(shape, key=key),
+        device.fabricate(shape, key=key),
         device.start(shape),
         Tally.zeros(),
-        half_cells=None if half_select is None else half_select.init(shape, key=key),
+        half_cells=None if half_select is None else half_select.fabricate(shape, key=key),
         half_memory=None if half_select is None else half_select.start(shape),
         forward_channels=fabricate(config.forward, shape, stream(key, _FORWARD)),
         backward_channels=fabricate(config.backward, shape[::-1], stream(key, _BACKWARD)),
@@ -210,7 +210,7 @@ def read_as(tile: Tile, weight: Weight) -> Tile:
     check_tile(tile)
     ideal = Ideal()
     config = TileConfig(ideal, NoPulse(), forward=tile.config.forward, backward=tile.config.backward)
-    cells = ideal.init(tile.shape, key=jax.random.key(0))
+    cells = ideal.fabricate(tile.shape, key=jax.random.key(0))
     state = jnp.asarray(weight, tile.weight.dtype)
     return dataclasses.replace(tile, config=config, cells=cells, state=state, half_cells=None, half_memory=None)
 

@@ -88,7 +88,7 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
     weight, key = check_tile(tile), as_key(key)
     device = Statistical(noise_model)
     config = TileConfig(device, NoneWithDevice(), forward=tile.config.forward, backward=tile.config.backward)
-    cells = device.init(tile.shape, key=None)
+    cells = device.fabricate(tile.shape, key=None)
     state = device.write(cells, device.start(tile.shape), weight, noise=draws(tile, key))
     return dataclasses.replace(tile, config=config, cells=cells, state=state, half_cells=None, half_memory=None)
 

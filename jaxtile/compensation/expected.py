@@ -112,9 +112,9 @@ def _nominal(tile: Tile) -> Tile:
     copy = dataclasses.replace(
         tile,
         config=dataclasses.replace(tile.config, pulse=MeanField(**planned)),
-        cells=device.init(shape, key=None),
+        cells=device.fabricate(shape, key=None),
         state=device.start(shape),
-        half_cells=None if half_select is None else half_select.init(shape, key=None),
+        half_cells=None if half_select is None else half_select.fabricate(shape, key=None),
     )
     return set_weights(copy, get_weights(tile))
 

@@ -57,7 +57,7 @@ class Statistical(AbstractDevice):
             what = f"Statistical.noise_model={self.noise_model!r}"
             raise TypeError(f"{what} is no noise model; pass one of jaxtile.noise, such as PCM().")
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
         return NoCells()
 
     def start(self, shape: tuple[int, int]) -> Programmed:

@@ -126,7 +126,7 @@ def test_programming_in_lanes():
 def test_gradients_are_finite():
     """Of expected counts, full and half, some of which are none."""
     device, up = noisy(), jnp.array([[0.0, 1.5]])
-    cells, state = device.init((1, 2), key=KEY), device.start((1, 2))
+    cells, state = device.fabricate((1, 2), key=KEY), device.start((1, 2))
 
     def read(device, size):
         return jnp.sum(device.weight(device.pulses(cells, state, jt.device.Burst(up, 0 * up, size, size))))

@@ -5,8 +5,8 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from ..._types import Scalar, Weight, number
-from ..base import AbstractPulsedDevice
 from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["ExpStep"]
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._types import Scalar, Weight, finite_array
-from ..base import AbstractPulsedDevice
 from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["PiecewiseStep"]
 

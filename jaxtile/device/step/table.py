@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._types import Scalar, Weight, finite_array, is_concrete, is_whole, number, real_array, scalar
-from ..base import AbstractPulsedDevice, Cells
+from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["Table"]
 
