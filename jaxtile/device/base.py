@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws
 from .._types import Checked, Key, Scalar, Weight
-from ..pulse import AbstractTrainPulse
 from .burst import Burst
 from .cells import AbstractCells
+from .routine import AbstractRoutine
 
 __all__ = ["AbstractCrosspoint", "AbstractDevice", "Rewrite", "State"]
 
@@ -93,21 +93,9 @@ class AbstractCrosspoint(AbstractDevice):
         """The nominal range of the weights."""
 
     @property
-    def changes(self) -> bool:
-        """Whether something changes between the vectors of a batch, so that they must be sent one after another."""
-        return False
-
-    def begin(self, state: State, *, key: Key) -> State:
-        """What happens before a vector is sent."""
-        return state
-
-    def must_restore(self, state: State, batch: int) -> Bool[Array, ""] | None:
-        """Whether, after the last vector, something must be written again (None: never); `batch` vectors make up the update."""
+    def routine(self) -> AbstractRoutine | None:
+        """What happens between the vectors of a batch; None: nothing."""
         return None
-
-    def restore(self, cells: AbstractCells, state: State, draws: Draws) -> tuple[State, AbstractTrainPulse, Weight]:
-        """Prepare what must be written again, and say with which pulses and by how much."""
-        raise NotImplementedError
 
     @abc.abstractmethod
     def granularity(self) -> Scalar:
