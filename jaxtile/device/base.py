@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws
-from .._types import Checked, Key, Scalar, Weight
+from .._types import Key, Scalar, Weight
+from ..fields import Checked
 from .burst import Burst
 from .cells import AbstractCells
 from .routine import AbstractRoutine
@@ -63,7 +64,7 @@ class AbstractDevice(Checked):
 
     @property
     def drifts(self) -> bool:
-        """Whether time alone changes anything."""
+        """True if time alone changes anything."""
         return False
 
     def drift(self, cells: AbstractCells, state: State, time: Scalar, noise: Draws) -> State:
@@ -80,7 +81,7 @@ class AbstractDevice(Checked):
 
 
 class AbstractCrosspoint(AbstractDevice):
-    """What is moved by pulses: one device, or several that share the crossing of two lines.
+    """A crossing that pulses move: one device, or several that share it.
 
     Attributes:
         order: "aggregate" or "slot", see `AbstractPulsedDevice`.
@@ -93,9 +94,9 @@ class AbstractCrosspoint(AbstractDevice):
         """The nominal range of the weights."""
 
     @property
-    def routine(self) -> AbstractRoutine | None:
-        """What happens between the vectors of a batch; None: nothing."""
-        return None
+    def routines(self) -> tuple[AbstractRoutine, ...]:
+        """The routines between the vectors of a batch, in their order."""
+        return ()
 
     @abc.abstractmethod
     def granularity(self) -> Scalar:

@@ -12,7 +12,8 @@ from typing import ClassVar, Literal
 import jax.numpy as jnp
 
 from .._random import Draws, Source
-from .._types import Key, Scalar, Weight, choice, flag, number
+from .._types import Key, Scalar, Weight
+from ..fields import choice, flag, number
 from .base import AbstractCrosspoint, Rewrite
 from .burst import Burst, one_by_one
 from .cells import Cells

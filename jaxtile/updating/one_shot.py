@@ -40,7 +40,7 @@ def one_shot(
 
 
 def _encode_alone(config: TileConfig, learning_rate: Scalar, column: Array, d: Float[Array, " out"], key: Key) -> AbstractLines:
-    """What the rows and one column send: a tile of one column."""
+    """Pulses of the rows and of one column: a tile of one column."""
     device, one = config.crosspoint, jnp.ones(1, d.dtype)
     own = {"granularity": device.granularity(), "key": key, "columns": column[None]}
     return config.trains.encode(one, d, learning_rate=learning_rate, **own)
