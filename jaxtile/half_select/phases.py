@@ -42,7 +42,8 @@ class Phase(NamedTuple):
 
 
 PHASES = (Phase(1, 1), Phase(1, -1), Phase(-1, 1), Phase(-1, -1))
-_UP, _DOWN = PHASES[1:3], PHASES[::3]
+_UP = PHASES[1:3]
+_DOWN = PHASES[::3]
 
 
 class Seen(eqx.Module):

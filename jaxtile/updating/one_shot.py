@@ -24,7 +24,7 @@ def one_shot(
     """Send unit vectors, each of which drives a column of its own: the whole batch in one pass over the tile.
 
     The full pulses of vector v fall into its own column, from the very trains and noise
-    that `vector_by_vector` would draw. A cell also sees half pulses of its row from every
+    that `send_batch` would draw. A cell also sees half pulses of its row from every
     other vector: those of earlier vectors disturb it before its own pulses, the rest after.
     """
     keys = jax.vmap(partial(stream, key))(numbers(d.shape[0]))
