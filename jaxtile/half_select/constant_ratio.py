@@ -64,7 +64,7 @@ class ConstantRatio(AbstractHalfSelect):
 
     def bursts(self, cells: Weight | None, memory: None, exposure: Exposure, noise: Draws | None) -> tuple[tuple[Burst, ...], None]:
         size = 1 / self.kappa if cells is None else 1 / (self.kappa * cells)
-        up, down = (size if factor is None else size / factor for factor in (self.up, self.down))
+        up, down = [size if factor is None else size / factor for factor in (self.up, self.down)]
         if self.row is None and self.column is None:
             return (Burst(*self.weak(exposure), up, down, noise),), None
         rises, falls = exposure.up, exposure.down
