@@ -46,7 +46,7 @@ _FIXED = {"nm_decay", "nm_assumed_wmax"}
 # aihwkit's name of what is drawn once, and jaxtile's.
 _DRAWN = {"out_noise_values": "out_noise", "v_offset": "v_offset", "out_nonlinearity": "out_nonlinearity"}
 _ASYMMETRY, _AVERAGE = "w_asymmetry", "rpu.fb_pass.aux_nm_value"
-_DIRECTIONS = {"forward_channels": "fwd", "backward_channels": "bwd"}
+_DIRECTIONS = {"forward": "fwd", "backward": "bwd"}
 
 
 def from_io(io: Any, name: str) -> jt.IOParameters:
@@ -72,11 +72,15 @@ def from_io(io: Any, name: str) -> jt.IOParameters:
     if io.w_noise_type in _WEIGHT_NOISE and io.w_noise != 0:
         values["w_noise"] = _WEIGHT_NOISE[io.w_noise_type](io.w_noise)
     if io.ir_drop != 0:
-        values["ir_drop"] = periphery.IRDrop(io.ir_drop, io.ir_drop_g_ratio)
+        values["ir_drop"] = periphery.IRDrop(ir_drop=io.ir_drop, ir_drop_g_ratio=io.ir_drop_g_ratio)
     if io.v_offset_std != 0 or io.r_series != 0:
-        values["v_offset"] = periphery.VoltageOffset(io.v_offset_std, io.v_offset_w_min, io.r_series)
+        values["v_offset"] = periphery.VoltageOffset(
+            v_offset_std=io.v_offset_std, v_offset_w_min=io.v_offset_w_min, r_series=io.r_series
+        )
     if io.out_nonlinearity != 0:
-        values["out_nonlinearity"] = periphery.OutputNonlinearity(io.out_nonlinearity, io.out_nonlinearity_std)
+        values["out_nonlinearity"] = periphery.OutputNonlinearity(
+            out_nonlinearity=io.out_nonlinearity, out_nonlinearity_std=io.out_nonlinearity_std
+        )
     return jt.IOParameters(
         **values,
         mv_type=_mv_type(io, name),
@@ -99,8 +103,8 @@ def from_ladder(io: IOParametersIRDropT, name: str, converter: noise.AbstractCon
     """
     plain = {field.name: getattr(io, field.name) for field in dataclasses.fields(IOParameters)}
     passes = {
-        AnalogMVType.SPLIT_MODE: lambda: periphery.SplitMode(io.split_mode_bit_shift),
-        AnalogMVType.BIT_WISE: lambda: periphery.BitWise(math.floor(math.log2(max(io.inp_res, 1 / io.inp_res) + 2)) - 1),
+        AnalogMVType.SPLIT_MODE: lambda: periphery.SplitMode(split_mode_bit_shift=io.split_mode_bit_shift),
+        AnalogMVType.BIT_WISE: lambda: periphery.BitWise(bits=math.floor(math.log2(max(io.inp_res, 1 / io.inp_res) + 2)) - 1),
     }
     in_parts = passes.get(io.mv_type)
     if in_parts is not None:
@@ -132,7 +136,7 @@ def _noise_management(io: IOParameters, name: str) -> periphery.AbstractNoiseMan
         return periphery.AverageAbsMax()
     limit = io.nm_thres if io.nm_thres > 0 else None
     if io.noise_management == NoiseManagementType.ABS_MAX_NP_SUM:
-        return periphery.AbsMaxNPSum(limit, max_bm_res=io.max_bm_res)
+        return periphery.AbsMaxNPSum(nm_thres=limit, max_bm_res=io.max_bm_res)
     return _NOISE_MANAGEMENT[io.noise_management](limit)
 
 
@@ -178,29 +182,29 @@ def to_io(io: jt.IOParameters) -> IOParameters:
 
 def from_extra(tile: jt.Tile, extra: dict[str, Any]) -> jt.Tile:
     """The same tile with the peripheries that aihwkit drew: those in the `dump_extra` of a C++ tile."""
-    changes = {}
+    chip, now, dtype = tile.chip, tile.now, tile.weight.dtype
     for field, direction in _DIRECTIONS.items():
-        channels, prefix = getattr(tile, field), f"rpu.fb_pass.{direction}."
+        channels, prefix = getattr(chip, field), f"rpu.fb_pass.{direction}."
         drawn = {ours: extra[prefix + theirs] for theirs, ours in _DRAWN.items() if getattr(channels, ours) is not None}
         if channels.w_asymmetry is not None:  # aihwkit keeps those of both directions as [out, in]
             matrix = np.reshape(extra[prefix + _ASYMMETRY], tile.shape)
             drawn["w_asymmetry"] = matrix if direction == "fwd" else matrix.T
-        if channels.abs_max is not None:  # one average of both directions there
-            drawn["abs_max"] = extra[_AVERAGE][0]
-        dtype = tile.weight.dtype
-        changes[field] = dataclasses.replace(channels, **{name: jnp.asarray(value, dtype) for name, value in drawn.items()})
-    return dataclasses.replace(tile, **changes)
+        channels = dataclasses.replace(channels, **{name: jnp.asarray(value, dtype) for name, value in drawn.items()})
+        chip = dataclasses.replace(chip, **{field: channels})
+        if getattr(now, field) is not None:  # one average of both directions there
+            now = now.replace(**{field: jnp.asarray(extra[_AVERAGE][0], dtype)})
+    return jt.Tile(tile.config, chip, now)
 
 
 def to_extra(tile: jt.Tile) -> dict[str, list[float]]:
-    """What a C++ tile must load to have the peripheries of this one."""
+    """The state that a C++ tile must load to have the peripheries of this one."""
     extra = {}
     for field, direction in _DIRECTIONS.items():
-        channels, prefix = getattr(tile, field), f"rpu.fb_pass.{direction}."
+        channels, prefix = getattr(tile.chip, field), f"rpu.fb_pass.{direction}."
         drawn = {theirs: getattr(channels, ours) for theirs, ours in _DRAWN.items()}
         matrix = channels.w_asymmetry
         drawn[_ASYMMETRY] = matrix if matrix is None or direction == "fwd" else matrix.T
         extra |= {prefix + name: np.ravel(value).tolist() for name, value in drawn.items() if value is not None}
     # Aihwkit has one average for both directions.
-    average = tile.backward_channels.abs_max if tile.forward_channels.abs_max is None else tile.forward_channels.abs_max
+    average = tile.now.backward if tile.now.forward is None else tile.now.forward
     return extra if average is None else extra | {_AVERAGE: [float(average)]}

@@ -4,6 +4,7 @@ from . import compensation as compensation
 from . import costs as costs
 from . import device as device
 from . import digital as digital
+from . import fields as fields
 from . import fitting as fitting
 from . import half_select as half_select
 from . import modifier as modifier
@@ -35,6 +36,8 @@ from .programming import residual as residual
 from .quantities import Quantity as Quantity
 from .sweeping import Programming as Programming
 from .sweeping import sweep as sweep
+from .tile import Chip as Chip
+from .tile import Now as Now
 from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
@@ -56,9 +59,11 @@ from .upkeep import reset as reset
 
 __all__ = [
     "After",
+    "Chip",
     "GDP",
     "Costs",
     "IOParameters",
+    "Now",
     "OneHotPays",
     "Plateau",
     "PowerSVD",
@@ -85,6 +90,7 @@ __all__ = [
     "diffuse",
     "digital",
     "drift",
+    "fields",
     "fitting",
     "forward",
     "get_weights",

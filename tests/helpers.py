@@ -144,7 +144,7 @@ def assert_runs_agree(a, b, *, atol: float = 1e-5) -> None:
     Two compiled programs need not round alike, and a last bit may flip a pulse, from which
     on a run goes its own way. Programs that do something else do it in every run.
     """
-    a, b = (np.reshape(runs, (len(runs), -1)) for runs in (a, b))
+    a, b = (np.asarray(runs).reshape(len(runs), -1) for runs in (a, b))
     agree = np.all(np.isclose(a, b, rtol=0, atol=atol), axis=1)
     assert np.mean(agree) >= 0.9, f"runs {np.flatnonzero(~agree).tolist()} of {len(agree)} differ"
 

@@ -8,9 +8,10 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
 from .._linalg import product, safe_norm, safe_sqrt
-from .._types import Scalar, number, whole
+from .._types import Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint
+from ..fields import number, whole
 from ..pulse import AbstractTrainPulse, MeanField
 from ..tile import Tile, TileConfig, get_weights, set_weights
 from ..updating import update
@@ -77,7 +78,7 @@ class Expected(AbstractCompensation):
         # In units of the proposal all numbers are of order one, whatever the scale of weights and steps.
         x_size, d_size, size = _size(x), _size(d), _size(wanted)
         risk = 2 * learning_rate**2 * noise_threshold(self.caution, tile, learning_rate)
-        x, d = Sparsify(self.caution)(x, d, tile, learning_rate)
+        x, d = Sparsify(caution=self.caution)(x, d, tile, learning_rate)
         assert not isinstance(x, UnitVectors)
 
         def vectors(shift: Float[Array, "k line"]) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
@@ -109,13 +110,10 @@ def _nominal(tile: Tile) -> Tile:
     shape, device, half_select, pulse = tile.shape, tile.device, tile.config.half_select, tile.config.pulse
     assert isinstance(pulse, AbstractTrainPulse)
     planned = {name: getattr(pulse, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
-    copy = dataclasses.replace(
-        tile,
-        config=dataclasses.replace(tile.config, pulse=MeanField(**planned)),
-        cells=device.init(shape, key=None),
-        state=device.start(shape),
-        half_cells=None if half_select is None else half_select.init(shape, key=None),
-    )
+    config = dataclasses.replace(tile.config, pulse=MeanField(**planned))
+    half_cells = None if half_select is None else half_select.fabricate(shape, key=None)
+    chip = dataclasses.replace(tile.chip, cells=device.fabricate(shape, key=None), half_cells=half_cells)
+    copy = Tile(config, chip, tile.now.replace(state=device.start(shape)))
     return set_weights(copy, get_weights(tile))
 
 

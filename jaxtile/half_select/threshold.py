@@ -5,8 +5,9 @@ from typing import Literal
 import jax.numpy as jnp
 
 from .._random import Draws, Source
-from .._types import Key, Scalar, Weight, choice, number
+from .._types import Key, Scalar, Weight
 from ..device import Burst, spread
+from ..fields import choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 
@@ -40,7 +41,7 @@ class Threshold(AbstractHalfSelect):
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> Weight:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Weight:
         """The threshold of each cell."""
         return jnp.maximum(self.threshold * (1 + self.threshold_dtod * spread(shape, key, Source.RATIO)), 0)
 

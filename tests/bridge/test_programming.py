@@ -270,7 +270,7 @@ def test_both_engines_draw_the_same_curves(run):
 EVERY_METHOD = {
     "gdp": jt.GDP(),
     "gdp, hadamard": jt.GDP(inputs="hadamard", learning_rate=1 / 64),
-    "gdp, gaussian": jt.GDP(inputs=jt.programming.Gaussian(16), learning_rate=1 / 64, batch_size=8, reads=2),
+    "gdp, gaussian": jt.GDP(inputs=jt.programming.Gaussian(n=16), learning_rate=1 / 64, batch_size=8, reads=2),
     "svd, three triplets": jt.SVD(triplets=3),
     "svd, once": jt.SVD(refresh=False),
     "svd through reads": jt.PowerSVD(block=2, reads=2),
@@ -324,7 +324,7 @@ def test_every_disturb_model_disturbs_a_bridge_tile(model):
     disturbed = jt.update(chip, x, d, learning_rate=0.1, key=jax.random.key(7))
     np.testing.assert_allclose(tile.tile.get_weights().numpy(), disturbed.weight, rtol=0, atol=1e-6)
     config = dataclasses.replace(chip.config, half_select=None)
-    alone = dataclasses.replace(chip, config=config, half_cells=None, half_memory=None)
+    alone = jt.Tile(config, dataclasses.replace(chip.chip, half_cells=None), chip.now.replace(half_memory=None))
     assert not np.allclose(disturbed.weight, jt.update(alone, x, d, learning_rate=0.1, key=jax.random.key(7)).weight, atol=1e-6)
 
 

@@ -18,13 +18,13 @@ def pair(**numbers):
 
 
 CELLS = {
-    "write noise": lambda **numbers: WriteNoise(DEVICES["soft bounds"](**numbers), 2.0),
+    "write noise": lambda **numbers: WriteNoise(DEVICES["soft bounds"](**numbers), write_noise_std=2.0),
     "drifting": lambda **numbers: Drifting(DEVICES["soft bounds"](**numbers), nu=0.1),
     "vector": lambda **numbers: VectorCell(pair(**numbers), gamma_vec=[1.0, 0.5]),
-    "in turn": lambda **numbers: VectorCell(pair(**numbers), SingleSequential()),
-    "at random": lambda **numbers: VectorCell(pair(**numbers), SingleRandom()),
+    "in turn": lambda **numbers: VectorCell(pair(**numbers), update_policy=SingleSequential()),
+    "at random": lambda **numbers: VectorCell(pair(**numbers), update_policy=SingleRandom()),
     "reference": lambda **numbers: ReferenceCell(pair(**numbers)),
-    "refreshed": lambda **numbers: OneSided(DEVICES["linear"](**numbers), Refresh()),
+    "refreshed": lambda **numbers: OneSided(DEVICES["linear"](**numbers), refresh=Refresh()),
 }
 MAKERS = DEVICES | CELLS | {f"preset {name}": make for name, make in PRESETS.items()}
 
@@ -35,8 +35,10 @@ def test_a_change_of_a_number_traces_nothing(name):
 
     def respond(device):
         traces.append(None)
-        cells = device.init(SHAPE, key=None)  # draws take long to trace, and see no number
-        state = device.begin(device.start(SHAPE), key=jr.key(1))
+        cells = device.fabricate(SHAPE, key=None)  # draws take long to trace, and see no number
+        state = device.start(SHAPE)
+        for routine in device.routines:
+            state, _ = routine.before(device, cells, state, None, key=jr.key(1))
         up, noise = jnp.ones(SHAPE, jnp.int32), Draws(jr.key(2), cell_index(2, jnp.arange(3), 3))
         return device.weight(device.pulses(cells, state, Burst(up, 0 * up, noise=noise)))
 

@@ -224,14 +224,14 @@ def test_sinh_law():
 def test_the_share_of_cells_above_their_threshold(scheme, n):
     for voltage in (1.25, 2.0):
         half_select = Threshold(voltage=voltage, scheme=scheme)
-        cells = half_select.init((200, 200), key=KEY)
+        cells = half_select.fabricate((200, 200), key=KEY)
         exposed = np.asarray(half_select.size(cells) > 0).ravel()
         assert_mean(exposed, (1 + erf((voltage / n - 1) / 0.26 / sqrt(2))) / 2)
         assert np.asarray(half_select.size(cells)).max() <= 1 / n
 
 
 def test_spread_of_kappa():
-    cells = np.log(np.asarray(ConstantRatio(kappa_dtod=0.4).init((60, 60), key=KEY), np.float64)).ravel()
+    cells = np.log(np.asarray(ConstantRatio(kappa_dtod=0.4).fabricate((60, 60), key=KEY), np.float64)).ravel()
     assert_mean(cells, 0.0)
     assert_std(cells, 0.4)
 
@@ -242,7 +242,7 @@ def test_spread_of_kappa():
 def test_models_cost_what_they_need():
     """No cells and no memory where nothing differs or is remembered."""
     for name, half_select in MODELS.items():
-        cells, memory = half_select.init((2, 3), key=KEY), half_select.start((2, 3))
+        cells, memory = half_select.fabricate((2, 3), key=KEY), half_select.start((2, 3))
         assert (cells is not None) == ("spread" in name or "threshold" in name)
         assert (memory is not None) == half_select.remembers == name.startswith("accumulation")
 
@@ -263,7 +263,7 @@ def test_programming_in_lanes(name):
     assert np.all(np.asarray(lanes.stats["half_pulses"]) > 0)
     assert not np.array_equal(lanes.weight[0], lanes.weight[1])
     if name == "accumulation":
-        assert np.any(np.asarray(lanes.tile.half_memory) != 0)
+        assert np.any(np.asarray(lanes.tile.now.half_memory) != 0)
 
 
 @pytest.mark.parametrize("name", ["ratio, apart, V/3", "sinh", "threshold", "stochastic", "accumulation"])
@@ -312,4 +312,4 @@ def test_replacing_numbers_keeps_the_chip():
     """What fabrication drew is the tile's; the numbers that act later are the configuration's."""
     model = partial(dataclasses.replace, MODELS["threshold"])
     one, two = (jt.init(jt.TileConfig(half_select=model(voltage=v)), (3, 4), key=KEY) for v in (1.0, 2.0))
-    assert np.array_equal(one.half_cells, two.half_cells)
+    assert np.array_equal(one.chip.half_cells, two.chip.half_cells)

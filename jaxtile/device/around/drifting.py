@@ -6,11 +6,13 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..._random import Draws, Source
-from ..._types import Key, Scalar, Weight, number
-from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite, State
+from ..._types import Key, Scalar, Weight
+from ...fields import number, part
+from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells, Cells
 from ..fabrication import spread
+from ..pulsed import AbstractPulsedDevice
 from .write_noise import WriteNoise
 
 __all__ = ["DriftCells", "Drifted", "Drifting"]
@@ -61,7 +63,9 @@ class Drifting(AbstractCrosspoint):
         w_noise_std: noise of the weight after a drift, in weight units.
     """
 
-    device: AbstractPulsedDevice | WriteNoise
+    device: AbstractPulsedDevice | WriteNoise = part(
+        (AbstractPulsedDevice, WriteNoise), "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", kw_only=False
+    )
     nu: Scalar = number(0.0, low=0.0)
     nu_dtod: Scalar = number(0.0, low=0.0)
     nu_std: Scalar = number(0.0, low=0.0)
@@ -74,17 +78,13 @@ class Drifting(AbstractCrosspoint):
     log_g0: Scalar = number(0.0)
     w_noise_std: Scalar = number(0.0, low=0.0, units="weight")
 
-    def __check_init__(self) -> None:
-        if not isinstance(self.device, AbstractPulsedDevice | WriteNoise):
-            raise TypeError(f"Drifting.device={self.device!r} is not one pulsed device; pass one, such as SoftBounds().")
-
     @property
     def order(self) -> Literal["aggregate", "slot"]:
         return self.device.order
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
         nu = self.nu * (1 + self.nu_dtod * spread(shape, key, Source.DRIFT_EXPONENT))
-        return DriftCells(self.device.init(shape, key=key), nu)
+        return DriftCells(self.device.fabricate(shape, key=key), nu)
 
     def start(self, shape: tuple[int, int]) -> Drifted:
         state, zero = self.device.start(shape), jnp.zeros(shape, float)

@@ -1,42 +1,36 @@
 """Which devices of a vector cell are connected to the lines while a vector is sent."""
 
 import abc
-from typing import ClassVar
+import dataclasses
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from ..._random import uniform
-from ..._types import Checked, Key, whole
+from ..._types import Key
+from ...fields import Checked, whole
+from ..cells import AbstractCells
+from ..routine import AbstractRoutine, Vector
 
-__all__ = ["AbstractUpdatePolicy", "All", "SingleFixed", "SingleRandom", "SingleSequential"]
+__all__ = ["AbstractTurns", "AbstractUpdatePolicy", "All", "SingleFixed", "SingleRandom", "SingleSequential"]
 
 
 class AbstractUpdatePolicy(Checked):
-    """A choice of devices among n.
-
-    Class attributes:
-        switches: whether another choice is made for every vector; it is then part of the state of a tile.
-    """
-
-    switches: ClassVar[bool] = False
+    """A choice of devices among n."""
 
     @abc.abstractmethod
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
-        """Whether device k is connected."""
+        """True if device k is connected."""
 
     def written(self, k: int) -> bool:
-        """Whether a weight that is put into the cell is put into device k."""
+        """True if a weight that is put into the cell is put into device k."""
         return True
 
     def start(self) -> Int[Array, ""] | None:
-        """The turn before the first vector."""
+        """The turn before the first vector; None: the choice is the same for all vectors."""
         return None
-
-    def next(self, turn: Int[Array, ""] | None, n: int, *, key: Key) -> Int[Array, ""] | None:
-        """The turn of the next vector."""
-        return turn
 
 
 class All(AbstractUpdatePolicy):
@@ -53,7 +47,7 @@ class SingleFixed(AbstractUpdatePolicy):
         index: which one.
     """
 
-    index: int = whole(0, low=0)
+    index: int = whole(0, low=0, kw_only=False)
 
     def connected(self, k: int, turn: None) -> bool:
         return k == self.index
@@ -62,9 +56,20 @@ class SingleFixed(AbstractUpdatePolicy):
         return k == self.index
 
 
-class _Switching(AbstractUpdatePolicy):
-    switches: ClassVar[bool] = True
+class AbstractTurns(AbstractUpdatePolicy, AbstractRoutine):
+    """Another choice for every vector: a routine, whose turn is part of the state of the cells."""
+
     first_update_idx: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
+        """The turn of the next vector, among n devices."""
+
+    def before(
+        self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, *, key: Key
+    ) -> tuple[Any, Vector | None]:
+        turn = self.next(state.turn, len(device.parts), key=key)
+        return dataclasses.replace(state, turn=turn), vector
 
     def start(self) -> Int[Array, ""]:
         return jnp.asarray(self.first_update_idx, jnp.int32)
@@ -73,7 +78,7 @@ class _Switching(AbstractUpdatePolicy):
         return turn == k
 
 
-class SingleSequential(_Switching):
+class SingleSequential(AbstractTurns):
     """The devices take turns, a vector each.
 
     Attributes:
@@ -86,7 +91,7 @@ class SingleSequential(_Switching):
         return (turn + 1) % n
 
 
-class SingleRandom(_Switching):
+class SingleRandom(AbstractTurns):
     """A device drawn anew for every vector."""
 
     first_update_idx: ClassVar[int] = 0

@@ -4,9 +4,10 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from ..._types import Scalar, Weight, number
-from ..base import AbstractPulsedDevice
+from ..._types import Scalar, Weight
+from ...fields import number
 from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["ExpStep"]
 

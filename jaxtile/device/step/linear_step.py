@@ -6,11 +6,12 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from ..._random import Source
-from ..._types import Key, Scalar, Weight, flag, number
-from ..base import AbstractPulsedDevice
+from ..._types import Key, Scalar, Weight
+from ...fields import flag, number
 from ..burst import affine
 from ..cells import Cells
 from ..fabrication import spread
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["AbstractLinearDevice", "LinearCells", "LinearStep"]
 
@@ -97,8 +98,8 @@ class LinearStep(AbstractLinearDevice):
     allow_increasing: bool = flag(False)
     mean_bound_reference: bool = flag(True)
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> LinearCells:
-        cells = super().init(shape, key=key)
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> LinearCells:
+        cells = super().fabricate(shape, key=key)
         gamma_up = self.gamma_up + self.gamma_up_dtod * spread(shape, key, Source.SLOPE_UP)
         gamma_down = self.gamma_down + self.gamma_down_dtod * spread(shape, key, Source.SLOPE_DOWN)
         if not self.allow_increasing:
