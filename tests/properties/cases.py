@@ -32,8 +32,8 @@ class GrainCells(Cells):
 class Grains(jt.device.AbstractPulsedDevice):
     """A device of a user's own: a step is the sum over grains, which slow down one after another on the way to a bound."""
 
-    def init(self, shape, *, key):
-        shared = super().init(shape, key=key)
+    def fabricate(self, shape, *, key):
+        shared = super().fabricate(shape, key=key)
         grains = jnp.broadcast_to(jnp.asarray(PARTS), (*shape, len(PARTS)))
         return GrainCells(**vars(shared), grains=grains)
 

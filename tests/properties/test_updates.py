@@ -62,8 +62,8 @@ def test_the_negative_of_d_moves_mirrored_devices_the_other_way(name, vectors, w
     same_pulses = rate * float(opposite.device.granularity() / config.device.granularity())  # some plan with the steps of one way
     other = update(tile_of(opposite, -weight), x, -d, same_pulses, KEY)
     np.testing.assert_allclose(other.weight, -after.weight, rtol=0, atol=1e-6)
-    assert float(other.full_pulses) == float(after.full_pulses)
-    assert float(other.half_pulses) == float(after.half_pulses)
+    np.testing.assert_allclose(other.full_pulses, after.full_pulses, rtol=1e-6)
+    np.testing.assert_allclose(other.half_pulses, after.half_pulses, rtol=1e-6)
 
 
 COUNTING = {
