@@ -13,13 +13,12 @@ import abc
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws, Source
 from .._types import Key, Scalar, Weight
-from ..fields import Checked, choice, flag, number
+from ..fields import Checked, Number, choice, flag, number
 from .burst import Burst, one_by_one
 from .cells import AbstractCells, Cells
 from .fabrication import fabricate
@@ -86,13 +85,12 @@ class AbstractDevice(Checked):
 
 
 class AbstractCrosspoint(AbstractDevice):
-    """What is moved by pulses: one device, or several that share the crossing of two lines.
+    """What is moved by pulses: one device, or several that share the crossing of two lines."""
 
-    Attributes:
-        order: "aggregate" or "slot", see `AbstractPulsedDevice`.
-    """
-
-    order: eqx.AbstractVar[Literal["aggregate", "slot"]]
+    @property
+    @abc.abstractmethod
+    def order(self) -> Literal["aggregate", "slot"]:
+        """How pulses are summed, see `AbstractPulsedDevice`."""
 
     @abc.abstractmethod
     def bounds(self) -> tuple[Scalar, Scalar]:
@@ -164,27 +162,27 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down")
 
-    dw_min: Scalar = number(0.001, low=0.0, open=True, units="weight")
-    dw_min_dtod: Scalar = number(0.3, low=0.0)
+    dw_min: Number = number(0.001, low=0.0, open=True, units="weight")
+    dw_min_dtod: Number = number(0.3, low=0.0)
     dw_min_dtod_log_normal: bool = flag(False)
-    dw_min_std: Scalar = number(0.3, low=0.0)
-    up_down: Scalar = number(0.0, low=-1.0, high=1.0)
-    up_down_dtod: Scalar = number(0.01, low=0.0)
-    w_max: Scalar = number(0.6, low=0.0, units="weight")
-    w_max_dtod: Scalar = number(0.3, low=0.0)
-    w_min: Scalar = number(-0.6, high=0.0, units="weight")
-    w_min_dtod: Scalar = number(0.3, low=0.0)
+    dw_min_std: Number = number(0.3, low=0.0)
+    up_down: Number = number(0.0, low=-1.0, high=1.0)
+    up_down_dtod: Number = number(0.01, low=0.0)
+    w_max: Number = number(0.6, low=0.0, units="weight")
+    w_max_dtod: Number = number(0.3, low=0.0)
+    w_min: Number = number(-0.6, high=0.0, units="weight")
+    w_min_dtod: Number = number(0.3, low=0.0)
     enforce_consistency: bool = flag(True)
     perfect_bias: bool = flag(False)
-    corrupt_devices_prob: Scalar = number(0.0, low=0.0, high=1.0)
-    corrupt_devices_range: Scalar = number(0.1, low=0.0, units="weight")
-    lifetime: Scalar = number(0.0, low=0.0, units="decays")
-    lifetime_dtod: Scalar = number(0.0, low=0.0)
-    diffusion: Scalar = number(0.0, low=0.0, units="weight")
-    diffusion_dtod: Scalar = number(0.0, low=0.0)
-    reset: Scalar = number(0.0, units="weight")
-    reset_dtod: Scalar = number(0.0, low=0.0, units="weight")
-    reset_std: Scalar = number(0.01, low=0.0, units="weight")
+    corrupt_devices_prob: Number = number(0.0, low=0.0, high=1.0)
+    corrupt_devices_range: Number = number(0.1, low=0.0, units="weight")
+    lifetime: Number = number(0.0, low=0.0, units="decays")
+    lifetime_dtod: Number = number(0.0, low=0.0)
+    diffusion: Number = number(0.0, low=0.0, units="weight")
+    diffusion_dtod: Number = number(0.0, low=0.0)
+    reset: Number = number(0.0, units="weight")
+    reset_dtod: Number = number(0.0, low=0.0, units="weight")
+    reset_std: Number = number(0.01, low=0.0, units="weight")
     order: Literal["aggregate", "slot"] = choice("aggregate", "slot")
 
     @abc.abstractmethod

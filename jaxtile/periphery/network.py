@@ -6,7 +6,7 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
 from .._types import Scalar, Weight
-from ..fields import number, part
+from ..fields import Number, number, part
 from ..noise import CustomPair, NPair
 from .converter import Grid
 from .ir_drop import AbstractIRDrop
@@ -68,8 +68,8 @@ class WireNetwork(AbstractIRDrop):
     converter: NPair | CustomPair = part(
         (NPair, CustomPair), "has no pairs; pass jaxtile.noise.NPair() or CustomPair()", default=NPair
     )
-    r_in: Scalar = number(0.35, low=0.0)
-    r_out: Scalar = number(0.35, low=0.0)
+    r_in: Number = number(0.35, low=0.0)
+    r_out: Number = number(0.35, low=0.0)
 
     def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
         conductances, mapping = self.converter.conductances(weight)

@@ -13,7 +13,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._types import Key, Scalar, Weight
-from ..fields import Checked
+from ..fields import Checked, Number
 from .inputs import Inputs
 from .reading import Probe
 
@@ -30,7 +30,7 @@ class AbstractMethod(Checked, Generic[State]):
         learning_rate: with which its proposals are executed.
     """
 
-    learning_rate: eqx.AbstractVar[Scalar]
+    learning_rate: eqx.AbstractVar[Number]
 
     @abc.abstractmethod
     def init(self, shape: tuple[int, int], target: Weight) -> State:

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from .._random import Source, bits, following, fraction, numbers, stream
 from .._types import Key, Scalar
-from ..fields import flag, number
+from ..fields import Number, flag, number
 from .base import SLOTS_PER_WORD, AbstractTrainPulse, Coded, Trains, on_grid
 
 __all__ = ["Stochastic", "StochasticCompressed"]
@@ -17,7 +17,7 @@ __all__ = ["Stochastic", "StochasticCompressed"]
 class _AbstractStochastic(AbstractTrainPulse):
     random_coincidences: ClassVar[bool] = True
 
-    res: Scalar = number(0.0, low=0.0, high=1.0)
+    res: Number = number(0.0, low=0.0, high=1.0)
     sto_round: bool = flag(False)
 
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> Trains:
@@ -27,7 +27,7 @@ class _AbstractStochastic(AbstractTrainPulse):
 
         x_words = train(x, Source.X_TRAIN, Source.X_ROUND)
         d_words = train(d, Source.D_TRAIN, Source.D_ROUND)
-        return Trains(x_words, d_words, x.sign, d.sign, length.astype(jnp.int32), self.desired_bl)
+        return Trains(x.sign, d.sign, length.astype(jnp.int32), self.desired_bl, x_words, d_words)
 
 
 _DIGITS = 16
