@@ -10,11 +10,12 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 __all__ = [
     "Interval",
     "Key",
+    "Keys",
     "Scalar",
     "Weight",
     "check_number",
@@ -28,6 +29,7 @@ __all__ = [
 Scalar = Float[Array, ""]
 Weight = Float[Array, "out in"]
 Key = PRNGKeyArray
+Keys = Shaped[Array, "..."]  # one, or one for each lane or column
 
 
 def is_concrete(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -45,6 +45,7 @@ class AbstractMVType(Checked):
         """
 
 
+@runtime_checkable
 class Multiply(Protocol):
     """The analog product of one pass."""
 

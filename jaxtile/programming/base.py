@@ -7,7 +7,7 @@ batch of them; `program` does the reading, the compensation and the pulsing. To 
 
 import abc
 import dataclasses
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -55,7 +55,7 @@ class AbstractMethod(Checked, Generic[State]):
         """How many steps it takes to look at the whole tile once: that many in a row decide that it is done."""
         return 1
 
-    def for_gamma(self, gamma: Scalar | float) -> Self:
+    def for_gamma(self, gamma: Scalar | float) -> "AbstractMethod":
         """The same method for a device of which each step counts gamma times as much in the weight; see `residual`.
 
         A method that knows the size of a step as a number of its own extends this.

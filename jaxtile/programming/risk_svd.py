@@ -2,7 +2,6 @@
 
 import dataclasses
 from functools import partial
-from typing import Self
 
 import equinox as eqx
 import jax
@@ -82,5 +81,5 @@ class RiskSVD(AbstractMethod[_State]):
         x = sparse_line(partial(product, given), partial(product, given.T), leading.v[0], threshold)
         return (x[None], sparse_factor(product(residual, x), x, threshold)[None]), _State(block)
 
-    def for_gamma(self, gamma: Scalar | float) -> Self:
+    def for_gamma(self, gamma: Scalar | float) -> AbstractMethod:
         return dataclasses.replace(super().for_gamma(gamma), dw_min=self.dw_min * gamma)
