@@ -10,12 +10,13 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, Num, PRNGKeyArray, Shaped
 
 __all__ = [
     "Interval",
     "Key",
     "Keys",
+    "Real",
     "Scalar",
     "Weight",
     "check_number",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 Scalar = Float[Array, ""]
+Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int  # given by a user, before it becomes a Scalar
 Weight = Float[Array, "out in"]
 Key = PRNGKeyArray
 Keys = Shaped[Array, "..."]  # one, or one for each lane or column

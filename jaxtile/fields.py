@@ -20,14 +20,13 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Num
 
-from ._types import Interval, Scalar, finite_array, is_concrete, is_whole
+from ._types import Interval, Real, Scalar, finite_array, is_concrete, is_whole
 
 __all__ = [
     "Checked",
     "Field",
     "Number",
     "OptionalNumber",
-    "Real",
     "Reals",
     "array",
     "choice",
@@ -60,7 +59,6 @@ else:
             return given
 
 
-Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int
 Number = Field[Real, Scalar]
 OptionalNumber = Field[Real | None, Scalar | None]
 Reals = Num[Array, "..."] | Num[np.ndarray, "..."] | Sequence[Real] | Sequence[Sequence[Real]]

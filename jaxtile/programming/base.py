@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Key, Scalar, Weight
+from .._types import Key, Real, Weight
 from ..fields import Checked, Number
 from .inputs import Inputs
 from .reading import Probe
@@ -55,7 +55,7 @@ class AbstractMethod(Checked, Generic[State]):
         """How many steps it takes to look at the whole tile once: that many in a row decide that it is done."""
         return 1
 
-    def for_gamma(self, gamma: Scalar | float) -> "AbstractMethod":
+    def for_gamma(self, gamma: Real) -> "AbstractMethod":
         """The same method for a device of which each step counts gamma times as much in the weight; see `residual`.
 
         A method that knows the size of a step as a number of its own extends this.

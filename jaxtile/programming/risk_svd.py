@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import leading_triplets, product, sparse_factor, sparse_line, starting_block
-from .._types import Key, Scalar, Weight
+from .._types import Key, Real, Weight
 from ..fields import Number, number
 from .base import AbstractMethod, Proposal
 from .svd import BLOCK
@@ -81,5 +81,5 @@ class RiskSVD(AbstractMethod[_State]):
         x = sparse_line(partial(product, given), partial(product, given.T), leading.v[0], threshold)
         return (x[None], sparse_factor(product(residual, x), x, threshold)[None]), _State(block)
 
-    def for_gamma(self, gamma: Scalar | float) -> AbstractMethod:
+    def for_gamma(self, gamma: Real) -> AbstractMethod:
         return dataclasses.replace(super().for_gamma(gamma), dw_min=self.dw_min * gamma)
