@@ -30,7 +30,7 @@ _COMPENSATIONS = {
 
 
 class Inference(NamedTuple):
-    """What an inference configuration of aihwkit says, part by part; None is absent.
+    """The parts of an inference configuration of aihwkit; None is absent.
 
     Attributes:
         config: the hardware that is trained: ideal devices in the periphery of the configuration.

@@ -197,7 +197,7 @@ def from_extra(tile: jt.Tile, extra: dict[str, Any]) -> jt.Tile:
 
 
 def to_extra(tile: jt.Tile) -> dict[str, list[float]]:
-    """What a C++ tile must load to have the peripheries of this one."""
+    """The state that a C++ tile must load to have the peripheries of this one."""
     extra = {}
     for field, direction in _DIRECTIONS.items():
         channels, prefix = getattr(tile.chip, field), f"rpu.fb_pass.{direction}."

@@ -35,7 +35,7 @@ Keys = Shaped[Array, "..."]  # one, or one for each lane or column
 
 
 def is_concrete(value: Any) -> bool:
-    """Whether the values of an array can be looked at (under a trace only its shape and type can)."""
+    """True if the values of an array can be looked at (under a trace only its shape and type can)."""
     return not isinstance(value, jax.core.Tracer)
 
 
@@ -146,5 +146,5 @@ def check_number(name: str, value: Any, **interval: Any) -> None:
 
 
 def is_whole(value: Any, low: int) -> bool:
-    """Whether it is a Python or NumPy whole number of at least `low`."""
+    """True if it is a Python or NumPy whole number of at least `low`."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= low

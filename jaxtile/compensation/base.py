@@ -1,4 +1,4 @@
-"""What a compensation of half-selection is.
+"""The contract of a compensation of half-selection.
 
 It stands between method and tile: it turns what a method proposes into what is sent. To add one: subclass `AbstractCompensation`
 and write `check` and `__call__`.

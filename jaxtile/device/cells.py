@@ -1,4 +1,4 @@
-"""What distinguishes one device from the next: the numbers that fabrication draws."""
+"""Cells: the numbers that fabrication draws for each device."""
 
 import equinox as eqx
 
@@ -15,7 +15,7 @@ class AbstractCells(eqx.Module):
 
 
 class Cells(AbstractCells):
-    """What distinguishes one device from the next.
+    """The numbers that distinguish one device from the next.
 
     Attributes:
         step_up, step_down: sizes of the steps at weight zero.

@@ -1,4 +1,4 @@
-"""What happens between the vectors of a batch.
+"""Routines: what happens between the vectors of a batch.
 
 A device may hold a *routine*: it sees each vector before it is sent, and may change or
 replace it; and from time to time it reads lines of the array and writes others. A unit

@@ -55,7 +55,7 @@ class Statistical(AbstractDevice):
         AbstractNoiseModel, "is no noise model; pass one of jaxtile.noise, such as PCM()", default=PCM, kw_only=False
     )
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
         return NoCells()
 
     def start(self, shape: tuple[int, int]) -> Programmed:
@@ -108,7 +108,7 @@ class Statistical(AbstractDevice):
 
 
 def _each(law, noise: Draws | None, *arrays):
-    """Of each device of a unit cell, which has draws of its own."""
+    """The law for each device of a unit cell, which has draws of its own."""
 
     def one(k, *arrays):
         return law(None if noise is None else noise.fold(Source.PART).fold(k), *arrays)

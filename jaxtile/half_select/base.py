@@ -1,4 +1,4 @@
-"""What a model of half-selection is.
+"""The contract of a model of half-selection.
 
 To add one: subclass `AbstractHalfSelect` and write `bursts` and `gain`. Which cells are half selected, how often and with which
 polarity is bookkeeping of lines and phases (`phases`), the same for every model. A model whose cells differ extends `init`; one
@@ -35,25 +35,25 @@ class AbstractHalfSelect(Checked):
     scheme: eqx.AbstractVar[Literal["V/2", "V/3"]]
     phases: eqx.AbstractVar[Literal["all", "active"]]
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> PyTree[Array]:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> PyTree[Array]:
         """Draw what tells one cell from the next (None: nothing does); without a key all are nominal."""
         return None
 
     def start(self, shape: tuple[int, int]) -> PyTree[Array]:
-        """What the cells remember of half pulses before the first; None: the model has no memory."""
+        """Memory of half pulses before the first; None: the model has no memory."""
         return None
 
     @property
     def remembers(self) -> bool:
-        """Whether it has a memory, so that vectors must be sent one after another."""
+        """True if it has a memory, so that vectors must be sent one after another."""
         return False
 
     @abc.abstractmethod
     def bursts(self, cells: Any, memory: Any, exposure: Exposure, noise: Draws | None) -> tuple[tuple[Burst, ...], Any]:
-        """What the half-selected cells get.
+        """Bursts of pulses for the half-selected cells.
 
         Args:
-            cells: what `init` drew.
+            cells: what `fabricate` drew.
             memory: what the cells remember.
             exposure: what they see.
             noise: the cycle noise; None: of expected pulses, without noise.

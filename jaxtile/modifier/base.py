@@ -1,4 +1,4 @@
-"""What training reads see instead of the weights."""
+"""Modifiers: weights that training reads see instead of the true ones."""
 
 import abc
 

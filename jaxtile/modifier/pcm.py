@@ -59,7 +59,7 @@ class PCMNoise(AbstractModifier):
         return jnp.where(wanted == 0, 0, g) * (largest / self.g_max)
 
     def _stuck(self, g: Weight, draws: Draws) -> Weight:
-        """What is programmed, but for devices that cannot be."""
+        """The conductances that are programmed, but for devices that cannot be."""
         g = jnp.where(jnp.abs(g) <= self.pcm_zero_thres * self.std_dev * self.prog_coeff[0], 0, g)
         sign = jnp.where(g < 0, -1, 1)
         chance = draws.fold(Source.MODIFY_RESET)

@@ -31,7 +31,7 @@ class Poly(AbstractModifier):
 
 
 class ProgNoise(AbstractModifier):
-    """As `Poly` with std_dev / g_max, but for the sign: W' = sign(W) |W + noise|, because a pair of conductances keeps its sign.
+    """Noise as of `Poly` with std_dev / g_max, but for the sign: W' = sign(W) |W + noise|, as a pair keeps its sign.
 
     Attributes:
         std_dev: scale of the noise.

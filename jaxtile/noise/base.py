@@ -27,7 +27,7 @@ def converter(default: Callable[[], AbstractConverter]) -> Any:
 
 
 class AbstractNoiseModel(Checked):
-    """What comes of a conductance that is asked for. All methods work device by device.
+    """A law of what a conductance becomes that is asked for. All methods work device by device.
 
     Attributes:
         converter: how weights become conductances, and the range of those.
@@ -42,7 +42,7 @@ class AbstractNoiseModel(Checked):
         """Conductances right after a write; without draws they have no programming noise."""
 
     def drift_coefficient(self, target: Conductance, draws: Draws | None) -> Conductance | None:
-        """What each device drifts by, from this write to the next; without draws its mean. None: nothing of its own."""
+        """The drift coefficient of each device, from write to write; without draws its mean. None: it has none of its own."""
         return None
 
     @abc.abstractmethod

@@ -1,4 +1,4 @@
-"""What stands for a weight: the conductances of one device or of several, and what they are worth."""
+"""Conductances that stand for a weight, in one device or in several, and their worth."""
 
 import abc
 from typing import Any
@@ -18,7 +18,7 @@ Conductances = Float[Array, "device out in"]
 
 
 class Mapping(eqx.Module):
-    """How the weights of one matrix were mapped to conductances.
+    """The mapping of the weights of one matrix to conductances.
 
     Attributes:
         ratio: uS for each unit of weight.
@@ -45,11 +45,11 @@ class AbstractConverter(Checked):
 
     @abc.abstractmethod
     def conductances(self, weight: Weight) -> tuple[Conductances, Mapping]:
-        """What each device is to be programmed to, uS."""
+        """The conductance that each device is to be programmed to, uS."""
 
     @abc.abstractmethod
     def weight(self, conductances: Conductances, mapping: Mapping) -> Weight:
-        """What devices are worth that were mapped so."""
+        """The weights of devices that were mapped so."""
 
 
 class NPair(AbstractConverter):

@@ -64,7 +64,7 @@ class Hermes(_AbstractHermes):
 
 
 class HermesOneDevice(_AbstractHermes):
-    """Likewise, one device for each conductance.
+    """The same, with one device for each conductance.
 
         sigma_prog = 0.15781817 + 2.32443916 r - 2.16310839 r^2 + 0.68841818 r^3 uS, of 10.35 uS
         sigma = clip(-0.0120 ln r - 0.0023, 0.0124, 0.04)   if r < 0.3039, else 0.0104 + 0.0116 r - 0.0165 r^2

@@ -1,4 +1,4 @@
-"""What phase-change devices have in common, and models like theirs."""
+"""The drift and noise that phase-change devices have in common, and models like theirs."""
 
 import abc
 
@@ -55,13 +55,13 @@ class AbstractPowerLaw(AbstractNoiseModel):
         """The 1/f noise q of a device that was programmed to r, relative to its conductance."""
 
     def programming_std(self, target: Conductance) -> Conductance:
-        """Of the programming noise, uS."""
+        """Spread of the programming noise, uS."""
         g_max, reference = self.converter.g_max, self.prog_coeff_g_max_reference
         scale = self.prog_noise_scale if reference is None else self.prog_noise_scale * g_max / reference
         return scale * polynomial(self.prog_coeff, target / g_max)
 
     def read_std(self, programmed: Conductance, time: Scalar) -> Conductance:
-        """Of the read noise, relative to the conductance of then."""
+        """Spread of the read noise, relative to the conductance at that time."""
         piled_up = jnp.sqrt(jnp.log((time + self.t_0 + self.t_read) / (2 * self.t_read)))
         return self.read_noise_scale * self.read_noise(programmed / self.converter.g_max) * piled_up
 

@@ -51,7 +51,7 @@ class ReRAMCMO(AbstractNoiseModel):
     read_noise_scale: Number = number(1.0, low=0.0)
 
     def programming_std(self, target: Conductance) -> Conductance:
-        """Of the programming noise, uS."""
+        """Spread of the programming noise, uS."""
         return self.prog_noise_scale * polynomial(self.prog_coeff, target)
 
     def relaxation(self, time: Scalar) -> tuple[Scalar, Scalar]:
@@ -60,7 +60,7 @@ class ReRAMCMO(AbstractNoiseModel):
         return self.drift_scale * self.decay_mean * logarithm, self.drift_scale * polynomial(self.decay_std, logarithm)
 
     def read_std(self, relaxed: Conductance, time: Scalar) -> Conductance:
-        """Of the read noise, uS."""
+        """Spread of the read noise, uS."""
         piled_up = jnp.sqrt(jnp.log(jnp.maximum((time + self.t_read) / (2 * self.t_read), 1)))
         return self.read_noise_scale * self.read_k * jnp.log10(jnp.maximum(relaxed, 1)) * piled_up
 

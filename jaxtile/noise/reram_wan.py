@@ -57,7 +57,7 @@ class ReRAMWan2022(AbstractNoiseModel):
             raise ValueError(f"ReRAMWan2022.times={times.tolist()} must be above 0 and increase.")
 
     def std(self, target: Conductance, time: Scalar) -> Conductance:
-        """Of the conductance about its target a `time` after the write, uS."""
+        """Spread of the conductance about its target a `time` after the write, uS."""
         logarithm = jnp.log(jnp.maximum(time, self.times[0]))
         coeffs = jax.vmap(lambda column: jnp.interp(logarithm, jnp.log(self.times), column), in_axes=1)(self.coeff)
         g_max, reference = self.converter.g_max, self.coeff_g_max_reference

@@ -15,7 +15,7 @@ __all__ = ["AbstractIRDrop", "IRDrop"]
 
 
 class AbstractIRDrop(Checked):
-    """What the resistance of output lines takes away."""
+    """Drop of the outputs by the resistance of output lines."""
 
     @abc.abstractmethod
     def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:

@@ -88,7 +88,7 @@ class LadderIRDrop(AbstractIRDrop):
         return jnp.sum(charges, axis=0) * (grid.step / (self.v_pulse * mapping.ratio))
 
     def _line(self, plus: Weight, minus: Weight) -> "_Line":
-        """What is left of each pair at the end of its line."""
+        """The rest of each pair at the end of its line."""
         turned = (numbers(plus.shape[0]) % 2 == 1)[:, None]
         plus, minus = (jnp.where(turned, g[:, ::-1], g) for g in (plus, minus))
         out, rows = plus.shape

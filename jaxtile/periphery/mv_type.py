@@ -1,4 +1,4 @@
-"""How the inputs of a product are sent: all at once, by their signs, or in parts."""
+"""Ways to send the inputs of a product: all at once, by their signs, or in parts."""
 
 import abc
 from collections.abc import Callable

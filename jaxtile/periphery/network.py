@@ -19,7 +19,7 @@ _LEAK = 1e-9  # uS: without it the slope at a device without conductance is none
 def currents(
     conductances: Float[Array, "out in"], voltages: Float[Array, " in"], *, r_in: Real, r_out: Real
 ) -> Float[Array, " out"]:
-    """What an array with resistive wires sends out, exactly: Kirchhoff's laws at both ends of every device.
+    """Currents out of an array with resistive wires, exactly: Kirchhoff's laws at both ends of every device.
 
     The source of each input line is before output 0, the ADC of each output line, at 0 V, before input 0; there is one segment of
     wire between neighbours, and one more at each source and ADC. With I_ij the current of a device, its two ends stand at

@@ -1,4 +1,4 @@
-"""What output lines do to their current on the way to the ADC: voltage offsets, series resistance, saturation."""
+"""Errors of output lines on the way to the ADC: voltage offsets, series resistance, saturation."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

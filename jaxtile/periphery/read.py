@@ -67,7 +67,7 @@ class _Array(NamedTuple):
     columns: Int[Array, " k"] | None
 
     def product(self, weight: Weight, u: Inputs) -> Outputs:
-        """Of the weights (as they are in this pass) and inputs."""
+        """The product of the weights, as they are in this pass, and inputs."""
         if self.columns is None:
             return product(u, weight.T)
         return jnp.take_along_axis(u, self.columns[:, None], axis=1) * weight.T[self.columns]
@@ -130,7 +130,7 @@ class _Draws(eqx.Module):
         return self._draw(normal, source, like, part)
 
     def shift(self, source: Source, like: Float[Array, "k line"], part: int = 0) -> Float[Array, "k line"]:
-        """Likewise, a number within half of zero."""
+        """A uniform number within half of zero for each line of each vector."""
         return self._draw(uniform, source, like, part) - 0.5
 
     def _draw(self, law: Callable[..., Array], source: Source, like: Float[Array, "k line"], part: int) -> Float[Array, "k line"]:

@@ -21,7 +21,7 @@ class AbstractWeightNoise(Checked):
 
 
 class AdditiveConstant(AbstractWeightNoise):
-    """Of one size for all weights: w_noise ||u||_2.
+    """Noise of one size for all weights: w_noise ||u||_2.
 
     Attributes:
         w_noise: standard deviation of a weight.

@@ -1,4 +1,4 @@
-"""What a programming method is.
+"""The contract of a programming method.
 
 A method never touches a tile. It says what it wants read, looks at the reading and the target, and proposes a pair of vectors or a
 batch of them; `program` does the reading, the compensation and the pulsing. To add one: subclass `AbstractMethod` and write `init`,
@@ -52,7 +52,7 @@ class AbstractMethod(Checked, Generic[State]):
         """
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
-        """How many steps it takes to look at the whole tile once: that many in a row decide that it is done."""
+        """Number of steps that look at the whole tile once: that many in a row decide that it is done."""
         return 1
 
     def for_gamma(self, gamma: Real) -> "AbstractMethod":

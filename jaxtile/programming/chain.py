@@ -18,7 +18,7 @@ __all__ = ["Chain", "Progress", "Stage", "chain", "goes_on", "residual", "stages
 
 
 class Progress(eqx.Module):
-    """Of a stage: pulse steps made in it, and what decides when it ends."""
+    """Progress of a stage: pulse steps made in it, and the numbers that decide when it ends."""
 
     steps: Int[Array, ""]
     streaks: Streaks
@@ -69,7 +69,7 @@ class Stage(Checked):
         steps_in_pass: int,
         max_steps: int,
     ) -> tuple[RESULTS, Bool[Array, ""], Progress]:
-        """How the run ends at this step, if it does, and whether the stage hands over, if one is there that `goes_on`."""
+        """The end of the run at this step, if it ends, and true if the stage hands over to one that `goes_on`."""
         rules = {"tolerance": tolerance, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
         result, streaks = judge(error, proposal, progress.streaks, step=step, **rules)
         switch, over = None, result == RESULTS.stalled
@@ -132,7 +132,7 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
 
 
 def goes_on(stages: tuple[Stage, ...], number: int, target: Weight) -> bool | Bool[Array, ""]:
-    """Whether there is a stage after this one that is worth while for a target."""
+    """True if there is a stage after this one that is worth while for a target."""
     if number + 1 == len(stages):
         return False
     when = stages[number + 1].when

@@ -24,7 +24,7 @@ class AbstractInputs(Checked):
 
     @abc.abstractmethod
     def count(self, width: int) -> int:
-        """How many there are for a tile of that many columns."""
+        """Number of inputs for a tile of that many columns."""
 
     @abc.abstractmethod
     def take(self, which: Int[Array, " k"], width: int) -> Inputs:

@@ -17,7 +17,7 @@ __all__ = ["PowerSVD"]
 
 
 class _Vectors(eqx.Module):
-    """What is read next: right vectors forward, and orthonormal left ones backward (zero before anything has been read)."""
+    """The vectors to read next: right ones forward, and orthonormal left ones backward (zero before anything has been read)."""
 
     x: Float[Array, "block in"]
     d: Float[Array, "block out"]
@@ -83,7 +83,7 @@ class PowerSVD(AbstractMethod[_Vectors]):
         return (x, jnp.where(started, real[:, None] * d, 0)), _Vectors(right / jnp.where(size > 0, size, 1), left.T)
 
     def _real_part(self, s: Float[Array, " k"], state: _Vectors) -> Float[Array, " k"]:
-        """Of triplets seen with these sizes, what is not noise."""
+        """The part that is not noise of triplets seen with these sizes."""
         sigma = self.read_noise * jnp.sqrt(jnp.mean(jnp.max(jnp.abs(state.d), axis=1) ** 2) / self.reads)
         noise = sigma * sum(math.sqrt(side) for side in state.x.shape)
         return jnp.maximum(1 - (noise / jnp.where(s > 0, s, 1)) ** 2, 0)

@@ -20,7 +20,7 @@ from ..tile import Now, Tile, as_matrix, check_tile, connect
 from ..updating import update
 from .base import AbstractMethod
 from .chain import Chain, Progress, Stage, goes_on, stages_of
-from .reading import read, vectors, wanted
+from .reading import ideal_reading, read, vectors
 from .result import RESULTS
 from .solution import Solution
 from .stopping import relative_error
@@ -29,7 +29,7 @@ __all__ = ["Run", "program"]
 
 
 class State(eqx.Module):
-    """What changes in the course of a run."""
+    """The numbers that change in the course of a run."""
 
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
@@ -51,7 +51,7 @@ class InStage(eqx.Module):
 
     @property
     def goes(self) -> Bool[Array, ""]:
-        """Whether the stage goes on."""
+        """True if the stage goes on."""
         return ~self.over & (self.run.result == RESULTS.running)
 
 
@@ -168,7 +168,7 @@ class Run(eqx.Module):
         probe = method.probe(at.method)
         stands = tile.at(run.now.having_read(vectors(probe, tile.shape)))
         reading = read(stands, probe, read_key)
-        read_error = relative_error(reading, wanted(target, probe))
+        read_error = relative_error(reading, ideal_reading(target, probe))
         view = View(stands, target, read_error, run.step)
         history = {one.name: run.history[one.name].at[run.step].set(one(view).astype(target.dtype)) for one in self.record}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
@@ -196,7 +196,7 @@ class Run(eqx.Module):
         return iterate(lambda at: at.goes & (at.run.step < until), partial(self.step, number), at, max_steps=self.max_steps + 1)
 
     def end(self, state: State) -> Solution:
-        """What the last state amounts to."""
+        """The solution that the last state amounts to."""
         tile, last = self.tile, self._tile(len(self.stages) - 1)
         view = View(last.at(state.now), self.target, state.read_error, state.step)
         kept = {name: values[state.step] for name, values in state.history.items()}

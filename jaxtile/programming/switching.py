@@ -26,7 +26,7 @@ class AbstractSwitch(Checked, Generic[State]):
 
     @abc.abstractmethod
     def __call__(self, steps: Int[Array, ""], error: Scalar, state: State) -> tuple[Bool[Array, ""], State]:
-        """Whether to hand over, after so many pulse steps of the stage and at this read error; nothing more is pulsed if so."""
+        """True to hand over, after so many pulse steps of the stage and at this read error; nothing more is pulsed then."""
 
 
 class After(AbstractSwitch[None]):
@@ -71,7 +71,7 @@ class Plateau(AbstractSwitch[_Lowest]):
 
 
 class OneHotPays(Checked):
-    """Whether writing with one-hot vectors corrects more than half-selection undoes.
+    """A gate: true if writing with one-hot vectors corrects more than half-selection undoes.
 
     Sweep after sweep, one-hot vectors correct in each cell what half pulses have done to it since the last time. Let a sweep send
     p_j pulses to cell j of a row, up positive, P = sum |p_j| and S = sum p_j. At the target a pulse moves a cell by s_up or s_down,
@@ -110,7 +110,7 @@ class OneHotPays(Checked):
     phases: Literal["all", "active"] = choice("all", "active")
 
     def __call__(self, target: Weight) -> Bool[Array, ""]:
-        """Whether it does, for columns written one at a time; for rows, pass the transposed target."""
+        """True if it does, for columns written one at a time; for rows, pass the transposed target."""
         return self._growth(target, self.kappa) < 1
 
     def boundary(self, target: Weight) -> Scalar:
@@ -126,8 +126,8 @@ class OneHotPays(Checked):
         return jax.lax.fori_loop(0, 18, halve, ends)[1]
 
     def _growth(self, target: Weight, kappa: Scalar) -> Scalar:
-        """Of the row in which it is largest."""
-        cells = self.model.init(target.shape, key=None)
+        """The growth of the row in which it is largest."""
+        cells = self.model.fabricate(target.shape, key=None)
         weight = self.model.clip(cells, target)
         up, down = (self.model.step(cells, weight, up=way)[0] / self.model.dw_min for way in (True, False))
         pull, mean = (down - up) / 2, (down + up) / 2

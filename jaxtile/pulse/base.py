@@ -1,4 +1,4 @@
-"""What a pulse type is, and what it sends.
+"""The contract of a pulse type, and the pulses that it sends.
 
 A pulse type turns one pair of vectors (x, d) into what the lines of the crossbar send: `Trains` of bits slot by slot, or `Counts`
 where slots have no order. It knows no device but the size of one pulse, the granularity. What it sends is a value, which the
@@ -24,7 +24,7 @@ SLOTS_PER_WORD = 32
 
 
 class AbstractLines(eqx.Module):
-    """The pulses that the lines send for one pair of vectors.
+    """Pulses that the lines send for one pair of vectors.
 
     A cell is moved down where the signs of its lines agree and up where they differ
     (`update` subtracts).
@@ -41,7 +41,7 @@ class AbstractLines(eqx.Module):
     n_slots: int = eqx.field(static=True)
 
     @abc.abstractmethod
-    def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
+    def line_counts(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         """Pulses sent by each row and by each column."""
 
     @abc.abstractmethod
@@ -75,7 +75,7 @@ class Trains(AbstractLines):
         n_slots = x_bits.shape[-1]
         return cls(_signs(x_sign), _signs(d_sign), jnp.asarray(n_slots, jnp.int32), n_slots, _pack(x_bits), _pack(d_bits))
 
-    def sent(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
+    def line_counts(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
         return _count(self.d_words), _count(self.x_words)
 
     def coincidences(self) -> Int[Array, "out in"]:
@@ -114,7 +114,7 @@ class Counts(AbstractLines):
         length, *counts = (count.astype(jnp.int32) for count in (length, x_count, d_count, coincidence))
         return cls(x_sign, d_sign, length, n_slots, *counts)
 
-    def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
+    def line_counts(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         return self.d_count, self.x_count
 
     def coincidences(self) -> Num[Array, "out in"]:
@@ -184,7 +184,7 @@ class AbstractTrainPulse(AbstractPulse):
 
     @abc.abstractmethod
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> AbstractLines:
-        """What the lines send, in a train of `length` slots (0: nothing)."""
+        """The pulses of the lines, in a train of `length` slots (0: nothing)."""
 
     def encode(
         self,
@@ -196,7 +196,7 @@ class AbstractTrainPulse(AbstractPulse):
         key: Key,
         columns: Int[Array, " in"],
     ) -> AbstractLines:
-        """What the lines send for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
+        """The pulses of the lines for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
         d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), numbers(d.shape[0]))
@@ -210,7 +210,7 @@ class AbstractTrainPulse(AbstractPulse):
         largest = _largest if self.mean_field else jnp.max
         x_max, d_max = largest(jnp.abs(x)), largest(jnp.abs(d)) * self.um_grad_scale
         silent = (x_max == 0) | (d_max == 0) | (learning_rate == 0)
-        x_max, d_max, rate = (jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate))
+        x_max, d_max, rate = [jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate)]
         k = divide(rate * x_max * d_max, granularity)  # in lanes, too, where the granularity is one number for all
         needed = jnp.maximum(k, 1) if self.mean_field else jnp.ceil(k)
         length = jnp.minimum(needed, desired) if self.update_bl_management else desired
@@ -218,7 +218,7 @@ class AbstractTrainPulse(AbstractPulse):
         if self.update_management or self.update_bl_management:
             d_max = jnp.where(k > desired, d_max * (desired / k), d_max)
             d_scale, x_scale = d_scale * jnp.sqrt(x_max / d_max), x_scale * jnp.sqrt(d_max / x_max)
-        length, d_scale, x_scale = (jnp.where(silent, 0, v) for v in (length, d_scale, x_scale))
+        length, d_scale, x_scale = [jnp.where(silent, 0, v) for v in (length, d_scale, x_scale)]
         return length, d_scale, x_scale
 
 

@@ -1,4 +1,4 @@
-"""What is done to every tile of a sweep, unless it is a function of the user: programming."""
+"""Programming: the run of a sweep, unless it is a function of the user."""
 
 from jaxtyping import Array, Float
 

@@ -1,4 +1,4 @@
-"""What the hardware is."""
+"""The configuration of a tile."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def _periphery() -> Any:
 
 
 class TileConfig(Checked):
-    """What the hardware is.
+    """The configuration of a tile: what the hardware is.
 
     Attributes:
         device: how a pulse moves a conductance.

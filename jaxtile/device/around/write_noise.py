@@ -9,9 +9,10 @@ from jaxtyping import Array, Num
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
 from ...fields import Number, flag, number, part
-from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite
+from ..base import AbstractCrosspoint, Rewrite
 from ..burst import Burst, Size
 from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["WriteNoise", "Written"]
 
@@ -50,8 +51,8 @@ class WriteNoise(AbstractCrosspoint):
     def order(self) -> Literal["aggregate", "slot"]:
         return self.device.order
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
-        return self.device.init(shape, key=key)
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
+        return self.device.fabricate(shape, key=key)
 
     def start(self, shape: tuple[int, int]) -> Written:
         return Written(self.device.start(shape), jnp.zeros(shape, float))
@@ -102,7 +103,7 @@ class WriteNoise(AbstractCrosspoint):
 
 
 def _left(size: Size, count: Weight) -> Weight:
-    """What so many pulses leave of the variance, (1 - size)^count, with slopes that are finite at its ends, too."""
+    """(1 - size)^count: the part of the variance that pulses leave, with slopes that are finite at its ends, too."""
     kept = jnp.asarray(1 - size, count.dtype)
     partly = kept > 0
     return jnp.where(count > 0, jnp.where(partly, jnp.where(partly, kept, 1) ** count, 0), 1)

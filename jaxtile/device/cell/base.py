@@ -49,18 +49,18 @@ class AbstractUnitCell(AbstractCrosspoint):
     @property
     @abc.abstractmethod
     def gammas(self) -> Sequence[Scalar | float]:
-        """What each device counts in the weight."""
+        """The factor of each device in the weight."""
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
-        """Whether device k is connected to the lines."""
+        """True if device k is connected to the lines."""
         return True
 
     def written(self, k: int) -> bool:
-        """Whether a weight that is put into the cell is put into device k."""
+        """True if a weight that is put into the cell is put into device k."""
         return True
 
     def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
-        """What device k sees of what its cell sees up and down: pulses, their sizes, or the two parts of a weight."""
+        """The share of device k in what its cell sees up and down: pulses, their sizes, or the two parts of a weight."""
         return up, down
 
     def turn(self) -> Int[Array, ""] | None:
@@ -83,9 +83,9 @@ class AbstractUnitCell(AbstractCrosspoint):
                     f"{name} holds devices of order={self.order!r} and of order={part.order!r}; pass one order for all."
                 )
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> UnitCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> UnitCells:
         keys = [None if key is None else stream(key, Source.PART, k) for k in range(len(self.parts))]
-        return UnitCells(tuple(part.init(shape, key=key) for part, key in zip(self.parts, keys, strict=True)))
+        return UnitCells(tuple(part.fabricate(shape, key=key) for part, key in zip(self.parts, keys, strict=True)))
 
     def start(self, shape: tuple[int, int]) -> UnitState:
         return UnitState(tuple(part.start(shape) for part in self.parts), self.turn())

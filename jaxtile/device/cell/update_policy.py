@@ -22,10 +22,10 @@ class AbstractUpdatePolicy(Checked):
 
     @abc.abstractmethod
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
-        """Whether device k is connected."""
+        """True if device k is connected."""
 
     def written(self, k: int) -> bool:
-        """Whether a weight that is put into the cell is put into device k."""
+        """True if a weight that is put into the cell is put into device k."""
         return True
 
     def start(self) -> Int[Array, ""] | None:
