@@ -53,14 +53,18 @@ def bernoulli_words(
 
     saturated = jnp.uint32(0) - (digits >> _DIGITS)
 
-    def compare(digit: Int[Array, ""] | int, drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
-        is_one = jnp.uint32(0) - ((digits >> jnp.asarray(digit, jnp.uint32)) & 1)
+    def compare(digit: Int[Array, ""], drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
+        is_one = jnp.uint32(0) - ((digits >> digit.astype(jnp.uint32)) & 1)
         word = following(start, stride, digit)
         return (is_one & (drawn | word)) | (~is_one & drawn & word)
 
+    def compare_some(group: Int[Array, ""] | int, drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
+        first = jnp.asarray(group * _UNROLL, jnp.int32)
+        drawn = jax.lax.fori_loop(0, _UNROLL, lambda place, drawn: compare(first + place, drawn), drawn, unroll=True)
+        return (drawn | saturated) & slots
+
     # A loop that ends with the train: what XLA could fuse with the cells, it would draw again for each cell of a line.
-    drawn = jax.lax.fori_loop(0, _DIGITS, compare, jnp.zeros_like(digits), unroll=_UNROLL)
-    return (drawn | saturated) & slots
+    return jax.lax.fori_loop(0, _DIGITS // _UNROLL, compare_some, jnp.zeros_like(digits))
 
 
 def first_slots(length: Scalar, slots: int) -> UInt32[Array, "1 word"]:
