@@ -10,14 +10,16 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray, Shaped
 
 __all__ = [
     "Interval",
     "Key",
+    "Keys",
+    "Real",
     "Scalar",
     "Weight",
-    "check_number",
+    "as_number",
     "finite_array",
     "is_concrete",
     "is_whole",
@@ -26,8 +28,10 @@ __all__ = [
 ]
 
 Scalar = Float[Array, ""]
+Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int  # given by a user, before it becomes a Scalar
 Weight = Float[Array, "out in"]
 Key = PRNGKeyArray
+Keys = Shaped[Array, "..."]  # one, or one for each lane or column
 
 
 def is_concrete(value: Any) -> bool:
@@ -136,9 +140,9 @@ class Interval:
         return number
 
 
-def check_number(name: str, value: Any, **interval: Any) -> None:
-    """Refuse, by name, what is no number of an `Interval`."""
-    Interval(**interval).take(name, value)
+def as_number(name: str, value: Any, **interval: Any) -> Scalar:
+    """A number of an `Interval` as a `scalar`; anything else is refused by name."""
+    return Interval(**interval).take(name, value)
 
 
 def is_whole(value: Any, low: int) -> bool:

@@ -4,12 +4,13 @@ To add one, add an entry to the table. A quantity of your own needs no entry: pa
 """
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, Num
 
 from ._linalg import safe_norm, spectral_norm
 from ._types import Scalar, Weight
@@ -54,7 +55,7 @@ class Quantity(Checked):
     name: str = field(_text, static=True, kw_only=False)
     unit: str = field(_text, static=True, kw_only=False)
     label: str = field(_text, static=True, kw_only=False)
-    measure: Callable[[View], Scalar] = function(
+    measure: Callable[[View], Num[Array, ""]] = function(
         "is no function; pass one of a View that returns a number", optional=False, kw_only=False
     )
 
@@ -62,7 +63,7 @@ class Quantity(Checked):
         if not self.name.isidentifier():
             raise ValueError(f"Quantity.name={self.name!r} must be an identifier, such as 'worst_cell'.")
 
-    def __call__(self, view: View) -> Scalar:
+    def __call__(self, view: View) -> Num[Array, ""]:
         """Measure it.
 
         Raises:
@@ -89,16 +90,16 @@ def _unreachable(view: View) -> Scalar:
 
 
 _TABLE = (
-    Quantity("read_error", "1", "read error (relative to largest)", lambda view: view.read_error),
+    Quantity("read_error", "1", "read error (relative to largest)", attrgetter("read_error")),
     Quantity("frobenius_error", "weight", "Frobenius error (weight units)", lambda view: safe_norm(_residual(view))),
     Quantity("spectral_error", "weight", "spectral error (weight units)", _spectral),
-    Quantity("full_pulses", "pulses per cell", "full pulses per cell", lambda view: view.tile.tally.full),
-    Quantity("half_pulses", "pulses per cell", "half pulses per cell", lambda view: view.tile.tally.half),
-    Quantity("row_pulses", "pulses per row", "pulses per row", lambda view: view.tile.tally.row),
-    Quantity("column_pulses", "pulses per column", "pulses per column", lambda view: view.tile.tally.column),
-    Quantity("phases", "sub-phases", "sub-phases driven", lambda view: view.tile.tally.phases),
-    Quantity("reads", "vectors", "vectors read", lambda view: view.tile.tally.reads),
-    Quantity("steps", "pulse steps", "pulse steps", lambda view: view.steps),
+    Quantity("full_pulses", "pulses per cell", "full pulses per cell", attrgetter("tile.now.tally.full")),
+    Quantity("half_pulses", "pulses per cell", "half pulses per cell", attrgetter("tile.now.tally.half")),
+    Quantity("row_pulses", "pulses per row", "pulses per row", attrgetter("tile.now.tally.row")),
+    Quantity("column_pulses", "pulses per column", "pulses per column", attrgetter("tile.now.tally.column")),
+    Quantity("phases", "sub-phases", "sub-phases driven", attrgetter("tile.now.tally.phases")),
+    Quantity("reads", "vectors", "vectors read", attrgetter("tile.now.tally.reads")),
+    Quantity("steps", "pulse steps", "pulse steps", attrgetter("steps")),
     Quantity("unreachable", "1", "fraction of the target out of reach", _unreachable),
 )
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ._random import Source, as_key
-from ._types import Key, Scalar, check_number, is_concrete, scalar
+from ._types import Key, Real, as_number, is_concrete
 from ._vectors import check_columns
 from .device import Rewrite, Statistical
 from .noise import AbstractNoiseModel
@@ -18,7 +18,7 @@ from .tile import Chip, Tile, TileConfig, check_tile
 __all__ = ["apply_programming_noise", "decay", "diffuse", "drift", "reset"]
 
 
-def decay(tile: Tile, *, alpha: Scalar | float = 1.0, key: Key | None = None) -> Tile:
+def decay(tile: Tile, *, alpha: Real = 1.0, key: Key | None = None) -> Tile:
     """One decay of every device towards its reset bias b: `w <- b + (w - b)(1 - alpha (1 - decay_scale))`.
 
     Args:
@@ -27,8 +27,7 @@ def decay(tile: Tile, *, alpha: Scalar | float = 1.0, key: Key | None = None) ->
         key: of the write noise, for devices that have it.
     """
     check_tile(tile)
-    part, key = scalar(alpha), None if key is None else as_key(key)
-    check_number("alpha", part, low=0.0)
+    part, key = as_number("alpha", alpha, low=0.0), None if key is None else as_key(key)
 
     def law(device, cells, weight, noise):
         return cells.reset_bias + (weight - cells.reset_bias) * (1 - part * (1 - cells.decay_scale))
@@ -52,7 +51,7 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
     return _rewrite(tile, law, key)
 
 
-def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float = 1.0, key: Key) -> Tile:
+def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Real = 1.0, key: Key) -> Tile:
     """Reset the devices of some columns, each with a probability: `w <- reset_bias + reset_std xi`.
 
     Args:
@@ -62,8 +61,7 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float 
         key: of this reset.
     """
     check_tile(tile)
-    chance, key = scalar(probability), as_key(key)
-    check_number("probability", chance, low=0.0, high=1.0)
+    chance, key = as_number("probability", probability, low=0.0, high=1.0), as_key(key)
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
     named = jnp.zeros(tile.shape[1], bool).at[jnp.asarray(columns)].set(True)
@@ -91,7 +89,7 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
     return Tile(config, chip, tile.now.replace(state=state, half_memory=None))
 
 
-def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
+def drift(tile: Tile, time: Real, *, key: Key) -> Tile:
     """Let time pass for devices that drift: those of `jt.apply_programming_noise`, and `jt.device.Drifting`, also in unit cells.
 
     Of the latter, what was written since the last call starts anew.
@@ -106,8 +104,7 @@ def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
         TypeError: the devices do not drift.
     """
     check_tile(tile)
-    span, key = scalar(time), as_key(key)
-    check_number("time", span, low=0.0)
+    span, key = as_number("time", time, low=0.0), as_key(key)
     if not tile.device.drifts:
         raise TypeError(
             f"device={tile.device!r} does not drift; wrap it, as in jaxtile.device.Drifting(device, nu=0.05), or "

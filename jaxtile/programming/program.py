@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._loop import iterate, progress_meter
 from .._random import as_key
-from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
+from .._types import Key, Real, Scalar, Weight, as_number, is_concrete, is_whole
 from ..compensation import AbstractCompensation
 from ..quantities import QUANTITIES, RECORD, Quantity, Record, View, as_quantities
 from ..tile import Now, Tile, as_matrix, check_tile, connect
@@ -62,7 +62,7 @@ def program(
     *,
     key: Key,
     max_steps: int,
-    tolerance: Scalar | float = 1e-2,
+    tolerance: Real = 1e-2,
     compensation: AbstractCompensation | None = None,
     record: Record = RECORD,
     progress: bool = False,
@@ -129,7 +129,7 @@ class Run(eqx.Module):
         *,
         key: Key,
         max_steps: int,
-        tolerance: Scalar | float,
+        tolerance: Real,
         compensation: AbstractCompensation | None,
         record: Record,
     ) -> "Run":
@@ -138,8 +138,7 @@ class Run(eqx.Module):
         _check(tile, compensation, max_steps)
         quantities = as_quantities("record", record)
         key = as_key(key)
-        threshold = scalar(tolerance)
-        check_number("tolerance", threshold, low=0.0)
+        threshold = as_number("tolerance", tolerance, low=0.0)
         target = as_matrix("target", target, tile)
         _warn_out_of_range(tile, target)
         return cls(tile, target, stages, compensation, key, threshold, int(max_steps), quantities)
