@@ -4,6 +4,7 @@ from . import compensation as compensation
 from . import costs as costs
 from . import device as device
 from . import digital as digital
+from . import fields as fields
 from . import fitting as fitting
 from . import half_select as half_select
 from . import modifier as modifier
@@ -89,6 +90,7 @@ __all__ = [
     "diffuse",
     "digital",
     "drift",
+    "fields",
     "fitting",
     "forward",
     "get_weights",

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ._linalg import safe_norm, spectral_norm
-from ._types import Checked, Scalar, Weight, function
+from ._types import Scalar, Weight
+from .fields import Checked, field, function
 from .tile import Tile, get_weights
 
 __all__ = ["QUANTITIES", "RECORD", "Quantity", "Record", "View", "as_quantities"]
@@ -35,6 +36,12 @@ class View(NamedTuple):
     steps: Int[Array, ""]
 
 
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}={value!r} is not a string.")
+    return value
+
+
 class Quantity(Checked):
     """One number of a run, step by step or at its end.
 
@@ -45,19 +52,16 @@ class Quantity(Checked):
         measure: function of a `View` that returns one number. It is traced, so it is pure.
     """
 
-    name: str = eqx.field(static=True)
-    unit: str = eqx.field(static=True)
-    label: str = eqx.field(static=True)
-    measure: Callable[[View], Scalar] = eqx.field(converter=function)
+    name: str = field(_text, static=True, kw_only=False)
+    unit: str = field(_text, static=True, kw_only=False)
+    label: str = field(_text, static=True, kw_only=False)
+    measure: Callable[[View], Scalar] = function(
+        "is no function; pass one of a View that returns a number", optional=False, kw_only=False
+    )
 
     def __check_init__(self) -> None:
-        for field in ("name", "unit", "label"):
-            if not isinstance(getattr(self, field), str):
-                raise TypeError(f"Quantity.{field}={getattr(self, field)!r} is not a string.")
         if not self.name.isidentifier():
             raise ValueError(f"Quantity.name={self.name!r} must be an identifier, such as 'worst_cell'.")
-        if not callable(self.measure):
-            raise TypeError(f"Quantity.measure={self.measure!r} is no function; pass one of a View that returns a number.")
 
     def __call__(self, view: View) -> Scalar:
         """Measure it.

@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 ROOMS = [
     "_version",
     "_types",
+    "fields",
     "_numerics",
     "_random",
     "_loop",

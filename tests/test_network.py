@@ -73,7 +73,7 @@ def test_currents_are_those_of_badcrossbar():
 def test_a_tile_reads_through_its_wires():
     weight = np.random.default_rng(1).uniform(-1, 1, (5, 7))
     x = np.random.default_rng(2).uniform(-1, 1, (4, 7))
-    network = periphery.WireNetwork(noise.NPair(g_max=20.0), r_in=200.0, r_out=400.0)
+    network = periphery.WireNetwork(converter=noise.NPair(g_max=20.0), r_in=200.0, r_out=400.0)
     io = jt.IOParameters(**{"inp_res": 0.0, "out_res": 0.0, "out_noise": None, "bound_management": None}, ir_drop=network)
     tile = jt.init(jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=io), (5, 7), key=KEY)
     tile = jt.set_weights(tile, weight)
@@ -99,7 +99,7 @@ def test_the_polynomial_is_right_where_currents_are_even_and_losses_small():
     n, ratio = 200, 1e6
     weight, u = jnp.ones((1, n)), jnp.ones((1, n))
     network = periphery.WireNetwork(r_in=0.0, r_out=1e6 / (ratio * 25))
-    polynomial = periphery.IRDrop(1.0, ratio)
+    polynomial = periphery.IRDrop(ir_drop=1.0, ir_drop_g_ratio=ratio)
 
     @functools.partial(jax.jit)
     def of_line(drop, weight):

@@ -44,7 +44,7 @@ METHODS = {
 }
 MORE_METHODS = {
     "gdp_hadamard": jt.GDP(inputs="hadamard", learning_rate=1 / 16),
-    "gdp_gaussian": jt.GDP(inputs=jt.programming.Gaussian(8), learning_rate=1 / 8, batch_size=4, reads=2),
+    "gdp_gaussian": jt.GDP(inputs=jt.programming.Gaussian(n=8), learning_rate=1 / 8, batch_size=4, reads=2),
     "verify_rows": jt.ProgramVerify(lines="rows"),
     "verify_cells": jt.ProgramVerify(lines="cells", batch_size=2),
     "verify_hadamard": jt.ProgramVerify(read_out="hadamard", reads=2),

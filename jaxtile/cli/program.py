@@ -47,7 +47,7 @@ CAPTION = "error: spectral, in weight units, the last one once a run has stopped
 
 
 class Programmed(NamedTuple):
-    """What one method made, and the seconds that it took."""
+    """The solution of one method, and the seconds that it took."""
 
     solution: Solution
     compiling: float

@@ -66,7 +66,7 @@ class Plot:
     store: Annotated[Path, tyro.conf.Positional]
     """A store that `jaxtile sweep` has written."""
     quantity: Annotated[str, tyro.conf.arg(metavar="NAME")] = "frobenius_error"
-    """What to plot."""
+    """The quantity to plot."""
     against: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """The dimension along the axis. None: the first number that was swept."""
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("sweep.png")
@@ -124,7 +124,7 @@ def _config(device: dict[str, Any], study: dict[str, Any]) -> TileConfig:
 
 
 def _made(where: str, table: dict[str, Any], known: dict[str, Callable[..., Any]], default: str) -> Any:
-    """What a table of a kind and its parameters stands for."""
+    """The object that a table of a kind and its parameters stands for."""
     if not isinstance(table, dict):
         raise Refusal(f"{where}={table!r} must be a table: [{where}], with its parameters below.")
     kind = table.get("kind", default)

@@ -1,4 +1,4 @@
-"""What a compensation of half-selection is.
+"""The contract of a compensation of half-selection.
 
 It stands between method and tile: it turns what a method proposes into what is sent. To add one: subclass `AbstractCompensation`
 and write `check` and `__call__`.
@@ -9,9 +9,10 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar
+from .._types import Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint
+from ..fields import Checked
 from ..tile import Tile, TileConfig
 
 __all__ = ["AbstractCompensation", "noise_threshold"]

@@ -3,8 +3,9 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar, is_concrete, number
+from .._types import Scalar, is_concrete
 from .._vectors import UnitVectors
+from ..fields import number
 from ..tile import Tile, TileConfig
 from .base import AbstractCompensation, noise_threshold
 

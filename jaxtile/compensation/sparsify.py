@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import sparse_factor, sparse_line
-from .._types import Scalar, number
+from .._types import Scalar
 from .._vectors import UnitVectors
+from ..fields import number
 from ..tile import Tile, TileConfig
 from .base import AbstractCompensation, noise_threshold
 

@@ -1,4 +1,4 @@
-"""What programming costs in time and energy, by models that one chooses."""
+"""Costs of programming in time and energy, by models that one chooses."""
 
 from .base import AbstractCosts as AbstractCosts
 from .ohmic import Costs as Costs

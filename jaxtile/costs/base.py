@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar
+from .._types import Scalar
+from ..fields import Checked
 from ..quantities import QUANTITIES, Quantity, View
 from ..tile import Tile
 

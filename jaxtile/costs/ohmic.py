@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from .._types import Scalar, is_concrete, number
+from .._types import Scalar, is_concrete
+from ..fields import number
 from ..tile import Tile
 from .base import AbstractCosts, Counts
 
@@ -57,7 +58,6 @@ class Costs(AbstractCosts):
     conversion_energy: Scalar = number(1e-12, low=0.0)
 
     def __check_init__(self) -> None:
-        super().__check_init__()  # first, so that these are numbers
         width, period = self.pulse_width, self.pulse_period
         if is_concrete(width) and is_concrete(period) and float(width) > float(period):
             raise ValueError(

@@ -144,7 +144,7 @@ def _series(n: Num[Array, "out in"], to: Weight, most: int) -> Weight:
 
 
 def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]:
-    """Likewise after real numbers of pulses of both directions, mixed evenly."""
+    """Mean and variance after real numbers of pulses of both directions, mixed evenly."""
     up, down = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
     s_up, v_up, ds_up = _with_slope(device, cells, weight, burst, up=True)
     s_down, v_down, ds_down = _with_slope(device, cells, weight, burst, up=False)
@@ -209,7 +209,7 @@ def _flow(device, cells, weight: Weight, burst: Burst) -> Weight:
 
 
 def _spread(variance: Weight) -> Weight:
-    """Its root. Rounding takes expected counts of idle cells (slots less those of the lines) below zero where it should be zero."""
+    """The root of a variance, which rounding of expected counts of idle cells (slots less those of the lines) takes below zero."""
     return jnp.sqrt(jnp.maximum(variance, 0))
 
 

@@ -45,7 +45,7 @@ PHASES = (Phase(1, 1), Phase(1, -1), Phase(-1, 1), Phase(-1, -1))
 
 
 class Seen(eqx.Module):
-    """What cells see in the driven sub-phases of one polarity; each array broadcasts against [out, in].
+    """Pulses that cells see in the driven sub-phases of one polarity; each array broadcasts against [out, in].
 
     Attributes:
         row, column: pulses of the cell's row and of its column.
@@ -80,20 +80,20 @@ class Seen(eqx.Module):
 
 
 class Exposure(eqx.Module):
-    """What cells see in the sub-phases of either polarity."""
+    """Pulses that cells see in the sub-phases of either polarity."""
 
     up: Seen
     down: Seen
 
 
 def active(phase: Phase, lines: AbstractLines) -> Bool[Array, ""]:
-    """Whether some row and some column have the phase's signs (by value, not by the bits drawn)."""
+    """True if some row and some column have the phase's signs (by value, not by the bits drawn)."""
     return jnp.any(lines.d_sign == phase.d) & jnp.any(lines.x_sign == phase.x)
 
 
 def exposure(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
-    """What cells see over all sub-phases that are driven."""
-    (n, m), both, direction = lines.sent(), lines.coincidences(), lines.directions()
+    """The exposure of cells over all sub-phases that are driven."""
+    (n, m), both, direction = lines.line_counts(), lines.coincidences(), lines.directions()
 
     def seen(*, up: bool) -> Seen:
         rows, columns, slots = jnp.zeros_like(n), jnp.zeros_like(m), jnp.zeros_like(lines.length)
@@ -109,6 +109,6 @@ def exposure(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
 
 
 def in_phase(phase: Phase, seen: Seen) -> Exposure:
-    """What is seen in one sub-phase alone."""
+    """The exposure of cells in one sub-phase alone."""
     nothing = jax.tree.map(jnp.zeros_like, seen)
     return Exposure(seen, nothing) if phase.up else Exposure(nothing, seen)

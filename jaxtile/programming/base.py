@@ -1,4 +1,4 @@
-"""What a programming method is.
+"""The contract of a programming method.
 
 A method never touches a tile. It says what it wants read, looks at the reading and the target, and proposes a pair of vectors or a
 batch of them; `program` does the reading, the compensation and the pulsing. To add one: subclass `AbstractMethod` and write `init`,
@@ -12,7 +12,8 @@ from typing import Any, Generic, Self, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Checked, Key, Scalar, Weight
+from .._types import Key, Scalar, Weight
+from ..fields import Checked
 from .inputs import Inputs
 from .reading import Probe
 
@@ -51,7 +52,7 @@ class AbstractMethod(Checked, Generic[State]):
         """
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
-        """How many steps it takes to look at the whole tile once: that many in a row decide that it is done."""
+        """Number of steps that look at the whole tile once: that many in a row decide that it is done."""
         return 1
 
     def for_gamma(self, gamma: Scalar | float) -> Self:

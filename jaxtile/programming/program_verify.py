@@ -9,9 +9,10 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Key, Scalar, Weight, choice, flag, is_whole, number, plain, whole
+from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
 from ..device import AbstractPulsedDevice, ConstantStep
+from ..fields import choice, flag, number, part, whole
 from .base import AbstractMethod, Proposal
 from .inputs import Hadamard, Inputs
 from .reading import Reads, average
@@ -66,21 +67,16 @@ class ProgramVerify(AbstractMethod[_State]):
         learning_rate: factor on the counts; 1 / gamma for a device that counts gamma in its unit cell.
     """
 
-    model: AbstractPulsedDevice = eqx.field(default_factory=ConstantStep)
+    model: AbstractPulsedDevice = part(
+        AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", default=ConstantStep
+    )
     digits: int = whole(5, low=1)
     lines: Literal["columns", "rows", "cells"] = choice("columns", "rows", "cells")
-    batch_size: int | None = eqx.field(default=None, static=True, converter=plain)
+    batch_size: int | None = whole(None, low=1)
     read_out: Literal["eye", "hadamard"] = choice("eye", "hadamard")
     closed_loop: bool = flag(True)
     reads: int = whole(1, low=1)
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.model, AbstractPulsedDevice):
-            raise TypeError(f"ProgramVerify.model={self.model!r} is not one pulsed device; pass one such as device.SoftBounds().")
-        size = self.batch_size
-        if size is not None and not is_whole(size, 1):
-            raise ValueError(f"ProgramVerify.batch_size={size!r} must be None (all lines) or a whole number of at least 1.")
 
     def init(self, shape: tuple[int, int], target: Weight) -> _State:
         self._batch(shape)  # refuse a batch that does not fit before anything is compiled

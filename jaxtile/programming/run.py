@@ -19,7 +19,7 @@ from ..tile import Now, Tile, connect
 from ..updating import update
 from .chain import Stage, goes_on
 from .checkpoint import Checkpoint, StageState, checksum
-from .reading import read, vectors, wanted
+from .reading import ideal_reading, read, vectors
 from .result import RESULTS
 from .solution import Solution
 from .stopping import relative_error
@@ -28,7 +28,7 @@ __all__ = ["Run", "State"]
 
 
 class State(eqx.Module):
-    """What changes in the course of a run."""
+    """The numbers that change in the course of a run."""
 
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
@@ -122,7 +122,7 @@ class Run(eqx.Module):
         probe = method.probe(at.method)
         stands = tile.at(state.now.having_read(vectors(probe, tile.shape)))
         reading = read(stands, probe, read_key)
-        read_error = relative_error(reading, wanted(target, probe))
+        read_error = relative_error(reading, ideal_reading(target, probe))
         view = View(stands, target, read_error, state.step)
         history = {one.name: state.history[one.name].at[state.step].set(one(view).astype(target.dtype)) for one in self.record}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)

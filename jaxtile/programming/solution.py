@@ -1,4 +1,4 @@
-"""What a programming run returns."""
+"""The outcome of a programming run."""
 
 from typing import Any
 

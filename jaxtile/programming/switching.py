@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, Weight, choice, number, whole
+from .._types import Scalar, Weight
 from ..device import AbstractPulsedDevice, SoftBounds
+from ..fields import Checked, choice, number, part, whole
 
 __all__ = ["AbstractSwitch", "After", "OneHotPays", "Plateau"]
 
@@ -25,7 +26,7 @@ class AbstractSwitch(Checked, Generic[State]):
 
     @abc.abstractmethod
     def __call__(self, steps: Int[Array, ""], error: Scalar, state: State) -> tuple[Bool[Array, ""], State]:
-        """Whether to hand over, after so many pulse steps of the stage and at this read error; nothing more is pulsed if so."""
+        """True to hand over, after so many pulse steps of the stage and at this read error; nothing more is pulsed then."""
 
 
 class After(AbstractSwitch[None]):
@@ -35,7 +36,7 @@ class After(AbstractSwitch[None]):
         steps: how many.
     """
 
-    steps: Scalar = number(40.0, low=0.0)
+    steps: Scalar = number(40.0, low=0.0, kw_only=False)
 
     def init(self) -> None:
         return None
@@ -70,7 +71,7 @@ class Plateau(AbstractSwitch[_Lowest]):
 
 
 class OneHotPays(Checked):
-    """Whether writing with one-hot vectors corrects more than half-selection undoes.
+    """A gate: true if writing with one-hot vectors corrects more than half-selection undoes.
 
     Sweep after sweep, one-hot vectors correct in each cell what half pulses have done to it since the last time. Let a sweep send
     p_j pulses to cell j of a row, up positive, P = sum |p_j| and S = sum p_j. At the target a pulse moves a cell by s_up or s_down,
@@ -102,16 +103,14 @@ class OneHotPays(Checked):
         phases: those of the half-selection.
     """
 
-    model: AbstractPulsedDevice = eqx.field(default_factory=SoftBounds)
+    model: AbstractPulsedDevice = part(
+        AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", default=SoftBounds
+    )
     kappa: Scalar = number(1e3, low=1.0, finite=False)
     phases: Literal["all", "active"] = choice("all", "active")
 
-    def __check_init__(self) -> None:
-        if not isinstance(self.model, AbstractPulsedDevice):
-            raise TypeError(f"OneHotPays.model={self.model!r} is not one pulsed device; pass one such as device.SoftBounds().")
-
     def __call__(self, target: Weight) -> Bool[Array, ""]:
-        """Whether it does, for columns written one at a time; for rows, pass the transposed target."""
+        """True if it does, for columns written one at a time; for rows, pass the transposed target."""
         return self._growth(target, self.kappa) < 1
 
     def boundary(self, target: Weight) -> Scalar:
@@ -127,7 +126,7 @@ class OneHotPays(Checked):
         return jax.lax.fori_loop(0, 18, halve, ends)[1]
 
     def _growth(self, target: Weight, kappa: Scalar) -> Scalar:
-        """Of the row in which it is largest."""
+        """The growth of the row in which it is largest."""
         cells = self.model.init(target.shape, key=None)
         weight = self.model.clip(cells, target)
         up, down = (self.model.step(cells, weight, up=way)[0] / self.model.dw_min for way in (True, False))

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt32
 
 from .._random import Source, bits, following, fraction, numbers, stream
-from .._types import Key, Scalar, flag, number
+from .._types import Key, Scalar
+from ..fields import flag, number
 from .base import SLOTS_PER_WORD, AbstractTrainPulse, Coded, Trains, on_grid
 
 __all__ = ["Stochastic", "StochasticCompressed"]

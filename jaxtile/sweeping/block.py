@@ -79,7 +79,7 @@ class Blocks:
 
     @property
     def points(self) -> int:
-        """How many points one call runs."""
+        """Number of points that one call runs."""
         return self.width * len(self.devices)
 
     @property

@@ -1,4 +1,4 @@
-"""What a sweep is, as plain data: by which a store knows whether it is being resumed or confused."""
+"""A sweep described by plain data, by which a store knows whether it is being resumed or confused."""
 
 import dataclasses
 import functools
@@ -67,7 +67,7 @@ def _describe_array(value: Any) -> Any:
 
 
 def _describe_class(kind: type, within: tuple[int, ...]) -> Any:
-    """Its name and, of a class of the user's own, its constants, its methods, what these use, and what it inherits."""
+    """The name of a class and, if it is the user's own, its constants, its methods, what these use, and what it inherits."""
     name = f"{kind.__module__}.{kind.__qualname__}"
     if _is_of_others(kind) or id(kind) in within:
         return name
@@ -80,7 +80,7 @@ def _describe_class(kind: type, within: tuple[int, ...]) -> Any:
 
 
 def _describe_callable(function: Any, within: tuple[int, ...]) -> Any:
-    """Its code, and what it uses besides its arguments, in functions inside of it, too."""
+    """The code of a function, and what it uses besides its arguments, in functions inside of it, too."""
     function = inspect.unwrap(function)
     if isinstance(function, types.MethodType):
         return {"function": describe(function.__func__, within), "of": describe(function.__self__, within)}
@@ -106,7 +106,7 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _plain(code: types.CodeType) -> tuple[Any, ...]:
-    """What a code does, wherever it stands: not its source, which two functions of one line share, and some have none."""
+    """The work of a code, wherever it stands: not its source, which two functions of one line share, and some have none."""
     constants = [part for part in code.co_consts if not isinstance(part, types.CodeType)]
     plain = [sorted(map(repr, part)) if isinstance(part, frozenset) else repr(part) for part in constants]
     return code.co_code, code.co_names, plain

@@ -1,12 +1,10 @@
-"""What is done to every tile of a sweep, unless it is a function of the user: programming."""
+"""Programming: the run of a sweep, unless it is a function of the user."""
 
-from functools import partial
-
-import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Checked, Key, Scalar, Weight, number, whole
+from .._types import Key, Scalar, Weight
 from ..compensation import AbstractCompensation
+from ..fields import Checked, field, number, part, whole
 from ..programming import RESULTS, AbstractMethod, Chain, program
 from ..quantities import QUANTITIES, Quantity, as_quantities
 from ..tile import Tile
@@ -26,15 +24,15 @@ class Programming(Checked):
             `jaxtile.Quantity` objects or functions, as in `jaxtile.program`.
     """
 
-    method: AbstractMethod | Chain
+    method: AbstractMethod | Chain = part((AbstractMethod, Chain), "is no method; pass one such as jaxtile.SVD()", kw_only=False)
     max_steps: int = whole(100, low=1)
     tolerance: Scalar = number(1e-2, low=0.0)
-    compensation: AbstractCompensation | None = None
-    record: tuple[Quantity, ...] = eqx.field(default=(), converter=partial(as_quantities, "Programming.record"))
+    compensation: AbstractCompensation | None = part(
+        AbstractCompensation, "is no compensation; pass None, or one such as jaxtile.compensation.Gain()", optional=True
+    )
+    record: tuple[Quantity, ...] = field(as_quantities, default=())
 
     def __check_init__(self) -> None:
-        if not isinstance(self.method, AbstractMethod | Chain):
-            raise TypeError(f"Programming.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
         taken = [one.name for one in self.record if one.name in ("converged", "finite") or one.name.endswith("_history")]
         if taken:
             raise ValueError(f"Programming.record holds {', '.join(taken)}, a name that its results use otherwise; choose another.")

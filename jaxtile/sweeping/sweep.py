@@ -220,7 +220,7 @@ def _that_fit(
 def _plan(
     description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks], units: dict[str, str]
 ) -> dict[str, Any]:
-    """What a store holds, and under which names.
+    """The contents of a store, and their names.
 
     Raises:
         ValueError: results differ from one run to another, or have the name of something else.

@@ -1,4 +1,4 @@
-"""What the routine of a device does before and after each vector."""
+"""The routines of a device, executed before and after each vector."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import jax
 from .._random import Source, numbers, stream
 from .._types import Key
 from .._vectors import UnitVectors
-from ..device import AbstractUnitCell, Sending, Vector
+from ..device import AbstractRoutine, AbstractUnitCell, Sending, Vector
 from ..tile import Chip, Now, TileConfig
 from .execution import encode, execute
 from .one_shot import one_shot
@@ -17,25 +17,35 @@ __all__ = ["after", "before"]
 
 
 def before(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key) -> tuple[Now, Vector | None]:
-    """How the tile stands before a vector, and the vector that is really sent (None: none)."""
+    """The tile as it stands before a vector, and the vector that is really sent (None: none)."""
     device = config.crosspoint
-    if device.routine is None:
-        return now, vector
-    state, vector = device.routine.before(device, chip.cells, now.state, vector, key=stream(key, Source.CONNECT))
-    return now.replace(state=state), vector
+    for n, routine in enumerate(device.routines):
+        state, vector = routine.before(device, chip.cells, now.state, vector, key=_own(key, Source.CONNECT, n))
+        now = now.replace(state=state)
+    return now, vector
 
 
-def after(config: TileConfig, chip: Chip, now: Now, batch: int, key: Key) -> Now:
-    """How the tile stands after a vector: if the routine is due, what it sends has been sent."""
+def after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key) -> Now:
+    """The tile as it stands once each routine that is due has sent its vectors."""
+    for n, routine in enumerate(config.crosspoint.routines):
+        now = _after(config, chip, now, routine, vector, _own(key, Source.REFRESH, n))
+    return now
+
+
+def _own(key: Key, source: Source, n: int) -> Key:
+    """The key of routine n."""
+    return stream(key, source, n) if n else stream(key, source)
+
+
+def _after(config: TileConfig, chip: Chip, now: Now, routine: AbstractRoutine, vector: Vector | None, key: Key) -> Now:
     device = config.crosspoint
-    due = None if device.routine is None else device.routine.due(device, now.state, batch)
+    due = routine.due(device, now.state, vector)
     if due is None:
         return now
 
     def act(now: Now) -> Now:
-        own_key = stream(key, Source.REFRESH)
-        state, sending = device.routine.act(device, chip.cells, now.state, chip.draws(own_key))
-        return _send(config, chip, now.replace(state=state), sending, own_key)
+        state, sending = routine.act(device, chip.cells, now.state, vector, chip.draws(key))
+        return _send(config, chip, now.replace(state=state), sending, key)
 
     return jax.lax.cond(due, act, lambda now: now, now)
 

@@ -17,7 +17,7 @@ Disturbance = tuple[Exposure, Draws | None]
 
 
 def encode(config: TileConfig, vector: Vector, key: Key) -> AbstractLines:
-    """What the lines send for one pair of vectors."""
+    """Pulses that the lines send for one pair of vectors."""
     x, d, rate, columns = vector.x, vector.d, vector.learning_rate, numbers(vector.x.shape[0])
     granularity = config.crosspoint.granularity()
     return config.trains.encode(x, d, learning_rate=rate, granularity=granularity, key=key, columns=columns)
@@ -79,7 +79,7 @@ def _phase_by_phase(
     now = pulse(config, chip, now, Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots))
     if config.half_select is None:
         return now
-    n, m = lines.sent()
+    n, m = lines.line_counts()
     for p, phase in enumerate(PHASES):
         rows, columns = lines.d_sign == phase.d, lines.x_sign == phase.x
         both = jnp.where(rows[:, None] & columns[None, :], lines.coincidences(), 0)
@@ -89,7 +89,7 @@ def _phase_by_phase(
 
 
 def _driven(config: TileConfig, phase: Phase, lines: AbstractLines, seen: Seen) -> Exposure:
-    """What cells see in one sub-phase, which may be skipped."""
+    """The exposure of cells in one sub-phase, which may be skipped."""
     if config.skips_phases:
         driven = active(phase, lines)
         seen = jax.tree.map(lambda count: jnp.where(driven, count, 0), seen)

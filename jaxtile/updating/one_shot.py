@@ -30,40 +30,40 @@ def one_shot(
     keys = jax.vmap(partial(stream, key))(numbers(d.shape[0]))
     lines = jax.vmap(partial(_encode_alone, config, learning_rate))(x.columns, d, keys)
     seen = jax.vmap(partial(exposure, skip_inactive=config.skips_phases))(lines)
-    up, down = seen.up.full[:, :, 0], seen.down.full[:, :, 0]
+    up, down = (one.full[:, :, 0].T for one in (seen.up, seen.down))  # [out, k]
     earlier, later = (None, None) if config.half_select is None else _around_own(seen, x)
 
     now = _disturb(config, chip, now, earlier, stream(key, Source.HALF, 0))
     now = _pulse_own(config, chip, now, x, Burst(up, down, noise=_cycle(config, chip, x, keys), most=lines.n_slots))
     now = _disturb(config, chip, now, later, stream(key, Source.HALF, 1))
-    return count(config, chip, now, jnp.sum(jnp.sum(up + down, axis=0).astype(float)), _in_all_phases(seen, x))
+    return count(config, chip, now, jnp.sum(jnp.sum(up + down, axis=1).astype(float)), _in_all_phases(seen, x))
 
 
 def _encode_alone(config: TileConfig, learning_rate: Scalar, column: Array, d: Float[Array, " out"], key: Key) -> AbstractLines:
-    """What the rows and one column send: a tile of one column."""
+    """Pulses of the rows and of one column: a tile of one column."""
     device, one = config.crosspoint, jnp.ones(1, d.dtype)
     own = {"granularity": device.granularity(), "key": key, "columns": column[None]}
     return config.trains.encode(one, d, learning_rate=learning_rate, **own)
 
 
 def _cycle(config: TileConfig, chip: Chip, x: UnitVectors, keys: Key) -> Draws | None:
-    """The cycle noise of each vector in the cells of its own column, [k, out]."""
+    """The cycle noise of each vector in the cells of its own column, [out, k]."""
     out, width = chip.shape
     of_cycle = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)
-    return None if config.trains.mean_field else Draws(of_cycle[:, None], cell_index(out, x.columns, width).T)
+    return None if config.trains.mean_field else Draws(of_cycle[None, :], cell_index(out, x.columns, width))
 
 
 def _pulse_own(config: TileConfig, chip: Chip, now: Now, x: UnitVectors, burst: Burst) -> Now:
-    """Pulse in the column of each vector: cells [k, out] are taken out, pulsed and put back."""
+    """Pulse in the column of each vector: cells [out, k] are taken out, pulsed and put back."""
 
     def is_per_cell(leaf: Array) -> bool:
         return leaf.shape[:2] == chip.shape  # or the whole tile shares it
 
     def take(leaf: Array) -> Array:
-        return jnp.swapaxes(leaf, 0, 1)[x.columns] if is_per_cell(leaf) else leaf
+        return leaf[:, x.columns] if is_per_cell(leaf) else leaf
 
     def put(leaf: Array, own: Array) -> Array:
-        return leaf.at[:, x.columns].set(jnp.swapaxes(own, 0, 1)) if is_per_cell(leaf) else leaf
+        return leaf.at[:, x.columns].set(own) if is_per_cell(leaf) else leaf
 
     cells, own = jax.tree.map(take, (chip.cells, now.state))
     return now.replace(state=jax.tree.map(put, now.state, config.crosspoint.pulses(cells, own, burst)))

@@ -75,7 +75,7 @@ def update(
 def _update(config: TileConfig, chip: Chip, now: Now, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> Now:
     loop = without_pulses
     if config.is_pulsed:
-        at_once = isinstance(x, UnitVectors) and config.keeps_no_order and config.crosspoint.routine is None
+        at_once = isinstance(x, UnitVectors) and config.keeps_no_order and not config.crosspoint.routines
         loop = one_shot if at_once else vector_by_vector
     return loop(config, chip, now.recounted(), x, d, learning_rate, key).counted_after(now)
 
@@ -108,4 +108,4 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
 @eqx.filter_jit
 def _send(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key: Key) -> Now:
     ready, _ = before(config, chip, now.recounted(), None, key)
-    return after(config, chip, execute(config, chip, ready, lines, key), 1, key).counted_after(now)
+    return after(config, chip, execute(config, chip, ready, lines, key), None, key).counted_after(now)

@@ -24,9 +24,10 @@ def vector_by_vector(
     def step(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
         v, x, d = numbered
         own_key = stream(key, v)
-        now, vector = before(config, chip, now, Vector(x, d, learning_rate, batch), own_key)
-        if vector is not None:
-            now = execute(config, chip, now, encode(config, vector, own_key), own_key)
-        return after(config, chip, now, batch, own_key), None
+        vector = Vector(x, d, learning_rate, batch)
+        now, sent = before(config, chip, now, vector, own_key)
+        if sent is not None:
+            now = execute(config, chip, now, encode(config, sent, own_key), own_key)
+        return after(config, chip, now, vector, own_key), None
 
     return jax.lax.scan(step, now, (numbers(batch), x, d))[0]

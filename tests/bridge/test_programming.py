@@ -270,7 +270,7 @@ def test_both_engines_draw_the_same_curves(run):
 EVERY_METHOD = {
     "gdp": jt.GDP(),
     "gdp, hadamard": jt.GDP(inputs="hadamard", learning_rate=1 / 64),
-    "gdp, gaussian": jt.GDP(inputs=jt.programming.Gaussian(16), learning_rate=1 / 64, batch_size=8, reads=2),
+    "gdp, gaussian": jt.GDP(inputs=jt.programming.Gaussian(n=16), learning_rate=1 / 64, batch_size=8, reads=2),
     "svd, three triplets": jt.SVD(triplets=3),
     "svd, once": jt.SVD(refresh=False),
     "svd through reads": jt.PowerSVD(block=2, reads=2),

@@ -6,21 +6,21 @@ import argparse
 from pathlib import Path
 
 from .comparison import STORED, compare, load, store
-from .configurations import names, results
+from .configurations import NAMES, results
 
 
 def main() -> None:
     """Run all configurations, and store or compare their results."""
     parser = argparse.ArgumentParser(prog="python -m tests.regression", description=__doc__)
     parser.add_argument("--compare", action="store_true", help="compare, and store nothing")
-    parser.add_argument("--only", nargs="+", choices=list(names()), help="compare these alone")
+    parser.add_argument("--only", nargs="+", choices=NAMES, help="compare these alone")
     parser.add_argument("--file", type=Path, default=STORED, help="where results are stored")
     arguments = parser.parse_args()
     if arguments.compare or arguments.only:
-        for name in arguments.only or names():
+        for name in arguments.only or NAMES:
             report(name, arguments.file)
     else:
-        store(arguments.file, {name: results(name) for name in names()})
+        store(arguments.file, {name: results(name) for name in NAMES})
 
 
 def report(name: str, path: Path) -> None:

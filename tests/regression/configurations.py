@@ -4,7 +4,6 @@ Every number that a default could change is written out, so that only a change o
 code computes changes a result.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -37,7 +36,7 @@ from jaxtile.device import (
 )
 from jaxtile.half_select import Accumulation, ConstantRatio, Sinh, Stochastic, Threshold
 
-__all__ = ["CONFIGURATIONS", "NOISE_MODELS", "Configuration", "names", "results"]
+__all__ = ["CONFIGURATIONS", "NAMES", "NOISE_MODELS", "Configuration", "results"]
 
 SHAPE = (6, 9)
 SIZE = {"dw_min": 0.01}
@@ -230,10 +229,7 @@ NOISE_MODELS = {
     "state-independent": jt.noise.StateIndependent(),
 }
 
-
-def names() -> Iterator[str]:
-    """Names of everything that is run."""
-    yield from (*CONFIGURATIONS, *NOISE_MODELS)
+NAMES = (*CONFIGURATIONS, *NOISE_MODELS)
 
 
 def results(name: str) -> dict[str, np.ndarray]:
