@@ -79,7 +79,7 @@ class Run(eqx.Module):
         stricter = self.tolerance < left.tolerance
         return State(
             step=solution.stats["steps"],
-            now=self.tile.now.replace(tally=dataclasses.replace(left.tally, reads=left.tally.reads - last)),
+            now=solution.tile.now.replace(tally=dataclasses.replace(left.tally, reads=left.tally.reads - last)),
             stage=left.stage,
             stages=tuple(at.forget_streak(stricter) for at in left.stages),
             result=RESULTS.running,
