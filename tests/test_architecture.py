@@ -2,8 +2,10 @@
 
 import ast
 import pathlib
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -122,3 +124,11 @@ def test_importing_starts_no_backend_and_no_torch():
         "assert not {'torch', 'aihwkit', 'bridge'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+
+
+def test_every_dependency_is_imported():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"\w+", dependency)[0] for dependency in project["dependencies"]}
+    code = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
+    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, flags=re.MULTILINE))
+    assert names - imported == {"tqdm"}  # which draws the progress bar of equinox

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from reference import wires
 
 import jaxtile as jt
 from jaxtile import noise, periphery
@@ -42,11 +43,11 @@ def by_nodes(g, volts, r_in, r_out):
     return np.linalg.solve(matrix, source)[ends] * 1e6 / r_out
 
 
-def an_array(out=5, width=7):
+def an_array():
     rng = np.random.default_rng(0)
-    g = rng.uniform(0, 25, (out, width))
+    g = rng.uniform(0, 25, (5, 7))
     g[1, 2] = 0
-    return g, rng.uniform(-0.3, 0.3, (3, width))
+    return g, rng.uniform(-0.3, 0.3, (3, 7))
 
 
 @pytest.mark.parametrize("wires", [(0.35, 0.35), (2000.0, 500.0), (0.0, 300.0)])
@@ -61,12 +62,11 @@ def test_currents_are_those_of_nodal_analysis(wires):
 
 
 def test_currents_are_those_of_badcrossbar():
-    badcrossbar = pytest.importorskip("badcrossbar")
-    g, volts = an_array(16, 24)
-    g[1, 2] = 1e-6
-    # There, outputs leave after the last row of inputs.
-    there = badcrossbar.compute(volts[:, ::-1].T, 1e6 / g.T[::-1], r_i_word_line=100.0, r_i_bit_line=50.0).currents.output * 1e6
-    here = jax.vmap(lambda v: periphery.currents(jnp.asarray(g, float), v, r_in=100.0, r_out=50.0))(jnp.asarray(volts, float))
+    g, volts = wires.array()
+    here = jax.vmap(lambda v: periphery.currents(jnp.asarray(g, float), v, r_in=wires.R_IN, r_out=wires.R_OUT))(
+        jnp.asarray(volts, float)
+    )
+    there = wires.currents()
     np.testing.assert_allclose(here, there, atol=1e-6 * np.abs(there).max())
 
 

@@ -111,8 +111,8 @@ def _nominal(tile: Tile) -> Tile:
     assert isinstance(pulse, AbstractTrainPulse)
     planned = {name: getattr(pulse, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
     config = dataclasses.replace(tile.config, pulse=MeanField(**planned))
-    half_cells = None if half_select is None else half_select.init(shape, key=None)
-    chip = dataclasses.replace(tile.chip, cells=device.init(shape, key=None), half_cells=half_cells)
+    half_cells = None if half_select is None else half_select.fabricate(shape, key=None)
+    chip = dataclasses.replace(tile.chip, cells=device.fabricate(shape, key=None), half_cells=half_cells)
     copy = Tile(config, chip, tile.now.replace(state=device.start(shape)))
     return set_weights(copy, get_weights(tile))
 

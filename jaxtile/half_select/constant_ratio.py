@@ -58,13 +58,13 @@ class ConstantRatio(AbstractHalfSelect):
                 f"full ones; pass a kappa of at least {1 / least:g} with these factors, or larger factors."
             )
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> Weight | None:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Weight | None:
         """The factor on kappa of each cell."""
         return None if self.kappa_dtod is None else jnp.exp(self.kappa_dtod * spread(shape, key, Source.RATIO))
 
     def bursts(self, cells: Weight | None, memory: None, exposure: Exposure, noise: Draws | None) -> tuple[tuple[Burst, ...], None]:
         size = 1 / self.kappa if cells is None else 1 / (self.kappa * cells)
-        up, down = (size if factor is None else size / factor for factor in (self.up, self.down))
+        up, down = [size if factor is None else size / factor for factor in (self.up, self.down)]
         if self.row is None and self.column is None:
             return (Burst(*self.weak(exposure), up, down, noise),), None
         rises, falls = exposure.up, exposure.down

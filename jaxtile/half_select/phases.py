@@ -42,6 +42,8 @@ class Phase(NamedTuple):
 
 
 PHASES = (Phase(1, 1), Phase(1, -1), Phase(-1, 1), Phase(-1, -1))
+_UP = PHASES[1:3]
+_DOWN = PHASES[::3]
 
 
 class Seen(eqx.Module):
@@ -95,17 +97,16 @@ def exposure(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
     """The exposure of cells over all sub-phases that are driven."""
     (n, m), both, direction = lines.line_counts(), lines.coincidences(), lines.directions()
 
-    def seen(*, up: bool) -> Seen:
+    def seen(phases: tuple[Phase, ...], full: Num[Array, "out in"]) -> Seen:
         rows, columns, slots = jnp.zeros_like(n), jnp.zeros_like(m), jnp.zeros_like(lines.length)
-        for phase in PHASES:
-            if phase.up == up:
-                driven = active(phase, lines) if skip_inactive else True
-                rows = rows + jnp.where(driven & (lines.d_sign == phase.d), n, 0)
-                columns = columns + jnp.where(driven & (lines.x_sign == phase.x), m, 0)
-                slots = slots + jnp.where(driven, lines.length, 0)
-        return Seen(rows[:, None], columns[None, :], jnp.where(direction < 0 if up else direction > 0, both, 0), slots)
+        for phase in phases:
+            driven = active(phase, lines) if skip_inactive else True
+            rows = rows + jnp.where(driven & (lines.d_sign == phase.d), n, 0)
+            columns = columns + jnp.where(driven & (lines.x_sign == phase.x), m, 0)
+            slots = slots + jnp.where(driven, lines.length, 0)
+        return Seen(rows[:, None], columns[None, :], full, slots)
 
-    return Exposure(seen(up=True), seen(up=False))
+    return Exposure(seen(_UP, jnp.where(direction < 0, both, 0)), seen(_DOWN, jnp.where(direction > 0, both, 0)))
 
 
 def in_phase(phase: Phase, seen: Seen) -> Exposure:

@@ -154,7 +154,7 @@ def pulses_between(
 
     What lies beyond the nominal bounds of the model counts as if its steps did not change there.
     """
-    cells = model.init(weight.shape, key=None)
+    cells = model.fabricate(weight.shape, key=None)
     start, end = model.clip(cells, weight), model.clip(cells, target)
     total = jnp.zeros_like(weight)
     for node, share in zip(*_GAUSS, strict=True):

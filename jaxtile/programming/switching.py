@@ -127,7 +127,7 @@ class OneHotPays(Checked):
 
     def _growth(self, target: Weight, kappa: Scalar) -> Scalar:
         """The growth of the row in which it is largest."""
-        cells = self.model.init(target.shape, key=None)
+        cells = self.model.fabricate(target.shape, key=None)
         weight = self.model.clip(cells, target)
         up, down = (self.model.step(cells, weight, up=way)[0] / self.model.dw_min for way in (True, False))
         pull, mean = (down - up) / 2, (down + up) / 2

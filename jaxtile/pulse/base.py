@@ -217,7 +217,7 @@ class AbstractTrainPulse(AbstractPulse):
         largest = _largest if self.mean_field else jnp.max
         x_max, d_max = largest(jnp.abs(x)), largest(jnp.abs(d)) * self.um_grad_scale
         silent = (x_max == 0) | (d_max == 0) | (learning_rate == 0)
-        x_max, d_max, rate = (jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate))
+        x_max, d_max, rate = [jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate)]
         k = divide(rate * x_max * d_max, granularity)  # in lanes, too, where the granularity is one number for all
         needed = jnp.maximum(k, 1) if self.mean_field else jnp.ceil(k)
         length = jnp.minimum(needed, desired) if self.update_bl_management else desired
@@ -225,7 +225,7 @@ class AbstractTrainPulse(AbstractPulse):
         if self.update_management or self.update_bl_management:
             d_max = jnp.where(k > desired, d_max * (desired / k), d_max)
             d_scale, x_scale = d_scale * jnp.sqrt(x_max / d_max), x_scale * jnp.sqrt(d_max / x_max)
-        length, d_scale, x_scale = (jnp.where(silent, 0, v) for v in (length, d_scale, x_scale))
+        length, d_scale, x_scale = [jnp.where(silent, 0, v) for v in (length, d_scale, x_scale)]
         return length, d_scale, x_scale
 
 
