@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._random import as_key
-from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
+from .._types import Key, Real, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
 from ..quantities import RECORD, Record, as_quantities
 from ..tile import Tile, as_matrix, check_tile
@@ -29,7 +29,7 @@ def program(
     *,
     key: Key,
     max_steps: int,
-    tolerance: Scalar | float = 1e-2,
+    tolerance: Real = 1e-2,
     compensation: AbstractCompensation | None = None,
     record: Record = RECORD,
     progress: bool = False,
@@ -101,7 +101,7 @@ def prepare(
     *,
     key: Key,
     max_steps: int,
-    tolerance: Scalar | float,
+    tolerance: Real,
     compensation: AbstractCompensation | None,
     record: Record,
 ) -> Run:
