@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._random import as_key
-from .._types import Key, Real, Weight, check_number, is_concrete, is_whole, scalar
+from .._types import Key, Real, Weight, as_number, is_concrete, is_whole
 from ..compensation import AbstractCompensation
 from ..quantities import RECORD, Record, as_quantities
 from ..tile import Tile, as_matrix, check_tile
@@ -110,8 +110,7 @@ def prepare(
     _check(tile, compensation, max_steps)
     quantities = as_quantities("record", record)
     key = as_key(key)
-    threshold = scalar(tolerance)
-    check_number("tolerance", threshold, low=0.0)
+    threshold = as_number("tolerance", tolerance, low=0.0)
     target = as_matrix("target", target, tile)
     _warn_out_of_range(tile, target)
     return Run(tile, target, stages, compensation, key, threshold, int(max_steps), quantities)
