@@ -74,7 +74,7 @@ def from_hidden(tile: jt.Tile, hidden: Float[Array, "name out in"], weight: Floa
         raise ConfigError(f"hidden parameters have shape {hidden.shape}; the tile has {names} for {tile.shape} devices.")
     slices = dict(zip(names, hidden, strict=True)) if names else {}
     parts = _from_slices(tile.cells, tile.state, slices, weight)
-    return eqx.tree_at(lambda tile: (tile.cells, tile.state), tile, parts)
+    return eqx.tree_at(lambda tile: (tile.chip.cells, tile.now.state), tile, parts)
 
 
 def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State) -> Slices:

@@ -46,7 +46,7 @@ _FIXED = {"nm_decay", "nm_assumed_wmax"}
 # aihwkit's name of what is drawn once, and jaxtile's.
 _DRAWN = {"out_noise_values": "out_noise", "v_offset": "v_offset", "out_nonlinearity": "out_nonlinearity"}
 _ASYMMETRY, _AVERAGE = "w_asymmetry", "rpu.fb_pass.aux_nm_value"
-_DIRECTIONS = {"forward_channels": "fwd", "backward_channels": "bwd"}
+_DIRECTIONS = {"forward": "fwd", "backward": "bwd"}
 
 
 def from_io(io: Any, name: str) -> jt.IOParameters:
@@ -178,29 +178,29 @@ def to_io(io: jt.IOParameters) -> IOParameters:
 
 def from_extra(tile: jt.Tile, extra: dict[str, Any]) -> jt.Tile:
     """The same tile with the peripheries that aihwkit drew: those in the `dump_extra` of a C++ tile."""
-    changes = {}
+    chip, now, dtype = tile.chip, tile.now, tile.weight.dtype
     for field, direction in _DIRECTIONS.items():
-        channels, prefix = getattr(tile, field), f"rpu.fb_pass.{direction}."
+        channels, prefix = getattr(chip, field), f"rpu.fb_pass.{direction}."
         drawn = {ours: extra[prefix + theirs] for theirs, ours in _DRAWN.items() if getattr(channels, ours) is not None}
         if channels.w_asymmetry is not None:  # aihwkit keeps those of both directions as [out, in]
             matrix = np.reshape(extra[prefix + _ASYMMETRY], tile.shape)
             drawn["w_asymmetry"] = matrix if direction == "fwd" else matrix.T
-        if channels.abs_max is not None:  # one average of both directions there
-            drawn["abs_max"] = extra[_AVERAGE][0]
-        dtype = tile.weight.dtype
-        changes[field] = dataclasses.replace(channels, **{name: jnp.asarray(value, dtype) for name, value in drawn.items()})
-    return dataclasses.replace(tile, **changes)
+        channels = dataclasses.replace(channels, **{name: jnp.asarray(value, dtype) for name, value in drawn.items()})
+        chip = dataclasses.replace(chip, **{field: channels})
+        if getattr(now, field) is not None:  # one average of both directions there
+            now = now.replace(**{field: jnp.asarray(extra[_AVERAGE][0], dtype)})
+    return jt.Tile(tile.config, chip, now)
 
 
 def to_extra(tile: jt.Tile) -> dict[str, list[float]]:
     """What a C++ tile must load to have the peripheries of this one."""
     extra = {}
     for field, direction in _DIRECTIONS.items():
-        channels, prefix = getattr(tile, field), f"rpu.fb_pass.{direction}."
+        channels, prefix = getattr(tile.chip, field), f"rpu.fb_pass.{direction}."
         drawn = {theirs: getattr(channels, ours) for theirs, ours in _DRAWN.items()}
         matrix = channels.w_asymmetry
         drawn[_ASYMMETRY] = matrix if matrix is None or direction == "fwd" else matrix.T
         extra |= {prefix + name: np.ravel(value).tolist() for name, value in drawn.items() if value is not None}
     # Aihwkit has one average for both directions.
-    average = tile.backward_channels.abs_max if tile.forward_channels.abs_max is None else tile.forward_channels.abs_max
+    average = tile.now.backward if tile.now.forward is None else tile.now.forward
     return extra if average is None else extra | {_AVERAGE: [float(average)]}

@@ -1,6 +1,5 @@
 """An aihwkit simulator tile whose physics is jaxtile."""
 
-import dataclasses
 from copy import deepcopy
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +15,10 @@ from aihwkit.simulator.tiles.base import SimulatorTile
 from torch import Tensor
 
 import jaxtile as jt
-from jaxtile.tile import draws, with_state
 
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
 from .config import hardware
+from .extra import from_named, is_plain, to_named
 from .hidden import from_hidden, hidden_names, to_hidden
 from .weights import clip_of, modifier_of, remap_of
 
@@ -216,7 +215,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def set_hidden_parameters(self, params: Tensor) -> None:
         """Become the chip with these devices; the weights are clipped to what they can hold."""
         self.jax_tile = from_hidden(self.jax_tile, to_jax(params), self.jax_tile.weight)
-        if self._is_plain:
+        if is_plain(self.jax_tile):
             self._put(self.jax_tile.weight)
 
     def dump_extra(self) -> dict[str, np.ndarray]:
@@ -227,10 +226,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             "bridge.random_calls": np.array([self._calls], np.int64),
             "bridge.modified_weight": np.array(modified_weight),
             "bridge.read_during_test": np.array([self._read_during_test]),
-            **self._hidden_state(),
-            **_numbered("channels", _channels(self.jax_tile)),
-            **_numbered("half_select", _half_select(self.jax_tile)),
-            **_numbered("tally", self.jax_tile.tally),
+            **to_named(self.jax_tile),
         }
 
     def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
@@ -250,13 +246,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             )
         self._key = jr.wrap_key_data(jnp.asarray(state["bridge.random_key"], "uint32"))
         self._calls = int(state["bridge.random_calls"][0])
-        if not self._is_plain:
-            self.jax_tile = with_state(self.jax_tile, _from_numbered("state", state, self.jax_tile.state))
-        forward, backward = _from_numbered("channels", state, _channels(self.jax_tile))
-        cells, memory = _from_numbered("half_select", state, _half_select(self.jax_tile))
-        tally = _from_numbered("tally", state, self.jax_tile.tally)
-        drawn = {"forward_channels": forward, "backward_channels": backward, "half_cells": cells}
-        self.jax_tile = dataclasses.replace(self.jax_tile, **drawn, half_memory=memory, tally=tally)
+        self.jax_tile = from_named(self.jax_tile, state)
         self.jax_modified = modified_weight if modified_weight.size else None
         self._read_during_test = bool(state["bridge.read_during_test"][0])
 
@@ -266,20 +256,12 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             raise TileError(f"weights have shape {tuple(weight.shape)}; the tile is [out, in] = {tile.shape}.")
         # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first write memory that is not initialised.
         key = self._write_key()
-        noise = None if key is None else draws(tile, key)
-        self.jax_tile = with_state(tile, tile.device.write(tile.cells, tile.state, weight, noise=noise))
-
-    def _hidden_state(self) -> dict[str, np.ndarray]:
-        return {} if self._is_plain else _numbered("state", self.jax_tile.state)
-
-    @property
-    def _is_plain(self) -> bool:
-        """Whether the state of the devices is the weight, and nothing else."""
-        return isinstance(self.jax_tile.state, jax.Array)
+        noise = None if key is None else tile.chip.draws(key)
+        self.jax_tile = tile.with_state(tile.device.write(tile.cells, tile.state, weight, noise=noise))
 
     def _write_key(self) -> jax.Array | None:
         """The key of the write noise, if there can be any."""
-        return None if self._is_plain else self._draw()
+        return None if is_plain(self.jax_tile) else self._draw()
 
     def _draw(self) -> jax.Array:
         """The key of the next draw."""
@@ -291,23 +273,6 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         if self.jax_modified is None or (is_test and not self._read_during_test):
             return self.jax_tile
         return jt.read_as(self.jax_tile, self.jax_modified)
-
-
-def _channels(tile: jt.Tile) -> tuple[jt.periphery.Channels, jt.periphery.Channels]:
-    return tile.forward_channels, tile.backward_channels
-
-
-def _half_select(tile: jt.Tile) -> tuple[Any, Any]:
-    return tile.half_cells, tile.half_memory
-
-
-def _numbered(name: str, tree: Any) -> dict[str, np.ndarray]:
-    return {f"bridge.{name}.{n}": np.array(leaf) for n, leaf in enumerate(jax.tree.leaves(tree))}
-
-
-def _from_numbered(name: str, state: dict[str, Any], like: Any) -> Any:
-    leaves, kind = jax.tree.flatten(like)
-    return jax.tree.unflatten(kind, [jnp.asarray(state[f"bridge.{name}.{n}"], leaf.dtype) for n, leaf in enumerate(leaves)])
 
 
 def _drawn_from(io: jt.IOParameters) -> Any:

@@ -21,7 +21,7 @@ from jaxtile.device import (
     State,
     UnitState,
 )
-from jaxtile.tile import check_tile, with_state
+from jaxtile.tile import check_tile
 
 from ._convert import to_jax, to_torch
 from .config import aihwkit_device, aihwkit_update, hardware
@@ -33,7 +33,7 @@ __all__ = ["from_analog_tile", "to_analog_tile"]
 
 _GRANULARITY = "rpu.rpu_device.weight_granularity"
 _DEVICE, _VECTORS = "rpu.rpu_device.current_device_idx", "rpu.rpu_device.current_update_idx"  # of unit cells: next, and seen
-_CHANNELS = ("forward_channels", "backward_channels")
+_DIRECTIONS = ("forward", "backward")
 
 
 def from_analog_tile(analog_tile: Any) -> jt.Tile:
@@ -69,8 +69,8 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
     turn = getattr(tile.state, "turn", None)
     if turn is not None:
         counter = _VECTORS if isinstance(tile.device, OneSided) else _DEVICE
-        tile = eqx.tree_at(lambda t: t.state.turn, tile, jnp.asarray(extra[counter][0], turn.dtype))
-    return with_state(tile, _with_clocks(tile.state, extra))
+        tile = eqx.tree_at(lambda t: t.now.state.turn, tile, jnp.asarray(extra[counter][0], turn.dtype))
+    return tile.with_state(_with_clocks(tile.state, extra))
 
 
 def _with_clocks(state: State, extra: dict, prefix: str = "rpu.rpu_device.") -> State:
@@ -144,10 +144,15 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
     if list(target.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the chip has hidden parameters {names}; that tile's are {target.get_hidden_parameter_names()}.")
     if isinstance(target, HalfSelectedSimulatorTile):
-        channels = {name: _carried(getattr(tile, name), getattr(target.jax_tile, name)) for name in _CHANNELS}
+        made, asked = tile.chip, target.jax_tile.chip
+        channels = {name: _carried(getattr(made, name), getattr(asked, name)) for name in _DIRECTIONS}
+        averages = {name: _own_or(getattr(tile.now, name), getattr(target.jax_tile.now, name)) for name in _DIRECTIONS}
+        half_cells, half_memory = asked.half_cells, target.jax_tile.now.half_memory
         if tile.config.half_select is not None:
-            channels |= {"half_cells": tile.half_cells, "half_memory": tile.half_memory}
-        target.jax_tile = dataclasses.replace(target.jax_tile, cells=tile.cells, state=tile.state, **channels)
+            half_cells, half_memory = made.half_cells, tile.now.half_memory
+        chip = jt.tile.Chip(made.shape, made.cells, half_cells, **channels)
+        now = target.jax_tile.now.replace(state=tile.state, half_memory=half_memory, **averages)
+        target.jax_tile = jt.Tile(target.jax_tile.config, chip, now)
         return analog_tile
     # The size of step that trains are planned with, which aihwkit changes to the mean of the devices if they are far from the
     # configuration's.
@@ -169,8 +174,13 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
 
 def _carried(made: jt.periphery.Channels, asked: jt.periphery.Channels) -> jt.periphery.Channels:
     """What a periphery asks for, as the chip has it where it does."""
-    pairs = {field.name: (getattr(made, field.name), getattr(asked, field.name)) for field in dataclasses.fields(asked)}
-    return jt.periphery.Channels(**{name: own if chip is None or own is None else chip for name, (chip, own) in pairs.items()})
+    names = [field.name for field in dataclasses.fields(asked)]
+    return jt.periphery.Channels(**{name: _own_or(getattr(made, name), getattr(asked, name)) for name in names})
+
+
+def _own_or(made: Any, asked: Any) -> Any:
+    """The number of the chip, where the periphery asks for one and the chip has it."""
+    return asked if made is None or asked is None else made
 
 
 def _refuse_other_hardware(wanted: jt.TileConfig, chip: jt.TileConfig) -> None:

@@ -32,6 +32,8 @@ from .programming import program as program
 from .programming import residual as residual
 from .sweeping import Programming as Programming
 from .sweeping import sweep as sweep
+from .tile import Chip as Chip
+from .tile import Now as Now
 from .tile import Tile as Tile
 from .tile import TileConfig as TileConfig
 from .tile import backward as backward
@@ -53,9 +55,11 @@ from .upkeep import reset as reset
 
 __all__ = [
     "After",
+    "Chip",
     "GDP",
     "Costs",
     "IOParameters",
+    "Now",
     "OneHotPays",
     "Plateau",
     "PowerSVD",

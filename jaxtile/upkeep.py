@@ -4,8 +4,6 @@ Nothing here is automatic: call what the time that has passed asks for. Each end
 keep their weights.
 """
 
-import dataclasses
-
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
@@ -15,7 +13,7 @@ from ._vectors import check_columns
 from .device import Rewrite, Statistical
 from .noise import AbstractNoiseModel
 from .pulse import NoneWithDevice
-from .tile import Tile, TileConfig, check_tile, draws, with_state
+from .tile import Chip, Tile, TileConfig, check_tile
 
 __all__ = ["apply_programming_noise", "decay", "diffuse", "drift", "reset"]
 
@@ -88,9 +86,9 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
     weight, key = check_tile(tile), as_key(key)
     device = Statistical(noise_model)
     config = TileConfig(device, NoneWithDevice(), forward=tile.config.forward, backward=tile.config.backward)
-    cells = device.init(tile.shape, key=None)
-    state = device.write(cells, device.start(tile.shape), weight, noise=draws(tile, key))
-    return dataclasses.replace(tile, config=config, cells=cells, state=state, half_cells=None, half_memory=None)
+    chip = Chip(tile.shape, device.init(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
+    state = device.write(chip.cells, device.start(tile.shape), weight, noise=chip.draws(key))
+    return Tile(config, chip, tile.now.replace(state=state, half_memory=None))
 
 
 def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
@@ -115,9 +113,9 @@ def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
             f"device={tile.device!r} does not drift; wrap it, as in jaxtile.device.Drifting(device, nu=0.05), or "
             "jaxtile.apply_programming_noise(tile, jaxtile.noise.PCM(), key=key)."
         )
-    return with_state(tile, tile.device.drift(tile.cells, tile.state, span, draws(tile, key)))
+    return tile.with_state(tile.device.drift(tile.cells, tile.state, span, tile.chip.draws(key)))
 
 
 def _rewrite(tile: Tile, law: Rewrite, key: Key | None) -> Tile:
-    noise = None if key is None else draws(tile, key)
-    return with_state(tile, tile.device.rewrite(tile.cells, tile.state, law, noise=noise))
+    noise = None if key is None else tile.chip.draws(key)
+    return tile.with_state(tile.device.rewrite(tile.cells, tile.state, law, noise=noise))

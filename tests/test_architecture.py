@@ -30,7 +30,6 @@ ROOMS = [
     "device/__init__",
     "half_select",
     "modifier",
-    "tally",
     "tile",
     "digital",
     "presets",

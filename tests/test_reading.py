@@ -147,7 +147,7 @@ def test_signs_apart():
     digital = forward(tile_of(weight, mv_type=periphery.PosNegSeparateDigitalSum(), **fields), x)
     np.testing.assert_allclose(digital, np.clip(positive, -0.3, 0.3) + np.clip(negative, -0.3, 0.3), atol=1e-6)
     tile = tile_of(weight, mv_type=periphery.PosNegSeparate(w_read_asymmetry_dtod=0.5), **fields)
-    negative = np.minimum(x, 0) @ (weight * np.asarray(tile.forward_channels.w_asymmetry)).T
+    negative = np.minimum(x, 0) @ (weight * np.asarray(tile.chip.forward.w_asymmetry)).T
     np.testing.assert_allclose(forward(tile, x), np.clip(positive + negative, -0.3, 0.3), atol=1e-6)
 
 
@@ -203,9 +203,9 @@ def test_an_average_is_remembered_when_asked():
     average = np.abs(x[0]).max()
     for v in x[1:]:
         average = 0.75 * average + 0.25 * np.abs(v).max()
-    assert float(again.forward_channels.abs_max) == pytest.approx(average, rel=1e-5)
-    assert float(again.backward_channels.abs_max) == -1
-    assert float(jt.observe(tile, d=np.ones(OUT)).backward_channels.abs_max) == 1
+    assert float(again.now.forward) == pytest.approx(average, rel=1e-5)
+    assert float(again.now.backward) == -1
+    assert float(jt.observe(tile, d=np.ones(OUT)).now.backward) == 1
     # What is above the average is clipped by the DAC.
     np.testing.assert_allclose(forward(again, x * 0 + 5), np.full((6, IN), 1) @ weight.T * _grown(average, 5, 6), rtol=1e-4)
 
@@ -223,11 +223,11 @@ def test_everything_at_once():
     chips = jax.vmap(lambda key: jt.init(config, (OUT, IN), key=key))(jr.split(KEY, 3))
     y = forward(jt.set_weights(jax.tree.map(lambda leaf: leaf[0], chips), weight), x)
     assert np.isfinite(y).all()
-    assert len(np.unique(chips.forward_channels.v_offset)) > 5
-    assert not np.array_equal(chips.forward_channels.out_noise, chips.backward_channels.out_noise[:, :OUT])
-    assert chips.backward_channels.w_asymmetry.shape == (3, IN, OUT)
+    assert len(np.unique(chips.chip.forward.v_offset)) > 5
+    assert not np.array_equal(chips.chip.forward.out_noise, chips.chip.backward.out_noise[:, :OUT])
+    assert chips.chip.backward.w_asymmetry.shape == (3, IN, OUT)
     same = jt.init(dataclasses.replace(config, device=jt.device.ConstantStep()), (OUT, IN), key=jr.split(KEY, 3)[1])
-    np.testing.assert_array_equal(same.forward_channels.v_offset, chips.forward_channels.v_offset[1])
+    np.testing.assert_array_equal(same.chip.forward.v_offset, chips.chip.forward.v_offset[1])
 
 
 def test_every_number_of_the_periphery_can_be_swept():
@@ -246,7 +246,7 @@ def test_every_number_of_the_periphery_can_be_swept():
 
 def test_what_is_drawn_once_has_its_spread():
     io = jt.IOParameters(**EVERYTHING)
-    channels = jt.init(jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=io), (4000, 2), key=KEY).forward_channels
+    channels = jt.init(jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=io), (4000, 2), key=KEY).chip.forward
     assert_mean(np.asarray(channels.out_noise), 0.06)
     assert_std(np.asarray(channels.out_noise), 0.06 * 0.2)
     assert_mean(np.asarray(channels.out_nonlinearity) * 12, 0.1, z=5)
@@ -271,5 +271,5 @@ def test_other_weights_behind_the_same_periphery():
     tile = tile_of(weight, **NO_STEPS | {"out_noise": 0.1, "out_noise_std": 0.3})
     shown = jt.read_as(tile, 3 * weight)
     np.testing.assert_array_equal(shown.weight, 3 * weight)
-    np.testing.assert_array_equal(shown.forward_channels.out_noise, tile.forward_channels.out_noise)
+    np.testing.assert_array_equal(shown.chip.forward.out_noise, tile.chip.forward.out_noise)
     assert jt.forward(shown, x, key=KEY).shape == (6, OUT)

@@ -250,8 +250,8 @@ def drawn(name: str, number: int) -> dict[str, float]:
     field, fields = DRAWN[name]
     io = IOParameters(**fields)
     theirs = AnalogTile(number, 1, SingleRPUConfig(device=IdealDevice(), forward=io), bias=False)
-    a = from_analog_tile(theirs).forward_channels
-    b = jt.init(from_analog_tile(theirs).config, (number, 1), key=jr.key(SEED)).forward_channels
+    a = from_analog_tile(theirs).chip.forward
+    b = jt.init(from_analog_tile(theirs).config, (number, 1), key=jr.key(SEED)).chip.forward
     return compare(*(np.ravel(getattr(c, field)).astype(float) for c in (a, b)), listed=32768)
 
 

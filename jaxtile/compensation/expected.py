@@ -109,13 +109,10 @@ def _nominal(tile: Tile) -> Tile:
     shape, device, half_select, pulse = tile.shape, tile.device, tile.config.half_select, tile.config.pulse
     assert isinstance(pulse, AbstractTrainPulse)
     planned = {name: getattr(pulse, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
-    copy = dataclasses.replace(
-        tile,
-        config=dataclasses.replace(tile.config, pulse=MeanField(**planned)),
-        cells=device.init(shape, key=None),
-        state=device.start(shape),
-        half_cells=None if half_select is None else half_select.init(shape, key=None),
-    )
+    config = dataclasses.replace(tile.config, pulse=MeanField(**planned))
+    half_cells = None if half_select is None else half_select.init(shape, key=None)
+    chip = dataclasses.replace(tile.chip, cells=device.init(shape, key=None), half_cells=half_cells)
+    copy = Tile(config, chip, tile.now.replace(state=device.start(shape)))
     return set_weights(copy, get_weights(tile))
 
 

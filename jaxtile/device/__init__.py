@@ -22,6 +22,9 @@ from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .fabrication import spread as spread
 from .ideal import Ideal as Ideal
+from .routine import AbstractRoutine as AbstractRoutine
+from .routine import Sending as Sending
+from .routine import Vector as Vector
 from .statistical import Programmed as Programmed
 from .statistical import Statistical as Statistical
 from .step import *
@@ -31,14 +34,17 @@ __all__ = [
     "AbstractCrosspoint",
     "AbstractDevice",
     "AbstractPulsedDevice",
+    "AbstractRoutine",
     "Burst",
     "Cells",
     "Fit",
     "Ideal",
     "Programmed",
     "Rewrite",
+    "Sending",
     "State",
     "Statistical",
+    "Vector",
     "burst",
     "fit",
     "measure",

@@ -14,14 +14,14 @@ from typing import ClassVar, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws, Source
 from .._types import Checked, Key, Scalar, Weight, choice, flag, number
-from ..pulse import AbstractTrainPulse
 from .burst import Burst, one_by_one
 from .cells import AbstractCells, Cells
 from .fabrication import fabricate
+from .routine import AbstractRoutine
 
 __all__ = ["AbstractCrosspoint", "AbstractDevice", "AbstractPulsedDevice", "Rewrite", "State"]
 
@@ -97,21 +97,9 @@ class AbstractCrosspoint(AbstractDevice):
         """The nominal range of the weights."""
 
     @property
-    def changes(self) -> bool:
-        """Whether something changes between the vectors of a batch, so that they must be sent one after another."""
-        return False
-
-    def begin(self, state: State, *, key: Key) -> State:
-        """What happens before a vector is sent."""
-        return state
-
-    def must_restore(self, state: State, batch: int) -> Bool[Array, ""] | None:
-        """Whether, after the last vector, something must be written again (None: never); `batch` vectors make up the update."""
+    def routine(self) -> AbstractRoutine | None:
+        """What happens between the vectors of a batch; None: nothing."""
         return None
-
-    def restore(self, cells: AbstractCells, state: State, draws: Draws) -> tuple[State, AbstractTrainPulse, Weight]:
-        """Prepare what must be written again, and say with which pulses and by how much."""
-        raise NotImplementedError
 
     @abc.abstractmethod
     def granularity(self) -> Scalar:

@@ -6,6 +6,7 @@ from .bound_management import IterativeWorstCase as IterativeWorstCase
 from .channels import Channels as Channels
 from .channels import fabricate as fabricate
 from .channels import remember as remember
+from .channels import start as start
 from .io import IOParameters as IOParameters
 from .ir_drop import AbstractIRDrop as AbstractIRDrop
 from .ir_drop import IRDrop as IRDrop
@@ -62,4 +63,5 @@ __all__ = [
     "fabricate",
     "read",
     "remember",
+    "start",
 ]

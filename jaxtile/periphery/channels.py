@@ -1,6 +1,5 @@
-"""What distinguishes one output line of a periphery from the next: the numbers that fabrication draws."""
+"""Numbers that fabrication draws for each line of a periphery, and what its noise management remembers."""
 
-import dataclasses
 import math
 
 import equinox as eqx
@@ -12,7 +11,7 @@ from .._types import Key, Scalar, Weight
 from .io import IOParameters
 from .noise_management import AverageAbsMax
 
-__all__ = ["Channels", "fabricate", "remember"]
+__all__ = ["Channels", "fabricate", "remember", "start"]
 
 
 class Channels(eqx.Module):
@@ -24,14 +23,12 @@ class Channels(eqx.Module):
         out_nonlinearity: saturation of each line, |out_nonlinearity / out_bound (1 + out_nonlinearity_std xi)|.
         w_asymmetry: what a weight is multiplied by for negative inputs, 1 + w_read_asymmetry_dtod xi, in the orientation that is
             read (of backward reads: [in, out]).
-        abs_max: the running average of `AverageAbsMax`; negative before the first vector.
     """
 
     out_noise: Float[Array, " out"] | None = None
     v_offset: Float[Array, " out"] | None = None
     out_nonlinearity: Float[Array, " out"] | None = None
     w_asymmetry: Weight | None = None
-    abs_max: Scalar | None = None
 
     def drawn(self, name: str) -> Float[Array, "..."]:
         """A number that fabrication draws.
@@ -68,15 +65,17 @@ def fabricate(io: IOParameters, shape: tuple[int, int], key: Key) -> Channels:
         channels["out_nonlinearity"] = jnp.abs(io.out_nonlinearity.out_nonlinearity / bound * spread)
     if io.mv_type.w_read_asymmetry_dtod is not None:
         channels["w_asymmetry"] = 1 + io.mv_type.w_read_asymmetry_dtod * xi(Source.READ_ASYMMETRY, shape)
-    if isinstance(io.noise_management, AverageAbsMax):
-        channels["abs_max"] = jnp.asarray(-1.0, float)
     return Channels(**channels)
 
 
-def remember(io: IOParameters, channels: Channels, x: Float[Array, "k line"]) -> Channels:
-    """The same lines, after they have seen more vectors."""
+def start(io: IOParameters) -> Scalar | None:
+    """The running average of `AverageAbsMax` before the first vector, negative; None: nothing is remembered."""
+    return jnp.asarray(-1.0, float) if isinstance(io.noise_management, AverageAbsMax) else None
+
+
+def remember(io: IOParameters, average: Scalar | None, x: Float[Array, "k line"]) -> Scalar | None:
+    """The running average after more vectors."""
     if not isinstance(io.noise_management, AverageAbsMax) or x.shape[0] == 0:
-        return channels
+        return average
     nothing = jnp.asarray(0.0, x.dtype)
-    alpha = io.noise_management.alpha(x, inp_step=nothing, out_bound=nothing, average=channels.abs_max)
-    return dataclasses.replace(channels, abs_max=alpha[-1, 0])
+    return io.noise_management.alpha(x, inp_step=nothing, out_bound=nothing, average=average)[-1, 0]

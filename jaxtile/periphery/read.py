@@ -26,7 +26,14 @@ Outputs = Float[Array, "k out"]
 Scales = Float[Array, "k 1"]
 
 
-def read(io: IOParameters, weight: Weight, x: Inputs | UnitVectors, key: Key, channels: Channels | None = None) -> Outputs:
+def read(
+    io: IOParameters,
+    weight: Weight,
+    x: Inputs | UnitVectors,
+    key: Key,
+    channels: Channels | None = None,
+    average: Scalar | None = None,
+) -> Outputs:
     """Read the array through its periphery, each vector for itself.
 
         u = DAC(x / (alpha r))                    alpha from noise management, r from bound management
@@ -42,13 +49,14 @@ def read(io: IOParameters, weight: Weight, x: Inputs | UnitVectors, key: Key, ch
         x: the vectors; of unit vectors each takes one column of W, and no product is made.
         key: of the noise.
         channels: what was drawn once; None where `io` asks for nothing of that kind.
+        average: what the noise management remembers; None where it remembers nothing.
     """
     array = _Array(weight, None)
     if isinstance(x, UnitVectors):
         # What is zero reaches the array as zero, unless it is noisy.
         alone = io.is_perfect or (io.inp_noise is None and not io.inp_sto_round)
         array, x = _Array(weight, x.columns if alone else None), x.dense(weight.dtype)
-    y = array.product(weight, x) if io.is_perfect else _managed(io, array, x, key, channels or Channels())
+    y = array.product(weight, x) if io.is_perfect else _managed(io, array, x, key, channels or Channels(), average)
     return y if io.out_scale is None else y * io.out_scale
 
 
@@ -65,9 +73,9 @@ class _Array(NamedTuple):
         return jnp.take_along_axis(u, self.columns[:, None], axis=1) * weight.T[self.columns]
 
 
-def _managed(io: IOParameters, array: _Array, x: Inputs, key: Key, channels: Channels) -> Outputs:
+def _managed(io: IOParameters, array: _Array, x: Inputs, key: Key, channels: Channels, average: Scalar | None) -> Outputs:
     """Within the ranges of the converters."""
-    ranges = {"inp_step": step_of(io.inp_res, io.inp_bound), "out_bound": io.out_bound, "average": channels.abs_max}
+    ranges = {"inp_step": step_of(io.inp_res, io.inp_bound), "out_bound": io.out_bound, "average": average}
     alpha = jnp.ones((x.shape[0], 1), x.dtype) if io.noise_management is None else io.noise_management.alpha(x, **ranges)
     silent = alpha <= 0
 

@@ -17,8 +17,8 @@ from .._loop import iterate, progress_meter
 from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
-from ..tile import Tile, as_matrix, check_tile, connect, get_weights
-from ..updating import Pulsed, update
+from ..tile import Now, Tile, as_matrix, check_tile, connect, get_weights
+from ..updating import update
 from .base import AbstractMethod
 from .chain import Chain, Progress, Stage, goes_on, stages_of
 from .reading import read, vectors, wanted
@@ -47,7 +47,7 @@ class State(eqx.Module):
 
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
-    pulsed: Pulsed
+    now: Now
     # stopping
     result: RESULTS
     # recorded
@@ -156,7 +156,7 @@ class Run(eqx.Module):
         """The state before the first step."""
         return State(
             step=jnp.asarray(0, jnp.int32),
-            pulsed=Pulsed.fresh(self.tile),
+            now=self.tile.now.recounted(),
             result=RESULTS.running,
             read_error=jnp.asarray(jnp.nan, self.target.dtype),
             history={name: jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype) for name in self.record},
@@ -174,25 +174,24 @@ class Run(eqx.Module):
         method = stage.method
         read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, run.step), 3)
         probe = method.probe(at.method)
-        before = run.pulsed.having_read(vectors(probe, tile.shape))
-        now = before.put(tile)
-        reading = read(now, probe, read_key)
+        stands = tile.at(run.now.having_read(vectors(probe, tile.shape)))
+        reading = read(stands, probe, read_key)
         read_error = relative_error(reading, wanted(target, probe))
-        history = {name: kept.at[run.step].set(QUANTITIES[name](now, target, read_error)) for name, kept in run.history.items()}
+        history = {name: kept.at[run.step].set(QUANTITIES[name](stands, target, read_error)) for name, kept in run.history.items()}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": run.step, "max_steps": self.max_steps}
         rules |= {"steps_in_pass": method.steps_in_pass(tile.shape), "goes_on": goes_on(self.stages, number, target)}
         result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)
         done = over | (result != RESULTS.running)
 
-        def pulse(pulsed: Pulsed) -> Pulsed:
-            stands, rate = pulsed.put(tile), method.learning_rate
-            sent = (x, d) if self.compensation is None else self.compensation(x, d, stands, rate)
-            return Pulsed.of(update(stands, *sent, learning_rate=rate, key=update_key))
+        def pulse(now: Now) -> Now:
+            stands, rate = tile.at(now), method.learning_rate
+            pair = (x, d) if self.compensation is None else self.compensation(x, d, stands, rate)
+            return update(stands, *pair, learning_rate=rate, key=update_key).now
 
         run = State(
             step=jnp.where(done, run.step, run.step + 1),
-            pulsed=jax.lax.cond(done, lambda pulsed: pulsed, pulse, before),
+            now=jax.lax.cond(done, lambda now: now, pulse, stands.now),
             result=result,
             read_error=read_error,
             history=history,
@@ -206,12 +205,12 @@ class Run(eqx.Module):
     def end(self, state: State) -> Solution:
         """What the last state amounts to."""
         tile, last = self.tile, self._tile(len(self.stages) - 1)
-        ended = state.pulsed.put(last)
+        ended = last.at(state.now)
         kept = {name: values[state.step] for name, values in state.history.items()}
         measured = {name: measure(ended, self.target, state.read_error) for name, measure in QUANTITIES.items() if name not in kept}
         unreachable = jnp.mean(tile.device.clip(tile.cells, self.target) != self.target)
         return Solution(
-            tile=state.pulsed.after(tile).put(last),
+            tile=last.at(state.now.counted_after(tile.now)),
             result=state.result,
             stats=kept | measured | {"steps": state.step, "unreachable": unreachable},
             history=state.history,

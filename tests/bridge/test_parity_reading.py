@@ -68,9 +68,9 @@ def test_a_periphery_goes_over_and_back():
     fresh = RealisticTile(4, 3, config, bias=False)
     fresh.tile.load_extra(simulated.tile.dump_extra())
     for tile in (again, simulated.tile.jax_tile, fresh.tile.jax_tile):
-        for channels in ("forward_channels", "backward_channels"):
-            for name, value in vars(getattr(ours, channels)).items():
-                np.testing.assert_allclose(getattr(getattr(tile, channels), name), value, rtol=1e-6)
+        for channels in ("forward", "backward"):
+            for name, value in vars(getattr(ours.chip, channels)).items():
+                np.testing.assert_allclose(getattr(getattr(tile.chip, channels), name), value, rtol=1e-6)
 
 
 def test_an_average_is_remembered_by_each_direction_for_itself():
@@ -82,8 +82,8 @@ def test_an_average_is_remembered_by_each_direction_for_itself():
         for scale in (1.0, 5.0):
             y = tile.forward(torch.full((20, 3), scale), False)
     np.testing.assert_allclose(simulated.tile.forward(torch.ones(2, 3)), theirs.tile.forward(torch.ones(2, 3), False), atol=1e-5)
-    assert float(simulated.tile.jax_tile.forward_channels.abs_max) > 1
-    assert float(simulated.tile.jax_tile.backward_channels.abs_max) < 0
+    assert float(simulated.tile.jax_tile.now.forward) > 1
+    assert float(simulated.tile.jax_tile.now.backward) < 0
     assert y.shape == (20, 4)
 
 
@@ -121,8 +121,8 @@ def test_offsets_are_a_folded_half():
     """Zero or positive; aihwkit draws anew where the first draw was positive, so a quarter of all are negative."""
     io = IOParameters(v_offset_std=0.1)
     theirs = analog_tile(20000, 1, IdealDevice(), forward=io)
-    there = np.asarray(from_analog_tile(theirs).forward_channels.v_offset)
-    ours = np.asarray(jt.init(from_analog_tile(theirs).config, (20000, 1), key=jr.key(0)).forward_channels.v_offset)
+    there = np.asarray(from_analog_tile(theirs).chip.forward.v_offset)
+    ours = np.asarray(jt.init(from_analog_tile(theirs).config, (20000, 1), key=jr.key(0)).chip.forward.v_offset)
     for sample, negative in ((there, 0.25), (ours, 0.0)):
         assert np.mean(sample == 0) == pytest.approx(0.5, abs=0.02)
         assert np.mean(sample < 0) == pytest.approx(negative, abs=0.02)

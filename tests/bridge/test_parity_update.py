@@ -2,7 +2,6 @@
 
 import ctypes
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -122,7 +121,7 @@ def test_law_of_a_stochastic_update(device, order):
     x[1] *= -1
 
     ours = in_order(chip, order)
-    ours = eqx.tree_at(lambda tile: tile.state, ours, jnp.asarray(start))
+    ours = ours.with_state(jnp.asarray(start))
     moved = jax.jit(jax.vmap(lambda tile, key: jt.update(tile, x, d, learning_rate=rate, key=key).weight, in_axes=(None, 0)))
     ours = (np.asarray(moved(ours, jr.split(KEY, REPEATS))) - start).reshape(REPEATS, -1)
     theirs = np.concatenate([sampled(chip, start, x, d, rate, REPEATS // TILES) for _ in range(TILES)]).reshape(REPEATS, -1)

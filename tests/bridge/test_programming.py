@@ -323,7 +323,7 @@ def test_every_disturb_model_disturbs_a_bridge_tile(model):
     disturbed = jt.update(chip, x, d, learning_rate=0.1, key=jax.random.key(7))
     np.testing.assert_array_equal(tile.tile.get_weights().numpy(), disturbed.weight)
     config = dataclasses.replace(chip.config, half_select=None)
-    alone = dataclasses.replace(chip, config=config, half_cells=None, half_memory=None)
+    alone = jt.Tile(config, dataclasses.replace(chip.chip, half_cells=None), chip.now.replace(half_memory=None))
     assert not np.allclose(disturbed.weight, jt.update(alone, x, d, learning_rate=0.1, key=jax.random.key(7)).weight, atol=1e-6)
 
 

@@ -50,7 +50,7 @@ def tile_of(device, **config):
 def part(tile, k):
     """Device k of every cell, as a tile of its own."""
     config = dataclasses.replace(tile.config, device=tile.device.parts[k])
-    return jt.Tile(config, tile.cells.devices[k], tile.state.devices[k], tile.tally)
+    return jt.Tile(config, jt.Chip(tile.shape, tile.cells.devices[k]), tile.now.replace(state=tile.state.devices[k]))
 
 
 HALF = {"without": None, "half-selected": jt.half_select.ConstantRatio(kappa=10.0)}
@@ -145,7 +145,7 @@ def test_a_refresh_keeps_the_difference_and_empties_both(pulse):
     tile = jt.init(jt.TileConfig(device=OneSided(ConstantStep(**QUIET | nominal), refresh)), SHAPE, key=KEY)
     minus, plus = jnp.full(SHAPE, 0.6).at[0].set(0.2), jnp.full(SHAPE, 0.9).at[:, 0].set(0.7)
     state = dataclasses.replace(tile.state, devices=(minus, plus))
-    tile = dataclasses.replace(tile, state=state)
+    tile = tile.with_state(state)
     after = update(tile, jnp.zeros(7), jnp.zeros(5), 0.01, KEY)
     full = np.ones(SHAPE, bool)
     full[0], full[:, 0] = False, False
@@ -156,11 +156,16 @@ def test_a_refresh_keeps_the_difference_and_empties_both(pulse):
 
 
 def test_when_a_refresh_is_due():
-    vectors = jnp.arange(1, 13)
-    assert vectors[Refresh(every=2).is_due(vectors, 3)].tolist() == [6, 12]
-    assert vectors[Refresh(every=4, units_in_mbatch=False).is_due(vectors, 3)].tolist() == [4, 8, 12]
-    state = OneSided(STEP, Refresh()).start(SHAPE)
-    assert int(OneSided(STEP, Refresh()).begin(state, key=KEY).turn) == 1
+    def due(refresh):
+        cell, vectors = OneSided(STEP, refresh), jnp.arange(1, 13)
+        state = dataclasses.replace(cell.start(SHAPE), turn=vectors)
+        return vectors[cell.routine.due(cell, state, batch=3)].tolist()
+
+    assert due(Refresh(every=2)) == [6, 12]
+    assert due(Refresh(every=4, units_in_mbatch=False)) == [4, 8, 12]
+    cell = OneSided(STEP, Refresh())
+    after, _ = cell.routine.before(cell, None, cell.start(SHAPE), None, key=KEY)
+    assert int(after.turn) == 1
 
 
 @pytest.mark.parametrize(

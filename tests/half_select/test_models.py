@@ -267,7 +267,7 @@ def test_programming_in_lanes(name):
     assert np.all(np.asarray(lanes.stats["half_pulses"]) > 0)
     assert not np.array_equal(lanes.weight[0], lanes.weight[1])
     if name == "accumulation":
-        assert np.any(np.asarray(lanes.tile.half_memory) != 0)
+        assert np.any(np.asarray(lanes.tile.now.half_memory) != 0)
 
 
 @pytest.mark.parametrize("name", ["ratio, apart, V/3", "sinh", "threshold", "stochastic", "accumulation"])
@@ -316,4 +316,4 @@ def test_replacing_numbers_keeps_the_chip():
     """What fabrication drew is the tile's; the numbers that act later are the configuration's."""
     model = partial(dataclasses.replace, MODELS["threshold"])
     one, two = (jt.init(jt.TileConfig(half_select=model(voltage=v)), (3, 4), key=KEY) for v in (1.0, 2.0))
-    assert np.array_equal(one.half_cells, two.half_cells)
+    assert np.array_equal(one.chip.half_cells, two.chip.half_cells)

@@ -33,7 +33,7 @@ def disturbed_tile(device: str, pulse, half_select, *, fill=0.9, **numbers) -> j
 def simulate(tile: jt.Tile, x, d, learning_rate: float, key) -> tuple[Crossbar, list]:
     """Send a batch to the simulator: the very lines, and the very cycle noise, that `update` draws."""
     half_select, sent = tile.config.half_select, []
-    law = () if half_select is None else (disturb_of(half_select, tile.half_cells), half_select.phases, half_select.scheme)
+    law = () if half_select is None else (disturb_of(half_select, tile.chip.half_cells), half_select.phases, half_select.scheme)
     crossbar = Crossbar(tile, *law)
     for v in range(x.shape[0]):
         vector_key = stream(key, v)

@@ -6,6 +6,7 @@ from .base import UnitState as UnitState
 from .one_sided import OneSided as OneSided
 from .reference_cell import ReferenceCell as ReferenceCell
 from .refresh import Refresh as Refresh
+from .update_policy import AbstractTurns as AbstractTurns
 from .update_policy import AbstractUpdatePolicy as AbstractUpdatePolicy
 from .update_policy import All as All
 from .update_policy import SingleFixed as SingleFixed
@@ -14,6 +15,7 @@ from .update_policy import SingleSequential as SingleSequential
 from .vector_cell import VectorCell as VectorCell
 
 __all__ = [
+    "AbstractTurns",
     "AbstractUnitCell",
     "AbstractUpdatePolicy",
     "All",

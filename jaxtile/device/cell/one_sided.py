@@ -6,15 +6,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Int
 
-from ..._random import Draws, Source, stream
-from ..._types import Key, Scalar, Weight
-from ...pulse import AbstractTrainPulse
+from ..._types import Scalar, Weight
 from ..around.write_noise import WriteNoise
 from ..base import AbstractCrosspoint
 from ..step.constant_step import ConstantStep
-from .base import AbstractUnitCell, UnitCells, UnitState
+from .base import AbstractUnitCell, UnitCells
 from .refresh import Refresh
 
 __all__ = ["OneSided"]
@@ -52,8 +50,8 @@ class OneSided(AbstractUnitCell):
         return (-1.0, 1.0)
 
     @property
-    def changes(self) -> bool:
-        return self.refresh is not None
+    def routine(self) -> Refresh | None:
+        return self.refresh
 
     def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
         mine = up if k == 1 else down
@@ -69,25 +67,6 @@ class OneSided(AbstractUnitCell):
 
     def turn(self) -> Int[Array, ""] | None:
         return None if self.refresh is None else jnp.asarray(0, jnp.int32)
-
-    def begin(self, state: UnitState, *, key: Key) -> UnitState:
-        return state if state.turn is None else UnitState(state.devices, state.turn + 1)
-
-    def must_restore(self, state: UnitState, batch: int) -> Bool[Array, ""] | None:
-        return None if self.refresh is None or state.turn is None else self.refresh.is_due(state.turn, batch)
-
-    def restore(self, cells: UnitCells, state: UnitState, draws: Draws) -> tuple[UnitState, AbstractTrainPulse, Weight]:
-        """Reset the pairs that are too full; what they held must be written again."""
-        refresh, (_, w_max) = self.refresh, self.device.bounds()
-        assert refresh is not None
-        weights = [self.device.weight(one) for one in state.devices]
-        minus, plus = (refresh.read(one, key=stream(draws.key, Source.REFRESH_READ, k)) for k, one in enumerate(weights))
-        full = refresh.is_full(jnp.maximum(minus, plus) / w_max, jnp.minimum(minus, plus) / w_max)
-
-        def law(device, cells, weight, noise):
-            return jnp.where(full, device.after_reset(cells, noise), weight)
-
-        return self.rewrite(cells, state, law, noise=draws), refresh.update, jnp.where(full, plus - minus, 0)
 
 
 def _has_write_noise(device: AbstractCrosspoint) -> bool:

@@ -1,18 +1,24 @@
 """When a one-sided pair is refreshed, and how."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool
 
-from ..._types import Checked, Key, Scalar, Weight, flag, number, whole
+from ..._random import Draws, Source, numbers, stream
+from ..._types import Key, Scalar, Weight, flag, number, whole
+from ..._vectors import UnitVectors
 from ...periphery import IOParameters, fabricate, read
 from ...pulse import AbstractTrainPulse, StochasticCompressed
+from ..routine import AbstractRoutine, Sending, Vector
+from .base import UnitCells, UnitState
 
 __all__ = ["Refresh"]
 
 
-class Refresh(Checked):
+class Refresh(AbstractRoutine):
     """Pairs of which one device is nearly full and the other not empty are read, reset, and written again.
 
     The difference that was read is written in one update of unit vectors at learning rate 1, half-selected cells and all; a pair
@@ -42,14 +48,33 @@ class Refresh(Checked):
         if not isinstance(self.update, AbstractTrainPulse):
             raise TypeError(f"Refresh.update={self.update!r} sends no pulses; pass one such as StochasticCompressed().")
 
-    def is_due(self, vectors: Int[Array, ""], batch: int) -> Bool[Array, ""]:
-        """Whether pairs are looked at after so many vectors, the last of them in an update of `batch`."""
-        return vectors % (self.every * (batch if self.units_in_mbatch else 1)) == 0
+    def before(
+        self, device: Any, cells: UnitCells, state: UnitState, vector: Vector | None, *, key: Key
+    ) -> tuple[UnitState, Vector | None]:
+        return UnitState(state.devices, state.turn + 1), vector
 
-    def is_full(self, fuller: Weight, emptier: Weight) -> Bool[Array, "out in"]:
-        """Which pairs to refresh."""
-        return (fuller > self.upper_thres) & (emptier > self.lower_thres)
+    def due(self, device: Any, state: UnitState, batch: int) -> Bool[Array, ""]:
+        return state.turn % (self.every * (batch if self.units_in_mbatch else 1)) == 0
 
-    def read(self, weight: Weight, *, key: Key) -> Weight:
+    def act(self, device: Any, cells: UnitCells, state: UnitState, draws: Draws) -> tuple[UnitState, Sending]:
+        """Read all pairs, reset those that are too full, and write again what they held."""
+        part = device.device
+        _, w_max = part.bounds()
+        minus, plus = (
+            self._read(part.weight(one), key=stream(draws.key, Source.REFRESH_READ, k)) for k, one in enumerate(state.devices)
+        )
+        fuller, emptier = jnp.maximum(minus, plus) / w_max, jnp.minimum(minus, plus) / w_max
+        full = (fuller > self.upper_thres) & (emptier > self.lower_thres)
+
+        def law(device, cells, weight, noise):
+            return jnp.where(full, device.after_reset(cells, noise), weight)
+
+        width = minus.shape[1]
+        lost = jnp.where(full, plus - minus, 0)
+        columns = UnitVectors(numbers(width), width)
+        sending = Sending(columns, -lost.T, learning_rate=jnp.asarray(1.0, float), pulse=self.update)
+        return device.rewrite(cells, state, law, noise=draws), sending
+
+    def _read(self, weight: Weight, *, key: Key) -> Weight:
         """Every device of an array, column by column."""
         return read(self.forward, weight, jnp.eye(weight.shape[1], dtype=weight.dtype), key).T

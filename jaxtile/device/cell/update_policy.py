@@ -1,7 +1,8 @@
 """Which devices of a vector cell are connected to the lines while a vector is sent."""
 
 import abc
-from typing import ClassVar
+import dataclasses
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,18 +10,14 @@ from jaxtyping import Array, Bool, Int
 
 from ..._random import uniform
 from ..._types import Checked, Key, whole
+from ..cells import AbstractCells
+from ..routine import AbstractRoutine, Vector
 
-__all__ = ["AbstractUpdatePolicy", "All", "SingleFixed", "SingleRandom", "SingleSequential"]
+__all__ = ["AbstractTurns", "AbstractUpdatePolicy", "All", "SingleFixed", "SingleRandom", "SingleSequential"]
 
 
 class AbstractUpdatePolicy(Checked):
-    """A choice of devices among n.
-
-    Class attributes:
-        switches: whether another choice is made for every vector; it is then part of the state of a tile.
-    """
-
-    switches: ClassVar[bool] = False
+    """A choice of devices among n."""
 
     @abc.abstractmethod
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
@@ -31,12 +28,8 @@ class AbstractUpdatePolicy(Checked):
         return True
 
     def start(self) -> Int[Array, ""] | None:
-        """The turn before the first vector."""
+        """The turn before the first vector; None: the choice is the same for all vectors."""
         return None
-
-    def next(self, turn: Int[Array, ""] | None, n: int, *, key: Key) -> Int[Array, ""] | None:
-        """The turn of the next vector."""
-        return turn
 
 
 class All(AbstractUpdatePolicy):
@@ -62,9 +55,20 @@ class SingleFixed(AbstractUpdatePolicy):
         return k == self.index
 
 
-class _Switching(AbstractUpdatePolicy):
-    switches: ClassVar[bool] = True
+class AbstractTurns(AbstractUpdatePolicy, AbstractRoutine):
+    """Another choice for every vector: a routine, whose turn is part of the state of the cells."""
+
     first_update_idx: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
+        """The turn of the next vector, among n devices."""
+
+    def before(
+        self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, *, key: Key
+    ) -> tuple[Any, Vector | None]:
+        turn = self.next(state.turn, len(device.parts), key=key)
+        return dataclasses.replace(state, turn=turn), vector
 
     def start(self) -> Int[Array, ""]:
         return jnp.asarray(self.first_update_idx, jnp.int32)
@@ -73,7 +77,7 @@ class _Switching(AbstractUpdatePolicy):
         return turn == k
 
 
-class SingleSequential(_Switching):
+class SingleSequential(AbstractTurns):
     """The devices take turns, a vector each.
 
     Attributes:
@@ -86,7 +90,7 @@ class SingleSequential(_Switching):
         return (turn + 1) % n
 
 
-class SingleRandom(_Switching):
+class SingleRandom(AbstractTurns):
     """A device drawn anew for every vector."""
 
     first_update_idx: ClassVar[int] = 0

@@ -6,11 +6,12 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
-from ..._types import Key, Scalar, finite_array
+from ..._types import Scalar, finite_array
 from ..base import AbstractCrosspoint
+from ..routine import AbstractRoutine
 from ..step.constant_step import ConstantStep
-from .base import AbstractUnitCell, UnitState
-from .update_policy import AbstractUpdatePolicy, All
+from .base import AbstractUnitCell
+from .update_policy import AbstractTurns, AbstractUpdatePolicy, All
 
 __all__ = ["VectorCell"]
 
@@ -57,8 +58,8 @@ class VectorCell(AbstractUnitCell):
         return [1 / n] * n if self.gamma_vec is None else [self.gamma_vec[..., k] for k in range(n)]
 
     @property
-    def changes(self) -> bool:
-        return self.update_policy.switches
+    def routine(self) -> AbstractRoutine | None:
+        return self.update_policy if isinstance(self.update_policy, AbstractTurns) else None
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return self.update_policy.connected(k, turn)
@@ -68,6 +69,3 @@ class VectorCell(AbstractUnitCell):
 
     def turn(self) -> Int[Array, ""] | None:
         return self.update_policy.start()
-
-    def begin(self, state: UnitState, *, key: Key) -> UnitState:
-        return UnitState(state.devices, self.update_policy.next(state.turn, len(self.devices), key=key))

@@ -1,11 +1,11 @@
-"""What has been sent: pulses of cells and lines."""
+"""Pulses of cells and lines that have been sent."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ._types import Scalar
+from .._types import Scalar
 
 __all__ = ["PulseCounts", "Tally"]
 
@@ -30,14 +30,14 @@ class PulseCounts(eqx.Module):
     column_down: Float[Array, " in"]
 
     @classmethod
-    def zeros(cls, out: int, width: int) -> "PulseCounts":
+    def start(cls, out: int, width: int) -> "PulseCounts":
         """None yet."""
         shapes = 4 * [(out, width)] + 2 * [(out,)] + 2 * [(width,)]
         return cls(*(jnp.zeros(shape, float) for shape in shapes))
 
 
 class Tally(eqx.Module):
-    """What has been sent: means, which do not overflow where totals do.
+    """Pulses that have been sent: means, which do not overflow where totals do.
 
     Attributes:
         full, half: pulses at the full voltage, and of one line alone, mean over the cells; half ones are 0 without half-selection.
@@ -56,9 +56,13 @@ class Tally(eqx.Module):
     each: PulseCounts | None = None
 
     @classmethod
-    def zeros(cls) -> "Tally":
+    def start(cls) -> "Tally":
         """Nothing yet."""
         return cls(*(jnp.zeros((), float) for _ in range(6)))
+
+    def restart(self) -> "Tally":
+        """Nothing yet, of the same counts."""
+        return jax.tree.map(jnp.zeros_like, self)
 
     def __add__(self, other: "Tally") -> "Tally":
         return jax.tree.map(lambda mine, its: mine + its.astype(mine.dtype), self, other)

@@ -1,0 +1,90 @@
+"""What happens between the vectors of a batch.
+
+A device may hold a *routine*: it sees each vector before it is sent, and may change or
+replace it; and from time to time it reads lines of the array and writes others. A unit
+cell whose devices take turns, a pair that is refreshed when it is full, and an algorithm
+that moves weights from one array to another differ in their routine alone.
+"""
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Float
+
+from .._random import Draws
+from .._types import Checked, Key, Scalar
+from .._vectors import UnitVectors
+from ..pulse import AbstractTrainPulse
+from .cells import AbstractCells
+
+__all__ = ["AbstractRoutine", "Sending", "Vector"]
+
+
+class Vector(eqx.Module):
+    """One pair of vectors that is about to be sent.
+
+    Attributes:
+        x: for the columns.
+        d: for the rows.
+        learning_rate: of the update.
+        batch: number of vectors in the update.
+    """
+
+    x: Float[Array, " in"]
+    d: Float[Array, " out"]
+    learning_rate: Scalar
+    batch: int = eqx.field(static=True)
+
+
+class Sending(eqx.Module):
+    """Vectors that a routine sends, half-selected cells and all; they change the weights by `-learning_rate d^T x`.
+
+    Attributes:
+        x: for the columns.
+        d: for the rows.
+        learning_rate: of this update.
+        pulse: the pulse type.
+        part: the device of each unit cell that is connected to the lines for it; None: those that are.
+    """
+
+    x: Float[Array, "k in"] | UnitVectors
+    d: Float[Array, "k out"]
+    learning_rate: Scalar
+    pulse: AbstractTrainPulse
+    part: int | None = eqx.field(default=None, static=True)
+
+
+class AbstractRoutine(Checked):
+    """Something that a device does between the vectors of a batch; `update` executes it.
+
+        state, vector <- before(vector)       for each vector, first
+        send the vector
+        if due: state, sending <- act(), and send what it says
+
+    Its memory, such as counters, digital buffers and signs, is part of the device's state.
+    Each method gets the device that holds the routine, its cells and its state. By default
+    a routine leaves vectors as they are, and is never due.
+    """
+
+    def before(
+        self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, *, key: Key
+    ) -> tuple[Any, Vector | None]:
+        """The state before a vector is sent, and the vector that is really sent; None: nothing is.
+
+        Args:
+            device: the device that holds the routine.
+            cells: its cells.
+            state: where it stands.
+            vector: the vector to come; None for lines that were encoded elsewhere
+                (`jt.send`), which are sent as they are.
+            key: of this vector.
+        """
+        return state, vector
+
+    def due(self, device: Any, state: Any, batch: int) -> Bool[Array, ""] | None:
+        """True where something is to be done after the last vector of an update of `batch`; None: it never is."""
+        return None
+
+    def act(self, device: Any, cells: AbstractCells, state: Any, draws: Draws) -> tuple[Any, Sending]:
+        """Read, decide and say what to send: the state that this leaves, and the sending."""
+        raise NotImplementedError

@@ -1,0 +1,52 @@
+"""Arguments of the verbs of a tile, checked and converted."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._types import Weight, finite_array
+from .._vectors import UnitVectors
+from .config import check_kind
+from .tile import Tile
+
+__all__ = ["as_matrix", "as_vectors", "check_tile"]
+
+
+def check_tile(tile: Any) -> Weight:
+    """The weights of one tile; anything else is refused.
+
+    Raises:
+        TypeError: it is no tile.
+        ValueError: it is a batch of tiles.
+    """
+    check_kind("tile", tile, Tile, "jaxtile; make one with init(config, (out, in), key=key)")
+    weight = tile.weight
+    if weight.ndim != 2:
+        raise ValueError(f"tile={tile!r} is a batch of tiles; call this function on one of them, inside `jax.vmap`.")
+    return weight
+
+
+def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:
+    """Vectors as an array of the tile's dtype. A NaN goes through: a read of NaN is NaN.
+
+    Raises:
+        ValueError: they do not fit a tile of that width.
+    """
+    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else jnp.asarray(vectors, dtype)
+    if vectors.ndim == 0 or vectors.shape[-1] != width:
+        raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the lines that carry it.")
+    return vectors
+
+
+def as_matrix(name: str, matrix: Any, tile: Tile) -> Weight:
+    """A matrix as an array of the tile's shape and dtype.
+
+    Raises:
+        TypeError, ValueError: it holds something else than finite numbers, or has another shape.
+    """
+    matrix = finite_array(matrix, tile.weight.dtype, name)
+    if matrix.shape != tile.shape:
+        hint = " (its transpose would fit)" if matrix.shape == tile.shape[::-1] else ""
+        raise ValueError(f"{name} has shape {matrix.shape}; the tile is [out, in] = {tile.shape}{hint}.")
+    return matrix

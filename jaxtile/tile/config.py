@@ -1,0 +1,90 @@
+"""What the hardware is."""
+
+from typing import Any
+
+import equinox as eqx
+
+from ..device import AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal
+from ..half_select import AbstractHalfSelect
+from ..periphery import IOParameters
+from ..pulse import AbstractPulse, AbstractTrainPulse, StochasticCompressed
+
+__all__ = ["TileConfig", "check_kind"]
+
+
+class TileConfig(eqx.Module):
+    """What the hardware is.
+
+    Attributes:
+        device: how a pulse moves a conductance.
+        pulse: how x and d become pulses.
+        half_select: what cells suffer that see one line only; None: nothing (also right
+            for arrays with a selector or transistor in each cell).
+        forward, backward: the periphery of reading in either direction.
+    """
+
+    device: AbstractDevice = eqx.field(default_factory=ConstantStep)
+    pulse: AbstractPulse = eqx.field(default_factory=StochasticCompressed)
+    half_select: AbstractHalfSelect | None = None
+    forward: IOParameters = eqx.field(default_factory=IOParameters)
+    backward: IOParameters = eqx.field(default_factory=IOParameters)
+
+    def __check_init__(self) -> None:
+        check_kind("device", self.device, AbstractDevice, "jaxtile.device, such as ConstantStep()")
+        check_kind("pulse", self.pulse, AbstractPulse, "jaxtile.pulse, such as StochasticCompressed()")
+        check_kind("forward", self.forward, IOParameters, "jaxtile, such as IOParameters()")
+        check_kind("backward", self.backward, IOParameters, "jaxtile, such as IOParameters()")
+        if self.pulse.sends_pulses:
+            check_kind("pulse", self.pulse, AbstractTrainPulse, "jaxtile.pulse, such as StochasticCompressed()")
+        if self.half_select is not None:
+            check_kind("half_select", self.half_select, AbstractHalfSelect, "jaxtile.half_select, such as ConstantRatio()")
+            if not self.is_pulsed:
+                raise ValueError(
+                    f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} "
+                    "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
+                )
+        if self.pulse.mean_field and isinstance(self.device, AbstractCrosspoint) and self.device.order == "slot":
+            raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
+
+    @property
+    def built_device(self) -> AbstractDevice:
+        """The device that stands in the array: an ideal one if the pulse type takes it so."""
+        return self.device if self.pulse.uses_device else Ideal()
+
+    @property
+    def is_pulsed(self) -> bool:
+        """True if an update is made of pulses."""
+        return self.device.takes_pulses and self.pulse.sends_pulses
+
+    @property
+    def crosspoint(self) -> AbstractCrosspoint:
+        """The device, where an update is made of pulses."""
+        assert isinstance(self.device, AbstractCrosspoint)
+        return self.device
+
+    @property
+    def trains(self) -> AbstractTrainPulse:
+        """The pulse type, where an update is made of pulses."""
+        assert isinstance(self.pulse, AbstractTrainPulse)
+        return self.pulse
+
+    @property
+    def skips_phases(self) -> bool:
+        """True if sub-phases are skipped in which nothing can be selected."""
+        return self.half_select is not None and self.half_select.phases == "active"
+
+    @property
+    def keeps_no_order(self) -> bool:
+        """True if the unit vectors of a batch can be sent at once, because nothing asks for one after another."""
+        remembers = self.half_select is not None and self.half_select.remembers
+        return self.crosspoint.order == "aggregate" and self.crosspoint.routine is None and not remembers
+
+
+def check_kind(name: str, value: Any, kind: type, where: str) -> None:
+    """Refuse, by name, what is not of a kind.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(value, kind):
+        raise TypeError(f"{name}={value!r} is not a {kind.__name__}; pass an object of {where}.")

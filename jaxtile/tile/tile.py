@@ -1,0 +1,181 @@
+"""The tile, and its fabrication."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Array, PyTree
+
+from .._random import Draws, as_key, cell_index, numbers, stream
+from .._types import Key, Scalar, Weight, is_whole
+from ..device import AbstractCells, AbstractDevice, State
+from ..periphery import Channels, fabricate, start
+from .config import TileConfig, check_kind
+from .tally import Tally
+
+__all__ = ["Chip", "Now", "Tile", "init"]
+
+# The streams that the two peripheries of a tile are drawn from; devices have the tags of `Source`.
+_FORWARD = 256
+_BACKWARD = 257
+
+
+class Chip(eqx.Module):
+    """Everything that fabrication draws once. No pulse, no read and no time changes it.
+
+    Attributes:
+        shape: (out, in).
+        cells: the realised parameters of each device.
+        half_cells: what tells one cell from the next under half-selection; None: nothing.
+        forward, backward: the realised periphery of reading in either direction.
+    """
+
+    shape: tuple[int, int] = eqx.field(static=True)
+    cells: AbstractCells
+    half_cells: PyTree[Array] = None
+    forward: Channels = Channels()
+    backward: Channels = Channels()
+
+    def draws(self, key: Key) -> Draws:
+        """The normals of all cells, from a key."""
+        out, width = self.shape
+        return Draws(key, cell_index(out, numbers(width), width))
+
+
+class Now(eqx.Module):
+    """Everything that pulses, reads and time change. Loops carry it, and nothing else of a tile.
+
+    Attributes:
+        state: what pulses act on, as the device defines it; for a single device it is the weight.
+        half_memory: what each cell remembers of half pulses; None: nothing.
+        forward, backward: the running average that the noise management of either direction
+            remembers; None: nothing.
+        tally: pulses that the tile has seen since fabrication.
+    """
+
+    state: State
+    tally: Tally
+    half_memory: PyTree[Array] = None
+    forward: Scalar | None = None
+    backward: Scalar | None = None
+
+    def replace(self, **changes: Any) -> "Now":
+        """The same with other fields."""
+        return dataclasses.replace(self, **changes)
+
+    def having_read(self, vectors: int) -> "Now":
+        """The same after more vectors have been read."""
+        return self.replace(tally=dataclasses.replace(self.tally, reads=self.tally.reads + vectors))
+
+    def recounted(self) -> "Now":
+        """The same with nothing counted yet: sums of little are exact where they would be lost in a large total."""
+        return self.replace(tally=self.tally.restart())
+
+    def counted_after(self, before: "Now") -> "Now":
+        """The same with the pulses counted that had been sent before."""
+        return self.replace(tally=before.tally + self.tally)
+
+
+class Tile(eqx.Module):
+    """A fabricated crossbar: an immutable pytree.
+
+    Attributes:
+        config: what it was made from.
+        chip: what was drawn when it was made.
+        now: how it stands.
+    """
+
+    config: TileConfig
+    chip: Chip
+    now: Now
+
+    @property
+    def weight(self) -> Weight:
+        """The normalised conductances that are read, [out, in]."""
+        return self.device.weight(self.now.state)
+
+    @property
+    def state(self) -> State:
+        """What pulses act on, as the device defines it."""
+        return self.now.state
+
+    @property
+    def cells(self) -> AbstractCells:
+        """The realised parameters of each device."""
+        return self.chip.cells
+
+    @property
+    def tally(self) -> Tally:
+        """Pulses that the tile has seen since fabrication."""
+        return self.now.tally
+
+    @property
+    def full_pulses(self) -> Scalar:
+        """Pulses at the full voltage since fabrication, mean over the cells."""
+        return self.now.tally.full
+
+    @property
+    def half_pulses(self) -> Scalar:
+        """Pulses of one line alone since fabrication, mean over the cells."""
+        return self.now.tally.half
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(out, in)."""
+        return self.chip.shape
+
+    @property
+    def device(self) -> AbstractDevice:
+        """The device that was fabricated."""
+        return self.config.built_device
+
+    def at(self, now: Now) -> "Tile":
+        """The same hardware as it stands at another time."""
+        return Tile(self.config, self.chip, now)
+
+    def with_state(self, state: State) -> "Tile":
+        """The same hardware with its devices in another state."""
+        return self.at(self.now.replace(state=state))
+
+    def __repr__(self) -> str:
+        batch = "".join(f"{n} x " for n in self.weight.shape[:-2])
+        out, width = self.shape
+        return f"Tile({batch}{out} x {width}, {self.device!r}, {self.config.pulse!r}, half_select={self.config.half_select!r})"
+
+
+def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
+    """Fabricate a tile: draw the device-to-device spread once. All weights start at zero.
+
+    Args:
+        config: what the hardware is.
+        shape: (out, in): rows (lines of d) and columns (lines of x).
+        key: of this chip: the same key makes the same devices.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, or the shape is empty.
+    """
+    check_kind("config", config, TileConfig, "jaxtile, such as TileConfig()")
+    key = as_key(key)
+    if not (isinstance(shape, tuple | list) and len(shape) == 2 and all(is_whole(n, 1) for n in shape)):
+        raise ValueError(f"shape={shape!r} is not that of a tile; pass a tuple (out, in) of two whole numbers of at least 1.")
+    return _init(config, (int(shape[0]), int(shape[1])), key)
+
+
+@eqx.filter_jit
+def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
+    device, half_select = config.built_device, config.half_select
+    chip = Chip(
+        shape,
+        device.init(shape, key=key),
+        half_cells=None if half_select is None else half_select.init(shape, key=key),
+        forward=fabricate(config.forward, shape, stream(key, _FORWARD)),
+        backward=fabricate(config.backward, shape[::-1], stream(key, _BACKWARD)),
+    )
+    now = Now(
+        device.start(shape),
+        Tally.start(),
+        half_memory=None if half_select is None else half_select.start(shape),
+        forward=start(config.forward),
+        backward=start(config.backward),
+    )
+    return Tile(config, chip, now)

@@ -1,0 +1,118 @@
+"""One vector: encode, pulse the selected cells, disturb the half-selected ones, clip."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Num
+
+from .._random import Draws, Source, numbers, stream
+from .._types import Key, Scalar
+from ..device import Burst, Vector
+from ..half_select.phases import PHASES, Exposure, Phase, Seen, active, exposure, in_phase
+from ..pulse import AbstractLines, Trains
+from ..tile import Chip, Now, PulseCounts, Tally, TileConfig
+
+__all__ = ["count", "encode", "execute", "noise_of", "pulse"]
+
+Disturbance = tuple[Exposure, Draws | None]
+
+
+def encode(config: TileConfig, vector: Vector, key: Key) -> AbstractLines:
+    """What the lines send for one pair of vectors."""
+    x, d, rate, columns = vector.x, vector.d, vector.learning_rate, numbers(vector.x.shape[0])
+    granularity = config.crosspoint.granularity()
+    return config.trains.encode(x, d, learning_rate=rate, granularity=granularity, key=key, columns=columns)
+
+
+def pulse(config: TileConfig, chip: Chip, now: Now, *bursts: Burst, disturb: Disturbance | None = None) -> Now:
+    """Pulse the selected cells, disturb the half-selected ones, and clip each to its bounds."""
+    memory = now.half_memory
+    if config.half_select is not None and disturb is not None:
+        half, memory = config.half_select.bursts(chip.half_cells, memory, *disturb)
+        bursts = (*bursts, *half)
+    return now.replace(state=config.crosspoint.pulses(chip.cells, now.state, *bursts), half_memory=memory)
+
+
+def execute(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key: Key) -> Now:
+    """Send the lines of one vector: all pulses in one go, or slot by slot, as the device declares."""
+    seen = exposure(lines, skip_inactive=config.skips_phases)
+    if config.crosspoint.order == "aggregate":
+        send = _aggregate
+    else:
+        send = _slot_by_slot if isinstance(lines, Trains) else _phase_by_phase
+    cycle, half_cycle = (noise_of(config, chip, stream(key, source)) for source in (Source.CYCLE, Source.HALF))
+    return count(config, chip, send(config, chip, now, lines, seen, cycle, half_cycle), lines.total(), seen)
+
+
+def noise_of(config: TileConfig, chip: Chip, key: Key) -> Draws | None:
+    """The cycle noise; None: the pulse type leaves it out."""
+    return None if config.trains.mean_field else chip.draws(key)
+
+
+def _aggregate(
+    config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, cycle: Draws | None, half_cycle: Draws | None
+) -> Now:
+    """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
+    expected = jax.tree.map(lambda count: count.astype(float), seen)
+    full = Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots)
+    return pulse(config, chip, now, full, disturb=(expected, half_cycle))
+
+
+def _slot_by_slot(config: TileConfig, chip: Chip, now: Now, lines: Trains, seen: Exposure, cycle: Draws, half_cycle: Draws) -> Now:
+    """Slot by slot, and within a slot sub-phase by sub-phase."""
+
+    def slot(t, now: Now) -> Now:
+        rows, columns = (bits.astype(jnp.int32) for bits in lines.slot(t))
+        for p, phase in enumerate(PHASES):
+            n, m = jnp.where(lines.d_sign == phase.d, rows, 0)[:, None], jnp.where(lines.x_sign == phase.x, columns, 0)[None, :]
+            here = _driven(config, phase, lines, Seen(n, m, n * m, (t < lines.length).astype(jnp.int32)))
+            full = Burst(here.up.full, here.down.full, noise=cycle.fold(t))
+            now = pulse(config, chip, now, full, disturb=(here, half_cycle.fold(t * len(PHASES) + p)))
+        return now
+
+    return jax.lax.fori_loop(0, lines.n_slots, slot, now)
+
+
+def _phase_by_phase(
+    config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, cycle: Draws, half_cycle: Draws
+) -> Now:
+    """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
+    now = pulse(config, chip, now, Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots))
+    if config.half_select is None:
+        return now
+    n, m = lines.sent()
+    for p, phase in enumerate(PHASES):
+        rows, columns = lines.d_sign == phase.d, lines.x_sign == phase.x
+        both = jnp.where(rows[:, None] & columns[None, :], lines.coincidences(), 0)
+        here = Seen(jnp.where(rows, n, 0)[:, None], jnp.where(columns, m, 0)[None, :], both, lines.length)
+        now = pulse(config, chip, now, disturb=(_driven(config, phase, lines, here), half_cycle.fold(p)))
+    return now
+
+
+def _driven(config: TileConfig, phase: Phase, lines: AbstractLines, seen: Seen) -> Exposure:
+    """What cells see in one sub-phase, which may be skipped."""
+    if config.skips_phases:
+        driven = active(phase, lines)
+        seen = jax.tree.map(lambda count: jnp.where(driven, count, 0), seen)
+    return in_phase(phase, seen)
+
+
+def count(config: TileConfig, chip: Chip, now: Now, full: Scalar, seen: Exposure) -> Now:
+    """Count the pulses that were sent; `full` is the sum of all full ones."""
+    (out, width), half_select = chip.shape, config.half_select
+    row, column = (_mean(getattr(seen.up, line) + getattr(seen.down, line)) for line in ("row", "column"))
+    phases, mean = (seen.up.slots + seen.down.slots).astype(float), full / (out * width)
+    half = jnp.zeros_like(mean) if half_select is None else row + column - 2 * mean  # without a pass over the cells
+    each = None
+    if now.tally.each is not None:
+        each = PulseCounts(
+            seen.up.full,
+            seen.down.full,
+            *(jnp.zeros(chip.shape) if half_select is None else one.half for one in (seen.up, seen.down)),
+            *(getattr(one, line).ravel() for line in ("row", "column") for one in (seen.up, seen.down)),
+        )
+    sent = Tally(mean, half, row, column, phases, reads=jnp.zeros_like(mean), each=each)
+    return now.replace(tally=now.tally + sent)
+
+
+def _mean(counts: Num[Array, "..."]) -> Scalar:
+    return jnp.mean(counts.astype(float))
