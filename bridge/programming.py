@@ -162,8 +162,8 @@ def _target(module: Any, *, from_reference: bool) -> Tensor:
 class _GrowingWindow(jt.GDP):
     """GDP with the notebook's batches: columns i b to (i + 1) b, and past the last column all of those up to where it would end."""
 
-    def init(self, shape, target):
-        return 0, shape[1]
+    def init(self, sheet, target):
+        return 0, sheet.shape[1]
 
     def probe(self, state):
         step, width = state

@@ -15,6 +15,7 @@ from . import pulse as pulse
 from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
 from .costs import Costs as Costs
+from .datasheet import Datasheet as Datasheet
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
 from .programming import RESULTS as RESULTS
@@ -58,6 +59,7 @@ __all__ = [
     "Chip",
     "GDP",
     "Costs",
+    "Datasheet",
     "IOParameters",
     "Now",
     "OneHotPays",

@@ -158,14 +158,19 @@ def number(
 ) -> Any:
     """A physical (`whole`) number, kept as an array leaf, inside the interval from `low` to `high` (without `low` if `open`).
 
-    A default of None is for the class to replace when it is built. `units` label the number where it is swept.
+    A default of None is for the class to replace when it is built, or for a datasheet to say. `units` label the number where it
+    is swept.
     """
 
     def check(name: str, value: Any) -> None:
-        check_number(name, value, low=low, high=high, open=open, whole=whole, finite=finite)
+        if value is not None or default is not None:
+            check_number(name, value, low=low, high=high, open=open, whole=whole, finite=finite)
+
+    def convert(value: Any) -> Any:
+        return None if value is None else scalar(value)
 
     domain = Interval(low, high, open, whole)
-    return eqx.field(default=default, converter=scalar, metadata={"check": check, "domain": domain, "units": units})
+    return eqx.field(default=default, converter=convert, metadata={"check": check, "domain": domain, "units": units})
 
 
 def optional(default: float | None = None, *, low: float = -math.inf, high: float = math.inf, open: bool = False) -> Any:
@@ -211,7 +216,7 @@ def flag(default: bool, /) -> Any:
     return eqx.field(default=default, static=True, metadata={"check": check})
 
 
-def choice(*options: str) -> Any:
+def choice(*options: str | None) -> Any:
     """A static name out of `options`; the first is the default."""
 
     def check(name: str, value: Any) -> None:

@@ -35,6 +35,7 @@ ROOMS = [
     "presets",
     "updating",
     "upkeep",
+    "datasheet",
     "compensation",
     "programming",
     "costs",

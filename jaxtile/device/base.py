@@ -106,6 +106,14 @@ class AbstractCrosspoint(AbstractDevice):
         """The size of step that pulse types plan with."""
 
     @abc.abstractmethod
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """Mean size of the step of nominal devices at a weight, in one direction, and its spread from cycle to cycle."""
+
+    def gamma(self) -> Scalar | float:
+        """The part of a step that counts in the weight: all of it, but in unit cells."""
+        return 1.0
+
+    @abc.abstractmethod
     def pulses(self, cells: AbstractCells, state: State, *bursts: Burst) -> State:
         """Send bursts of pulses, one after another, with the clip to the bounds.
 
@@ -195,6 +203,10 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     def granularity(self) -> Scalar:
         return self.dw_min
+
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        cells = self.init(weight.shape, key=None)
+        return self.step(cells, self.clip(cells, weight), up=up)
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min, self.w_max

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from .._random import numbers
 from .._types import Key, Scalar, Weight, function, is_whole, number, plain, whole
+from ..datasheet import Datasheet
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
 from .reading import Reads, average
@@ -56,9 +57,10 @@ class GDP(AbstractMethod[GDPState]):
         if size is not None and not is_whole(size, 1):
             raise ValueError(f"GDP.batch_size={size!r} must be None (all inputs) or a whole number of at least 1.")
 
-    def init(self, shape: tuple[int, int], target: Weight) -> GDPState:
-        self._batch(shape[1])  # refuse a batch that does not fit before anything is compiled
-        return GDPState(jnp.asarray(0, jnp.int32), shape[1])
+    def init(self, sheet: Datasheet, target: Weight) -> GDPState:
+        _, width = sheet.shape
+        self._batch(width)  # refuse a batch that does not fit before anything is compiled
+        return GDPState(jnp.asarray(0, jnp.int32), width)
 
     def probe(self, state: GDPState) -> Inputs | Reads:
         return average(self._next(state), self.reads)

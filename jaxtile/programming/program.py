@@ -17,6 +17,7 @@ from .._loop import iterate, progress_meter
 from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
+from ..datasheet import Datasheet
 from ..tile import Now, Tile, as_matrix, check_tile, connect, get_weights
 from ..updating import update
 from .base import AbstractMethod
@@ -165,7 +166,7 @@ class Run(eqx.Module):
     def enter(self, number: int, state: State) -> InStage:
         """Into a stage, from where the run stands."""
         stage = self.stages[number]
-        method = stage.method.init(self.tile.shape, self.target)
+        method = stage.method.init(self._sheet(number), self.target)
         return InStage(state, method, stage.begin(), over=jnp.asarray(False))
 
     def step(self, number: int, at: InStage) -> InStage:
@@ -180,13 +181,16 @@ class Run(eqx.Module):
         history = {name: kept.at[run.step].set(QUANTITIES[name](stands, target, read_error)) for name, kept in run.history.items()}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": run.step, "max_steps": self.max_steps}
-        rules |= {"steps_in_pass": method.steps_in_pass(tile.shape), "goes_on": goes_on(self.stages, number, target)}
+        rules |= {"steps_in_pass": method.steps_in_pass(tile.shape)}
+        rules |= {"goes_on": goes_on(self.stages, number, target, self._sheet(number + 1))}
         result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)
         done = over | (result != RESULTS.running)
 
         def pulse(now: Now) -> Now:
             stands, rate = tile.at(now), method.learning_rate
-            pair = (x, d) if self.compensation is None else self.compensation(x, d, stands, rate)
+            pair = (x, d)
+            if self.compensation is not None:
+                pair = self.compensation(x, d, self._sheet(number), stands.weight, rate)
             return update(stands, *pair, learning_rate=rate, key=update_key).now
 
         run = State(
@@ -215,6 +219,10 @@ class Run(eqx.Module):
             stats=kept | measured | {"steps": state.step, "unreachable": unreachable},
             history=state.history,
         )
+
+    def _sheet(self, number: int) -> Datasheet:
+        """The datasheet of the tile as the lines of a stage are connected."""
+        return Datasheet.of(self._tile(number).config, self.tile.shape)
 
     def _tile(self, number: int) -> Tile:
         """The tile as the lines of a stage are connected."""
@@ -258,7 +266,7 @@ def _check(tile: Any, compensation: Any, max_steps: Any, record: Any) -> None:
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
-        compensation.check(tile.config)
+        compensation.check(Datasheet.of(tile.config, tile.shape))
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
     check_record("record", record)
