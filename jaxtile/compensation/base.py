@@ -42,8 +42,8 @@ class AbstractCompensation(Checked):
 
 def check_pulsed(compensation: AbstractCompensation, sheet: Datasheet) -> None:
     """Refuse hardware that sends no pulses."""
-    if not sheet.config.is_pulsed:
-        device, pulse = sheet.config.device, sheet.config.pulse
+    if not sheet.is_pulsed:
+        device, pulse = sheet.hardware.device, sheet.hardware.pulse
         raise ValueError(f"compensation={compensation!r} needs pulses; device={device!r} with pulse={pulse!r} sends none.")
 
 
@@ -59,7 +59,7 @@ def noise_threshold(caution: Scalar, sheet: Datasheet, learning_rate: Scalar) ->
     `MeanCount` and `DeterministicImplicit` are not, but for a random rounding of the vectors to their grid (`sto_round`), and
     without pulses there is nothing to count: there it is 0, cycle noise included.
     """
-    if not sheet.config.pulse.random_coincidences or not sheet.config.is_pulsed:
+    if not sheet.hardware.pulse.random_coincidences or not sheet.is_pulsed:
         return jnp.zeros((), float)
-    dw = sheet.dw_min * (sheet.dw_min / sheet.granularity)
+    dw = sheet.dw_min * (sheet.dw_min / sheet.device.granularity())
     return caution * dw / (2 * jnp.where(learning_rate > 0, learning_rate, 1))

@@ -58,10 +58,10 @@ class Expected(AbstractCompensation):
 
     def check(self, sheet: Datasheet) -> None:
         check_pulsed(self, sheet)
-        half_select = sheet.config.half_select
+        half_select = sheet.hardware.half_select
         if half_select is not None and half_select.remembers:
             raise ValueError(f"compensation={self!r} needs half pulses without memory; {half_select!r} remembers them.")
-        if sheet.config.crosspoint.order == "slot":
+        if sheet.hardware.crosspoint.order == "slot":
             raise ValueError(f"compensation={self!r} expects counts, which have no slots; use a device with order='aggregate'.")
 
     def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
@@ -102,9 +102,9 @@ class Expected(AbstractCompensation):
 
 def _nominal(sheet: Datasheet, weight: Weight) -> Tile:
     """A tile of these weights whose devices are all nominal and get expected pulses."""
-    trains = sheet.config.trains
+    trains = sheet.hardware.trains
     planned = {name: getattr(trains, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
-    config = dataclasses.replace(sheet.config, pulse=MeanField(**planned))
+    config = dataclasses.replace(sheet.hardware, pulse=MeanField(**planned))
     return set_weights(Datasheet(config, sheet.shape).tile(), weight)
 
 

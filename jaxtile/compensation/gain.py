@@ -33,7 +33,7 @@ class Gain(AbstractCompensation):
     caution: Scalar = number(1.0, low=0.0)
 
     def check(self, sheet: Datasheet) -> None:
-        half_select = sheet.config.half_select
+        half_select = sheet.hardware.half_select
         if half_select is None:
             return
         if half_select.phases != "all":
@@ -47,7 +47,7 @@ class Gain(AbstractCompensation):
             raise ValueError(f"compensation={self!r} needs a gain above 0; {half_select!r} leaves {float(gain):g}.")
 
     def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
-        half_select = sheet.config.half_select
+        half_select = sheet.hardware.half_select
         gain = jnp.ones(()) if half_select is None else half_select.gain()
         assert gain is not None, "see `check`"
         gain = jnp.where(gain > 0, gain, 1).astype(d.dtype)

@@ -15,7 +15,7 @@ from .result import RESULTS
 from .stopping import Streaks, judge
 from .switching import AbstractSwitch
 
-__all__ = ["Chain", "Progress", "Stage", "chain", "goes_on", "residual", "stages_of"]
+__all__ = ["Chain", "Progress", "Stage", "chain", "connection", "goes_on", "residual", "stages_of"]
 
 
 class Progress(eqx.Module):
@@ -133,6 +133,12 @@ def residual(method: AbstractMethod, gammas: Sequence[float | Scalar], *, until:
     for gamma in gammas:
         check_number("gammas", jnp.asarray(gamma), low=0.0, open=True)
     return Chain(tuple(Stage(method.for_gamma(gamma), until=until, connect=k) for k, gamma in enumerate(gammas)))
+
+
+def connection(stages: tuple[Stage, ...], number: int) -> int | None:
+    """The device of each unit cell that the lines are connected to in a stage; None: as they were before the run."""
+    chosen = [stage.connect for stage in stages[: number + 1] if stage.connect is not None]
+    return chosen[-1] if chosen else None
 
 
 def goes_on(stages: tuple[Stage, ...], number: int, target: Weight, sheet: Datasheet) -> bool | Bool[Array, ""]:

@@ -78,7 +78,7 @@ class OneHotPays(AbstractGate):
         """
         gate = self._told(sheet)
         if gate.kappa is None:
-            what = "no datasheet" if sheet is None else repr(sheet.config.half_select)
+            what = "no datasheet" if sheet is None else repr(sheet.hardware.half_select)
             raise ValueError(f"OneHotPays.kappa=None, and {what} says no number that holds for all half pulses; pass kappa.")
         return (gate._growth(target, gate.kappa) < 1) | jnp.isinf(gate.kappa)
 
@@ -99,7 +99,7 @@ class OneHotPays(AbstractGate):
         """The same gate with the numbers of a datasheet in place of those left at None."""
         if sheet is None:
             return self
-        half_select = sheet.config.half_select
+        half_select = sheet.hardware.half_select
         said = {"model": sheet.device, "kappa": sheet.kappa, "phases": None if half_select is None else half_select.phases}
         return dataclasses.replace(self, **{name: value for name, value in said.items() if getattr(self, name) is None})
 

@@ -21,7 +21,7 @@ from ..datasheet import Datasheet
 from ..tile import Now, Tile, as_matrix, check_tile, connect, get_weights
 from ..updating import update
 from .base import AbstractMethod
-from .chain import Chain, Progress, Stage, goes_on, stages_of
+from .chain import Chain, Progress, Stage, connection, goes_on, stages_of
 from .reading import read, vectors, wanted
 from .result import RESULTS
 from .solution import Solution
@@ -226,8 +226,8 @@ class Run(eqx.Module):
 
     def _tile(self, number: int) -> Tile:
         """The tile as the lines of a stage are connected."""
-        connected = [stage.connect for stage in self.stages[: number + 1] if stage.connect is not None]
-        return connect(self.tile, connected[-1]) if connected else self.tile
+        index = connection(self.stages, number)
+        return self.tile if index is None else connect(self.tile, index)
 
 
 @eqx.filter_jit

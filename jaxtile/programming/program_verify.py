@@ -93,7 +93,7 @@ class ProgramVerify(AbstractMethod[_State]):
         self._batch(sheet.shape)  # refuse a batch that does not fit before anything is compiled
         model = sheet.device if self.model is None else self.model
         left = jnp.zeros_like(self._by_lines(target))
-        unit = sheet.granularity if sheet.config.is_pulsed else model.granularity()
+        unit = (sheet.device if sheet.is_pulsed else model).granularity()
         return _State(jnp.asarray(0, jnp.int32), left, model, sheet.gamma, unit, sheet.shape)
 
     def probe(self, state: _State) -> Inputs | Reads:

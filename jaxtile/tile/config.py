@@ -1,10 +1,11 @@
 """What the hardware is."""
 
+import dataclasses
 from typing import Any
 
 import equinox as eqx
 
-from ..device import AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal
+from ..device import AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal, SingleFixed
 from ..half_select import AbstractHalfSelect
 from ..periphery import IOParameters
 from ..pulse import AbstractPulse, AbstractTrainPulse, StochasticCompressed
@@ -67,6 +68,18 @@ class TileConfig(eqx.Module):
         """The pulse type, where an update is made of pulses."""
         assert isinstance(self.pulse, AbstractTrainPulse)
         return self.pulse
+
+    def connect(self, index: int) -> "TileConfig":
+        """The same hardware, its lines connected to another device of each of its unit cells.
+
+        Raises:
+            TypeError: the cells have no such choice.
+        """
+        if not isinstance(getattr(self.built_device, "update_policy", None), SingleFixed):
+            raise TypeError(
+                f"device={self.built_device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have."
+            )
+        return dataclasses.replace(self, device=dataclasses.replace(self.device, update_policy=SingleFixed(index)))
 
     @property
     def skips_phases(self) -> bool:
