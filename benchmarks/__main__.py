@@ -61,10 +61,11 @@ def run(name: str, *, jax_draws: bool) -> dict:
     """One work, measured; with JAX's draws that side alone."""
     if name in WHOLE_RUNS:
         return WHOLE_RUNS[name]()
+    work = WORKS[name]
     if not jax_draws:
-        return measure(WORKS[name].sides(), seconds=WORKS[name].seconds)
+        return measure({side: make() for side, make in work.sides().items()}, seconds=work.seconds)
     use_jax_draws()
-    return measure({"jaxtile, JAX's draws": WORKS[name].sides()["jaxtile"]}, seconds=WORKS[name].seconds / 3)
+    return measure({"jaxtile, JAX's draws": work.sides()["jaxtile"]()}, seconds=work.seconds / 3)
 
 
 def machine() -> str:

@@ -25,7 +25,7 @@ class Work(NamedTuple):
 
     Attributes:
         title: what is done.
-        sides: makes the contenders, jaxtile first.
+        sides: the contenders, jaxtile first, each made when it is called.
         least, aim: how many times faster than `against` it should be.
         against: the rival that the ratio is with.
         seconds: how long to measure.
@@ -33,7 +33,7 @@ class Work(NamedTuple):
     """
 
     title: str
-    sides: Callable[[], dict[str, Side]]
+    sides: Callable[[], dict[str, Callable[[], Side]]]
     least: float
     aim: float
     against: str = "aihwkit"
@@ -93,32 +93,32 @@ def naive(x, d):
 def dense():
     x, d = vectors()
     return {
-        "jaxtile": pulsed(x, d),
-        "jaxtile, call by call": pulsed(x, d, times=1),
-        "aihwkit": Side(rivals.aihwkit_update(rivals.aihwkit_tile(SQUARE), x, d, 0.1)),
-        "torch": Side(rivals.torch_update(SQUARE, x, d, 0.1)),
-        "naive JAX": naive(x, d),
+        "jaxtile": lambda: pulsed(x, d),
+        "jaxtile, call by call": lambda: pulsed(x, d, times=1),
+        "aihwkit": lambda: Side(rivals.aihwkit_update(rivals.aihwkit_tile(SQUARE), x, d, 0.1)),
+        "torch": lambda: Side(rivals.torch_update(SQUARE, x, d, 0.1)),
+        "naive JAX": lambda: naive(x, d),
     }
 
 
 def batch():
     (x, d), part = vectors(128), 16
     return {
-        "jaxtile": pulsed(x, d, times=1),
-        "aihwkit": Side(rivals.aihwkit_update(rivals.aihwkit_tile(SQUARE), x[:part], d[:part], 0.1), share=part / 128),
-        "torch": Side(rivals.torch_update(SQUARE, x[:part], d[:part], 0.1), share=part / 128),
+        "jaxtile": lambda: pulsed(x, d, times=1),
+        "aihwkit": lambda: Side(rivals.aihwkit_update(rivals.aihwkit_tile(SQUARE), x[:part], d[:part], 0.1), share=part / 128),
+        "torch": lambda: Side(rivals.torch_update(SQUARE, x[:part], d[:part], 0.1), share=part / 128),
     }
 
 
 def soft_bounds():
-    from aihwkit.simulator.configs import SoftBoundsDevice
-
     x, d = vectors()
-    theirs = rivals.aihwkit_tile(SQUARE, SoftBoundsDevice())
-    return {
-        "jaxtile": pulsed(x, d, device=jt.device.SoftBounds()),
-        "aihwkit": Side(rivals.aihwkit_update(theirs, x, d, 0.1)),
-    }
+
+    def aihwkit():
+        from aihwkit.simulator.configs import SoftBoundsDevice
+
+        return Side(rivals.aihwkit_update(rivals.aihwkit_tile(SQUARE, SoftBoundsDevice()), x, d, 0.1))
+
+    return {"jaxtile": lambda: pulsed(x, d, device=jt.device.SoftBounds()), "aihwkit": aihwkit}
 
 
 def low_rank(shape, rank, norm):
@@ -134,8 +134,8 @@ def gdp():
         return jt.update(tile, units, error, learning_rate=1.0, key=pulse_key)
 
     return {
-        "jaxtile": Side(Again(tile_of(LAYER), step, times=20), share=20),
-        "aihwkit": Side(rivals.aihwkit_gdp_step(rivals.aihwkit_tile(LAYER), target)),
+        "jaxtile": lambda: Side(Again(tile_of(LAYER), step, times=20), share=20),
+        "aihwkit": lambda: Side(rivals.aihwkit_gdp_step(rivals.aihwkit_tile(LAYER), target)),
     }
 
 
@@ -147,19 +147,18 @@ def svd(steps=64):
         return jt.program(tile, target, jt.SVD(), key=key, max_steps=steps, tolerance=0.0, record=()).weight
 
     return {
-        "jaxtile": Side(lambda: program(tile, target, next(keys)), share=steps),
-        "aihwkit and torch": Side(rivals.aihwkit_svd_step(rivals.aihwkit_tile(LAYER), target)),
-        "torch": Side(rivals.torch_svd_step(target)),
+        "jaxtile": lambda: Side(lambda: program(tile, target, next(keys)), share=steps),
+        "aihwkit and torch": lambda: Side(rivals.aihwkit_svd_step(rivals.aihwkit_tile(LAYER), target)),
+        "torch": lambda: Side(rivals.torch_svd_step(target)),
     }
 
 
 def many_tiles(tiles=1024, steps=64):
     target = low_rank((64, 64), 8, 2.0)
-    step = rivals.aihwkit_svd_step(rivals.aihwkit_tile((64, 64)), target)
 
     def aihwkit_tile():
-        for _ in range(steps):
-            step()
+        step = rivals.aihwkit_svd_step(rivals.aihwkit_tile((64, 64)), target)
+        return Side(lambda: [step() for _ in range(steps)], share=1 / tiles)
 
     run = jt.Programming(jt.SVD(), max_steps=steps, tolerance=0.0)
 
@@ -170,8 +169,8 @@ def many_tiles(tiles=1024, steps=64):
     everywhere = jax.jit(jax.shard_map(block, mesh=mesh, in_specs=along, out_specs=along, check_vma=False))
     blocks = [jax.device_put(keys, NamedSharding(mesh, along)) for keys in jr.split(KEY, (tiles // 256, 256))]
     return {
-        "jaxtile": Side(lambda: [everywhere(keys) for keys in blocks]),
-        "aihwkit and torch": Side(aihwkit_tile, share=1 / tiles),
+        "jaxtile": lambda: Side(lambda: [everywhere(keys) for keys in blocks]),
+        "aihwkit and torch": aihwkit_tile,
     }
 
 
@@ -181,14 +180,15 @@ def forward():
     # What is closed over is a constant, which XLA would compute with while it compiles.
     read = jax.jit(lambda tile, x, key: jt.forward(tile, x, key=key))
     return {
-        "jaxtile": Side(lambda: read(tile, x, next(keys))),
-        "aihwkit": Side(rivals.aihwkit_forward(rivals.aihwkit_tile(SQUARE), x)),
+        "jaxtile": lambda: Side(lambda: read(tile, x, next(keys))),
+        "aihwkit": lambda: Side(rivals.aihwkit_forward(rivals.aihwkit_tile(SQUARE), x)),
     }
 
 
 def half_selection():
     x, d = vectors()
-    return {"jaxtile": pulsed(x, d, half_select=jt.half_select.ConstantRatio(kappa=100.0)), "without": pulsed(x, d)}
+    half_select = jt.half_select.ConstantRatio(kappa=100.0)
+    return {"jaxtile": lambda: pulsed(x, d, half_select=half_select), "without": lambda: pulsed(x, d)}
 
 
 WORKS = {

@@ -1,4 +1,4 @@
-"""Whether the installed torch and aihwkit fit each other."""
+"""A check that the installed torch and aihwkit fit each other."""
 
 __all__ = ["check_installation"]
 

@@ -33,7 +33,7 @@ def refuse(name: str, value: Any, reason: str = "") -> NoReturn:
 
 
 def named_alike(table: dict, ours: Any, name: str, *, instead: str = "") -> Any:
-    """What aihwkit calls an object of jaxtile's; `instead` says what to do about one that it has no name for."""
+    """The name in aihwkit of an object of jaxtile's; `instead` says what to do about one that it has no name for."""
     for theirs, kind in table.items():
         if type(ours) is kind:
             return theirs

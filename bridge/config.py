@@ -124,7 +124,9 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
     values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
     made = make(**values, order=order) if make().takes_pulses else make(**values)
     if getattr(device, "write_noise_std", 0) > 0:
-        made = jt.device.WriteNoise(made, device.write_noise_std, device.apply_write_noise_on_set)
+        made = jt.device.WriteNoise(
+            made, write_noise_std=device.write_noise_std, apply_write_noise_on_set=device.apply_write_noise_on_set
+        )
     drift = getattr(device, "drift", None)
     if drift is not None and drift.nu > 0:
         shared = {field.name for field in dataclasses.fields(jt.device.Drifting)}

@@ -1,4 +1,4 @@
-"""What hidden parameters and weights of a tile leave out, as arrays by name."""
+"""Arrays of a tile, by name, that its hidden parameters and weights leave out."""
 
 import dataclasses
 from typing import Any

@@ -30,7 +30,7 @@ _COMPENSATIONS = {
 
 
 class Inference(NamedTuple):
-    """What an inference configuration of aihwkit says, part by part; None is absent.
+    """The parts of an inference configuration of aihwkit; None is absent.
 
     Attributes:
         config: the hardware that is trained: ideal devices in the periphery of the configuration.
@@ -108,7 +108,7 @@ def input_range_of(parameter: InputRangeParameter) -> digital.InputRange | None:
     shared = ("init_from_data", "init_std_alpha", "decay", "input_min_percentage", "gradient_scale", "gradient_relative")
     managed = parameter.output_min_percentage if parameter.manage_output_clipping else None
     values = {field: getattr(parameter, field) for field in shared}
-    return digital.InputRange(parameter.init_value, output_min_percentage=managed, **values)
+    return digital.InputRange(input_range=parameter.init_value, output_min_percentage=managed, **values)
 
 
 def _hardware(rpu_config: Any) -> jt.TileConfig:

@@ -37,9 +37,9 @@ def converter_of(converter: Any) -> noise.AbstractConverter:
     if kind is conductance.SinglePairConductanceConverter:
         return noise.NPair(**span)
     if kind in (conductance.DualPairConductanceConverter, conductance.NPairConductanceConverter):
-        return noise.NPair(converter.f_lst, **span)
+        return noise.NPair(f_lst=converter.f_lst, **span)
     if kind is conductance.CustomPairConductanceConverter:
-        return noise.CustomPair(converter.f_lst, converter.g_lst, **span)
+        return noise.CustomPair(f_lst=converter.f_lst, g_lst=converter.g_lst, **span)
     if kind is conductance.SingleDeviceConductanceConverter:
         return noise.SingleDevice(**span)
     return refuse("noise_model.g_converter", converter, "known are those of pairs and of single devices")

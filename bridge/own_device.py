@@ -36,11 +36,11 @@ class OwnDevice:
         return self._largest("diffusion")
 
     def requires_decay(self) -> bool:
-        """Whether training steps end with a decay."""
+        """True if training steps end with a decay."""
         return self.lifetime > 0
 
     def requires_diffusion(self) -> bool:
-        """Whether training steps end with a diffusion."""
+        """True if training steps end with a diffusion."""
         return self.diffusion > 0
 
     def _largest(self, field: str) -> float:

@@ -72,11 +72,15 @@ def from_io(io: Any, name: str) -> jt.IOParameters:
     if io.w_noise_type in _WEIGHT_NOISE and io.w_noise != 0:
         values["w_noise"] = _WEIGHT_NOISE[io.w_noise_type](io.w_noise)
     if io.ir_drop != 0:
-        values["ir_drop"] = periphery.IRDrop(io.ir_drop, io.ir_drop_g_ratio)
+        values["ir_drop"] = periphery.IRDrop(ir_drop=io.ir_drop, ir_drop_g_ratio=io.ir_drop_g_ratio)
     if io.v_offset_std != 0 or io.r_series != 0:
-        values["v_offset"] = periphery.VoltageOffset(io.v_offset_std, io.v_offset_w_min, io.r_series)
+        values["v_offset"] = periphery.VoltageOffset(
+            v_offset_std=io.v_offset_std, v_offset_w_min=io.v_offset_w_min, r_series=io.r_series
+        )
     if io.out_nonlinearity != 0:
-        values["out_nonlinearity"] = periphery.OutputNonlinearity(io.out_nonlinearity, io.out_nonlinearity_std)
+        values["out_nonlinearity"] = periphery.OutputNonlinearity(
+            out_nonlinearity=io.out_nonlinearity, out_nonlinearity_std=io.out_nonlinearity_std
+        )
     return jt.IOParameters(
         **values,
         mv_type=_mv_type(io, name),
@@ -99,8 +103,8 @@ def from_ladder(io: IOParametersIRDropT, name: str, converter: noise.AbstractCon
     """
     plain = {field.name: getattr(io, field.name) for field in dataclasses.fields(IOParameters)}
     passes = {
-        AnalogMVType.SPLIT_MODE: lambda: periphery.SplitMode(io.split_mode_bit_shift),
-        AnalogMVType.BIT_WISE: lambda: periphery.BitWise(math.floor(math.log2(max(io.inp_res, 1 / io.inp_res) + 2)) - 1),
+        AnalogMVType.SPLIT_MODE: lambda: periphery.SplitMode(split_mode_bit_shift=io.split_mode_bit_shift),
+        AnalogMVType.BIT_WISE: lambda: periphery.BitWise(bits=math.floor(math.log2(max(io.inp_res, 1 / io.inp_res) + 2)) - 1),
     }
     in_parts = passes.get(io.mv_type)
     if in_parts is not None:
@@ -132,7 +136,7 @@ def _noise_management(io: IOParameters, name: str) -> periphery.AbstractNoiseMan
         return periphery.AverageAbsMax()
     limit = io.nm_thres if io.nm_thres > 0 else None
     if io.noise_management == NoiseManagementType.ABS_MAX_NP_SUM:
-        return periphery.AbsMaxNPSum(limit, max_bm_res=io.max_bm_res)
+        return periphery.AbsMaxNPSum(nm_thres=limit, max_bm_res=io.max_bm_res)
     return _NOISE_MANAGEMENT[io.noise_management](limit)
 
 
@@ -193,7 +197,7 @@ def from_extra(tile: jt.Tile, extra: dict[str, Any]) -> jt.Tile:
 
 
 def to_extra(tile: jt.Tile) -> dict[str, list[float]]:
-    """What a C++ tile must load to have the peripheries of this one."""
+    """The state that a C++ tile must load to have the peripheries of this one."""
     extra = {}
     for field, direction in _DIRECTIONS.items():
         channels, prefix = getattr(tile.chip, field), f"rpu.fb_pass.{direction}."

@@ -20,7 +20,7 @@ from jaxtile._types import is_whole
 from jaxtile.programming import AbstractMethod, Chain, Reads
 from jaxtile.programming.chain import connection, goes_on, stages_of
 from jaxtile.programming.inputs import outputs
-from jaxtile.programming.reading import Probe, wanted
+from jaxtile.programming.reading import Probe, ideal_reading
 from jaxtile.programming.stopping import relative_error
 
 from ._convert import to_jax, to_torch
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Programmed:
-    """What a programming run did; entry s of a history is the state after s pulse steps.
+    """The record of a programming run; entry s of a history is the state after s pulse steps.
 
     Attributes:
         result: how it ended; `jaxtile.RESULTS[result]` is the message.
@@ -154,7 +154,7 @@ def program_weights_by(method: AbstractMethod | Chain) -> Callable[..., Programm
 
 
 def _target(module: Any, *, from_reference: bool) -> Tensor:
-    """What to program: the module's reference if it is asked for and there is one, or what the tile holds, the next reference."""
+    """The target: the module's reference if it is asked for and there is one, or the weights of the tile, the next reference."""
     if not from_reference or module.reference_combined_weights is None:
         module.reference_combined_weights = module.tile.get_weights().clone()
     return module.reference_combined_weights
@@ -222,7 +222,7 @@ def _program(
                 tile.set_hidden_update_index(stage.connect)
             while True:
                 probe = method.probe(state)
-                reading, outcome = _read(module, probe), wanted(goal, probe)
+                reading, outcome = _read(module, probe), ideal_reading(goal, probe)
                 read_error, spectral_error = relative_error(reading, outcome), _spectral_norm(tile.get_weights() - target)
                 done.read_error[step:], done.spectral_error[step:] = [float(read_error)], [spectral_error]
                 _log.debug("Error: %g", spectral_error)
@@ -269,7 +269,7 @@ def _check_connection(module: Any, index: int) -> None:
 
 
 def _read(module: Any, probe: Probe) -> Any:
-    """What a method asks for, read from the simulator tile of a module."""
+    """The reading that a method asks for, from the simulator tile of a module."""
     tile = module.tile
     if probe is None:
         return to_jax(tile.get_weights())

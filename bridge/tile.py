@@ -219,7 +219,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             self._put(self.jax_tile.weight)
 
     def dump_extra(self) -> dict[str, np.ndarray]:
-        """What hidden parameters and weights leave out, as arrays: where the random stream stands, counters, modified weights."""
+        """The arrays that hidden parameters and weights leave out: where the random stream stands, counters, modified weights."""
         modified_weight = np.zeros(0) if self.jax_modified is None else self.jax_modified
         return {
             "bridge.random_key": np.array(jr.key_data(self._key)),
@@ -276,7 +276,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
 
 def _drawn_from(io: jt.IOParameters) -> Any:
-    """What a periphery draws when it is made, from one and the same key."""
+    """The numbers that a periphery draws when it is made, from one and the same key."""
     return jt.periphery.fabricate(io, (2, 2), jr.key(0))
 
 

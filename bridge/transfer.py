@@ -74,7 +74,7 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
 
 
 def _with_clocks(state: State, extra: dict, prefix: str = "rpu.rpu_device.") -> State:
-    """The same state, with what the C++ tile knows of how long its devices have drifted."""
+    """The same state, with the ages of drifting devices as the C++ tile knows them."""
     if isinstance(state, UnitState):
         devices = (_with_clocks(one, extra, f"{prefix}{k}.") for k, one in enumerate(state.devices))
         return UnitState(tuple(devices), state.turn)
@@ -90,7 +90,7 @@ def _with_clocks(state: State, extra: dict, prefix: str = "rpu.rpu_device.") -> 
 
 
 def _clocks(state: State, prefix: str = "rpu.rpu_device.") -> dict[str, list[float]]:
-    """What `_with_clocks` reads."""
+    """The state that `_with_clocks` reads."""
     if isinstance(state, UnitState):
         return {name: v for k, one in enumerate(state.devices) for name, v in _clocks(one, f"{prefix}{k}.").items()}
     if not isinstance(state, Drifted) or bool(jnp.all(jnp.isinf(state.seen))):  # which have none before the first drift
@@ -173,7 +173,7 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
 
 
 def _carried(made: jt.periphery.Channels, asked: jt.periphery.Channels) -> jt.periphery.Channels:
-    """What a periphery asks for, as the chip has it where it does."""
+    """The numbers that a periphery asks for, the chip's own where it has them."""
     names = [field.name for field in dataclasses.fields(asked)]
     return jt.periphery.Channels(**{name: _own_or(getattr(made, name), getattr(asked, name)) for name in names})
 

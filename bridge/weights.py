@@ -28,10 +28,10 @@ def clip_of(clip: WeightClipParameter) -> jt.digital.AbstractClip | None:
     """Translate; None where nothing is clipped (aihwkit's C++ tiles take a fixed value of 0 or less for none)."""
     cap = clip.fixed_value if clip.fixed_value > 0 else None
     if clip.type == WeightClipType.LAYER_GAUSSIAN:
-        return jt.digital.LayerGaussian(clip.sigma, cap)
+        return jt.digital.LayerGaussian(sigma=clip.sigma, fixed_value=cap)
     if clip.type == WeightClipType.AVERAGE_CHANNEL_MAX:
-        return jt.digital.AverageChannelMax(cap)
-    return jt.digital.FixedValue(cap) if clip.type == WeightClipType.FIXED_VALUE and cap else None
+        return jt.digital.AverageChannelMax(fixed_value=cap)
+    return jt.digital.FixedValue(fixed_value=cap) if clip.type == WeightClipType.FIXED_VALUE and cap else None
 
 
 def remap_of(remap: WeightRemapParameter) -> jt.digital.AbstractRemap | None:
@@ -43,12 +43,14 @@ def remap_of(remap: WeightRemapParameter) -> jt.digital.AbstractRemap | None:
     if remap.type == WeightRemapType.NONE:
         return None
     if remap.type == WeightRemapType.LAYERWISE_SYMMETRIC:
-        return jt.digital.LayerwiseSymmetric(remap.remapped_wmax)
+        return jt.digital.LayerwiseSymmetric(remapped_wmax=remap.remapped_wmax)
     if remap.max_scale_range <= 0:
-        return jt.digital.ChannelwiseSymmetric(remap.remapped_wmax)
+        return jt.digital.ChannelwiseSymmetric(remapped_wmax=remap.remapped_wmax)
     if remap.remapped_wmax != 1.0:
         raise ConfigError(f"remap.remapped_wmax={remap.remapped_wmax!r} must be 1 with max_scale_range, as in aihwkit.")
-    return jt.digital.ChannelwiseSymmetric(1.0, remap.max_scale_range, max(remap.max_scale_ref, 0))
+    return jt.digital.ChannelwiseSymmetric(
+        remapped_wmax=1.0, max_scale_range=remap.max_scale_range, max_scale_ref=max(remap.max_scale_ref, 0)
+    )
 
 
 def modifier_of(modifier: WeightModifierParameter) -> jt.modifier.AbstractModifier | None:

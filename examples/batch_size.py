@@ -28,7 +28,8 @@ def program_one(batch_size, key):
     tile = jt.init(jt.TileConfig(), shape, key=chip_key)
     tile = jt.set_weights(tile, jax.random.uniform(start_key, shape, float, -0.01, 0.01))
     steps = passes * shape[1] // batch_size
-    return jt.program(tile, target, jt.GDP(batch_size=batch_size), key=run_key, max_steps=steps, tolerance=0, throw=False)
+    options = {"max_steps": steps, "tolerance": 0, "record": ("spectral_error", "full_pulses"), "throw": False}
+    return jt.program(tile, target, jt.GDP(batch_size=batch_size), key=run_key, **options)
 
 
 keys = jax.random.split(jax.random.key(0), chips)

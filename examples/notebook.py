@@ -37,7 +37,8 @@ def program_one(device, spectral_norm, method, start, key):
     target = targets.low_rank(shape, rank, spectral_norm=spectral_norm, key=target_key)
     tile = jt.init(jt.TileConfig(device=device), shape, key=chip_key)
     tile = jt.set_weights(tile, jax.random.uniform(start_key, shape, float, -start, start))
-    return jt.program(tile, target, method, key=run_key, max_steps=max_steps, tolerance=0, throw=False)
+    record = ("spectral_error",)
+    return jt.program(tile, target, method, key=run_key, max_steps=max_steps, tolerance=0, record=record, throw=False)
 
 
 keys = jax.random.split(jax.random.key(0), chips)

@@ -1,8 +1,10 @@
 """jaxtile: analog in-memory-computing crossbar tiles in JAX, programmed by pulses."""
 
 from . import compensation as compensation
+from . import costs as costs
 from . import device as device
 from . import digital as digital
+from . import fields as fields
 from . import fitting as fitting
 from . import half_select as half_select
 from . import modifier as modifier
@@ -12,6 +14,7 @@ from . import plot as plot
 from . import presets as presets
 from . import programming as programming
 from . import pulse as pulse
+from . import quantities as quantities
 from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
 from .costs import Costs as Costs
@@ -31,6 +34,7 @@ from .programming import Stage as Stage
 from .programming import chain as chain
 from .programming import program as program
 from .programming import residual as residual
+from .quantities import Quantity as Quantity
 from .sweeping import Programming as Programming
 from .sweeping import sweep as sweep
 from .tile import Chip as Chip
@@ -67,6 +71,7 @@ __all__ = [
     "PowerSVD",
     "ProgramVerify",
     "Programming",
+    "Quantity",
     "RESULTS",
     "RiskSVD",
     "SVD",
@@ -79,6 +84,7 @@ __all__ = [
     "backward",
     "chain",
     "compensation",
+    "costs",
     "connect",
     "count_pulses",
     "decay",
@@ -86,6 +92,7 @@ __all__ = [
     "diffuse",
     "digital",
     "drift",
+    "fields",
     "fitting",
     "forward",
     "get_weights",
@@ -100,6 +107,7 @@ __all__ = [
     "program",
     "programming",
     "pulse",
+    "quantities",
     "read_as",
     "reset",
     "residual",

@@ -29,7 +29,7 @@ def iterate(cond: Callable[[Carry], Bool[Array, ""]], body: Callable[[Carry], Ca
 
 
 def any_lane(condition: Bool[Array, ""]) -> Bool[Array, ""]:
-    """Whether a condition holds in any lane of the enclosing `vmap`s: a predicate that keeps `lax.cond` a branch."""
+    """True if a condition holds in any lane of the enclosing `vmap`s: a predicate that keeps `lax.cond` a branch."""
     return eqxi.unvmap_any(condition)
 
 

@@ -27,7 +27,7 @@ __all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "following", "frac
 
 
 class Source(enum.IntEnum):
-    """What a random number is for. Each source is a stream of its own, so that switching one changes no other."""
+    """The use of a random number. Each source is a stream of its own, so that switching one changes no other."""
 
     # fabrication
     GAIN = 1
@@ -178,7 +178,7 @@ _INVERSE = (1.2537824, 0.225580852, 0.00981249353, -0.00196032583, 1.35457555e-4
 
 
 def _log2(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Of a positive normal number, to 1.6e-5: exact at powers of two, between them a polynomial in the mantissa."""
+    """The logarithm of a positive normal number, to 1.6e-5: exact at powers of two, between them a polynomial in the mantissa."""
     word = jax.lax.bitcast_convert_type(x, jnp.int32)
     exponent = ((word >> 23) - 127).astype(jnp.float32)
     f = jax.lax.bitcast_convert_type((word & 0x7FFFFF) | 0x3F800000, jnp.float32) - 1

@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ._types import Key
-from .costs import Costs
+from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
 from .programming import Solution
+from .quantities import QUANTITIES, Quantity
 
 if TYPE_CHECKING:  # importing matplotlib takes longer than importing the rest of this library
     import xarray as xr
@@ -26,77 +27,80 @@ __all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "swee
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
 
-_QUANTITIES = {
-    "spectral_error": "spectral error (weight units)",
-    "frobenius_error": "Frobenius error (weight units)",
-    "read_error": "read error (relative to largest)",
-}
-_AGAINST = {
-    "steps": "pulse steps",
-    "full_pulses": "full pulses per cell",
-    "half_pulses": "half pulses per cell",
-    "row_pulses": "pulses per row",
-    "column_pulses": "pulses per column",
-    "phases": "sub-phases driven",
-    "reads": "vectors read",
-    "time": "model time (s)",
-    "energy": "energy (J)",
-}
+_ERRORS = ("spectral_error", "frobenius_error", "read_error")
 
 
 def convergence(
     solutions: Solution | Mapping[str, Solution],
     *,
-    quantity: str = "spectral_error",
-    against: str = "steps",
-    costs: Costs | None = None,
+    quantity: str | Quantity | None = None,
+    against: str | Quantity = "steps",
+    costs: AbstractCosts | None = None,
     colours: Sequence[Any] = COLOURS,
     ax: Axes | None = None,
 ) -> Axes:
-    """The error of programming runs against the work done, on a logarithmic scale.
+    """Draw a quantity of programming runs against the work done, on a logarithmic scale.
 
-    A solution with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its median, with a band from the 10 % to the
-    90 % quantile. A run that has stopped is pulsed no further, so it keeps its last value in the median; the line ends, with a dot,
-    where the last of the runs stopped.
+    A solution with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its
+    median, with a band from the 10 % to the 90 % quantile. A run that has stopped is
+    pulsed no further, so it keeps its last value in the median. The line ends, with a
+    dot, where the last of the runs stopped.
 
     Args:
         solutions: one solution, or several by label.
-        quantity: of the history: "spectral_error", "frobenius_error" or "read_error".
-        against: "steps"; a count of the history, such as "full_pulses" or "reads"; "time" or "energy". Of several runs: the median.
-        costs: of time and energy; None: the defaults of `jaxtile.Costs`.
-        colours: of the lines, in turn.
+        quantity: what of the history to draw: a name, or a `jaxtile.Quantity` of your
+            own, which brings its label. None: the first error that was recorded, of
+            spectral, Frobenius and read error.
+        against: "steps"; a count of the history, such as "full_pulses" or "reads";
+            "time" or "energy". Of several runs: the median.
+        costs: model of time and energy; None: `jaxtile.Costs` with its defaults.
+        colours: colours of the lines, in turn.
         ax: where to draw; None: a new figure.
     """
-    _check_choice("quantity", quantity, _QUANTITIES)
-    _check_choice("against", against, _AGAINST)
+    costs = Costs() if costs is None else costs
     labelled = {None: solutions} if isinstance(solutions, Solution) else solutions
+    labels = {name: name.replace("_", " ") for solution in labelled.values() for name in solution.history}
+    if quantity is None:
+        quantity = next((name for name in _ERRORS if name in labels), _ERRORS[0])
+    labels |= {one.name: one.label for one in (*QUANTITIES.values(), *costs.quantities())}
+    shown, ylabel = _named("quantity", quantity, labels)
+    along, xlabel = _named("against", against, {"steps": labels["steps"]} | labels)
     ax = _axes(ax)
     for i, (label, solution) in enumerate(labelled.items()):
-        error, steps = _runs(solution, quantity)
-        work = np.arange(error.shape[1]) if against == "steps" else np.median(_work(solution, against, costs), axis=0)
+        values, steps = _runs(solution, shown)
+        work = np.median(_work(solution, along, costs), axis=0)
         colour = colours[i % len(colours)]
-        median = np.median(error, axis=0)
+        median = np.median(values, axis=0)
         ax.plot(work, median, label=label, color=colour, linewidth=1.2)
-        if steps < solution.history[quantity].shape[-1] - 1:
+        if steps < solution.history[shown].shape[-1] - 1:
             ax.plot(work[-1], median[-1], ".", color=colour)
-        if error.shape[0] > 1:
-            low, high = np.quantile(error, (0.1, 0.9), axis=0)
+        if values.shape[0] > 1:
+            low, high = np.quantile(values, (0.1, 0.9), axis=0)
             ax.fill_between(work, low, high, color=colour, alpha=0.25, linewidth=0)
     _log_scale(ax)
-    ax.set_xlabel(_AGAINST[against])
-    ax.set_ylabel(_QUANTITIES[quantity])
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
     ax.set_xlim(left=0)
     if None not in labelled:
         ax.legend(frameon=False)
     return ax
 
 
-def _work(solution: Solution, against: str, costs: Costs | None) -> np.ndarray:
-    """What a run had cost after each step, as [run, step]."""
-    if against not in ("time", "energy"):
+def _named(argument: str, quantity: str | Quantity, labels: Mapping[str, str]) -> tuple[str, str]:
+    """The name and the label of a quantity."""
+    if isinstance(quantity, Quantity):
+        return quantity.name, quantity.label
+    _check_choice(argument, quantity, labels)
+    return quantity, labels[quantity]
+
+
+def _work(solution: Solution, against: str, costs: AbstractCosts) -> np.ndarray:
+    """The work done after each step, as [run, step]."""
+    if against == "steps":
+        return np.arange(int(np.max(solution.stats["steps"])) + 1)[None]
+    if against in solution.history or against not in ("time", "energy"):
         return _runs(solution, against)[0]
-    costs = Costs() if costs is None else costs
-    counts = {name: _runs(solution, name)[0] for name in (costs.OF_TIME if against == "time" else costs.OF_ENERGY)}
+    counts = {name: _runs(solution, name)[0] for name in solution.history}
     return np.asarray(costs.time(counts) if against == "time" else costs.energy(counts, solution.tile))
 
 
@@ -297,9 +301,8 @@ def sweep(
     for axis, shown in (("x", place), ("y", values.to_numpy())):
         if np.nanmin(shown) > 0 and np.nanmax(shown) > 10 * np.nanmin(shown):
             getattr(ax, f"set_{axis}scale")("log")
-    unit = values.attrs.get("units", "")
     ax.set_xlabel(along)
-    ax.set_ylabel(f"{quantity.replace('_', ' ')} ({unit})" if unit not in ("", "1") else quantity.replace("_", " "))
+    ax.set_ylabel(values.attrs.get("label", quantity))
     if others:
         ax.legend(frameon=False, fontsize="small")
     return ax

@@ -52,7 +52,9 @@ def reram_es(*, write_noise_std: Scalar | float = 75.0, apply_write_noise_on_set
     steps = {"dw_min": 0.00135, "dw_min_dtod": 0.2, "dw_min_std": 5.0, "up_down": 0.259359, "up_down_dtod": 0.05}
     response = {"a": -0.5, "b": -0.5, "gamma_up": 5.0, "gamma_down": 5.0, "A_up": -1.18445, "A_down": -0.081404}
     return WriteNoise(
-        _made(ExpStep, steps, response, {"w_max": 1.0, "w_min": -1.0}, changes), write_noise_std, apply_write_noise_on_set
+        _made(ExpStep, steps, response, {"w_max": 1.0, "w_min": -1.0}, changes),
+        write_noise_std=write_noise_std,
+        apply_write_noise_on_set=apply_write_noise_on_set,
     )
 
 
@@ -61,8 +63,8 @@ def reram_sb(*, write_noise_std: Scalar | float = 56.0, apply_write_noise_on_set
     bounds = {"w_max": 1.25, "w_max_dtod": 0.3 / 1.25, "w_min": -0.75, "w_min_dtod": 0.3 / 0.75}
     return WriteNoise(
         _made(SoftBoundsReference, {"dw_min": 0.002, "dw_min_std": 3.75}, bounds, changes),
-        write_noise_std,
-        apply_write_noise_on_set,
+        write_noise_std=write_noise_std,
+        apply_write_noise_on_set=apply_write_noise_on_set,
     )
 
 
@@ -72,7 +74,11 @@ def reram_array_om(
     """An array of ReRAM devices of optimised material (Gong, Rasch et al., IEDM 2022); 13.48 % of those measured are corrupt."""
     steps = {"dw_min": 0.0949, "dw_min_dtod": 0.7829, "dw_min_dtod_log_normal": True, "dw_min_std": 0.4158}
     bounds = {"w_max_dtod": 0.3499, "w_min_dtod": 0.5695}
-    return WriteNoise(_made(SoftBoundsReference, steps, bounds, _ARRAY, changes), write_noise_std, apply_write_noise_on_set)
+    return WriteNoise(
+        _made(SoftBoundsReference, steps, bounds, _ARRAY, changes),
+        write_noise_std=write_noise_std,
+        apply_write_noise_on_set=apply_write_noise_on_set,
+    )
 
 
 def reram_array_hfo2(
@@ -81,7 +87,11 @@ def reram_array_hfo2(
     """An array of ReRAM devices of baseline HfO2 (Gong, Rasch et al., IEDM 2022); 9.77 % of those measured are corrupt."""
     steps = {"dw_min": 0.4622, "dw_min_dtod": 0.7125, "dw_min_dtod_log_normal": True, "dw_min_std": 0.2174}
     bounds = {"w_max_dtod": 0.4295, "w_min_dtod": 0.5990}
-    return WriteNoise(_made(SoftBoundsReference, steps, bounds, _ARRAY, changes), write_noise_std, apply_write_noise_on_set)
+    return WriteNoise(
+        _made(SoftBoundsReference, steps, bounds, _ARRAY, changes),
+        write_noise_std=write_noise_std,
+        apply_write_noise_on_set=apply_write_noise_on_set,
+    )
 
 
 # Corrupt devices are left to the user: `corrupt_devices_prob` is zero, as in aihwkit.
@@ -120,7 +130,7 @@ def pcm(**changes: Any) -> ExpStep:
 
 def pcm_unit_cell(**changes: Any) -> OneSided:
     """A pair of `pcm` devices, refreshed through the preset periphery (Nandakumar et al., Front. Neurosci. 14:406, 2020)."""
-    return OneSided(pcm(**changes), Refresh(forward=io()))
+    return OneSided(pcm(**changes), refresh=Refresh(forward=io()))
 
 
 def io(**changes: Any) -> IOParameters:

@@ -1,4 +1,4 @@
-"""What happens to the weights of a tile between updates or after the last one: decay, diffusion, reset, programming noise, drift.
+"""Changes of the weights between updates or after the last one: decay, diffusion, reset, programming noise, drift.
 
 Nothing here is automatic: call what the time that has passed asks for. Each ends with the clip to the bounds. Ideal devices
 keep their weights.

@@ -2,8 +2,10 @@
 
 import ast
 import pathlib
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -14,6 +16,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 ROOMS = [
     "_version",
     "_types",
+    "fields",
     "_numerics",
     "_random",
     "_loop",
@@ -37,8 +40,9 @@ ROOMS = [
     "upkeep",
     "datasheet",
     "compensation",
-    "programming",
+    "quantities",
     "costs",
+    "programming",
     "sweeping",
     "targets",
     "plot",
@@ -121,3 +125,11 @@ def test_importing_starts_no_backend_and_no_torch():
         "assert not {'torch', 'aihwkit', 'bridge'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+
+
+def test_every_dependency_is_imported():
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"\w+", dependency)[0] for dependency in project["dependencies"]}
+    code = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
+    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, flags=re.MULTILINE))
+    assert names - imported == {"tqdm"}  # which draws the progress bar of equinox

@@ -11,7 +11,7 @@ import pytest
 from programs import EVEN, KEY, SHAPE, TARGET, low_rank, make_tile, run
 
 import jaxtile as jt
-from jaxtile.programming.reading import wanted
+from jaxtile.programming.reading import ideal_reading
 
 
 def test_a_chain_is_its_stages_with_one_history():
@@ -21,7 +21,7 @@ def test_a_chain_is_its_stages_with_one_history():
     for name in ("frobenius_error", "full_pulses"):
         np.testing.assert_array_equal(both.history[name][:4], first.history[name][:4])
     assert np.isfinite(both.history["frobenius_error"]).all()
-    read = wanted(
+    read = ideal_reading(
         first.weight, jt.GDP().probe(jt.GDP().init(jt.Datasheet.of(tile.config, SHAPE), TARGET))
     )  # entry 3 is as the stage that goes on has read it
     expected = np.mean(np.abs(np.asarray(read) - np.asarray(TARGET.T))) / np.max(np.abs(TARGET))

@@ -156,7 +156,7 @@ def test_sparsify_lowers_the_risk_and_no_small_change_lowers_it_further():
     assert not jnp.any(silent[1])
 
     def change(caution):
-        x_sent, d_sent = sent_by(jt.compensation.Sparsify(caution), x, d, tile, 0.5)
+        x_sent, d_sent = sent_by(jt.compensation.Sparsify(caution=caution), x, d, tile, 0.5)
         assert not isinstance(x_sent, jt.UnitVectors)
         return d_sent.T @ x_sent
 
@@ -189,7 +189,7 @@ def test_expected_weighs_the_noise_of_its_pulses():
 
 def test_without_half_selection_of_constant_steps_expected_is_sparsify():
     tile, (x, d) = make_tile(CONSTANT, jnp.inf, pulse=TRAINS), proposal()
-    sparse_x, sparse_d = sent_by(jt.compensation.Sparsify(20.0), x, d, tile, 0.5)
+    sparse_x, sparse_d = sent_by(jt.compensation.Sparsify(caution=20.0), x, d, tile, 0.5)
     assert not isinstance(sparse_x, jt.UnitVectors)
     sent_x, sent_d = correct(tile, x, d, 20.0)
     np.testing.assert_allclose(sent_d.T @ sent_x, sparse_d.T @ sparse_x, atol=2e-4)
@@ -201,7 +201,9 @@ def test_gain_weighs_the_noise_of_its_pulses(kappa):
     """The factor of each pair is the best of a grid, unit vectors are as dense ones, and what is not worth its noise stays silent."""
     tile, (x, d), gain = make_tile(CONSTANT, kappa, pulse=TRAINS), proposal(3), 1 if kappa is None else 1 - 2 / kappa
     x, d, rate = jnp.eye(3, SHAPE[1]).at[0].set(x[0]), d * jnp.asarray([[1.0], [0.5], [0.01]]), jnp.asarray(0.5)
-    lanes = jax.jit(jax.vmap(lambda caution: sent_by(jt.compensation.Gain(caution), x, d, tile, rate)[1]))(jnp.asarray([0.0, 20.0]))
+    lanes = jax.jit(jax.vmap(lambda caution: sent_by(jt.compensation.Gain(caution=caution), x, d, tile, rate)[1]))(
+        jnp.asarray([0.0, 20.0])
+    )
     np.testing.assert_allclose(lanes[0], d / gain, rtol=1e-6)
     factors = np.linspace(0, 2, 4001)
     for x_k, d_k, sent in zip(*(np.asarray(v, np.float64) for v in (x, d, lanes[1])), strict=True):
@@ -210,7 +212,7 @@ def test_gain_weighs_the_noise_of_its_pulses(kappa):
         best = factors[np.argmin((1 - gain * factors) ** 2 * change + noise * factors)]
         np.testing.assert_allclose(sent, best * d_k, atol=1e-3 * np.abs(d_k).max())
     assert not np.any(lanes[1][2])
-    unit = sent_by(jt.compensation.Gain(20.0), jt.UnitVectors(jnp.asarray([1, 2]), SHAPE[1]), d[1:], tile, rate)[1]
+    unit = sent_by(jt.compensation.Gain(caution=20.0), jt.UnitVectors(jnp.asarray([1, 2]), SHAPE[1]), d[1:], tile, rate)[1]
     np.testing.assert_allclose(unit, lanes[1][1:], rtol=1e-6)
 
 
@@ -273,7 +275,7 @@ def test_caution_has_a_derivative():
         tile = jt.init(jt.TileConfig(device=jt.device.SoftBounds(**NO_SPREAD), pulse=Counted(), **parts), (4, 5), key=KEY)
 
         def final_error(caution):
-            method, sparse = jt.GDP(inputs=inputs, learning_rate=0.1), jt.compensation.Sparsify(caution)
+            method, sparse = jt.GDP(inputs=inputs, learning_rate=0.1), jt.compensation.Sparsify(caution=caution)
             return jt.program(tile, target, method, key=KEY, max_steps=2, compensation=sparse, record=()).stats["frobenius_error"]
 
         value, at, step = jax.jit(final_error), jnp.float64(8.0), 1e-5
@@ -302,8 +304,8 @@ def refuse(method=None, **config):
         (lambda: refuse(jt.GDP()), TypeError, ["Expected(", "UnitVectors", "Gain()"]),
         (lambda: jt.compensation.Expected(steps=0), ValueError, ["Expected.steps=0", "at least 1"]),
         (lambda: jt.compensation.Expected(caution=-1.0), ValueError, ["Expected.caution=-1", "at least 0"]),
-        (lambda: jt.compensation.Sparsify(-1.0), ValueError, ["Sparsify.caution=-1", "at least 0"]),
-        (lambda: jt.compensation.Gain(-1.0), ValueError, ["Gain.caution=-1", "at least 0"]),
+        (lambda: jt.compensation.Sparsify(caution=-1.0), ValueError, ["Sparsify.caution=-1", "at least 0"]),
+        (lambda: jt.compensation.Gain(caution=-1.0), ValueError, ["Gain.caution=-1", "at least 0"]),
     ],
 )
 def test_refusals(call, error, words):

@@ -24,7 +24,7 @@ FIXED = jt.device.SingleFixed
 WRAPPED = {
     "write noise": jt.device.WriteNoise(SOFT, write_noise_std=0.5),
     "drift": jt.device.Drifting(jt.device.WriteNoise(SOFT, write_noise_std=0.5), nu=0.1),
-    "vector cell, one connected": jt.device.VectorCell(devices=(STEP, SOFT), update_policy=FIXED(1), gamma_vec=(1.0, 0.25)),
+    "vector cell, one connected": jt.device.VectorCell(devices=(STEP, SOFT), update_policy=FIXED(index=1), gamma_vec=(1.0, 0.25)),
     "vector cell": jt.device.VectorCell(devices=(SOFT, SOFT)),
     "vector cell, of two kinds": jt.device.VectorCell(devices=(STEP, FINE), gamma_vec=(0.5, 1.0)),
     "vector cell, in turn": jt.device.VectorCell(devices=(STEP, STEP), update_policy=jt.device.SingleSequential()),
@@ -97,7 +97,7 @@ def test_numbers_of_a_sheet():
 def test_numbers_of_a_sheet_may_be_traced():
     def numbers(dw_min, gamma):
         part = jt.device.SoftBounds(dw_min=dw_min)
-        cell = jt.device.VectorCell(devices=(part, part), update_policy=FIXED(0), gamma_vec=jnp.stack([gamma, gamma]))
+        cell = jt.device.VectorCell(devices=(part, part), update_policy=FIXED(index=0), gamma_vec=jnp.stack([gamma, gamma]))
         return sheet_of(cell).dw_min
 
     steps, gammas = jnp.asarray([0.01, 0.02]), jnp.asarray([1.0, 0.1])
@@ -108,7 +108,7 @@ def test_numbers_of_a_sheet_may_be_traced():
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (lambda: sheet_of(jt.device.ReferenceCell(update_policy=FIXED(1))).device, ["ReferenceCell", "counts -1", "connect"]),
+        (lambda: sheet_of(jt.device.ReferenceCell(update_policy=FIXED(index=1))).device, ["ReferenceCell", "counts -1", "connect"]),
         (lambda: jt.Datasheet.of(None, SHAPE).dw_min, ["shape alone", "RiskSVD(dw_min=0.001", "model="]),
         (lambda: jt.OneHotPays()(TARGET), ["OneHotPays.kappa=None", "no datasheet"]),
         (lambda: jt.OneHotPays(kappa=30.0)(TARGET), ["OneHotPays.model=None", "SoftBounds()"]),
@@ -182,7 +182,9 @@ def test_a_run_of_defaults_is_a_run_of_the_numbers_of_the_sheet(name):
     assert ends[0].history["frobenius_error"][7] < ends[0].history["frobenius_error"][0]
 
 
-@pytest.mark.parametrize("compensation", [jt.compensation.Gain(), jt.compensation.Sparsify(2.0), jt.compensation.Expected(steps=2)])
+@pytest.mark.parametrize(
+    "compensation", [jt.compensation.Gain(), jt.compensation.Sparsify(caution=2.0), jt.compensation.Expected(steps=2)]
+)
 def test_compensations_see_the_device_within_its_wrapper(compensation):
     x, d = 0.2 * jr.normal(KEY, (1, 7)), 0.2 * jr.normal(jr.key(1), (1, 5))
     half_select, rate = jt.half_select.ConstantRatio(kappa=40.0), jnp.asarray(0.5)
@@ -202,7 +204,7 @@ def test_compensations_see_the_device_within_its_wrapper(compensation):
 
 def test_each_stage_has_the_sheet_of_the_device_that_it_writes():
     """Given the size of a step of one device, and told nothing at all: the same runs, device by device."""
-    cell = jt.device.VectorCell(devices=(STEP, STEP), update_policy=FIXED(0), gamma_vec=(1.0, 0.05))
+    cell = jt.device.VectorCell(devices=(STEP, STEP), update_policy=FIXED(index=0), gamma_vec=(1.0, 0.05))
     tile = jt.init(config_of(cell), SHAPE, key=KEY)
     for told, untold in (
         (jt.RiskSVD(dw_min=0.02, dw_min_std=0.3), jt.RiskSVD()),

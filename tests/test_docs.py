@@ -1,20 +1,25 @@
 """Every Python block of the README and of the documentation runs, the blocks of a page one after another."""
 
+import importlib
+import inspect
 import pathlib
 import re
 
 import matplotlib.pyplot as plt
 import pytest
 
+import jaxtile as jt
+
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_code_in_documentation_runs(page, monkeypatch):
+def test_code_in_documentation_runs(page, monkeypatch, tmp_path):
     if page.stem == "bridge":
         pytest.importorskip("aihwkit")
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.chdir(tmp_path)  # where blocks write their files
     names = {"__name__": page.stem}
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
         exec(compile(block, str(page), "exec"), names)
@@ -22,6 +27,24 @@ def test_code_in_documentation_runs(page, monkeypatch):
 
 
 def test_links_between_pages_are_not_broken():
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
-        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-            assert link.startswith("http") or (page.parent / link).exists(), f"{page.name} points to {link}"
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")):
+        for link, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text()):
+            if not link.startswith("http"):
+                target = page.parent / link if link else page
+                assert target.exists(), f"{page.name} points to {link}"
+                assert not anchor or anchor in anchors(target), f"{page.name} points to {link}#{anchor}"
+
+
+def anchors(page):
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs/api").glob("*.md"))
+    entries = re.findall(r"^::: (jaxtile\S*)\.(\w+)$", pages, flags=re.MULTILINE)
+    described = [getattr(importlib.import_module(module), name) for module, name in entries]
+    rooms = [jt, *(room for name, room in inspect.getmembers(jt, inspect.ismodule) if name in jt.__all__)]
+    public = {f"{room.__name__}.{name}": getattr(room, name) for room in rooms for name in room.__all__}
+    missing = [name for name, thing in public.items() if thing not in rooms and all(thing is not known for known in described)]
+    assert not missing

@@ -13,13 +13,13 @@ from programs import EVEN, KEY, PERFECT, SHAPE, TARGET, low_rank, make_tile, run
 import jaxtile as jt
 from jaxtile.programming.inputs import as_inputs
 from jaxtile.programming.program_verify import pulses_between
-from jaxtile.programming.reading import wanted
+from jaxtile.programming.reading import ideal_reading
 
 
 def proposal(method, weight, target):
     """What a method proposes first, for weights that it reads exactly."""
     state = method.init(jt.Datasheet.of(jt.TileConfig(), target.shape), target)
-    (x, d), _ = method.propose(wanted(weight, method.probe(state)), target, state, KEY)
+    (x, d), _ = method.propose(ideal_reading(weight, method.probe(state)), target, state, KEY)
     return (x.dense(float) if isinstance(x, jt.UnitVectors) else x), d
 
 
@@ -30,7 +30,7 @@ def test_reads_in_both_directions_are_averaged():
     tile = jt.set_weights(make_tile(io=jt.IOParameters(out_noise=0.5, out_res=-1, inp_res=-1)), TARGET)
     x, d = jnp.eye(9)[:2], jnp.eye(6)[:3]
     many = jax.vmap(lambda key: jt.programming.read(tile, jt.programming.Reads(x, d, times=4), key))(jr.split(KEY, 400))
-    exact = wanted(TARGET, jt.programming.Reads(x, d))
+    exact = ideal_reading(TARGET, jt.programming.Reads(x, d))
     for reading, expected in zip(many, exact, strict=True):
         assert_mean(reading, expected)
         assert_std(np.ravel(reading - expected[None]), 0.25)
@@ -40,7 +40,7 @@ def test_reads_in_both_directions_are_averaged():
 
 def test_inputs():
     for width in (1, 5, 9, 16):
-        hadamard = as_inputs("hadamard")
+        hadamard = as_inputs("inputs", "hadamard")
         h = hadamard.take(jnp.arange(hadamard.count(width)), width)
         np.testing.assert_array_equal(h.T @ h, h.shape[0] * np.eye(width))
     gaussian = jt.programming.Gaussian(n=4000)

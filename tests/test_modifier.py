@@ -97,7 +97,7 @@ def test_a_copy_for_each_vector():
 def test_clipping():
     weight = jnp.asarray(weights())
     for clip, limit in (
-        (digital.FixedValue(0.3), 0.3),
+        (digital.FixedValue(fixed_value=0.3), 0.3),
         (digital.LayerGaussian(sigma=1.0), np.std(weights(), ddof=1)),
         (digital.LayerGaussian(sigma=1.0, fixed_value=0.2), 0.2),
         (digital.AverageChannelMax(), np.abs(weights()).max(1).mean()),
@@ -114,13 +114,13 @@ def test_mapping_and_remapping_keep_the_product():
         largest = np.abs(mapped).max(axis=1)
         np.testing.assert_allclose(largest[[0, 1, 3, 4, 5]] if columnwise else largest.max(), 0.6, rtol=1e-5)
         for remap in (
-            digital.LayerwiseSymmetric(0.9),
-            digital.ChannelwiseSymmetric(0.9),
+            digital.LayerwiseSymmetric(remapped_wmax=0.9),
+            digital.ChannelwiseSymmetric(remapped_wmax=0.9),
             digital.ChannelwiseSymmetric(max_scale_range=1.5, max_scale_ref=0.1),
         ):
             again, new = remap(mapped * 0.5, scales)
             np.testing.assert_allclose(again * new[:, None], weight * 0.5, rtol=1e-5)
-    assert np.abs(digital.LayerwiseSymmetric(0.9)(mapped, scales)[0]).max() == pytest.approx(0.9)
+    assert np.abs(digital.LayerwiseSymmetric(remapped_wmax=0.9)(mapped, scales)[0]).max() == pytest.approx(0.9)
 
 
 def test_ranges_follow_the_data_and_then_the_gradient():
@@ -132,7 +132,7 @@ def test_ranges_follow_the_data_and_then_the_gradient():
         assert float(found.input_range) == pytest.approx(3 * stds[: min(n, 1) + 1].mean(), rel=1e-5)
     assert float(found.updates) == 2
     # Clipped inputs whose gradient wants them larger widen the range; few clipped ones let it decay.
-    clipping, idle = digital.InputRange(0.5, decay=0.0), digital.InputRange(10.0, decay=0.01)
+    clipping, idle = digital.InputRange(input_range=0.5, decay=0.0), digital.InputRange(input_range=10.0, decay=0.01)
 
     def own(rule, sign):
         """The gradient less that of the division."""

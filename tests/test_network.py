@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from reference import wires
 
 import jaxtile as jt
 from jaxtile import noise, periphery
@@ -42,11 +43,11 @@ def by_nodes(g, volts, r_in, r_out):
     return np.linalg.solve(matrix, source)[ends] * 1e6 / r_out
 
 
-def an_array(out=5, width=7):
+def an_array():
     rng = np.random.default_rng(0)
-    g = rng.uniform(0, 25, (out, width))
+    g = rng.uniform(0, 25, (5, 7))
     g[1, 2] = 0
-    return g, rng.uniform(-0.3, 0.3, (3, width))
+    return g, rng.uniform(-0.3, 0.3, (3, 7))
 
 
 @pytest.mark.parametrize("wires", [(0.35, 0.35), (2000.0, 500.0), (0.0, 300.0)])
@@ -61,19 +62,18 @@ def test_currents_are_those_of_nodal_analysis(wires):
 
 
 def test_currents_are_those_of_badcrossbar():
-    badcrossbar = pytest.importorskip("badcrossbar")
-    g, volts = an_array(16, 24)
-    g[1, 2] = 1e-6
-    # There, outputs leave after the last row of inputs.
-    there = badcrossbar.compute(volts[:, ::-1].T, 1e6 / g.T[::-1], r_i_word_line=100.0, r_i_bit_line=50.0).currents.output * 1e6
-    here = jax.vmap(lambda v: periphery.currents(jnp.asarray(g, float), v, r_in=100.0, r_out=50.0))(jnp.asarray(volts, float))
+    g, volts = wires.array()
+    here = jax.vmap(lambda v: periphery.currents(jnp.asarray(g, float), v, r_in=wires.R_IN, r_out=wires.R_OUT))(
+        jnp.asarray(volts, float)
+    )
+    there = wires.currents()
     np.testing.assert_allclose(here, there, atol=1e-6 * np.abs(there).max())
 
 
 def test_a_tile_reads_through_its_wires():
     weight = np.random.default_rng(1).uniform(-1, 1, (5, 7))
     x = np.random.default_rng(2).uniform(-1, 1, (4, 7))
-    network = periphery.WireNetwork(noise.NPair(g_max=20.0), r_in=200.0, r_out=400.0)
+    network = periphery.WireNetwork(converter=noise.NPair(g_max=20.0), r_in=200.0, r_out=400.0)
     io = jt.IOParameters(**{"inp_res": 0.0, "out_res": 0.0, "out_noise": None, "bound_management": None}, ir_drop=network)
     tile = jt.init(jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=io), (5, 7), key=KEY)
     tile = jt.set_weights(tile, weight)
@@ -99,7 +99,7 @@ def test_the_polynomial_is_right_where_currents_are_even_and_losses_small():
     n, ratio = 200, 1e6
     weight, u = jnp.ones((1, n)), jnp.ones((1, n))
     network = periphery.WireNetwork(r_in=0.0, r_out=1e6 / (ratio * 25))
-    polynomial = periphery.IRDrop(1.0, ratio)
+    polynomial = periphery.IRDrop(ir_drop=1.0, ir_drop_g_ratio=ratio)
 
     @functools.partial(jax.jit)
     def of_line(drop, weight):

@@ -27,10 +27,10 @@ CURVES = [[0.0, 0.0, 2.0, 12.0, 22.0], [20.0, 10.0, 2.0, 2.0, 2.0], [0.0, 0.0, 1
 CONVERTERS = {
     "single pair": noise.NPair,
     "single pair, g_min": lambda: noise.NPair(g_min=5.0),
-    "dual pair": lambda: noise.NPair([1.0, 3.0]),
-    "three pairs": lambda: noise.NPair([0.5, 1.0, 4.0], g_max=20.0, g_min=1.0),
+    "dual pair": lambda: noise.NPair(f_lst=[1.0, 3.0]),
+    "three pairs": lambda: noise.NPair(f_lst=[0.5, 1.0, 4.0], g_max=20.0, g_min=1.0),
     "single device": noise.SingleDevice,
-    "custom pairs": lambda: noise.CustomPair([1.0, 2.0], CURVES),
+    "custom pairs": lambda: noise.CustomPair(f_lst=[1.0, 2.0], g_lst=CURVES),
 }
 WEIGHT = np.random.default_rng(0).uniform(-0.8, 1.0, (20, 30)).astype(np.float32)
 IDEAL = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=jt.IOParameters(is_perfect=True))
@@ -57,7 +57,9 @@ def test_numbers_of_phase_change_memory():
     np.testing.assert_allclose(model.read_std(g[2:], 0.0), 0.0088 * 4.183825, rtol=2e-5)
     np.testing.assert_allclose(model.read_std(g[2:], YEAR), 0.0088 * 5.637026, rtol=2e-5)
     # Twice the conductance, twice the noise.
-    np.testing.assert_allclose(noise.PCM(noise.NPair(g_max=50.0)).programming_std(2 * g), 2 * model.programming_std(g), rtol=1e-6)
+    np.testing.assert_allclose(
+        noise.PCM(converter=noise.NPair(g_max=50.0)).programming_std(2 * g), 2 * model.programming_std(g), rtol=1e-6
+    )
 
 
 def test_numbers_of_hermes():
@@ -74,7 +76,7 @@ def test_numbers_of_hermes():
 
 
 def test_numbers_of_resistive_memory():
-    wan = noise.ReRAMWan2022(noise.NPair(g_max=40.0))
+    wan = noise.ReRAMWan2022(converter=noise.NPair(g_max=40.0))
     g = 40 * at(0.0, 0.25, 1.0)
     for time, expected in (
         (1.0, [0.348, 2.2582695, 1.103]),
@@ -84,7 +86,7 @@ def test_numbers_of_resistive_memory():
         np.testing.assert_allclose(wan.std(g, at(time)[0]), expected, rtol=1e-5)
     np.testing.assert_allclose(wan.std(g, at(DAY**0.5)[0]), [0.5245, 2.9895137, 1.877], rtol=1e-5)  # half-way in ln t
     np.testing.assert_allclose(wan.std(g, at(1e9)[0]), wan.std(g, at(2 * DAY)[0]))
-    half = noise.ReRAMWan2022(noise.NPair(g_max=20.0))
+    half = noise.ReRAMWan2022(converter=noise.NPair(g_max=20.0))
     np.testing.assert_allclose(half.std(g / 2, at(1.0)[0]), wan.std(g, at(1.0)[0]) / 2, rtol=1e-6)
     cmo = noise.ReRAMCMO()
     np.testing.assert_allclose(cmo.programming_std(at(9.0, 88.2)), [0.1128310, 1.0070207], rtol=1e-5)
@@ -115,7 +117,7 @@ def test_weights_come_back_from_conductances(name):
 
 
 def test_significant_pairs_come_last():
-    g, mapping = noise.NPair([1.0, 3.0]).conductances(at(1.0, 0.25, 0.1, -0.5)[None])
+    g, mapping = noise.NPair(f_lst=[1.0, 3.0]).conductances(at(1.0, 0.25, 0.1, -0.5)[None])
     np.testing.assert_allclose(mapping.ratio, 100.0)
     np.testing.assert_allclose(g[:, 0], [[25, 25, 10, 0], [0, 0, 0, 25], [25, 0, 0, 0], [0, 0, 0, 25 / 3]], atol=1e-4)
 
@@ -201,7 +203,7 @@ def test_what_aihwkit_makes_of_resistive_memory():
 
 def test_chips_at_once_are_chips_one_by_one():
     def age(key, g_max, time):
-        model = noise.PCM(noise.NPair(g_max=g_max))
+        model = noise.PCM(converter=noise.NPair(g_max=g_max))
         return jt.drift(jt.apply_programming_noise(TILE, model, key=key), time, key=jr.fold_in(key, 1)).weight
 
     keys, g_max, times = jr.split(KEY, 3), at(20.0, 25.0, 30.0), at(1.0, DAY, YEAR)
@@ -252,11 +254,11 @@ def test_drift_compensation(kind, exact):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: noise.NPair([1.0, -1.0]), r"NPair.f_lst=\[1.0, -1.0\]"),
-        (lambda: noise.NPair([]), r"NPair.f_lst has shape \(0,\)"),
+        (lambda: noise.NPair(f_lst=[1.0, -1.0]), r"NPair.f_lst=\[1.0, -1.0\]"),
+        (lambda: noise.NPair(f_lst=[]), r"NPair.f_lst has shape \(0,\)"),
         (lambda: noise.NPair(g_min=30.0), "g_min=30 must be below g_max=25"),
-        (lambda: noise.CustomPair([1.0], [[0.0, 1.0]]), "CustomPair.g_lst has shape"),
-        (lambda: noise.CustomPair([1.0], [[0.0, 1.0, 9.0], [9.0, 1.0, 4.0]]), "no straight line"),
+        (lambda: noise.CustomPair(f_lst=[1.0], g_lst=[[0.0, 1.0]]), "CustomPair.g_lst has shape"),
+        (lambda: noise.CustomPair(f_lst=[1.0], g_lst=[[0.0, 1.0, 9.0], [9.0, 1.0, 4.0]]), "no straight line"),
         (lambda: noise.PCM(prog_coeff=[0.1, jnp.nan]), "PCM.prog_coeff holds 1 of 2"),
         (lambda: noise.PCM(t_0=0.0), "PCM.t_0=0"),
         (lambda: noise.CustomDriftPCM(g_lst=[0.0, 20.0], nu_mean_lst=[0, 0], nu_std_lst=[0, 0]), "ends at 0 and 20 uS"),
@@ -276,7 +278,7 @@ def test_bad_values_are_refused(call, words):
     ("call", "words"),
     [
         (lambda: jt.apply_programming_noise(TILE, "pcm", key=KEY), "Statistical.noise_model='pcm' is no noise model"),
-        (lambda: noise.PCM("pair"), "PCM.converter='pair' is no converter"),
+        (lambda: noise.PCM(converter="pair"), "PCM.converter='pair' is no converter"),
         (lambda: digital.GlobalDriftCompensation(exact_reference=True).baseline(TILE, key=KEY), "has no targets"),
         (lambda: jt.drift(TILE, 1.0, key=KEY), "does not drift"),
     ],

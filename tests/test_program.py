@@ -43,7 +43,7 @@ METHODS = {
 }
 MORE_METHODS = {
     "gdp_hadamard": jt.GDP(inputs="hadamard", learning_rate=1 / 16),
-    "gdp_gaussian": jt.GDP(inputs=jt.programming.Gaussian(8), learning_rate=1 / 8, batch_size=4, reads=2),
+    "gdp_gaussian": jt.GDP(inputs=jt.programming.Gaussian(n=8), learning_rate=1 / 8, batch_size=4, reads=2),
     "verify_rows": jt.ProgramVerify(lines="rows"),
     "verify_cells": jt.ProgramVerify(lines="cells", batch_size=2),
     "verify_hadamard": jt.ProgramVerify(read_out="hadamard", reads=2),
@@ -61,8 +61,9 @@ HALF = jt.half_select.ConstantRatio(kappa=50.0)
 def test_history_is_the_state_after_each_step(name):
     """Entry s is the state after s pulse steps: a shorter run is a prefix of a longer one, and stats repeat the last entry."""
     method, tile = METHODS[name], make_tile(half_select=HALF)
-    long = jt.program(tile, TARGET, method, key=KEY, max_steps=6, tolerance=0)
-    short = jt.program(tile, TARGET, method, key=KEY, max_steps=3, tolerance=0)
+    record = tuple(jt.quantities.QUANTITIES)
+    long = jt.program(tile, TARGET, method, key=KEY, max_steps=6, tolerance=0, record=record)
+    short = jt.program(tile, TARGET, method, key=KEY, max_steps=3, tolerance=0, record=record)
     steps = int(long.stats["steps"])
     for quantity, values in long.history.items():
         assert values.shape == (7,)

@@ -20,9 +20,13 @@ EVERYTHING = {
     "mv_type": periphery.PosNegSeparateDigitalSum(w_read_asymmetry_dtod=0.1),
     **{"inp_sto_round": True, "inp_noise": 0.01, "inp_asymmetry": 0.05, "out_noise_std": 0.2, "out_sto_round": True},
     **{"out_asymmetry": 0.05, "out_scale": 1.5, "noise_management": periphery.AverageAbsMax()},
-    **{"bound_management": periphery.IterativeWorstCase(), "w_noise": periphery.PCMRead(0.01), "ir_drop": periphery.IRDrop()},
+    **{
+        "bound_management": periphery.IterativeWorstCase(),
+        "w_noise": periphery.PCMRead(w_noise=0.01),
+        "ir_drop": periphery.IRDrop(),
+    },
     "v_offset": periphery.VoltageOffset(v_offset_std=0.1, r_series=0.01),
-    **{"out_nonlinearity": periphery.OutputNonlinearity(0.1, 0.3), "slope_calibration": 0.5},
+    **{"out_nonlinearity": periphery.OutputNonlinearity(out_nonlinearity=0.1, out_nonlinearity_std=0.3), "slope_calibration": 0.5},
 }
 
 
@@ -103,7 +107,7 @@ def test_a_ladder_is_a_circuit_that_is_solved_in_every_slot():
     y = read_once(counted, jnp.asarray(weight, float), jnp.asarray(steps / 7, float), KEY)
     np.testing.assert_allclose(y, np.trunc(expected / 2) * 2 / 7 / 0.2 / (25 / np.abs(weight).max()), rtol=1e-4, atol=1e-6)
     # The offset of the ADC makes a difference to each pass, for as long as it takes.
-    for mv_type, slots in ((periphery.SplitMode(1), (1 * 2, 2 * 4)), (periphery.BitWise(3), (2, 4, 8))):
+    for mv_type, slots in ((periphery.SplitMode(split_mode_bit_shift=1), (1 * 2, 2 * 4)), (periphery.BitWise(bits=3), (2, 4, 8))):
         split = dataclasses.replace(io, mv_type=mv_type)
         idle = [read(some, jnp.asarray(weight, float), jnp.zeros((1, 5)), KEY) for some in (io, split)]
         np.testing.assert_allclose(idle[1], idle[0] * sum(slots) / 8, rtol=1e-5)
@@ -128,7 +132,9 @@ def test_offsets_and_series_resistance(w_min, r_series):
     """The one equation covers four cases that aihwkit writes apart."""
     weight, u = data()
     y, v, x = u @ weight.T, np.linspace(0, 0.2, OUT, dtype=FLOAT), u.sum(1, keepdims=True)
-    got = periphery.VoltageOffset(0.1, w_min, r_series)(jnp.asarray(y), jnp.asarray(u), jnp.asarray(v))
+    got = periphery.VoltageOffset(v_offset_std=0.1, v_offset_w_min=w_min, r_series=r_series)(
+        jnp.asarray(y), jnp.asarray(u), jnp.asarray(v)
+    )
     if w_min == 0:
         expected = (1 - v) * y / (1 + r_series * abs(y))
     elif r_series == 0:
@@ -167,8 +173,8 @@ def test_noise_of_weights_and_inputs():
     weight, x = np.full((1, 4), 0.5, FLOAT), np.tile(np.array([1, -0.5, 0.25, 0], FLOAT), (4000, 1))
     norm = np.linalg.norm(x[0])
     for fields, std in (
-        ({"w_noise": periphery.AdditiveConstant(0.1)}, 0.1 * norm),
-        ({"w_noise": periphery.PCMRead(0.1)}, 0.1 * norm * np.sqrt(0.5)),
+        ({"w_noise": periphery.AdditiveConstant(w_noise=0.1)}, 0.1 * norm),
+        ({"w_noise": periphery.PCMRead(w_noise=0.1)}, 0.1 * norm * np.sqrt(0.5)),
         ({"inp_noise": 0.1}, 0.1 * 2 * 0.5),
     ):
         y = np.asarray(forward(tile_of(weight, **NO_STEPS | fields), x), np.float64)[:, 0]
@@ -190,7 +196,11 @@ def test_stochastic_rounding_is_right_on_the_average():
 
 def test_calibration_undoes_saturation():
     """At small outputs the slope is (1 + g s B)^2, and half way to the bound it is 1."""
-    fields = NO_STEPS | {"out_nonlinearity": periphery.OutputNonlinearity(0.4), "slope_calibration": 0.5, "bound_management": None}
+    fields = NO_STEPS | {
+        "out_nonlinearity": periphery.OutputNonlinearity(out_nonlinearity=0.4),
+        "slope_calibration": 0.5,
+        "bound_management": None,
+    }
     tile = tile_of(np.eye(1, dtype=FLOAT), **fields, noise_management=None, inp_bound=12.0)
     slope = jax.vmap(jax.grad(lambda x: jt.forward(tile, x[None], key=KEY)[0]))(jnp.array([0.0, 6.0]))
     np.testing.assert_allclose(slope, [1.2**2, 1.0], rtol=1e-5)

@@ -44,7 +44,10 @@ DEVICES = {
         False,
     ),
     "table": (lambda **numbers: jt.device.Table(**TABLE, **USUAL_SPREAD, **numbers), False),
-    "soft bounds, write noise": (lambda **numbers: jt.device.WriteNoise(jt.device.SoftBounds(**numbers), 2.0), False),
+    "soft bounds, write noise": (
+        lambda **numbers: jt.device.WriteNoise(jt.device.SoftBounds(**numbers), write_noise_std=2.0),
+        False,
+    ),
     "one-sided pair, soft bounds": (lambda **numbers: jt.device.OneSided(jt.device.SoftBounds(**numbers)), False),
 }
 KAPPAS = (10, 100, 1000)

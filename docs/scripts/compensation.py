@@ -53,7 +53,7 @@ CLOSED_ROWS = {
     "Expected(steps=2, caution=0)": (SVD, C.Expected(steps=2, caution=0.0), ALL),
     "Expected(steps=2, caution=2)": (SVD, C.Expected(steps=2, caution=2.0), ALL),
     "Sparsify()": (SVD, C.Sparsify(), ALL),
-    "Sparsify(2)": (SVD, C.Sparsify(2.0), ALL),
+    "Sparsify(2)": (SVD, C.Sparsify(caution=2.0), ALL),
     'phases="active"': (SVD, None, ACTIVE),
     "counter pulses": (SVD, None, CounterPulses),
     "4 triplets a read": (jt.SVD(triplets=4), None, ALL),

@@ -28,7 +28,7 @@ def _kebab(name: str) -> str:
 
 
 def makers(module: ModuleType, kinds: Any) -> dict[str, Callable[..., Any]]:
-    """What makes an object of some kinds in a module, be it a class or a function, by name."""
+    """Makers of objects of some kinds in a module, classes or functions, by name."""
     found = {}
     for name in module.__all__:
         make = getattr(module, name)
@@ -75,7 +75,7 @@ def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
 
 
 def _parameters(make: Maker) -> dict[str, Any]:
-    """What a device is made of, with defaults."""
+    """The fields of a device, with defaults."""
     named = inspect.signature(make).parameters.values()
     return {parameter.name: parameter.default for parameter in named if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
 

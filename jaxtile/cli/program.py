@@ -24,7 +24,8 @@ from .. import plot, programming, targets
 from .._types import Key, Weight
 from ..half_select import ConstantRatio
 from ..programming import RESULTS, AbstractMethod, Solution
-from ..programming.program import QUANTITIES, Run
+from ..programming.program import Run
+from ..quantities import RECORD
 from ..tile import Tile, TileConfig, init
 from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
@@ -38,7 +39,7 @@ CAPTION = "error: spectral, in weight units, the last one once a run has stopped
 
 
 class Programmed(NamedTuple):
-    """What one method made, and the seconds that it took."""
+    """The solution of one method, and the seconds that it took."""
 
     solution: Solution
     compiling: float
@@ -138,7 +139,12 @@ class Program:
 
     def _program(self, method: str, tile: Tile, target: Weight, key: Key) -> Programmed:
         with refusals(), _warnings_as_lines():
-            options = {"max_steps": self.steps, "tolerance": self.tolerance, "compensation": None, "record": tuple(QUANTITIES)}
+            options = {
+                "max_steps": self.steps,
+                "tolerance": self.tolerance,
+                "compensation": None,
+                "record": (*RECORD, "spectral_error"),
+            }
             run = Run.of(tile, target, METHODS[method](), key=key, **options)
             at = eqx.filter_jit(lambda run: run.enter(0, run.start()))(run)
         console = Console(stderr=True)

@@ -1,4 +1,4 @@
-"""How the command line says no."""
+"""Refusals of the command line."""
 
 import contextlib
 from collections.abc import Collection, Iterator

@@ -42,6 +42,8 @@ class Sweep:
     """Where the results go. None: beside the study, with the ending .zarr."""
     width: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Tiles in a block. None: as many as fit into memory, at most 256."""
+    allow_versions: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Go on with a store that other versions of jaxtile or jax have written."""
 
     def run(self) -> int:
         """Run the command; the exit code."""
@@ -50,7 +52,7 @@ class Sweep:
             arguments = _read(self.study)
         with refusals(), warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # `unreachable` counts what a warning would say of each target
-            data = sweep(**arguments, store=store, width=self.width, progress=True)
+            data = sweep(**arguments, store=store, width=self.width, allow_versions=self.allow_versions, progress=True)
         console = Console(highlight=False)
         console.print(f"{dict(data.sizes)}")
         console.print(f"Results: {store}. Plot them with: jaxtile plot {store}")
@@ -64,7 +66,7 @@ class Plot:
     store: Annotated[Path, tyro.conf.Positional]
     """A store that `jaxtile sweep` has written."""
     quantity: Annotated[str, tyro.conf.arg(metavar="NAME")] = "frobenius_error"
-    """What to plot."""
+    """The quantity to plot."""
     against: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """The dimension along the axis. None: the first number that was swept."""
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("sweep.png")
@@ -122,7 +124,7 @@ def _config(device: dict[str, Any], study: dict[str, Any]) -> TileConfig:
 
 
 def _made(where: str, table: dict[str, Any], known: dict[str, Callable[..., Any]], default: str) -> Any:
-    """What a table of a kind and its parameters stands for."""
+    """The object that a table of a kind and its parameters stands for."""
     if not isinstance(table, dict):
         raise Refusal(f"{where}={table!r} must be a table: [{where}], with its parameters below.")
     kind = table.get("kind", default)

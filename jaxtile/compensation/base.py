@@ -1,4 +1,4 @@
-"""What a compensation of half-selection is.
+"""The contract of a compensation of half-selection.
 
 It stands between method and tile: it turns a proposal of the method into the vectors that
 are sent. It knows the datasheet and the weights, and nothing else of the chip. To add one:
@@ -10,9 +10,10 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, Weight
+from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
+from ..fields import Checked
 
 __all__ = ["AbstractCompensation", "D", "X", "check_pulsed", "noise_threshold"]
 

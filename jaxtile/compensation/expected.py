@@ -8,9 +8,10 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
 from .._linalg import product, safe_norm, safe_sqrt
-from .._types import Scalar, Weight, number, whole
+from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
+from ..fields import number, whole
 from ..pulse import MeanField
 from ..tile import Tile, get_weights, set_weights
 from ..updating import update
@@ -73,7 +74,7 @@ class Expected(AbstractCompensation):
         # In units of the proposal all numbers are of order one, whatever the scale of weights and steps.
         x_size, d_size, size = _size(x), _size(d), _size(wanted)
         risk = 2 * learning_rate**2 * noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype)
-        x, d = Sparsify(self.caution)(x, d, sheet, weight, learning_rate)
+        x, d = Sparsify(caution=self.caution)(x, d, sheet, weight, learning_rate)
         assert not isinstance(x, UnitVectors)
 
         def vectors(shift: Float[Array, "k line"]) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:

@@ -3,9 +3,10 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight, is_concrete, number
+from .._types import Scalar, Weight, is_concrete
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
+from ..fields import number
 from .base import AbstractCompensation, D, X, noise_threshold
 
 __all__ = ["Gain"]

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import sparse_factor, sparse_line
-from .._types import Scalar, Weight, number
+from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
+from ..fields import number
 from .base import AbstractCompensation, D, X, check_pulsed, noise_threshold
 
 __all__ = ["Sparsify"]

@@ -1,10 +1,10 @@
-"""How a pulse moves a conductance. Knows no tile.
+"""Devices: how a pulse moves a conductance. Knows no tile.
 
 `step/` holds the laws of a step, `around/` the wrappers of a device, `cell/` the unit cells. This file is their table
 of contents; it lists `jaxtile.fitting`, too.
 """
 
-from .._types import number as number
+from ..fields import number as number
 from ..fitting import Fit as Fit
 from ..fitting import fit as fit
 from ..fitting import measure as measure

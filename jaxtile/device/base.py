@@ -1,7 +1,8 @@
-"""What sits where two lines cross, and how a pulse moves it. Knows no tile.
+"""The contract of a device: what sits where two lines cross, and how a pulse moves it. Knows no tile.
 
 What pulses act on is the *state* of the devices, a pytree that each kind of device defines. For a single device it is its weight;
-others hold more than the weight that is read, and only they know what.
+others hold more than the weight that is read, and only they know what. As in cells, arrays are [out, in] or [out, in, ...], and a
+scalar belongs to the whole tile.
 
 To add a device: subclass `AbstractPulsedDevice` and write `step`. If its cells have parameters of their own, extend `init`; if its
 steps are constant or affine in the weight, name the `burst` law that sums many of them in closed form. Everything else (pulses,
@@ -17,7 +18,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws, Source
-from .._types import Checked, Key, Scalar, Weight, choice, flag, number
+from .._types import Key, Scalar, Weight
+from ..fields import Checked, choice, flag, number
 from .burst import Burst, one_by_one
 from .cells import AbstractCells, Cells
 from .fabrication import fabricate
@@ -67,7 +69,7 @@ class AbstractDevice(Checked):
 
     @property
     def drifts(self) -> bool:
-        """Whether time alone changes anything."""
+        """True if time alone changes anything."""
         return False
 
     def drift(self, cells: AbstractCells, state: State, time: Scalar, noise: Draws) -> State:
@@ -84,7 +86,7 @@ class AbstractDevice(Checked):
 
 
 class AbstractCrosspoint(AbstractDevice):
-    """What is moved by pulses: one device, or several that share the crossing of two lines.
+    """A crossing that pulses move: one device, or several that share it.
 
     Attributes:
         order: "aggregate" or "slot", see `AbstractPulsedDevice`.
@@ -97,9 +99,9 @@ class AbstractCrosspoint(AbstractDevice):
         """The nominal range of the weights."""
 
     @property
-    def routine(self) -> AbstractRoutine | None:
-        """What happens between the vectors of a batch; None: nothing."""
-        return None
+    def routines(self) -> tuple[AbstractRoutine, ...]:
+        """The routines between the vectors of a batch, in their order."""
+        return ()
 
     @abc.abstractmethod
     def granularity(self) -> Scalar:

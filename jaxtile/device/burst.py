@@ -5,7 +5,6 @@ Every law is a function of (device, cells, weight, *bursts), see `AbstractCrossp
 """
 
 import functools
-import operator
 
 import equinox as eqx
 import jax
@@ -57,17 +56,16 @@ def constant(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     cost as much as all the rest. Without the other bursts, or where they have no size, the cell moves by its own with the same xi.
     Exact in law while no bound is met; it clips once, at the end.
     """
-
-    def total(power: int, way: str) -> Weight:
-        counts = (getattr(burst, f"size_{way}") ** power * getattr(burst, way).astype(weight.dtype) for burst in bursts)
-        return functools.reduce(operator.add, counts)
-
+    up, down, up_2, down_2 = 4 * [jnp.zeros((), weight.dtype)]
+    for burst in bursts:
+        rises, falls = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
+        up, down = up + burst.size_up * rises, down + burst.size_down * falls
+        up_2, down_2 = up_2 + burst.size_up**2 * rises, down_2 + burst.size_down**2 * falls
     s_up, v_up = device.step(cells, weight, up=True)
     s_down, v_down = device.step(cells, weight, up=False)
-    moved = weight + (total(1, "up") * s_up - total(1, "down") * s_down)
-    noise = bursts[0].noise
+    moved, noise = weight + (up * s_up - down * s_down), bursts[0].noise
     if noise is not None:
-        moved = moved + jnp.sqrt(total(2, "up") * v_up**2 + total(2, "down") * v_down**2) * noise.normal(weight.dtype)
+        moved = moved + jnp.sqrt(up_2 * v_up**2 + down_2 * v_down**2) * noise.normal(weight.dtype)
     return device.clip(cells, moved)
 
 
@@ -144,7 +142,7 @@ def _series(n: Num[Array, "out in"], to: Weight, most: int) -> Weight:
 
 
 def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]:
-    """Likewise after real numbers of pulses of both directions, mixed evenly."""
+    """Mean and variance after real numbers of pulses of both directions, mixed evenly."""
     up, down = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
     s_up, v_up, ds_up = _with_slope(device, cells, weight, burst, up=True)
     s_down, v_down, ds_down = _with_slope(device, cells, weight, burst, up=False)
@@ -209,7 +207,7 @@ def _flow(device, cells, weight: Weight, burst: Burst) -> Weight:
 
 
 def _spread(variance: Weight) -> Weight:
-    """Its root. Rounding takes expected counts of idle cells (slots less those of the lines) below zero where it should be zero."""
+    """The root of a variance, which rounding of expected counts of idle cells (slots less those of the lines) takes below zero."""
     return jnp.sqrt(jnp.maximum(variance, 0))
 
 

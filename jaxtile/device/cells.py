@@ -1,4 +1,4 @@
-"""What distinguishes one device from the next: the numbers that fabrication draws."""
+"""Cells: the numbers that fabrication draws for each device."""
 
 import equinox as eqx
 
@@ -8,11 +8,14 @@ __all__ = ["AbstractCells", "Cells"]
 
 
 class AbstractCells(eqx.Module):
-    """The realised parameters of every device of a tile, drawn once at fabrication. All arrays are [out, in]."""
+    """The realised parameters of every device of a tile, drawn once at fabrication.
+
+    Arrays are [out, in], or [out, in, ...] where a cell has several numbers. A scalar is one number for the whole tile.
+    """
 
 
 class Cells(AbstractCells):
-    """What distinguishes one device from the next.
+    """The numbers that distinguish one device from the next.
 
     Attributes:
         step_up, step_down: sizes of the steps at weight zero.

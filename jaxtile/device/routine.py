@@ -1,4 +1,4 @@
-"""What happens between the vectors of a batch.
+"""Routines: what happens between the vectors of a batch.
 
 A device may hold a *routine*: it sees each vector before it is sent, and may change or
 replace it; and from time to time it reads lines of the array and writes others. A unit
@@ -12,8 +12,9 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float
 
 from .._random import Draws
-from .._types import Checked, Key, Scalar
+from .._types import Key, Scalar
 from .._vectors import UnitVectors
+from ..fields import Checked
 from ..pulse import AbstractTrainPulse
 from .cells import AbstractCells
 
@@ -59,11 +60,12 @@ class AbstractRoutine(Checked):
 
         state, vector <- before(vector)       for each vector, first
         send the vector
-        if due: state, sending <- act(), and send what it says
+        if due: state, sending <- act(), and send that
 
     Its memory, such as counters, digital buffers and signs, is part of the device's state.
     Each method gets the device that holds the routine, its cells and its state. By default
-    a routine leaves vectors as they are, and is never due.
+    a routine leaves vectors as they are, and is never due. A device with several routines
+    runs `before` of each in turn, sends, and then looks at each in turn.
     """
 
     def before(
@@ -81,10 +83,18 @@ class AbstractRoutine(Checked):
         """
         return state, vector
 
-    def due(self, device: Any, state: Any, batch: int) -> Bool[Array, ""] | None:
-        """True where something is to be done after the last vector of an update of `batch`; None: it never is."""
+    def due(self, device: Any, state: Any, vector: Vector | None) -> Bool[Array, ""] | None:
+        """True where something is to be done now that the vector has been sent; None: it never is."""
         return None
 
-    def act(self, device: Any, cells: AbstractCells, state: Any, draws: Draws) -> tuple[Any, Sending]:
-        """Read, decide and say what to send: the state that this leaves, and the sending."""
+    def act(self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, draws: Draws) -> tuple[Any, Sending]:
+        """Read, decide and say what to send: the state that this leaves, and the sending.
+
+        Args:
+            device: the device that holds the routine.
+            cells: its cells.
+            state: where it stands.
+            vector: the vector as it came, whatever was sent for it; None as for `before`.
+            draws: normals of all cells; `draws.key` is for reads.
+        """
         raise NotImplementedError

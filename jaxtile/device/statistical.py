@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from .._random import Draws, Source, numbers
 from .._types import Key, Scalar, Weight
+from ..fields import part
 from ..noise import PCM, AbstractNoiseModel, Mapping
 from .base import AbstractDevice
 from .ideal import NoCells
@@ -50,12 +51,9 @@ class Statistical(AbstractDevice):
 
     takes_pulses: ClassVar[bool] = False
 
-    noise_model: AbstractNoiseModel = eqx.field(default_factory=PCM)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.noise_model, AbstractNoiseModel):
-            what = f"Statistical.noise_model={self.noise_model!r}"
-            raise TypeError(f"{what} is no noise model; pass one of jaxtile.noise, such as PCM().")
+    noise_model: AbstractNoiseModel = part(
+        AbstractNoiseModel, "is no noise model; pass one of jaxtile.noise, such as PCM()", default=PCM, kw_only=False
+    )
 
     def init(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
         return NoCells()
@@ -110,7 +108,7 @@ class Statistical(AbstractDevice):
 
 
 def _each(law, noise: Draws | None, *arrays):
-    """Of each device of a unit cell, which has draws of its own."""
+    """The law for each device of a unit cell, which has draws of its own."""
 
     def one(k, *arrays):
         return law(None if noise is None else noise.fold(Source.PART).fold(k), *arrays)

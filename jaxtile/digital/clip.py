@@ -4,7 +4,8 @@ import abc
 
 import jax.numpy as jnp
 
-from .._types import Checked, Scalar, Weight, number, optional
+from .._types import Scalar, Weight
+from ..fields import Checked, number, optional
 
 __all__ = ["AbstractClip", "AverageChannelMax", "FixedValue", "LayerGaussian"]
 

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import numbers
-from .._types import Checked, Key, flag
+from .._types import Key
 from .._vectors import UnitVectors
 from ..device import Statistical
+from ..fields import Checked, flag
 from ..tile import Tile, check_tile, forward
 
 __all__ = ["AbstractDriftCompensation", "GlobalDriftCompensation", "PerColumnDriftCompensation"]

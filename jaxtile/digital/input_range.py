@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, flag, number, optional
+from .._types import Scalar
+from ..fields import Checked, flag, number, optional
 from ..periphery.converter import clip
 
 __all__ = ["InputRange"]

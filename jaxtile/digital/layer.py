@@ -44,7 +44,7 @@ class Linear(eqx.Module):
 
     @property
     def _bound(self) -> Scalar:
-        """Of the outputs of the tile."""
+        """The range of the outputs of the tile."""
         io = self.tile.config.forward
         return io.out_bound if io.out_scale is None else io.out_bound * jnp.abs(io.out_scale)
 

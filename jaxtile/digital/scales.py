@@ -5,7 +5,8 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, Weight, number, optional
+from .._types import Scalar, Weight
+from ..fields import Checked, number, optional
 
 __all__ = ["AbstractRemap", "ChannelwiseSymmetric", "LayerwiseSymmetric", "map_weights"]
 

@@ -23,7 +23,7 @@ _RELATIVE = ("w_max", "w_min", "lifetime", "diffusion")  # their `_dtod` is rela
 
 
 class Fit(eqx.Module):
-    """What `fit` found.
+    """The result of `fit`.
 
     Attributes:
         device: the population: mean parameters, their device-to-device spreads and the cycle noise; `jt.init` makes more of it.
@@ -214,7 +214,7 @@ def _stepper(device: AbstractPulsedDevice):
 
 
 def _innovations(device, read_std, weights, pulses):
-    """What each measurement adds to what was expected, and the variance of that; 0 and 1 where there is none."""
+    """The surprise of each measurement and its variance; 0 and 1 where there is none."""
     change = _stepper(device)
 
     def step(state, seen):
@@ -243,7 +243,7 @@ def _response(device, start, pulses):
 
 
 def _stages(unknowns, read_std, dtype):
-    """What is free in each search, and what is set before it (NaN: nothing).
+    """The numbers that are free in each search, and those that are set before it (NaN: nothing).
 
     First the noise stays where it starts, or it would stand in for steps that are not yet right. A known read noise is set last:
     without it the likelihood is rugged, because where a weight was measured, a step can no longer cross zero.
@@ -281,7 +281,7 @@ def _first_scales(device, weights, pulses) -> dict[str, Scalar]:
 
 
 def _traits(device: AbstractPulsedDevice, names: tuple[str, ...]) -> dict[str, Scalar]:
-    """What is spread over the devices: numbers that are spread by themselves, and of a pair the sum and difference up and down.
+    """The numbers that are spread over the devices: single ones, and the sum and difference of the two of a pair, up and down.
 
     up + down = (2 gain - |tilt|) size and up - down = (tilt + 2 imbalance) size
     """

@@ -39,7 +39,7 @@ class Maximum(NamedTuple):
     settled: Bool[Array, ""]
 
     def standard_error(self, slope: Coordinates) -> Scalar:
-        """Of a quantity with this derivative by the parameters, by the inverse of the information."""
+        """The standard error of a quantity with this derivative by the parameters, by the inverse of the information."""
         direction = slope / _scale(self.information)
         return jnp.sqrt(direction @ jnp.linalg.inv(_normed(self.information)) @ direction)
 
@@ -109,7 +109,7 @@ def maximise(
 
 
 def _scale(information):
-    """What one parameter is known to on its own, inverted; 1 where nothing is known of it."""
+    """The inverse of what each parameter is known to on its own; 1 where nothing is known of it."""
     diagonal = jnp.diagonal(information)
     return jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1))
 

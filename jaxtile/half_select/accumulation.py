@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws
-from .._types import Scalar, choice, number
+from .._types import Scalar
 from ..device import Burst
+from ..fields import choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 

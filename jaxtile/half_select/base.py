@@ -1,4 +1,4 @@
-"""What a model of half-selection is.
+"""The contract of a model of half-selection.
 
 To add one: subclass `AbstractHalfSelect` and write `bursts` and `gain`. Which cells are half selected, how often and with which
 polarity is bookkeeping of lines and phases (`phases`), the same for every model. A model whose cells differ extends `init`; one
@@ -12,8 +12,9 @@ import equinox as eqx
 from jaxtyping import Array, Num, PyTree
 
 from .._random import Draws
-from .._types import Checked, Key, Scalar
+from .._types import Key, Scalar
 from ..device import Burst
+from ..fields import Checked
 from .phases import Exposure
 
 __all__ = ["AbstractHalfSelect"]
@@ -39,17 +40,17 @@ class AbstractHalfSelect(Checked):
         return None
 
     def start(self, shape: tuple[int, int]) -> PyTree[Array]:
-        """What the cells remember of half pulses before the first; None: the model has no memory."""
+        """Memory of half pulses before the first; None: the model has no memory."""
         return None
 
     @property
     def remembers(self) -> bool:
-        """Whether it has a memory, so that vectors must be sent one after another."""
+        """True if it has a memory, so that vectors must be sent one after another."""
         return False
 
     @abc.abstractmethod
     def bursts(self, cells: Any, memory: Any, exposure: Exposure, noise: Draws | None) -> tuple[tuple[Burst, ...], Any]:
-        """What the half-selected cells get.
+        """Bursts of pulses for the half-selected cells.
 
         Args:
             cells: what `init` drew.

@@ -5,8 +5,9 @@ from typing import Literal
 import jax.numpy as jnp
 
 from .._random import Draws, Source
-from .._types import Key, Scalar, Weight, choice, is_concrete, number, optional
+from .._types import Key, Scalar, Weight, is_concrete
 from ..device import Burst, spread
+from ..fields import choice, number, optional
 from .base import AbstractHalfSelect
 from .phases import Exposure
 
@@ -46,7 +47,6 @@ class ConstantRatio(AbstractHalfSelect):
     phases: Literal["all", "active"] = choice("all", "active")
 
     def __check_init__(self) -> None:
-        super().__check_init__()  # first, so that these are numbers
         factors = [1 if factor is None else factor for factor in (self.row, self.column, self.up, self.down)]
         if not all(map(is_concrete, (self.kappa, *factors))):
             return
@@ -64,7 +64,7 @@ class ConstantRatio(AbstractHalfSelect):
 
     def bursts(self, cells: Weight | None, memory: None, exposure: Exposure, noise: Draws | None) -> tuple[tuple[Burst, ...], None]:
         size = 1 / self.kappa if cells is None else 1 / (self.kappa * cells)
-        up, down = (size if factor is None else size / factor for factor in (self.up, self.down))
+        up, down = [size if factor is None else size / factor for factor in (self.up, self.down)]
         if self.row is None and self.column is None:
             return (Burst(*self.weak(exposure), up, down, noise),), None
         rises, falls = exposure.up, exposure.down

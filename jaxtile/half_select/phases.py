@@ -42,10 +42,12 @@ class Phase(NamedTuple):
 
 
 PHASES = (Phase(1, 1), Phase(1, -1), Phase(-1, 1), Phase(-1, -1))
+_UP = PHASES[1:3]
+_DOWN = PHASES[::3]
 
 
 class Seen(eqx.Module):
-    """What cells see in the driven sub-phases of one polarity; each array broadcasts against [out, in].
+    """Pulses that cells see in the driven sub-phases of one polarity; each array broadcasts against [out, in].
 
     Attributes:
         row, column: pulses of the cell's row and of its column.
@@ -80,35 +82,34 @@ class Seen(eqx.Module):
 
 
 class Exposure(eqx.Module):
-    """What cells see in the sub-phases of either polarity."""
+    """Pulses that cells see in the sub-phases of either polarity."""
 
     up: Seen
     down: Seen
 
 
 def active(phase: Phase, lines: AbstractLines) -> Bool[Array, ""]:
-    """Whether some row and some column have the phase's signs (by value, not by the bits drawn)."""
+    """True if some row and some column have the phase's signs (by value, not by the bits drawn)."""
     return jnp.any(lines.d_sign == phase.d) & jnp.any(lines.x_sign == phase.x)
 
 
 def exposure(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
-    """What cells see over all sub-phases that are driven."""
-    (n, m), both, direction = lines.sent(), lines.coincidences(), lines.directions()
+    """The exposure of cells over all sub-phases that are driven."""
+    (n, m), both, direction = lines.line_counts(), lines.coincidences(), lines.directions()
 
-    def seen(*, up: bool) -> Seen:
+    def seen(phases: tuple[Phase, ...], full: Num[Array, "out in"]) -> Seen:
         rows, columns, slots = jnp.zeros_like(n), jnp.zeros_like(m), jnp.zeros_like(lines.length)
-        for phase in PHASES:
-            if phase.up == up:
-                driven = active(phase, lines) if skip_inactive else True
-                rows = rows + jnp.where(driven & (lines.d_sign == phase.d), n, 0)
-                columns = columns + jnp.where(driven & (lines.x_sign == phase.x), m, 0)
-                slots = slots + jnp.where(driven, lines.length, 0)
-        return Seen(rows[:, None], columns[None, :], jnp.where(direction < 0 if up else direction > 0, both, 0), slots)
+        for phase in phases:
+            driven = active(phase, lines) if skip_inactive else True
+            rows = rows + jnp.where(driven & (lines.d_sign == phase.d), n, 0)
+            columns = columns + jnp.where(driven & (lines.x_sign == phase.x), m, 0)
+            slots = slots + jnp.where(driven, lines.length, 0)
+        return Seen(rows[:, None], columns[None, :], full, slots)
 
-    return Exposure(seen(up=True), seen(up=False))
+    return Exposure(seen(_UP, jnp.where(direction < 0, both, 0)), seen(_DOWN, jnp.where(direction > 0, both, 0)))
 
 
 def in_phase(phase: Phase, seen: Seen) -> Exposure:
-    """What is seen in one sub-phase alone."""
+    """The exposure of cells in one sub-phase alone."""
     nothing = jax.tree.map(jnp.zeros_like, seen)
     return Exposure(seen, nothing) if phase.up else Exposure(nothing, seen)

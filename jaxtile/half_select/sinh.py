@@ -5,8 +5,9 @@ from typing import Literal
 import jax.numpy as jnp
 
 from .._random import Draws
-from .._types import Scalar, choice, number
+from .._types import Scalar
 from ..device import Burst
+from ..fields import choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from .._random import Draws, Source
-from .._types import Scalar, choice, number
+from .._types import Scalar
 from ..device import Burst
+from ..fields import choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 
@@ -47,7 +48,7 @@ class Stochastic(AbstractHalfSelect):
 
 
 def _binomial(n: Num[Array, "out in"], p: Scalar, draws: Draws) -> Num[Array, "out in"]:
-    """How many of n trials succeed, cell by cell: from success to success, over gaps of a geometric law.
+    """Number of n trials that succeed, cell by cell: from success to success, over gaps of a geometric law.
 
     Exact but for the resolution of the uniform numbers, multiples of 2^-23: by so much a chance may be off, and those below about
     1e-6 are not resolved (0 is exact).

@@ -5,8 +5,9 @@ from typing import Literal
 import jax.numpy as jnp
 
 from .._random import Draws, Source
-from .._types import Key, Scalar, Weight, choice, number
+from .._types import Key, Scalar, Weight
 from ..device import Burst, spread
+from ..fields import choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 

@@ -1,4 +1,4 @@
-"""What training reads see instead of the weights: noisy, coarse or thinned copies."""
+"""Modifiers: noisy, coarse or thinned copies of the weights, which training reads see."""
 
 from .base import AbstractModifier as AbstractModifier
 from .discretize import Discretize as Discretize

@@ -1,4 +1,4 @@
-"""What training reads see instead of the weights."""
+"""Modifiers: weights that training reads see instead of the true ones."""
 
 import abc
 
@@ -7,7 +7,8 @@ from jaxtyping import Array, Float
 
 from .._numerics import straight_through
 from .._random import Draws, Source, as_key, cell_index, numbers
-from .._types import Checked, Key, Scalar, Weight, flag, optional
+from .._types import Key, Scalar, Weight
+from ..fields import Checked, flag, optional
 
 __all__ = ["AbstractModifier", "rounded"]
 

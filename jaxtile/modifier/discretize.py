@@ -3,7 +3,8 @@
 import jax.numpy as jnp
 
 from .._random import Draws, Source
-from .._types import Scalar, Weight, flag, number
+from .._types import Scalar, Weight
+from ..fields import flag, number
 from .base import AbstractModifier, rounded
 
 __all__ = ["Discretize", "DiscretizeAddNormal", "DoReFa"]

@@ -1,7 +1,8 @@
 """Weights with Gaussian noise."""
 
 from .._random import Draws, Source
-from .._types import Scalar, Weight, number
+from .._types import Scalar, Weight
+from ..fields import number
 from .base import AbstractModifier
 
 __all__ = ["AddNormal", "MultNormal"]

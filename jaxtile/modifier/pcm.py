@@ -1,12 +1,12 @@
 """Weights as phase-change memory would give them back after a while."""
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, Weight, number
-from ..noise.laws import ClippedLog, InversePower, coefficients, polynomial
+from .._types import Scalar, Weight
+from ..fields import array, number
+from ..noise.laws import AbstractLaw, ClippedLog, InversePower, law, polynomial
 from ..noise.pcm import PROGRAMMING
 from .base import AbstractModifier
 
@@ -44,9 +44,9 @@ class PCMNoise(AbstractModifier):
     pcm_prob_at_reset: Scalar = number(0.0, low=0.0, high=1.0)
     pcm_prob_at_gmax: Scalar = number(0.0, low=0.0, high=1.0)
     pcm_prob_at_random: Scalar = number(0.0, low=0.0, high=1.0)
-    prog_coeff: Float[Array, " k"] = coefficients(PROGRAMMING, "PCMNoise.prog_coeff")
-    nu_std: ClippedLog = eqx.field(default_factory=lambda: ClippedLog(-0.0125, -0.0059, 0.008, 0.045))
-    read: InversePower = eqx.field(default_factory=lambda: InversePower(0.0088, 0.65, 0.2))
+    prog_coeff: Float[Array, " k"] = array(PROGRAMMING)
+    nu_std: AbstractLaw = law(lambda: ClippedLog(slope=-0.0125, offset=-0.0059, low=0.008, high=0.045))
+    read: AbstractLaw = law(lambda: InversePower(factor=0.0088, exponent=0.65, high=0.2))
     t_read: Scalar = number(250e-9, low=0.0, open=True)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
@@ -59,7 +59,7 @@ class PCMNoise(AbstractModifier):
         return jnp.where(wanted == 0, 0, g) * (largest / self.g_max)
 
     def _stuck(self, g: Weight, draws: Draws) -> Weight:
-        """What is programmed, but for devices that cannot be."""
+        """The conductances that are programmed, but for devices that cannot be."""
         g = jnp.where(jnp.abs(g) <= self.pcm_zero_thres * self.std_dev * self.prog_coeff[0], 0, g)
         sign = jnp.where(g < 0, -1, 1)
         chance = draws.fold(Source.MODIFY_RESET)

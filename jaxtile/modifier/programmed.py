@@ -4,8 +4,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, Weight, number
-from ..noise.laws import coefficients, polynomial
+from .._types import Scalar, Weight
+from ..fields import array, number
+from ..noise.laws import polynomial
 from .base import AbstractModifier
 
 __all__ = ["Poly", "ProgNoise"]
@@ -23,14 +24,14 @@ class Poly(AbstractModifier):
     """
 
     std_dev: Scalar = number(0.0, low=0.0)
-    coeffs: Float[Array, " k"] = coefficients(_PCM, "coeffs")
+    coeffs: Float[Array, " k"] = array(_PCM)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         return weight + self.std_dev * _noise(self.coeffs, weight, largest, draws)
 
 
 class ProgNoise(AbstractModifier):
-    """As `Poly` with std_dev / g_max, but for the sign: W' = sign(W) |W + noise|, because a pair of conductances keeps its sign.
+    """Noise as of `Poly` with std_dev / g_max, but for the sign: W' = sign(W) |W + noise|, as a pair keeps its sign.
 
     Attributes:
         std_dev: scale of the noise.
@@ -39,7 +40,7 @@ class ProgNoise(AbstractModifier):
     """
 
     std_dev: Scalar = number(0.0, low=0.0)
-    coeffs: Float[Array, " k"] = coefficients(_PCM, "coeffs")
+    coeffs: Float[Array, " k"] = array(_PCM)
     g_max: Scalar = number(25.0, low=0.0, open=True)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:

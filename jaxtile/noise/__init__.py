@@ -9,6 +9,7 @@ from .converter import SingleDevice as SingleDevice
 from .custom_drift import CustomDriftPCM as CustomDriftPCM
 from .hermes import Hermes as Hermes
 from .hermes import HermesOneDevice as HermesOneDevice
+from .laws import AbstractLaw as AbstractLaw
 from .laws import Branched as Branched
 from .laws import ClippedLog as ClippedLog
 from .laws import InversePower as InversePower
@@ -21,6 +22,7 @@ from .state_independent import StateIndependent as StateIndependent
 __all__ = [
     "PCM",
     "AbstractConverter",
+    "AbstractLaw",
     "AbstractNoiseModel",
     "AbstractPowerLaw",
     "Branched",

@@ -5,42 +5,44 @@ noise* (the 1/f noise that has piled up, and relaxation) each time that time is 
 """
 
 import abc
+from collections.abc import Callable
+from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Checked, Scalar, Weight, flag
+from .._types import Scalar, Weight
+from ..fields import Checked, flag, part
 from .converter import AbstractConverter, NPair
 
-__all__ = ["AbstractNoiseModel", "standard_normal"]
+__all__ = ["AbstractNoiseModel", "converter", "standard_normal"]
 
 Conductance = Weight
 
 
+def converter(default: Callable[[], AbstractConverter]) -> Any:
+    """Declare the converter of a noise model."""
+    return part(AbstractConverter, "is no converter; pass one of jaxtile.noise, such as NPair()", default=default)
+
+
 class AbstractNoiseModel(Checked):
-    """What comes of a conductance that is asked for. All methods work device by device.
+    """A law of what a conductance becomes that is asked for. All methods work device by device.
 
     Attributes:
         converter: how weights become conductances, and the range of those.
         aihwkit_compatible: repeat what aihwkit's code does where that is not what it means, see `docs/differences.md`.
     """
 
-    converter: AbstractConverter = eqx.field(default_factory=NPair)
+    converter: AbstractConverter = converter(NPair)
     aihwkit_compatible: bool = flag(False)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.converter, AbstractConverter):
-            name = f"{type(self).__name__}.converter"
-            raise TypeError(f"{name}={self.converter!r} is no converter; pass one of jaxtile.noise, such as NPair().")
 
     @abc.abstractmethod
     def program(self, target: Conductance, draws: Draws | None) -> Conductance:
         """Conductances right after a write; without draws they have no programming noise."""
 
     def drift_coefficient(self, target: Conductance, draws: Draws | None) -> Conductance | None:
-        """What each device drifts by, from this write to the next; without draws its mean. None: nothing of its own."""
+        """The drift coefficient of each device, from write to write; without draws its mean. None: it has none of its own."""
         return None
 
     @abc.abstractmethod

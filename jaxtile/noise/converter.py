@@ -1,4 +1,4 @@
-"""What stands for a weight: the conductances of one device or of several, and what they are worth."""
+"""Conductances that stand for a weight, in one device or in several, and their worth."""
 
 import abc
 from typing import Any
@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, Weight, finite_array, is_concrete, number
+from .._types import Scalar, Weight, is_concrete
+from ..fields import Checked, array, number
 
 __all__ = ["AbstractConverter", "Conductances", "CustomPair", "Mapping", "NPair", "SingleDevice"]
 
@@ -17,7 +18,7 @@ Conductances = Float[Array, "device out in"]
 
 
 class Mapping(eqx.Module):
-    """How the weights of one matrix were mapped to conductances.
+    """The mapping of the weights of one matrix to conductances.
 
     Attributes:
         ratio: uS for each unit of weight.
@@ -39,17 +40,16 @@ class AbstractConverter(Checked):
     g_min: eqx.AbstractVar[Scalar]
 
     def __check_init__(self) -> None:
-        super().__check_init__()  # first, so that these are numbers
         if is_concrete(self.g_max) and is_concrete(self.g_min) and float(self.g_min) >= float(self.g_max):
             raise ValueError(f"{type(self).__name__}: g_min={float(self.g_min):g} must be below g_max={float(self.g_max):g}.")
 
     @abc.abstractmethod
     def conductances(self, weight: Weight) -> tuple[Conductances, Mapping]:
-        """What each device is to be programmed to, uS."""
+        """The conductance that each device is to be programmed to, uS."""
 
     @abc.abstractmethod
     def weight(self, conductances: Conductances, mapping: Mapping) -> Weight:
-        """What devices are worth that were mapped so."""
+        """The weights of devices that were mapped so."""
 
 
 class NPair(AbstractConverter):
@@ -66,7 +66,7 @@ class NPair(AbstractConverter):
         g_max, g_min: the range of a device, uS.
     """
 
-    f_lst: Float[Array, " pair"] = eqx.field(default=(1.0,), converter=lambda value: finite_array(value, float, "NPair.f_lst"))
+    f_lst: Float[Array, " pair"] = array((1.0,))
     g_max: Scalar = number(25.0, low=0.0, open=True)
     g_min: Scalar = number(0.0, low=0.0)
 
@@ -103,8 +103,8 @@ class CustomPair(AbstractConverter):
         ValueError: the lists do not fit the pairs, or what they are worth is no straight line of the weight.
     """
 
-    f_lst: Float[Array, " pair"] = eqx.field(converter=lambda value: finite_array(value, float, "CustomPair.f_lst"))
-    g_lst: Float[Array, "device point"] = eqx.field(converter=lambda value: finite_array(value, float, "CustomPair.g_lst"))
+    f_lst: Float[Array, " pair"] = array()
+    g_lst: Float[Array, "device point"] = array()
     g_max: Scalar = number(25.0, low=0.0, open=True)
     g_min: Scalar = number(0.0, low=0.0)
 

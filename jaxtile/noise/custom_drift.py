@@ -1,23 +1,17 @@
 """Phase-change memory whose drift was measured."""
 
-from typing import Any
-
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import Scalar, finite_array, is_concrete, optional
+from .._types import Scalar, is_concrete
+from ..fields import array, optional
 from .base import Conductance
-from .laws import InversePower, coefficients
+from .laws import AbstractLaw, InversePower, law
 from .pcm import PROGRAMMING
 from .power_law import AbstractPowerLaw
 
 __all__ = ["CustomDriftPCM"]
-
-
-def _measured(name: str) -> Any:
-    return eqx.field(kw_only=True, converter=lambda value: finite_array(value, float, f"CustomDriftPCM.{name}"))
 
 
 class CustomDriftPCM(AbstractPowerLaw):
@@ -34,12 +28,12 @@ class CustomDriftPCM(AbstractPowerLaw):
         ValueError: the lists have different lengths or order, or do not hold the range of the converter.
     """
 
-    g_lst: Float[Array, " point"] = _measured("g_lst")
-    nu_mean_lst: Float[Array, " point"] = _measured("nu_mean_lst")
-    nu_std_lst: Float[Array, " point"] = _measured("nu_std_lst")
-    prog_coeff: Float[Array, " k"] = coefficients(PROGRAMMING, "CustomDriftPCM.prog_coeff")
+    g_lst: Float[Array, " point"] = array()
+    nu_mean_lst: Float[Array, " point"] = array()
+    nu_std_lst: Float[Array, " point"] = array()
+    prog_coeff: Float[Array, " k"] = array(PROGRAMMING)
     prog_coeff_g_max_reference: Scalar | None = optional(25.0, low=0.0, open=True)
-    read: InversePower = eqx.field(default_factory=lambda: InversePower(0.0088, 0.65, 0.2))
+    read: AbstractLaw = law(lambda: InversePower(factor=0.0088, exponent=0.65, high=0.2))
 
     def __check_init__(self) -> None:
         lists = (self.g_lst, self.nu_mean_lst, self.nu_std_lst)

@@ -1,28 +1,31 @@
 """Phase-change memory of the HERMES chip."""
 
-import equinox as eqx
+from typing import Any
+
 from jaxtyping import Array, Float
 
-from .._types import Scalar, number, optional
-from .base import Conductance
+from .._types import Scalar
+from ..fields import array, number, optional
+from .base import Conductance, converter
 from .converter import AbstractConverter, NPair
-from .laws import Branched, ClippedLog, coefficients
+from .laws import AbstractLaw, Branched, ClippedLog, law
 from .power_law import AbstractPowerLaw
 
 __all__ = ["Hermes", "HermesOneDevice"]
 
 
-def _branched(at: float, below: tuple[float, ...], coeffs: tuple[float, ...]) -> Branched:
-    """A field with that default, which is built late: arrays at import would start a backend."""
-    return eqx.field(default_factory=lambda: Branched(at, ClippedLog(*below), coeffs))
+def _branched(at: float, below: tuple[float, float, float, float], coeffs: tuple[float, ...]) -> Any:
+    """Declare a law: below `at` a `ClippedLog` of (slope, offset, low, high), above a polynomial."""
+    slope, offset, low, high = below
+    return law(lambda: Branched(at=at, below=ClippedLog(slope=slope, offset=offset, low=low, high=high), coeffs=coeffs))
 
 
 class _AbstractHermes(AbstractPowerLaw):
     """The laws of the chip are `AbstractPowerLaw`'s, with branches for small and large conductances."""
 
-    nu_mean: Branched = _branched(0.0945, (-0.0387, -0.0182, 0.072, 0.13), (0.0736, -0.0126, -0.0436))
-    nu_std: Branched = eqx.field(default_factory=Branched)
-    read: Branched = eqx.field(default_factory=Branched)
+    nu_mean: AbstractLaw = _branched(0.0945, (-0.0387, -0.0182, 0.072, 0.13), (0.0736, -0.0126, -0.0436))
+    nu_std: AbstractLaw = law(Branched)
+    read: AbstractLaw = law(Branched)
 
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
         r = target / self.converter.g_max
@@ -52,17 +55,17 @@ class Hermes(_AbstractHermes):
     The others: see `AbstractPowerLaw`.
     """
 
-    converter: AbstractConverter = eqx.field(default_factory=lambda: NPair(g_max=20.7))
-    prog_coeff: Float[Array, " k"] = coefficients((0.16603222, 4.71806468, -8.48101252, 4.68961419), "Hermes.prog_coeff")
+    converter: AbstractConverter = converter(lambda: NPair(g_max=20.7))
+    prog_coeff: Float[Array, " k"] = array((0.16603222, 4.71806468, -8.48101252, 4.68961419))
     prog_coeff_g_max_reference: Scalar | None = optional(20.7, low=0.0, open=True)
     t_0: Scalar = number(300.0, low=0.0, open=True)
     t_read: Scalar = number(512e-9, low=0.0, open=True)
-    nu_std: Branched = _branched(0.3055, (-0.0117, -0.0057, 0.0091, 0.04), (0.0073, 0.0093, -0.0118))
-    read: Branched = _branched(0.16, (-0.0117, -0.0069, 0.015, 0.04), (0.0123, 0.0211, -0.0280, 0.0069))
+    nu_std: AbstractLaw = _branched(0.3055, (-0.0117, -0.0057, 0.0091, 0.04), (0.0073, 0.0093, -0.0118))
+    read: AbstractLaw = _branched(0.16, (-0.0117, -0.0069, 0.015, 0.04), (0.0123, 0.0211, -0.0280, 0.0069))
 
 
 class HermesOneDevice(_AbstractHermes):
-    """Likewise, one device for each conductance.
+    """The same, with one device for each conductance.
 
         sigma_prog = 0.15781817 + 2.32443916 r - 2.16310839 r^2 + 0.68841818 r^3 uS, of 10.35 uS
         sigma = clip(-0.0120 ln r - 0.0023, 0.0124, 0.04)   if r < 0.3039, else 0.0104 + 0.0116 r - 0.0165 r^2
@@ -77,10 +80,10 @@ class HermesOneDevice(_AbstractHermes):
     The others: see `AbstractPowerLaw`.
     """
 
-    converter: AbstractConverter = eqx.field(default_factory=lambda: NPair(g_max=10.35))
-    prog_coeff: Float[Array, " k"] = coefficients((0.15781817, 2.32443916, -2.16310839, 0.68841818), "HermesOneDevice.prog_coeff")
+    converter: AbstractConverter = converter(lambda: NPair(g_max=10.35))
+    prog_coeff: Float[Array, " k"] = array((0.15781817, 2.32443916, -2.16310839, 0.68841818))
     prog_coeff_g_max_reference: Scalar | None = optional(10.35, low=0.0, open=True)
     t_0: Scalar = number(200.0, low=0.0, open=True)
     t_read: Scalar = number(512e-9, low=0.0, open=True)
-    nu_std: Branched = _branched(0.3039, (-0.0120, -0.0023, 0.0124, 0.04), (0.0104, 0.0116, -0.0165))
-    read: Branched = _branched(0.1591, (-0.0078, 0.0038, 0.0179, 0.04), (0.0088, 0.0768, -0.1352, 0.0664))
+    nu_std: AbstractLaw = _branched(0.3039, (-0.0120, -0.0023, 0.0124, 0.04), (0.0104, 0.0116, -0.0165))
+    read: AbstractLaw = _branched(0.1591, (-0.0078, 0.0038, 0.0179, 0.04), (0.0088, 0.0768, -0.1352, 0.0664))

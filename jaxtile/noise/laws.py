@@ -1,23 +1,20 @@
 """Functions of the relative conductance r = g / g_max that were fitted to measurements."""
 
+import abc
+from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, finite_array, number
+from .._types import Scalar
+from ..fields import Checked, array, number, part
 
-__all__ = ["Branched", "ClippedLog", "InversePower", "coefficients", "polynomial"]
+__all__ = ["AbstractLaw", "Branched", "ClippedLog", "InversePower", "law", "polynomial"]
 
 Values = Float[Array, "*shape"]
 
 _SMALLEST = 1e-7  # of a relative conductance whose logarithm is taken
-
-
-def coefficients(default: tuple[float, ...], name: str) -> Any:
-    """A field of coefficients c_0, c_1, ... of a polynomial."""
-    return eqx.field(default=default, converter=lambda value: finite_array(value, float, name))
 
 
 def polynomial(coeffs: Float[Array, " k"], r: Values) -> Values:
@@ -25,7 +22,20 @@ def polynomial(coeffs: Float[Array, " k"], r: Values) -> Values:
     return jnp.polyval(coeffs[::-1].astype(r.dtype), r)
 
 
-class ClippedLog(Checked):
+class AbstractLaw(Checked):
+    """A function of the relative conductance."""
+
+    @abc.abstractmethod
+    def __call__(self, r: Values) -> Values:
+        """Evaluate it, entry by entry."""
+
+
+def law(default: Callable[[], AbstractLaw]) -> Any:
+    """Declare a law; its default is made late, because arrays at import would start a backend."""
+    return part(AbstractLaw, "is no law; pass one of jaxtile.noise, such as ClippedLog()", default=default)
+
+
+class ClippedLog(AbstractLaw):
     """clip(slope ln r + offset, low, high).
 
     Attributes:
@@ -41,7 +51,7 @@ class ClippedLog(Checked):
         return jnp.clip(self.slope * jnp.log(jnp.maximum(r, _SMALLEST)) + self.offset, self.low, self.high)
 
 
-class Branched(Checked):
+class Branched(AbstractLaw):
     """`below` where r < at, and the polynomial with `coeffs` elsewhere.
 
     Attributes:
@@ -51,14 +61,14 @@ class Branched(Checked):
     """
 
     at: Scalar = number(0.0)
-    below: ClippedLog = eqx.field(default_factory=ClippedLog)
-    coeffs: Float[Array, " k"] = coefficients((0.0,), "Branched.coeffs")
+    below: AbstractLaw = law(ClippedLog)
+    coeffs: Float[Array, " k"] = array((0.0,))
 
     def __call__(self, r: Values) -> Values:
         return jnp.where(r < self.at, self.below(r), polynomial(self.coeffs, r))
 
 
-class InversePower(Checked):
+class InversePower(AbstractLaw):
     """min(factor / r^exponent, high).
 
     Attributes:

@@ -1,11 +1,11 @@
 """Phase-change memory."""
 
-import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Scalar, optional
+from .._types import Scalar
+from ..fields import array, optional
 from .base import Conductance
-from .laws import ClippedLog, InversePower, coefficients
+from .laws import AbstractLaw, ClippedLog, InversePower, law
 from .power_law import AbstractPowerLaw
 
 __all__ = ["PCM"]
@@ -32,11 +32,11 @@ class PCM(AbstractPowerLaw):
     The others: see `AbstractPowerLaw`.
     """
 
-    prog_coeff: Float[Array, " k"] = coefficients(PROGRAMMING, "PCM.prog_coeff")
+    prog_coeff: Float[Array, " k"] = array(PROGRAMMING)
     prog_coeff_g_max_reference: Scalar | None = optional(25.0, low=0.0, open=True)
-    nu_mean: ClippedLog = eqx.field(default_factory=lambda: ClippedLog(-0.0155, 0.0244, 0.049, 0.1))
-    nu_std: ClippedLog = eqx.field(default_factory=lambda: ClippedLog(-0.0125, -0.0059, 0.008, 0.045))
-    read: InversePower = eqx.field(default_factory=lambda: InversePower(0.0088, 0.65, 0.2))
+    nu_mean: AbstractLaw = law(lambda: ClippedLog(slope=-0.0155, offset=0.0244, low=0.049, high=0.1))
+    nu_std: AbstractLaw = law(lambda: ClippedLog(slope=-0.0125, offset=-0.0059, low=0.008, high=0.045))
+    read: AbstractLaw = law(lambda: InversePower(factor=0.0088, exponent=0.65, high=0.2))
 
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
         r = target / self.converter.g_max

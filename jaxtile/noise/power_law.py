@@ -1,4 +1,4 @@
-"""What phase-change devices have in common, and models like theirs."""
+"""The drift and noise that phase-change devices have in common, and models like theirs."""
 
 import abc
 
@@ -6,9 +6,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, number, optional
+from .._types import Scalar
+from ..fields import array, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
-from .laws import coefficients, polynomial
+from .laws import polynomial
 
 __all__ = ["AbstractPowerLaw"]
 
@@ -37,7 +38,7 @@ class AbstractPowerLaw(AbstractNoiseModel):
         aihwkit_compatible: drift starts from the conductances that the programmed *weights* map to.
     """
 
-    prog_coeff: Float[Array, " k"] = coefficients((0.0,), "prog_coeff")
+    prog_coeff: Float[Array, " k"] = array((0.0,))
     prog_coeff_g_max_reference: Scalar | None = optional(low=0.0, open=True)
     t_0: Scalar = number(20.0, low=0.0, open=True)
     t_read: Scalar = number(250e-9, low=0.0, open=True)
@@ -54,13 +55,13 @@ class AbstractPowerLaw(AbstractNoiseModel):
         """The 1/f noise q of a device that was programmed to r, relative to its conductance."""
 
     def programming_std(self, target: Conductance) -> Conductance:
-        """Of the programming noise, uS."""
+        """Spread of the programming noise, uS."""
         g_max, reference = self.converter.g_max, self.prog_coeff_g_max_reference
         scale = self.prog_noise_scale if reference is None else self.prog_noise_scale * g_max / reference
         return scale * polynomial(self.prog_coeff, target / g_max)
 
     def read_std(self, programmed: Conductance, time: Scalar) -> Conductance:
-        """Of the read noise, relative to the conductance of then."""
+        """Spread of the read noise, relative to the conductance at that time."""
         piled_up = jnp.sqrt(jnp.log((time + self.t_0 + self.t_read) / (2 * self.t_read)))
         return self.read_noise_scale * self.read_noise(programmed / self.converter.g_max) * piled_up
 

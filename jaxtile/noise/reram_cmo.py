@@ -1,14 +1,14 @@
 """Resistive memory with a conductive metal oxide."""
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, number
-from .base import AbstractNoiseModel, Conductance, standard_normal
+from .._types import Scalar
+from ..fields import array, number
+from .base import AbstractNoiseModel, Conductance, converter, standard_normal
 from .converter import AbstractConverter, SingleDevice
-from .laws import coefficients, polynomial
+from .laws import polynomial
 
 __all__ = ["ReRAMCMO"]
 
@@ -40,10 +40,10 @@ class ReRAMCMO(AbstractNoiseModel):
             the conductances that the programmed weights map to.
     """
 
-    converter: AbstractConverter = eqx.field(default_factory=SingleDevice)
-    prog_coeff: Float[Array, " k"] = coefficients(_TWO_PERCENT, "ReRAMCMO.prog_coeff")
+    converter: AbstractConverter = converter(SingleDevice)
+    prog_coeff: Float[Array, " k"] = array(_TWO_PERCENT)
     decay_mean: Scalar = number(-0.08900206)
-    decay_std: Float[Array, " 2"] = coefficients((0.41183342, 0.04201137), "ReRAMCMO.decay_std")
+    decay_std: Float[Array, " 2"] = array((0.41183342, 0.04201137))
     read_k: Scalar = number(0.0277316483, low=0.0)
     t_read: Scalar = number(1e-6, low=0.0, open=True)
     prog_noise_scale: Scalar = number(1.0, low=0.0)
@@ -51,7 +51,7 @@ class ReRAMCMO(AbstractNoiseModel):
     read_noise_scale: Scalar = number(1.0, low=0.0)
 
     def programming_std(self, target: Conductance) -> Conductance:
-        """Of the programming noise, uS."""
+        """Spread of the programming noise, uS."""
         return self.prog_noise_scale * polynomial(self.prog_coeff, target)
 
     def relaxation(self, time: Scalar) -> tuple[Scalar, Scalar]:
@@ -60,7 +60,7 @@ class ReRAMCMO(AbstractNoiseModel):
         return self.drift_scale * self.decay_mean * logarithm, self.drift_scale * polynomial(self.decay_std, logarithm)
 
     def read_std(self, relaxed: Conductance, time: Scalar) -> Conductance:
-        """Of the read noise, uS."""
+        """Spread of the read noise, uS."""
         piled_up = jnp.sqrt(jnp.log(jnp.maximum((time + self.t_read) / (2 * self.t_read), 1)))
         return self.read_noise_scale * self.read_k * jnp.log10(jnp.maximum(relaxed, 1)) * piled_up
 

@@ -1,23 +1,17 @@
 """Resistive memory that relaxes."""
 
-from typing import Any
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, finite_array, is_concrete, number, optional
+from .._types import Scalar, is_concrete
+from ..fields import array, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
 from .laws import polynomial
 
 __all__ = ["ReRAMWan2022"]
-
-
-def _table(default: Any, name: str) -> Any:
-    return eqx.field(default=default, converter=lambda value: finite_array(value, float, f"ReRAMWan2022.{name}"))
 
 
 class ReRAMWan2022(AbstractNoiseModel):
@@ -43,14 +37,13 @@ class ReRAMWan2022(AbstractNoiseModel):
         aihwkit_compatible: drifted conductances count as those that the programmed weights map to.
     """
 
-    times: Float[Array, " time"] = _table((1.0, 86400.0, 172800.0), "times")
-    coeff: Float[Array, "time k"] = _table(
+    times: Float[Array, " time"] = array((1.0, 86400.0, 172800.0))
+    coeff: Float[Array, "time k"] = array(
         (
             (0.348, 16.030, -43.853, 45.393, -16.815),
             (0.701, 22.086, -50.773, 47.095, -16.458),
             (0.782, 20.274, -43.507, 37.062, -11.934),
-        ),
-        "coeff",
+        )
     )
     coeff_g_max_reference: Scalar | None = optional(40.0, low=0.0, open=True)
     noise_scale: Scalar = number(1.0, low=0.0)
@@ -64,7 +57,7 @@ class ReRAMWan2022(AbstractNoiseModel):
             raise ValueError(f"ReRAMWan2022.times={times.tolist()} must be above 0 and increase.")
 
     def std(self, target: Conductance, time: Scalar) -> Conductance:
-        """Of the conductance about its target a `time` after the write, uS."""
+        """Spread of the conductance about its target a `time` after the write, uS."""
         logarithm = jnp.log(jnp.maximum(time, self.times[0]))
         coeffs = jax.vmap(lambda column: jnp.interp(logarithm, jnp.log(self.times), column), in_axes=1)(self.coeff)
         g_max, reference = self.converter.g_max, self.coeff_g_max_reference

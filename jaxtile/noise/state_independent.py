@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar, number
+from .._types import Scalar
+from ..fields import array, number
 from .base import Conductance
-from .laws import coefficients
 from .power_law import AbstractPowerLaw
 
 __all__ = ["StateIndependent"]
@@ -26,7 +26,7 @@ class StateIndependent(AbstractPowerLaw):
     The others: see `AbstractPowerLaw`.
     """
 
-    prog_coeff: Float[Array, " k"] = coefficients((0.2, 0.0, 0.0), "StateIndependent.prog_coeff")
+    prog_coeff: Float[Array, " k"] = array((0.2, 0.0, 0.0))
     drift_nu_mean: Scalar = number(0.1, low=0.0)
     drift_nu_std: Scalar = number(0.05, low=0.0)
 

@@ -7,7 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .._types import Checked, Scalar, flag, number
+from .._types import Scalar
+from ..fields import Checked, flag, number
 
 __all__ = ["AbstractBoundManagement", "Iterative", "IterativeWorstCase"]
 
@@ -46,7 +47,7 @@ class AbstractBoundManagement(Checked):
         """
 
     def gives_up(self, reduction: Scales, inp_step: Scalar) -> Bool[Array, "k 1"]:
-        """Whether a vector that was clipped at this reduction is left as it is."""
+        """True if a vector that was clipped at this reduction is left as it is."""
         too_coarse = (inp_step > 0) & (reduction * inp_step > self.max_bm_res)
         return (reduction > self.max_bm_factor) | too_coarse
 

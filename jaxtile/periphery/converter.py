@@ -56,5 +56,5 @@ def clip(value: Float[Array, "..."], bound: Scalar) -> Float[Array, "..."]:
 
 
 def exceeds(value: Float[Array, "..."], bound: Scalar, *, negative: bool) -> Bool[Array, "..."]:
-    """What is clipped; at the lower bound only if `negative`."""
+    """True where a value is clipped; at the lower bound only if `negative`."""
     return (jnp.abs(value) if negative else value) > bound

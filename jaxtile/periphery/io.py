@@ -1,17 +1,24 @@
 """The parameters of the periphery of one direction of reading."""
 
-import equinox as eqx
+from collections.abc import Callable
+from typing import Any
 
-from .._types import Checked, Scalar, flag, is_concrete, number, optional
+from .._types import Scalar, is_concrete
+from ..fields import Checked, flag, number, optional, part
 from .bound_management import AbstractBoundManagement, Iterative
-from .ir_drop import AbstractIRDrop, IRDrop
+from .ir_drop import AbstractIRDrop
 from .ladder import LadderIRDrop
 from .mv_type import AbstractMVType, BitWise, OnePass, SplitMode
 from .noise_management import AbsMax, AbstractNoiseManagement
 from .output_lines import OutputNonlinearity, VoltageOffset
-from .weight_noise import AbstractWeightNoise, AdditiveConstant
+from .weight_noise import AbstractWeightNoise
 
 __all__ = ["IOParameters"]
+
+
+def _stage(kind: type, example: str, *, default: Callable[[], Any] | None = None) -> Any:
+    """Declare a stage, which None leaves out."""
+    return part(kind, f"must be None or an object such as jaxtile.periphery.{example}()", default=default, optional=True)
 
 
 class IOParameters(Checked):
@@ -46,7 +53,7 @@ class IOParameters(Checked):
     """
 
     is_perfect: bool = flag(False)
-    mv_type: AbstractMVType = eqx.field(default_factory=OnePass)
+    mv_type: AbstractMVType = part(AbstractMVType, "must be an object such as jaxtile.periphery.OnePass()", default=OnePass)
     inp_bound: Scalar = number(1.0, low=0.0, open=True, finite=False)
     inp_res: Scalar = number(1 / 126)
     inp_sto_round: bool = flag(False)
@@ -59,29 +66,15 @@ class IOParameters(Checked):
     out_sto_round: bool = flag(False)
     out_asymmetry: Scalar | None = optional()
     out_scale: Scalar | None = optional()
-    noise_management: AbstractNoiseManagement | None = eqx.field(default_factory=AbsMax)
-    bound_management: AbstractBoundManagement | None = eqx.field(default_factory=Iterative)
-    w_noise: AbstractWeightNoise | None = None
-    ir_drop: AbstractIRDrop | None = None
-    v_offset: VoltageOffset | None = None
-    out_nonlinearity: OutputNonlinearity | None = None
+    noise_management: AbstractNoiseManagement | None = _stage(AbstractNoiseManagement, "AbsMax", default=AbsMax)
+    bound_management: AbstractBoundManagement | None = _stage(AbstractBoundManagement, "Iterative", default=Iterative)
+    w_noise: AbstractWeightNoise | None = _stage(AbstractWeightNoise, "AdditiveConstant")
+    ir_drop: AbstractIRDrop | None = _stage(AbstractIRDrop, "IRDrop")
+    v_offset: VoltageOffset | None = _stage(VoltageOffset, "VoltageOffset")
+    out_nonlinearity: OutputNonlinearity | None = _stage(OutputNonlinearity, "OutputNonlinearity")
     slope_calibration: Scalar | None = optional(low=0.0)
 
     def __check_init__(self) -> None:
-        for name, kind, example in (
-            ("noise_management", AbstractNoiseManagement, AbsMax),
-            ("bound_management", AbstractBoundManagement, Iterative),
-            ("w_noise", AbstractWeightNoise, AdditiveConstant),
-            ("ir_drop", AbstractIRDrop, IRDrop),
-            ("v_offset", VoltageOffset, VoltageOffset),
-            ("out_nonlinearity", OutputNonlinearity, OutputNonlinearity),
-        ):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, kind):
-                where = f"jaxtile.periphery.{example.__name__}()"
-                raise TypeError(f"IOParameters.{name}={value!r} must be None or an object such as {where}.")
-        if not isinstance(self.mv_type, AbstractMVType):
-            raise TypeError(f"IOParameters.mv_type={self.mv_type!r} must be an object such as jaxtile.periphery.OnePass().")
         for name, kind in (("ir_drop", LadderIRDrop), ("mv_type", SplitMode | BitWise)):
             if isinstance(getattr(self, name), kind) and is_concrete(self.inp_res) and float(self.inp_res) <= 0:
                 raise ValueError(

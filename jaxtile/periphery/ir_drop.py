@@ -7,14 +7,15 @@ from jaxtyping import Array, Float
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Checked, Scalar, Weight, number
+from .._types import Scalar, Weight
+from ..fields import Checked, number
 from .converter import Grid
 
 __all__ = ["AbstractIRDrop", "IRDrop"]
 
 
 class AbstractIRDrop(Checked):
-    """What the resistance of output lines takes away."""
+    """Drop of the outputs by the resistance of output lines."""
 
     @abc.abstractmethod
     def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:

@@ -2,14 +2,14 @@
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Scalar, Weight, flag, is_whole, number, optional
+from .._types import Scalar, Weight
+from ..fields import flag, number, optional, part, whole
 from ..noise import CustomPair, NPair
 from .converter import Grid, truncate
 from .ir_drop import AbstractIRDrop
@@ -50,24 +50,18 @@ class LadderIRDrop(AbstractIRDrop):
         ir_drop_integration_sum: count all time slots alike.
     """
 
-    converter: NPair | CustomPair = eqx.field(default_factory=NPair)
+    converter: NPair | CustomPair = part(
+        (NPair, CustomPair), "has no pairs; pass jaxtile.noise.NPair() or CustomPair()", default=NPair
+    )
     ir_drop: Scalar = number(1.0, low=0.0)
     ir_drop_rs: Scalar = number(0.15, low=0.0)
-    ir_drop_segments: int = eqx.field(default=8, static=True)
-    rows: int | None = eqx.field(default=None, static=True)
+    ir_drop_segments: int = whole(8, low=1)
+    rows: int | None = whole(None, low=1)
     v_rest: Scalar = number(0.4)
     v_pulse: Scalar = number(0.2, low=0.0, open=True)
     v_read: Scalar = number(0.4005)
     adc_frequency: Scalar | None = optional(6.24, low=0.0, open=True)
     ir_drop_integration_sum: bool = flag(True)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.converter, NPair | CustomPair):
-            raise TypeError(f"LadderIRDrop.converter={self.converter!r} has no pairs; pass jaxtile.noise.NPair or CustomPair.")
-        for name in ("ir_drop_segments", "rows"):
-            value = getattr(self, name)
-            if not is_whole(value, 1) and (name, value) != ("rows", None):
-                raise ValueError(f"LadderIRDrop.{name}={value!r} must be a whole number of at least 1.")
 
     def __call__(self, y: Outputs, weight: Weight, u: Inputs, grid: Grid) -> Outputs:
         width = weight.shape[1]
@@ -94,7 +88,7 @@ class LadderIRDrop(AbstractIRDrop):
         return jnp.sum(charges, axis=0) * (grid.step / (self.v_pulse * mapping.ratio))
 
     def _line(self, plus: Weight, minus: Weight) -> "_Line":
-        """What is left of each pair at the end of its line."""
+        """The rest of each pair at the end of its line."""
         turned = (numbers(plus.shape[0]) % 2 == 1)[:, None]
         plus, minus = (jnp.where(turned, g[:, ::-1], g) for g in (plus, minus))
         out, rows = plus.shape

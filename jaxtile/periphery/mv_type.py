@@ -1,4 +1,4 @@
-"""How the inputs of a product are sent: all at once, by their signs, or in parts."""
+"""Ways to send the inputs of a product: all at once, by their signs, or in parts."""
 
 import abc
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from .._types import Checked, Scalar, Weight, optional, whole
+from .._types import Scalar, Weight
+from ..fields import Checked, optional, whole
 from .converter import Grid
 
 __all__ = ["AbstractMVType", "BitWise", "OnePass", "PosNegSeparate", "PosNegSeparateDigitalSum", "SplitMode"]

@@ -1,12 +1,12 @@
 """IR drop of whole arrays, by solving the network of their wires."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight, number
+from .._types import Scalar, Weight
+from ..fields import number, part
 from ..noise import CustomPair, NPair
 from .converter import Grid
 from .ir_drop import AbstractIRDrop
@@ -19,7 +19,7 @@ _LEAK = 1e-9  # uS: without it the slope at a device without conductance is none
 def currents(
     conductances: Float[Array, "out in"], voltages: Float[Array, " in"], *, r_in: Scalar | float, r_out: Scalar | float
 ) -> Float[Array, " out"]:
-    """What an array with resistive wires sends out, exactly: Kirchhoff's laws at both ends of every device.
+    """Currents out of an array with resistive wires, exactly: Kirchhoff's laws at both ends of every device.
 
     The source of each input line is before output 0, the ADC of each output line, at 0 V, before input 0; there is one segment of
     wire between neighbours, and one more at each source and ADC. With I_ij the current of a device, its two ends stand at
@@ -65,13 +65,11 @@ class WireNetwork(AbstractIRDrop):
         r_in, r_out: resistance of a segment of input and output lines, Ohm.
     """
 
-    converter: NPair | CustomPair = eqx.field(default_factory=NPair)
+    converter: NPair | CustomPair = part(
+        (NPair, CustomPair), "has no pairs; pass jaxtile.noise.NPair() or CustomPair()", default=NPair
+    )
     r_in: Scalar = number(0.35, low=0.0)
     r_out: Scalar = number(0.35, low=0.0)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.converter, NPair | CustomPair):
-            raise TypeError(f"WireNetwork.converter={self.converter!r} has no pairs; pass jaxtile.noise.NPair or CustomPair.")
 
     def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
         conductances, mapping = self.converter.conductances(weight)

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, number, optional
+from .._types import Scalar
+from ..fields import Checked, number, optional
 
 __all__ = ["AbsMax", "AbsMaxNPSum", "AbstractNoiseManagement", "AverageAbsMax", "Constant", "Max"]
 

@@ -1,9 +1,10 @@
-"""What output lines do to their current on the way to the ADC: voltage offsets, series resistance, saturation."""
+"""Errors of output lines on the way to the ADC: voltage offsets, series resistance, saturation."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Checked, Scalar, number
+from .._types import Scalar
+from ..fields import Checked, number
 
 __all__ = ["OutputNonlinearity", "VoltageOffset"]
 

@@ -67,7 +67,7 @@ class _Array(NamedTuple):
     columns: Int[Array, " k"] | None
 
     def product(self, weight: Weight, u: Inputs) -> Outputs:
-        """Of the weights (as they are in this pass) and inputs."""
+        """The product of the weights, as they are in this pass, and inputs."""
         if self.columns is None:
             return product(u, weight.T)
         return jnp.take_along_axis(u, self.columns[:, None], axis=1) * weight.T[self.columns]
@@ -80,7 +80,7 @@ def _managed(io: IOParameters, array: _Array, x: Inputs, key: Key, channels: Cha
     silent = alpha <= 0
 
     def worst_case(max_bm_res: Scalar) -> Scales:
-        alpha = AbsMaxNPSum(getattr(io.noise_management, "nm_thres", None), max_bm_res=max_bm_res).alpha(x, **ranges)
+        alpha = AbsMaxNPSum(nm_thres=getattr(io.noise_management, "nm_thres", None), max_bm_res=max_bm_res).alpha(x, **ranges)
         return 1 / jnp.where(alpha > 0, alpha, 1)
 
     def one_pass(passes, shrink: Scales) -> tuple[Outputs, Bool[Array, "k 1"]]:
@@ -130,7 +130,7 @@ class _Draws(eqx.Module):
         return self._draw(normal, source, like, part)
 
     def shift(self, source: Source, like: Float[Array, "k line"], part: int = 0) -> Float[Array, "k line"]:
-        """Likewise, a number within half of zero."""
+        """A uniform number within half of zero for each line of each vector."""
         return self._draw(uniform, source, like, part) - 0.5
 
     def _draw(self, law: Callable[..., Array], source: Source, like: Float[Array, "k line"], part: int) -> Float[Array, "k line"]:

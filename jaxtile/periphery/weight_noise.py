@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
-from .._types import Checked, Scalar, Weight, number
+from .._types import Scalar, Weight
+from ..fields import Checked, number
 
 __all__ = ["AbstractWeightNoise", "AdditiveConstant", "PCMRead"]
 
@@ -20,7 +21,7 @@ class AbstractWeightNoise(Checked):
 
 
 class AdditiveConstant(AbstractWeightNoise):
-    """Of one size for all weights: w_noise ||u||_2.
+    """Noise of one size for all weights: w_noise ||u||_2.
 
     Attributes:
         w_noise: standard deviation of a weight.

@@ -1,4 +1,4 @@
-"""What a programming method is.
+"""The contract of a programming method.
 
 A method never touches a tile. It knows the datasheet of the hardware, says what it wants
 read, looks at the reading and the target, and proposes a pair of vectors or a batch of
@@ -13,8 +13,9 @@ from typing import Any, Generic, Self, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Checked, Key, Scalar, Weight
+from .._types import Key, Scalar, Weight
 from ..datasheet import Datasheet
+from ..fields import Checked
 from .inputs import Inputs
 from .reading import Probe
 
@@ -61,7 +62,7 @@ class AbstractMethod(Checked, Generic[State]):
         """
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
-        """How many steps it takes to look at the whole tile once: that many in a row decide that it is done."""
+        """Number of steps that look at the whole tile once: that many in a row decide that it is done."""
         return 1
 
     def for_gamma(self, gamma: Scalar | float) -> Self:

@@ -7,8 +7,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, Weight, check_number, function, is_whole
+from .._types import Scalar, Weight, check_number, is_whole
 from ..datasheet import Datasheet
+from ..fields import Checked, function, part
 from .base import AbstractMethod, Proposal
 from .gate import AbstractGate
 from .result import RESULTS
@@ -19,7 +20,7 @@ __all__ = ["Chain", "Progress", "Stage", "chain", "connection", "goes_on", "resi
 
 
 class Progress(eqx.Module):
-    """Of a stage: pulse steps made in it, and what decides when it ends."""
+    """Progress of a stage: pulse steps made in it, and the numbers that decide when it ends."""
 
     steps: Int[Array, ""]
     streaks: Streaks
@@ -40,18 +41,16 @@ class Stage(Checked):
         connect: the device of each unit cell that the stage writes (`jaxtile.connect`); None: what is connected.
     """
 
-    method: AbstractMethod
-    until: AbstractSwitch | None = None
-    when: AbstractGate | Callable[[Weight], Bool[Array, ""]] | None = eqx.field(default=None, converter=function)
-    connect: int | None = eqx.field(default=None, static=True)
+    method: AbstractMethod = part(AbstractMethod, "is no method; pass one such as jaxtile.SVD()", kw_only=False)
+    until: AbstractSwitch | None = part(
+        AbstractSwitch, "is no condition; pass None, or one such as jaxtile.After(40)", optional=True
+    )
+    when: AbstractGate | Callable[[Weight], Bool[Array, ""]] | None = function(
+        "is no function of the target; pass None, or one such as jaxtile.OneHotPays(kappa=30)"
+    )
+    connect: int | None = eqx.field(default=None, static=True, kw_only=True)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.method, AbstractMethod):
-            raise TypeError(f"Stage.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
-        if self.until is not None and not isinstance(self.until, AbstractSwitch):
-            raise TypeError(f"Stage.until={self.until!r} is not a condition; pass None, or one such as jaxtile.After(40).")
-        if self.when is not None and not callable(self.when):
-            raise TypeError(f"Stage.when={self.when!r} is no function of the target; pass None, or such as OneHotPays(kappa=30).")
         if self.connect is not None and not is_whole(self.connect, 0):
             raise ValueError(f"Stage.connect={self.connect!r} must be None or the number of a device, from 0.")
 
@@ -72,7 +71,7 @@ class Stage(Checked):
         steps_in_pass: int,
         max_steps: int,
     ) -> tuple[RESULTS, Bool[Array, ""], Progress]:
-        """How the run ends at this step, if it does, and whether the stage hands over, if one is there that `goes_on`."""
+        """The end of the run at this step, if it ends, and true if the stage hands over to one that `goes_on`."""
         rules = {"tolerance": tolerance, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
         result, streaks = judge(error, proposal, progress.streaks, step=step, **rules)
         switch, over = None, result == RESULTS.stalled
@@ -142,7 +141,7 @@ def connection(stages: tuple[Stage, ...], number: int) -> int | None:
 
 
 def goes_on(stages: tuple[Stage, ...], number: int, target: Weight, sheet: Datasheet) -> bool | Bool[Array, ""]:
-    """Whether there is a stage after this one that is worth while for a target, on hardware with this datasheet."""
+    """True if there is a stage after this one that is worth while for a target, on hardware with this datasheet."""
     if number + 1 == len(stages):
         return False
     when = stages[number + 1].when

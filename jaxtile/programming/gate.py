@@ -1,4 +1,4 @@
-"""Whether a stage of a chain is worth while."""
+"""Gates: conditions under which a stage of a chain is worth while."""
 
 import abc
 import dataclasses
@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from .._types import Checked, Scalar, Weight, choice, number
+from .._types import Scalar, Weight
 from ..datasheet import Datasheet
 from ..device import AbstractCrosspoint
+from ..fields import Checked, choice, number, part
 
 __all__ = ["AbstractGate", "OneHotPays"]
 
@@ -24,7 +25,7 @@ class AbstractGate(Checked):
 
 
 class OneHotPays(AbstractGate):
-    """Whether writing with one-hot vectors corrects more than half-selection undoes.
+    """A gate: true if writing with one-hot vectors corrects more than half-selection undoes.
 
     Sweep after sweep, one-hot vectors correct in each cell what half pulses have done to it since the last time. Let a sweep send
     p_j pulses to cell j of a row, up positive, P = sum |p_j| and S = sum p_j. At the target a pulse moves a cell by s_up or s_down,
@@ -58,13 +59,11 @@ class OneHotPays(AbstractGate):
         phases: those of the half-selection; None: as the datasheet says, or all of them.
     """
 
-    model: AbstractCrosspoint | None = None
+    model: AbstractCrosspoint | None = part(
+        AbstractCrosspoint, "is not a pulsed device; pass one such as jaxtile.device.SoftBounds()", optional=True
+    )
     kappa: Scalar | None = number(None, low=1.0, finite=False)
     phases: Literal["all", "active"] | None = choice(None, "all", "active")
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.model, AbstractCrosspoint | None):
-            raise TypeError(f"OneHotPays.model={self.model!r} is not a pulsed device; pass one such as device.SoftBounds().")
 
     def __call__(self, target: Weight, sheet: Datasheet | None = None) -> Bool[Array, ""]:
         """True where it pays, for columns written one at a time; for rows, pass the transposed target.

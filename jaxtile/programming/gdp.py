@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._random import numbers
-from .._types import Key, Scalar, Weight, function, is_whole, number, plain, whole
+from .._types import Key, Scalar, Weight
 from ..datasheet import Datasheet
+from ..fields import field, function, number, whole
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
 from .reading import Reads, average
@@ -45,17 +46,12 @@ class GDP(AbstractMethod[GDPState]):
     """
 
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
-    batch_size: int | None = eqx.field(default=None, static=True, converter=plain)
-    inputs: AbstractInputs = eqx.field(default_factory=Eye, converter=as_inputs)
+    batch_size: int | None = whole(None, low=1)
+    inputs: AbstractInputs = field(as_inputs, default_factory=Eye)
     reads: int = whole(1, low=1)
-    schedule: Callable[[Int[Array, ""]], Any] | None = eqx.field(default=None, converter=function)
-
-    def __check_init__(self) -> None:
-        if self.schedule is not None and not callable(self.schedule):
-            raise TypeError(f"GDP.schedule={self.schedule!r} must be None or a function of the step, such as a schedule of optax.")
-        size = self.batch_size
-        if size is not None and not is_whole(size, 1):
-            raise ValueError(f"GDP.batch_size={size!r} must be None (all inputs) or a whole number of at least 1.")
+    schedule: Callable[[Int[Array, ""]], Any] | None = function(
+        "is no function of the step; pass None, or one such as a schedule of optax"
+    )
 
     def init(self, sheet: Datasheet, target: Weight) -> GDPState:
         _, width = sheet.shape

@@ -10,8 +10,9 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import product
 from .._random import as_key, normal, numbers
-from .._types import Checked, Key, Weight, finite_array, whole
+from .._types import Key, Weight, finite_array
 from .._vectors import UnitVectors
+from ..fields import Checked, whole
 
 __all__ = ["AbstractInputs", "Eye", "Gaussian", "Given", "Hadamard", "Inputs", "as_inputs", "outputs"]
 
@@ -23,7 +24,7 @@ class AbstractInputs(Checked):
 
     @abc.abstractmethod
     def count(self, width: int) -> int:
-        """How many there are for a tile of that many columns."""
+        """Number of inputs for a tile of that many columns."""
 
     @abc.abstractmethod
     def take(self, which: Int[Array, " k"], width: int) -> Inputs:
@@ -64,7 +65,7 @@ class Gaussian(AbstractInputs):
     """
 
     n: int = whole(1024, low=1)
-    key: Key = eqx.field(default_factory=lambda: jax.random.key(0), converter=as_key)
+    key: Key = eqx.field(default_factory=lambda: jax.random.key(0), converter=as_key, kw_only=True)
 
     def count(self, width: int) -> int:
         return self.n
@@ -91,8 +92,12 @@ class Given(AbstractInputs):
 _NAMED = {"eye": Eye, "hadamard": Hadamard, "gaussian": Gaussian}
 
 
-def as_inputs(inputs: Any) -> AbstractInputs:
+def as_inputs(name: str, inputs: Any) -> AbstractInputs:
     """Accept a name, an array [n, in], or an object of this module.
+
+    Args:
+        name: name of the argument, for errors.
+        inputs: its value.
 
     Raises:
         ValueError: it is none of them, empty, or not finite.
@@ -101,11 +106,11 @@ def as_inputs(inputs: Any) -> AbstractInputs:
         return inputs
     if isinstance(inputs, str):
         if inputs not in _NAMED:
-            raise ValueError(f"inputs={inputs!r} is unknown; pass {', '.join(map(repr, _NAMED))} or an array [n, in].")
+            raise ValueError(f"{name}={inputs!r} is unknown; pass {', '.join(map(repr, _NAMED))} or an array [n, in].")
         return _NAMED[inputs]()
-    values = finite_array(inputs, jnp.asarray(0.0, float).dtype, "inputs")
+    values = finite_array(inputs, jnp.asarray(0.0, float).dtype, name)
     if values.ndim != 2 or values.size == 0:
-        raise ValueError(f"inputs has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")
+        raise ValueError(f"{name} has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")
     return Given(values)
 
 

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product, qr, starting_block, triplets_within
-from .._types import Key, Scalar, Weight, number, whole
+from .._types import Key, Scalar, Weight
 from ..datasheet import Datasheet
+from ..fields import number, whole
 from .base import AbstractMethod, Proposal
 from .reading import Reads
 from .svd import BLOCK
@@ -17,7 +18,7 @@ __all__ = ["PowerSVD"]
 
 
 class _State(eqx.Module):
-    """What is read next: right vectors forward, and orthonormal left ones backward (zero before anything has been read)."""
+    """The vectors to read next: right ones forward, and orthonormal left ones backward (zero before anything has been read)."""
 
     x: Float[Array, "block in"]
     d: Float[Array, "block out"]
@@ -60,7 +61,6 @@ class PowerSVD(AbstractMethod[_State]):
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
 
     def __check_init__(self) -> None:
-        super().__check_init__()  # first, so that these are numbers
         if self.triplets > self.block:
             raise ValueError(f"PowerSVD.triplets={self.triplets} exceeds block={self.block}; read at least as many vectors.")
 
@@ -88,7 +88,7 @@ class PowerSVD(AbstractMethod[_State]):
         return (x, jnp.where(started, real[:, None] * d, 0)), _State(right, left.T, state.read_noise)
 
     def _real_part(self, s: Float[Array, " k"], state: _State) -> Float[Array, " k"]:
-        """Of triplets seen with these sizes, what is not noise."""
+        """The part that is not noise of triplets seen with these sizes."""
         sigma = state.read_noise * jnp.sqrt(jnp.mean(jnp.max(jnp.abs(state.d), axis=1) ** 2) / self.reads)
         noise = sigma * sum(math.sqrt(side) for side in state.x.shape)
         return jnp.maximum(1 - (noise / jnp.where(s > 0, s, 1)) ** 2, 0)

@@ -1,7 +1,6 @@
 """`program`: the loop that makes a tile hold a target."""
 
 import warnings
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,39 +11,26 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._linalg import safe_norm, spectral_norm
 from .._loop import iterate, progress_meter
 from .._random import as_key
 from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
 from ..datasheet import Datasheet
-from ..tile import Now, Tile, as_matrix, check_tile, connect, get_weights
+from ..quantities import QUANTITIES, RECORD, Quantity, Record, View, as_quantities
+from ..tile import Now, Tile, as_matrix, check_tile, connect
 from ..updating import update
 from .base import AbstractMethod
 from .chain import Chain, Progress, Stage, connection, goes_on, stages_of
-from .reading import read, vectors, wanted
+from .reading import ideal_reading, read, vectors
 from .result import RESULTS
 from .solution import Solution
 from .stopping import relative_error
 
-__all__ = ["QUANTITIES", "Run", "check_record", "program"]
-
-QUANTITIES: dict[str, Callable[[Tile, Weight, Scalar], Scalar]] = {
-    "read_error": lambda tile, target, read_error: read_error,
-    "frobenius_error": lambda tile, target, read_error: safe_norm(get_weights(tile) - target),
-    # Eigenvalues of a degenerate residual have no gradient: the estimate is a diagnostic, not an objective.
-    "spectral_error": lambda tile, target, read_error: spectral_norm(jax.lax.stop_gradient(get_weights(tile) - target)),
-    "full_pulses": lambda tile, target, read_error: tile.full_pulses,
-    "half_pulses": lambda tile, target, read_error: tile.half_pulses,
-    "row_pulses": lambda tile, target, read_error: tile.tally.row,
-    "column_pulses": lambda tile, target, read_error: tile.tally.column,
-    "phases": lambda tile, target, read_error: tile.tally.phases,
-    "reads": lambda tile, target, read_error: tile.tally.reads,
-}
+__all__ = ["Run", "program"]
 
 
 class State(eqx.Module):
-    """What changes in the course of a run."""
+    """The numbers that change in the course of a run."""
 
     # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
     step: Int[Array, ""]
@@ -66,7 +52,7 @@ class InStage(eqx.Module):
 
     @property
     def goes(self) -> Bool[Array, ""]:
-        """Whether the stage goes on."""
+        """True if the stage goes on."""
         return ~self.over & (self.run.result == RESULTS.running)
 
 
@@ -79,7 +65,7 @@ def program(
     max_steps: int,
     tolerance: Scalar | float = 1e-2,
     compensation: AbstractCompensation | None = None,
-    record: tuple[str, ...] = tuple(QUANTITIES),
+    record: Record = RECORD,
     progress: bool = False,
     throw: bool = True,
 ) -> Solution:
@@ -97,7 +83,12 @@ def program(
         tolerance: stop when the read error is below this; a mini-batch method must stay below it for a full pass. At 0 a run ends
             early only if the method has nothing more to propose.
         compensation: turns proposals into what is sent; None sends them as they are.
-        record: which quantities `history` keeps.
+        record: quantities that `history` keeps: a tuple of names of
+            `jaxtile.quantities.QUANTITIES`, of `jaxtile.Quantity` objects and of
+            functions. A function `view -> number` is recorded under its own name; it
+            sees the tile as it stands (`jaxtile.quantities.View`). The default is all
+            that are cheap: the spectral error is measured at the end, and step by step
+            if it is named here.
         progress: show a progress bar.
         throw: raise an error if the run ends with a state that is not finite.
 
@@ -128,7 +119,7 @@ class Run(eqx.Module):
     key: Key
     tolerance: Scalar
     max_steps: int = eqx.field(static=True)
-    record: tuple[str, ...] = eqx.field(static=True)
+    record: tuple[Quantity, ...]
 
     @classmethod
     def of(
@@ -141,17 +132,18 @@ class Run(eqx.Module):
         max_steps: int,
         tolerance: Scalar | float,
         compensation: AbstractCompensation | None,
-        record: tuple[str, ...],
+        record: Record,
     ) -> "Run":
         """The run of these arguments of `program`, checked."""
         stages = stages_of(method)
-        _check(tile, compensation, max_steps, record)
+        _check(tile, compensation, max_steps)
+        quantities = as_quantities("record", record)
         key = as_key(key)
         threshold = scalar(tolerance)
         check_number("tolerance", threshold, low=0.0)
         target = as_matrix("target", target, tile)
         _warn_out_of_range(tile, target)
-        return cls(tile, target, stages, compensation, key, threshold, int(max_steps), tuple(record))
+        return cls(tile, target, stages, compensation, key, threshold, int(max_steps), quantities)
 
     def start(self) -> State:
         """The state before the first step."""
@@ -160,7 +152,7 @@ class Run(eqx.Module):
             now=self.tile.now.recounted(),
             result=RESULTS.running,
             read_error=jnp.asarray(jnp.nan, self.target.dtype),
-            history={name: jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype) for name in self.record},
+            history={one.name: jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype) for one in self.record},
         )
 
     def enter(self, number: int, state: State) -> InStage:
@@ -177,8 +169,9 @@ class Run(eqx.Module):
         probe = method.probe(at.method)
         stands = tile.at(run.now.having_read(vectors(probe, tile.shape)))
         reading = read(stands, probe, read_key)
-        read_error = relative_error(reading, wanted(target, probe))
-        history = {name: kept.at[run.step].set(QUANTITIES[name](stands, target, read_error)) for name, kept in run.history.items()}
+        read_error = relative_error(reading, ideal_reading(target, probe))
+        view = View(stands, target, read_error, run.step)
+        history = {one.name: run.history[one.name].at[run.step].set(one(view).astype(target.dtype)) for one in self.record}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": run.step, "max_steps": self.max_steps}
         rules |= {"steps_in_pass": method.steps_in_pass(tile.shape)}
@@ -207,16 +200,15 @@ class Run(eqx.Module):
         return iterate(lambda at: at.goes & (at.run.step < until), partial(self.step, number), at, max_steps=self.max_steps + 1)
 
     def end(self, state: State) -> Solution:
-        """What the last state amounts to."""
+        """The solution that the last state amounts to."""
         tile, last = self.tile, self._tile(len(self.stages) - 1)
-        ended = last.at(state.now)
+        view = View(last.at(state.now), self.target, state.read_error, state.step)
         kept = {name: values[state.step] for name, values in state.history.items()}
-        measured = {name: measure(ended, self.target, state.read_error) for name, measure in QUANTITIES.items() if name not in kept}
-        unreachable = jnp.mean(tile.device.clip(tile.cells, self.target) != self.target)
+        measured = {name: measure(view) for name, measure in QUANTITIES.items() if name not in kept}
         return Solution(
             tile=last.at(state.now.counted_after(tile.now)),
             result=state.result,
-            stats=kept | measured | {"steps": state.step, "unreachable": unreachable},
+            stats=kept | measured | {"steps": state.step},  # whole, where a history holds floats
             history=state.history,
         )
 
@@ -248,20 +240,7 @@ def _at_once(run: Run, *, progress: bool) -> Solution:
     return run.end(state)
 
 
-def check_record(name: str, record: Any) -> None:
-    """Refuse, by name, what is no tuple of names of `QUANTITIES`.
-
-    Raises:
-        TypeError, ValueError: it is not.
-    """
-    if not isinstance(record, tuple | list):
-        raise TypeError(f"{name}={record!r} must be a tuple of names, such as ('read_error',).")
-    unknown = [one for one in record if one not in QUANTITIES]
-    if unknown:
-        raise ValueError(f"{name} names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")
-
-
-def _check(tile: Any, compensation: Any, max_steps: Any, record: Any) -> None:
+def _check(tile: Any, compensation: Any, max_steps: Any) -> None:
     check_tile(tile)
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
@@ -269,7 +248,6 @@ def _check(tile: Any, compensation: Any, max_steps: Any, record: Any) -> None:
         compensation.check(Datasheet.of(tile.config, tile.shape))
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
-    check_record("record", record)
 
 
 def _warn_out_of_range(tile: Tile, target: Weight) -> None:

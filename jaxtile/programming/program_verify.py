@@ -9,10 +9,11 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Key, Scalar, Weight, choice, flag, is_whole, number, plain, whole
+from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
 from ..device import AbstractCrosspoint
+from ..fields import choice, flag, number, part, whole
 from .base import AbstractMethod, Proposal
 from .inputs import Hadamard, Inputs
 from .reading import Reads, average
@@ -73,21 +74,16 @@ class ProgramVerify(AbstractMethod[_State]):
         learning_rate: with which proposals are executed; they hold the same pulses at any rate.
     """
 
-    model: AbstractCrosspoint | None = None
+    model: AbstractCrosspoint | None = part(
+        AbstractCrosspoint, "is not a pulsed device; pass one such as jaxtile.device.SoftBounds()", optional=True
+    )
     digits: int = whole(5, low=1)
     lines: Literal["columns", "rows", "cells"] = choice("columns", "rows", "cells")
-    batch_size: int | None = eqx.field(default=None, static=True, converter=plain)
+    batch_size: int | None = whole(None, low=1)
     read_out: Literal["eye", "hadamard"] = choice("eye", "hadamard")
     closed_loop: bool = flag(True)
     reads: int = whole(1, low=1)
     learning_rate: Scalar = number(1.0, low=0.0, open=True)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.model, AbstractCrosspoint | None):
-            raise TypeError(f"ProgramVerify.model={self.model!r} is not a pulsed device; pass one such as device.SoftBounds().")
-        size = self.batch_size
-        if size is not None and not is_whole(size, 1):
-            raise ValueError(f"ProgramVerify.batch_size={size!r} must be None (all lines) or a whole number of at least 1.")
 
     def init(self, sheet: Datasheet, target: Weight) -> _State:
         self._batch(sheet.shape)  # refuse a batch that does not fit before anything is compiled

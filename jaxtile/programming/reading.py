@@ -1,4 +1,4 @@
-"""What a method can ask to be read, and reading it."""
+"""Probes: the reads that a method can ask for, and reading them."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .._vectors import UnitVectors
 from ..tile import Tile, backward, forward, get_weights
 from .inputs import Inputs, outputs
 
-__all__ = ["Probe", "Reads", "average", "read", "vectors", "wanted"]
+__all__ = ["Probe", "Reads", "average", "ideal_reading", "read", "vectors"]
 
 
 class Reads(eqx.Module):
@@ -58,7 +58,7 @@ def read(tile: Tile, probe: Probe, key: Key) -> Any:
 
 
 def vectors(probe: Probe, shape: tuple[int, int]) -> int:
-    """How many vectors are read: of the weights themselves, one for each column, as many as a chip needs to show them."""
+    """Number of vectors that are read: for the weights themselves one for each column, as many as a chip needs to show them."""
     if probe is None:
         return shape[1]
     if not isinstance(probe, Reads):
@@ -70,8 +70,8 @@ def _count(one: Inputs) -> int:
     return one.columns.shape[0] if isinstance(one, UnitVectors) else one.shape[0]
 
 
-def wanted(target: Weight, probe: Probe) -> Any:
-    """What would be read of the target, without noise."""
+def ideal_reading(target: Weight, probe: Probe) -> Any:
+    """The reading of the target itself, without noise."""
     if probe is None:
         return target
     if not isinstance(probe, Reads):

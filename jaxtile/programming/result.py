@@ -1,4 +1,4 @@
-"""How a programming run ended."""
+"""Codes of the end of a programming run."""
 
 import equinox as eqx
 

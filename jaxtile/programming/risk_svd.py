@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import leading_triplets, product, sparse_factor, sparse_line, starting_block
-from .._types import Key, Scalar, Weight, number
+from .._types import Key, Scalar, Weight
 from ..datasheet import Datasheet
+from ..fields import number
 from .base import AbstractMethod, Proposal
 from .svd import BLOCK
 

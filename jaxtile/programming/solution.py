@@ -1,4 +1,4 @@
-"""What a programming run returns."""
+"""The outcome of a programming run."""
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -16,14 +16,11 @@ class Solution(eqx.Module):
     Attributes:
         tile: the tile after the last pulse.
         result: code of how the run ended; `RESULTS[result]` is its message.
-        stats: numbers of the whole run: `steps` (pulse steps taken), `read_error`, `frobenius_error` and `spectral_error` at the
-            end, the counts of `history` (of this run), `unreachable` (fraction of the target beyond the bounds of its own device).
-        history: arrays of length max_steps + 1; entry s is the state after s pulse steps, NaN after the end. `read_error` is what
-            the method saw: mean |reading - wanted| / max |wanted| (the mean itself where only zeros are wanted).
-            `spectral_error` and `frobenius_error` are norms of W - target, which the simulator knows. Cumulative counts:
-            `full_pulses` and `half_pulses` (mean per cell), `row_pulses` and `column_pulses` (mean per line, in every sub-phase
-            anew), `phases` (sub-phases driven, in every slot anew) and `reads` (vectors; weights read as they are count as one for
-            each column). `jaxtile.Costs` makes time and energy of them.
+        stats: the quantities of `jaxtile.quantities.QUANTITIES`, which says what they
+            are, and all that were recorded, at the end of the run.
+        history: what `record=` asked for, in arrays of length max_steps + 1. Entry s is
+            the state after s pulse steps, NaN after the end. `jaxtile.Costs` makes time
+            and energy of the counts.
     """
 
     tile: Tile

@@ -39,7 +39,7 @@ def judge(
     steps_in_pass: int,
     max_steps: int,
 ) -> tuple[RESULTS, Streaks]:
-    """How the run ends at this step, if it does; a mini-batch method must be good, or idle, for a full pass over its inputs."""
+    """The end of the run at this step, if it ends; a mini-batch method must be good, or idle, for a full pass over its inputs."""
     x, d = proposal
     good = jnp.where(error < tolerance, streaks.good + 1, 0)
     idle = jnp.where(_is_zero(x) | _is_zero(d), streaks.idle + 1, 0)

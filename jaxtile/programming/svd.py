@@ -9,8 +9,9 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import Triplets, leading_triplets, starting_block, svd
 from .._loop import any_lane
-from .._types import Key, Scalar, Weight, choice, flag, number, optional, whole
+from .._types import Key, Scalar, Weight
 from ..datasheet import Datasheet
+from ..fields import choice, flag, number, optional, whole
 from .base import AbstractMethod, Proposal
 
 __all__ = ["BLOCK", "SVD"]

@@ -7,7 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Checked, Scalar, number, whole
+from .._types import Scalar
+from ..fields import Checked, number, whole
 
 __all__ = ["AbstractSwitch", "After", "Plateau"]
 
@@ -23,7 +24,7 @@ class AbstractSwitch(Checked, Generic[State]):
 
     @abc.abstractmethod
     def __call__(self, steps: Int[Array, ""], error: Scalar, state: State) -> tuple[Bool[Array, ""], State]:
-        """Whether to hand over, after so many pulse steps of the stage and at this read error; nothing more is pulsed if so."""
+        """True to hand over, after so many pulse steps of the stage and at this read error; nothing more is pulsed then."""
 
 
 class After(AbstractSwitch[None]):
@@ -33,7 +34,7 @@ class After(AbstractSwitch[None]):
         steps: how many.
     """
 
-    steps: Scalar = number(40.0, low=0.0)
+    steps: Scalar = number(40.0, low=0.0, kw_only=False)
 
     def init(self) -> None:
         return None

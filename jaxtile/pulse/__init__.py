@@ -1,4 +1,4 @@
-"""How x and d become pulse trains and counts. Knows no device."""
+"""Pulse types: x and d become pulse trains and counts. Knows no device."""
 
 from .base import AbstractLines as AbstractLines
 from .base import AbstractPulse as AbstractPulse

@@ -1,4 +1,4 @@
-"""What a pulse type is, and what it sends.
+"""The contract of a pulse type, and the pulses that it sends.
 
 A pulse type turns one pair of vectors (x, d) into what the lines of the crossbar send: `Trains` of bits slot by slot, or `Counts`
 where slots have no order. It knows no device but the size of one pulse, the granularity. What it sends is a value, which the
@@ -15,7 +15,8 @@ from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
 from .._numerics import divide
 from .._random import numbers, uniform
-from .._types import Checked, Key, Scalar, flag, number, whole
+from .._types import Key, Scalar
+from ..fields import Checked, flag, number, whole
 
 __all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
 
@@ -23,7 +24,7 @@ SLOTS_PER_WORD = 32
 
 
 class AbstractLines(eqx.Module):
-    """What the lines send for one pair of vectors.
+    """Pulses that the lines send for one pair of vectors.
 
     `x_sign` and `d_sign` are the signs of the *values*; a line of value zero belongs to no sign. A cell is moved down where the
     signs of its lines agree and up where they differ (`update` subtracts). `length` is the number of slots that they take,
@@ -36,7 +37,7 @@ class AbstractLines(eqx.Module):
     d_sign: eqx.AbstractVar[Int[Array, " out"]]
 
     @abc.abstractmethod
-    def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
+    def line_counts(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         """Pulses sent by each row and by each column."""
 
     @abc.abstractmethod
@@ -77,7 +78,7 @@ class Trains(AbstractLines):
         n_slots = x_bits.shape[-1]
         return cls(_pack(x_bits), _pack(d_bits), _signs(x_sign), _signs(d_sign), jnp.asarray(n_slots, jnp.int32), n_slots)
 
-    def sent(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
+    def line_counts(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
         return _count(self.d_words), _count(self.x_words)
 
     def coincidences(self) -> Int[Array, "out in"]:
@@ -120,7 +121,7 @@ class Counts(AbstractLines):
         x_count, d_count, coincidence, length = (count.astype(jnp.int32) for count in (x_count, d_count, coincidence, length))
         return cls(x_count, d_count, coincidence, x_sign, d_sign, length, n_slots)
 
-    def sent(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
+    def line_counts(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         return self.d_count, self.x_count
 
     def coincidences(self) -> Num[Array, "out in"]:
@@ -190,7 +191,7 @@ class AbstractTrainPulse(AbstractPulse):
 
     @abc.abstractmethod
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> AbstractLines:
-        """What the lines send, in a train of `length` slots (0: nothing)."""
+        """The pulses of the lines, in a train of `length` slots (0: nothing)."""
 
     def encode(
         self,
@@ -202,7 +203,7 @@ class AbstractTrainPulse(AbstractPulse):
         key: Key,
         columns: Int[Array, " in"],
     ) -> AbstractLines:
-        """What the lines send for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
+        """The pulses of the lines for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
         d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), numbers(d.shape[0]))
@@ -216,7 +217,7 @@ class AbstractTrainPulse(AbstractPulse):
         largest = _largest if self.mean_field else jnp.max
         x_max, d_max = largest(jnp.abs(x)), largest(jnp.abs(d)) * self.um_grad_scale
         silent = (x_max == 0) | (d_max == 0) | (learning_rate == 0)
-        x_max, d_max, rate = (jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate))
+        x_max, d_max, rate = [jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate)]
         k = divide(rate * x_max * d_max, granularity)  # in lanes, too, where the granularity is one number for all
         needed = jnp.maximum(k, 1) if self.mean_field else jnp.ceil(k)
         length = jnp.minimum(needed, desired) if self.update_bl_management else desired
@@ -224,7 +225,7 @@ class AbstractTrainPulse(AbstractPulse):
         if self.update_management or self.update_bl_management:
             d_max = jnp.where(k > desired, d_max * (desired / k), d_max)
             d_scale, x_scale = d_scale * jnp.sqrt(x_max / d_max), x_scale * jnp.sqrt(d_max / x_max)
-        length, d_scale, x_scale = (jnp.where(silent, 0, v) for v in (length, d_scale, x_scale))
+        length, d_scale, x_scale = [jnp.where(silent, 0, v) for v in (length, d_scale, x_scale)]
         return length, d_scale, x_scale
 
 

@@ -4,7 +4,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Source, stream
-from .._types import Key, Scalar, flag, number
+from .._types import Key, Scalar
+from ..fields import flag, number
 from .base import AbstractTrainPulse, Coded, Counts, on_grid
 
 __all__ = ["DeterministicImplicit"]

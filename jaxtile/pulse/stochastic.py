@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt32
 
 from .._random import Source, bits, following, fraction, numbers, stream
-from .._types import Key, Scalar, flag, number
+from .._types import Key, Scalar
+from ..fields import flag, number
 from .base import SLOTS_PER_WORD, AbstractTrainPulse, Coded, Trains, on_grid
 
 __all__ = ["Stochastic", "StochasticCompressed"]
@@ -52,16 +53,14 @@ def bernoulli_words(
 
     saturated = jnp.uint32(0) - (digits >> _DIGITS)
 
-    def compare(group: Int[Array, ""], drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
-        for place in range(_UNROLL):
-            digit = group * _UNROLL + place
-            is_one = jnp.uint32(0) - ((digits >> digit.astype(jnp.uint32)) & 1)
-            word = following(start, stride, digit)
-            drawn = (is_one & (drawn | word)) | (~is_one & drawn & word)
-        return (drawn | saturated) & slots
+    def compare(digit: Int[Array, ""] | int, drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
+        is_one = jnp.uint32(0) - ((digits >> jnp.asarray(digit, jnp.uint32)) & 1)
+        word = following(start, stride, digit)
+        return (is_one & (drawn | word)) | (~is_one & drawn & word)
 
     # A loop that ends with the train: what XLA could fuse with the cells, it would draw again for each cell of a line.
-    return jax.lax.fori_loop(0, _DIGITS // _UNROLL, compare, jnp.zeros_like(digits))
+    drawn = jax.lax.fori_loop(0, _DIGITS, compare, jnp.zeros_like(digits), unroll=_UNROLL)
+    return (drawn | saturated) & slots
 
 
 def first_slots(length: Scalar, slots: int) -> UInt32[Array, "1 word"]:

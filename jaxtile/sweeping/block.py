@@ -66,19 +66,20 @@ class Blocks:
         self.run = subject.run
 
     def results(self) -> dict[str, dict[str, Any]]:
-        """Shape, type, names of axes and unit of each result of one point."""
+        """Shape, type, names of axes, unit and label of each result of one point."""
         run = self.run
         described = {}
         for name, leaf in self._program.out_info.items():
             shape = leaf.shape[1:]
             dims = run.dims(name) if hasattr(run, "dims") else tuple(f"{name}_{axis}" for axis in range(len(shape)))
             units = run.units(name) if hasattr(run, "units") else ""
-            described[name] = {"shape": list(shape), "dtype": str(leaf.dtype), "dims": list(dims), "units": units}
+            label = run.label(name) if hasattr(run, "label") else name.replace("_", " ")
+            described[name] = {"shape": list(shape), "dtype": str(leaf.dtype), "dims": list(dims), "units": units, "label": label}
         return described
 
     @property
     def points(self) -> int:
-        """How many points one call runs."""
+        """Number of points that one call runs."""
         return self.width * len(self.devices)
 
     @property

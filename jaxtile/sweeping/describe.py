@@ -1,9 +1,10 @@
-"""What a sweep is, as plain data: by which a store knows whether it is being resumed or confused."""
+"""A sweep described by plain data, by which a store knows whether it is being resumed or confused."""
 
 import dataclasses
 import functools
 import hashlib
 import inspect
+import pathlib
 import sys
 import types
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ import numpy as np
 
 __all__ = ["describe", "difference"]
 
-# Versions of these, not their sources.
-_OTHERS = {"jaxtile", "jax", "jaxlib", "equinox", "optax", "numpy"} | sys.stdlib_module_names
+# Libraries, and Python's own modules, are told by their names: a walk through all that they use would not end.
+_LIBRARIES = {"site-packages", "dist-packages"}
+_OTHERS = {"jaxtile"} | sys.stdlib_module_names
 
 
 def describe(value: Any, within: tuple[int, ...] = ()) -> Any:
@@ -65,43 +67,34 @@ def _describe_array(value: Any) -> Any:
 
 
 def _describe_class(kind: type, within: tuple[int, ...]) -> Any:
-    """Its name and, of a class of the user's own, its source, what its methods use, and what it inherits."""
+    """The name of a class and, if it is the user's own, its constants, its methods, what these use, and what it inherits."""
     name = f"{kind.__module__}.{kind.__qualname__}"
     if _is_of_others(kind) or id(kind) in within:
         return name
     within = (*within, id(kind))
-    methods = {key: inspect.unwrap(getattr(kind, key, None)) for key in vars(kind)}  # by `getattr`, since equinox wraps them
-    methods = {key: part.fget if isinstance(part, property) else part for key, part in methods.items()}
-    own = {key: describe(part, within) for key, part in methods.items() if isinstance(part, types.FunctionType | types.MethodType)}
+    parts = {key: inspect.unwrap(getattr(kind, key, None)) for key in vars(kind)}  # by `getattr`, since equinox wraps methods
+    parts = {key: part.fget if isinstance(part, property) else part for key, part in parts.items()}
+    own = {key: part for key, part in parts.items() if isinstance(part, types.FunctionType) or not key.startswith("__")}
     bases = [_describe_class(base, within) for base in kind.__bases__]
-    return {"class": f"{name} {_source(kind)}", "methods": own, "bases": bases}
-
-
-def _source(kind: type) -> str:
-    """Of what a class says besides its methods, such as constants."""
-    try:
-        return _checksum(inspect.getsource(kind).encode())
-    except (OSError, TypeError):  # typed at a prompt
-        return ""
+    return {"class": name, "parts": describe(own, within), "bases": bases}
 
 
 def _describe_callable(function: Any, within: tuple[int, ...]) -> Any:
-    """Its code, and what it uses besides its arguments, in functions inside of it, too."""
+    """The code of a function, and what it uses besides its arguments, in functions inside of it, too."""
     function = inspect.unwrap(function)
     if isinstance(function, types.MethodType):
         return {"function": describe(function.__func__, within), "of": describe(function.__self__, within)}
     if not isinstance(function, types.FunctionType):
         attributes = describe(getattr(function, "__dict__", {}), within)
         return {"class": _describe_class(type(function), within), "attributes": attributes}
-    name = f"{function.__module__}.{function.__qualname__}"
-    if _is_of_others(function):
-        return name
-    codes = list(_codes(function.__code__))
-    globals = {key: function.__globals__[key] for code in codes for key in code.co_names if key in function.__globals__}
-    found = {**globals, **inspect.getclosurevars(function).nonlocals}
-    found |= {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
-    uses = {key: describe(part, within) for key, part in found.items() if part is not None and not inspect.ismodule(part)}
-    return {"function": f"{name} {_checksum(repr([_plain(code) for code in codes]).encode())}", "uses": uses}
+    name, uses = f"{function.__module__}.{function.__qualname__}", dict(inspect.getclosurevars(function).nonlocals)
+    if not _is_of_others(function):
+        codes = list(_codes(function.__code__))
+        name = f"{name} {_checksum(repr([_plain(code) for code in codes]).encode())}"
+        uses = {key: function.__globals__[key] for code in codes for key in code.co_names if key in function.__globals__} | uses
+        uses |= {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
+    uses = {key: describe(part, within) for key, part in uses.items() if part is not None and not inspect.ismodule(part)}
+    return {"function": name, "uses": uses}
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -113,14 +106,16 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _plain(code: types.CodeType) -> tuple[Any, ...]:
-    """What a code does, wherever it stands: not its source, which two functions of one line share, and some have none."""
+    """The work of a code, wherever it stands: not its source, which two functions of one line share, and some have none."""
     constants = [part for part in code.co_consts if not isinstance(part, types.CodeType)]
     plain = [sorted(map(repr, part)) if isinstance(part, frozenset) else repr(part) for part in constants]
     return code.co_code, code.co_names, plain
 
 
 def _is_of_others(value: Any) -> bool:
-    return (value.__module__ or "").split(".")[0] in _OTHERS
+    module = value.__module__ or ""
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return module.split(".")[0] in _OTHERS or not _LIBRARIES.isdisjoint(pathlib.Path(file).parts)
 
 
 def _checksum(data: bytes) -> str:

@@ -8,8 +8,6 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from .._types import scalar
-
 __all__ = ["CHIP", "SEED", "TARGET", "Grid", "Subject"]
 
 CHIP = "chip"
@@ -62,7 +60,7 @@ class Grid:
 
     @property
     def count(self) -> int:
-        """How many points there are."""
+        """Number of points."""
         return math.prod(self.sizes.values())
 
     def at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -74,13 +72,13 @@ class Grid:
 
 
 class Subject(eqx.Module):
-    """What a sweep varies: a configuration, and what is done to its tiles. A path leads into the one or the other."""
+    """The objects that a sweep varies: a configuration, and the run of its tiles. A path leads into the one or the other."""
 
     config: Any
     run: Any
 
     def at(self, names: Sequence[str]) -> Any:
-        """What is at the end of a path, each name a field, or the number of a part.
+        """The object at the end of a path, each name a field, or the number of a part.
 
         Raises:
             AttributeError: the path leads nowhere.
@@ -91,7 +89,7 @@ class Subject(eqx.Module):
         return node
 
     def field(self, path: str) -> dict[str, Any]:
-        """What the class of the object that holds the number at the end of a path says of it."""
+        """The declaration of the number at the end of a path, by the class of the object that holds it."""
         *before, name = path.split(".")
         owner = self.at(before) if before else self.config if hasattr(self.config, name) else self.run
         fields = dataclasses.fields(owner) if dataclasses.is_dataclass(owner) else ()
@@ -112,9 +110,9 @@ class Subject(eqx.Module):
         if not (eqx.is_array(number) and number.ndim == 0):
             raise ValueError(f"over names {path!r}, which is {number!r}, not a number: sweep over objects that differ in it.")
         field = self.field(path)
-        if "check" in field:
+        if "take" in field:
             for value in values:
-                field["check"](f"over: {field['of']}.{path.split('.')[-1]}", scalar(value))
+                field["take"](f"over: {field['of']}.{path.split('.')[-1]}", value)
 
     def placed(self, numbers: Mapping[str, Any]) -> "Subject":
         """The same with other numbers at the ends of some paths."""

@@ -1,4 +1,4 @@
-"""How much memory is free."""
+"""Free memory."""
 
 import math
 import pathlib
@@ -25,7 +25,7 @@ def free_memory(device: Any) -> float:
 
 
 def free_in_groups(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> float:
-    """What the limits of a container or a batch job (Linux's control groups, of both versions) leave to this process."""
+    """Memory that the limits of a container or a batch job (Linux's control groups, of both versions) leave to this process."""
     if not pathlib.Path(own).exists():
         return math.inf
     free = math.inf

@@ -1,22 +1,15 @@
-"""What is done to every tile of a sweep, unless it is a function of the user: programming."""
+"""Programming: the run of a sweep, unless it is a function of the user."""
 
-from typing import Any, ClassVar
-
-import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Checked, Key, Scalar, Weight, number, whole
+from .._types import Key, Scalar, Weight
 from ..compensation import AbstractCompensation
+from ..fields import Checked, field, number, part, whole
 from ..programming import RESULTS, AbstractMethod, Chain, program
-from ..programming.program import check_record
+from ..quantities import QUANTITIES, Quantity, as_quantities
 from ..tile import Tile
 
 __all__ = ["Programming"]
-
-
-def _hashable(record: Any) -> Any:
-    """A list as a tuple; anything else as it came."""
-    return tuple(record) if isinstance(record, list) else record
 
 
 class Programming(Checked):
@@ -27,33 +20,22 @@ class Programming(Checked):
     Attributes:
         method: the programming method.
         max_steps, tolerance, compensation: see `jaxtile.program`.
-        record: which quantities to keep step by step, as `<name>_history`.
+        record: quantities to keep step by step, as `<name>_history`: names,
+            `jaxtile.Quantity` objects or functions, as in `jaxtile.program`.
     """
 
-    method: AbstractMethod | Chain
+    method: AbstractMethod | Chain = part((AbstractMethod, Chain), "is no method; pass one such as jaxtile.SVD()", kw_only=False)
     max_steps: int = whole(100, low=1)
     tolerance: Scalar = number(1e-2, low=0.0)
-    compensation: AbstractCompensation | None = None
-    record: tuple[str, ...] = eqx.field(default=(), static=True, converter=_hashable)
-
-    UNITS: ClassVar[dict[str, str]] = {
-        "steps": "pulse steps",
-        "read_error": "1",
-        "frobenius_error": "weight",
-        "spectral_error": "weight",
-        "full_pulses": "pulses per cell",
-        "half_pulses": "pulses per cell",
-        "row_pulses": "pulses per row",
-        "column_pulses": "pulses per column",
-        "phases": "sub-phases",
-        "reads": "vectors",
-        "unreachable": "1",
-    }
+    compensation: AbstractCompensation | None = part(
+        AbstractCompensation, "is no compensation; pass None, or one such as jaxtile.compensation.Gain()", optional=True
+    )
+    record: tuple[Quantity, ...] = field(as_quantities, default=())
 
     def __check_init__(self) -> None:
-        if not isinstance(self.method, AbstractMethod | Chain):
-            raise TypeError(f"Programming.method={self.method!r} is not a method; pass one such as jaxtile.SVD().")
-        check_record("Programming.record", self.record)
+        taken = [one.name for one in self.record if one.name in ("converged", "finite") or one.name.endswith("_history")]
+        if taken:
+            raise ValueError(f"Programming.record holds {', '.join(taken)}, a name that its results use otherwise; choose another.")
 
     def __call__(self, tile: Tile, target: Weight, key: Key) -> dict[str, Float[Array, "..."]]:
         sol = program(
@@ -71,9 +53,19 @@ class Programming(Checked):
         return sol.stats | ended | {f"{name}_history": values for name, values in sol.history.items()}
 
     def dims(self, name: str) -> tuple[str, ...]:
-        """What the axes of a result are called."""
+        """Names of the axes of a result."""
         return ("step",) if name.endswith("_history") else ()
 
     def units(self, name: str) -> str:
-        """What a result is measured in."""
-        return self.UNITS.get(name.removesuffix("_history"), "1")
+        """Unit of a result."""
+        quantity = self._quantity(name)
+        return "1" if quantity is None else quantity.unit
+
+    def label(self, name: str) -> str:
+        """Label of a result, with its unit."""
+        quantity = self._quantity(name)
+        return name if quantity is None else quantity.label
+
+    def _quantity(self, name: str) -> Quantity | None:
+        known = QUANTITIES | {one.name: one for one in self.record}
+        return known.get(name.removesuffix("_history"))

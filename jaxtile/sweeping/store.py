@@ -1,8 +1,10 @@
 """Where the results of a sweep go: block by block, each whole or not at all.
 
 A store is a zarr group with an array [group, point, ...] for each result (a group is one kind of hardware with one function), in
-chunks of one block, and a flag for each block that is set once all of its chunks are there. Chunks are written under another name
+chunks of one block, and a mark for each block that is set once all of its chunks are there. Chunks are written under another name
 and renamed, and carry a checksum. So a sweep that is killed leaves whole blocks, and the same call goes on with the others.
+
+The mark says which versions wrote the block: n for the n-th of those that the attributes of the marks list.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ if TYPE_CHECKING:  # importing these takes longer than importing the rest of thi
 __all__ = ["Block", "Memory", "Store", "as_dataset", "load", "rows"]
 
 _DONE = "block_done"
+_VERSIONS = "versions"
 _WRITE_ALL: Any = {"write_empty_chunks": True}
 
 Block = tuple[int, int]  # its group, and its number there
@@ -38,11 +41,16 @@ class Memory:
 
     def __init__(self, plan: Mapping[str, Any]):
         self.plan = dict(plan)
+        self.versions: list[dict[str, str]] = []
         self._arrays = {name: np.zeros(*_shape(plan, name)) for name in plan["results"]}
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
         """Nobody else knows of it."""
         return contextlib.nullcontext()
+
+    def sign(self, versions: dict[str, str]) -> None:
+        """Say by which versions the blocks are written from now on."""
+        self.versions = [versions]
 
     def missing(self) -> list[Block]:
         """The blocks that are not there yet: at the start, all."""
@@ -59,12 +67,21 @@ class Memory:
 
 
 class Store:
-    """Results in a zarr group on disk."""
+    """Results in a zarr group on disk.
+
+    Attributes:
+        path: where it is.
+        plan: what it holds.
+        versions: those that have written blocks, or None in a store that is older than
+            this list.
+    """
 
     def __init__(self, path: str | pathlib.Path, group: zarr.Group):
         self.path = path
         self.plan: dict[str, Any] = json.loads(group.attrs["plan"])
         self._arrays: dict[str, Any] = {name: group[name] for name in (*self.plan["results"], _DONE)}  # opened once: it takes time
+        self.versions: list[dict[str, str]] | None = self._arrays[_DONE].attrs.get(_VERSIONS)
+        self._mark = 0
 
     @classmethod
     def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> None:
@@ -85,7 +102,8 @@ class Store:
             chunks = (1, plan["width"], *shape[2:])
             group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, compressors=compress)
         shape = (plan["groups"], len(blocks(plan)) // plan["groups"])
-        group.create_array(_DONE, shape=shape, chunks=(1, 1), dtype="uint8", compressors=compress)
+        done = group.create_array(_DONE, shape=shape, chunks=(1, 1), dtype="uint8", compressors=compress)
+        done.attrs[_VERSIONS] = []
         group.attrs["plan"] = json.dumps(plan)
         part.rename(path)
 
@@ -127,6 +145,14 @@ class Store:
                 pass  # a file system without locks
             yield
 
+    def sign(self, versions: dict[str, str]) -> None:
+        """Say by which versions the blocks are written from now on."""
+        known = self.versions or []
+        self.versions = known if versions in known else [*known, versions]
+        self._mark = 1 + self.versions.index(versions)
+        if self.versions is not known:
+            self._arrays[_DONE].attrs[_VERSIONS] = self.versions
+
     def missing(self) -> list[Block]:
         """The blocks that are not there, or damaged."""
         return [block for block in blocks(self.plan) if not self._holds(block)]
@@ -154,7 +180,7 @@ class Store:
             for name, values in results.items():
                 # A chunk of zeros is written as well: what is not there is missing.
                 self._arrays[name].with_config(_WRITE_ALL)[rows(self.plan, block)] = values
-            self._arrays[_DONE][block] = 1
+            self._arrays[_DONE][block] = self._mark
         except OSError as error:
             raise OSError(
                 error.errno,
@@ -202,11 +228,15 @@ def as_dataset(store: Memory | Store) -> xr.Dataset:
     for name, values in results.items():
         result = plan["results"][name]
         values = values.reshape(*sizes.values(), *result["shape"])
-        data[name] = xr.Variable((*sizes, *result["dims"]), values, {"units": result["units"]})
+        attributes = {"units": result["units"], "label": result.get("label", name)}  # a store of old has no labels
+        data[name] = xr.Variable((*sizes, *result["dims"]), values, attributes)
     along = {name: (name, values) for name, values in plan["coordinates"].items()} | plan["zipped"]
     units = plan["units"]
     coordinates = {name: (*place, {"units": units[name]} if name in units else {}) for name, place in along.items()}
-    return xr.Dataset(data, coordinates, {"description": json.dumps(plan["description"], indent=1), "missing_blocks": missing})
+    described = {
+        name: json.dumps(value, indent=1) for name, value in (("description", plan["description"]), ("versions", store.versions))
+    }
+    return xr.Dataset(data, coordinates, described | {"missing_blocks": missing})
 
 
 def load(path: str | pathlib.Path) -> xr.Dataset:

@@ -8,7 +8,6 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, cast
 
 import jax
@@ -21,7 +20,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from .._random import as_key
 from .._types import Key, finite_array, is_whole
-from .._version import __version__
 from ..tile import Tile, TileConfig
 from .block import Blocks
 from .describe import describe, difference
@@ -29,6 +27,7 @@ from .grid import Grid, Subject
 from .memory import free_memory
 from .processes import PATIENCE, wait_for_all
 from .store import Block, Memory, Store, as_dataset, load, rows
+from .versions import versions
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,6 +68,7 @@ def sweep(
     seeds: int = 1,
     store: str | pathlib.Path | None = None,
     width: int | None = None,
+    allow_versions: bool = False,
     progress: bool = False,
 ) -> xr.Dataset:
     """Run a function of a tile for every combination of numbers, chips, targets and seeds, on all local devices.
@@ -91,13 +91,16 @@ def sweep(
         seeds: how many runs on each chip.
         store: a folder that the results stream to. A sweep that was interrupted goes on where it was with the same call.
         width: tiles in a block. None: as many as fit into a quarter of the free memory, at most 256; a store keeps what was chosen.
+        allow_versions: go on with a store that other versions of jaxtile or jax have
+            written. The store keeps which versions wrote which block.
         progress: show a progress bar.
 
     Returns:
         The results by named dimensions. Without a store they are kept in memory only.
 
     Raises:
-        TypeError, ValueError: an argument is of the wrong kind, shape or range, or the store holds another sweep; how it differs.
+        TypeError, ValueError: an argument is of the wrong kind, shape or range. Or the
+            store holds another sweep, or one of other versions; how it differs.
         OSError: the store cannot be written to, or another sweep is writing to it.
         TimeoutError: one of several processes does not come.
     """
@@ -123,8 +126,7 @@ def sweep(
             subject.check(path, values)
 
     description = {
-        "jaxtile": __version__,
-        "jax": f"{jax.__version__}, jaxlib {version('jaxlib')}, Python {sys.version_info.major}.{sys.version_info.minor}",
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}",  # whose bytecode `run` is described by
         "platform": jax.default_backend(),
         "precision": str(matrices.dtype),
         "key": str(jr.key_data(key).tolist()),
@@ -139,6 +141,8 @@ def sweep(
     wait_for_all("opened")  # before one of them makes what another would find
     if kept is not None:
         _refuse_another(kept, description, width)
+        if not allow_versions:
+            _refuse_other_versions(kept)
         width = kept.plan["width"]
     if jax.process_count() > 1 and store is None:
         raise ValueError("store=None with several processes, each of which would see its own results only; pass a folder.")
@@ -175,12 +179,26 @@ _WANTED = {"run": "a function of (tile, target, key), such as jaxtile.Programmin
 
 
 def _refuse_another(kept: Store, description: dict[str, Any], width: int | None) -> None:
+    if kept.versions is None:
+        raise ValueError(
+            f"store={str(kept.path)!r} does not say which code wrote it: it is of an older jaxtile. jaxtile.sweep.load reads it; "
+            "choose another place for this sweep."
+        )
     lines = difference(description, kept.plan["description"])
     if width not in (None, kept.plan["width"]):
         lines.append(f"width: {width} now, {kept.plan['width']} in the store")
     if lines:
         listed = "\n  ".join(lines)
         raise ValueError(f"store={str(kept.path)!r} holds another sweep; choose another place, or delete it.\n  {listed}")
+
+
+def _refuse_other_versions(kept: Store) -> None:
+    listed = "\n  ".join(line for theirs in kept.versions or () for line in difference(versions(), theirs))
+    if listed:
+        raise ValueError(
+            f"store={str(kept.path)!r} was written by other versions, and mixed results need not be comparable. Choose another "
+            "place, or go on with allow_versions=True: the store keeps which versions wrote which block.\n  " + listed
+        )
 
 
 def _that_fit(
@@ -202,7 +220,7 @@ def _that_fit(
 def _plan(
     description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks], units: dict[str, str]
 ) -> dict[str, Any]:
-    """What a store holds, and under which names.
+    """The contents of a store, and their names.
 
     Raises:
         ValueError: results differ from one run to another, or have the name of something else.
@@ -255,6 +273,7 @@ def _run_all(kept: Memory | Store, subjects: list[Subject], made: dict[int, Bloc
     start = time.perf_counter()
     with kept.locked() if jax.process_index() == 0 else contextlib.nullcontext():
         missing = kept.missing()
+        kept.sign(versions())
         wait_for_all("listed")  # before one of them writes what another would miss in its list
         mine = missing[jax.process_index() :: jax.process_count()]
         with _bar(kept.plan, missing, mine, show=progress) as advance:

@@ -1,4 +1,4 @@
-"""What the hardware is."""
+"""The configuration of a tile."""
 
 import dataclasses
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["TileConfig", "check_kind"]
 
 
 class TileConfig(eqx.Module):
-    """What the hardware is.
+    """The configuration of a tile: what the hardware is.
 
     Attributes:
         device: how a pulse moves a conductance.
@@ -90,7 +90,7 @@ class TileConfig(eqx.Module):
     def keeps_no_order(self) -> bool:
         """True if the unit vectors of a batch can be sent at once, because nothing asks for one after another."""
         remembers = self.half_select is not None and self.half_select.remembers
-        return self.crosspoint.order == "aggregate" and self.crosspoint.routine is None and not remembers
+        return self.crosspoint.order == "aggregate" and not remembers
 
 
 def check_kind(name: str, value: Any, kind: type, where: str) -> None:

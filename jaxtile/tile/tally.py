@@ -65,4 +65,4 @@ class Tally(eqx.Module):
         return jax.tree.map(jnp.zeros_like, self)
 
     def __add__(self, other: "Tally") -> "Tally":
-        return jax.tree.map(lambda mine, its: mine + its.astype(mine.dtype), self, other)
+        return jax.tree.map(jnp.add, self, other)

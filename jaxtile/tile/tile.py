@@ -96,7 +96,7 @@ class Tile(eqx.Module):
 
     @property
     def state(self) -> State:
-        """What pulses act on, as the device defines it."""
+        """The state that pulses act on, as the device defines it."""
         return self.now.state
 
     @property

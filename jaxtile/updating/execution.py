@@ -1,8 +1,9 @@
 """One vector: encode, pulse the selected cells, disturb the half-selected ones, clip."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Num
 
 from .._random import Draws, Source, numbers, stream
 from .._types import Key, Scalar
@@ -17,7 +18,7 @@ Disturbance = tuple[Exposure, Draws | None]
 
 
 def encode(config: TileConfig, vector: Vector, key: Key) -> AbstractLines:
-    """What the lines send for one pair of vectors."""
+    """Pulses that the lines send for one pair of vectors."""
     x, d, rate, columns = vector.x, vector.d, vector.learning_rate, numbers(vector.x.shape[0])
     granularity = config.crosspoint.granularity()
     return config.trains.encode(x, d, learning_rate=rate, granularity=granularity, key=key, columns=columns)
@@ -52,7 +53,7 @@ def _aggregate(
     config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, cycle: Draws | None, half_cycle: Draws | None
 ) -> Now:
     """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
-    expected = jax.tree.map(lambda count: count.astype(float), seen)
+    expected = jax.tree.map(partial(jnp.asarray, dtype=float), seen)
     full = Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots)
     return pulse(config, chip, now, full, disturb=(expected, half_cycle))
 
@@ -79,7 +80,7 @@ def _phase_by_phase(
     now = pulse(config, chip, now, Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots))
     if config.half_select is None:
         return now
-    n, m = lines.sent()
+    n, m = lines.line_counts()
     for p, phase in enumerate(PHASES):
         rows, columns = lines.d_sign == phase.d, lines.x_sign == phase.x
         both = jnp.where(rows[:, None] & columns[None, :], lines.coincidences(), 0)
@@ -89,7 +90,7 @@ def _phase_by_phase(
 
 
 def _driven(config: TileConfig, phase: Phase, lines: AbstractLines, seen: Seen) -> Exposure:
-    """What cells see in one sub-phase, which may be skipped."""
+    """The exposure of cells in one sub-phase, which may be skipped."""
     if config.skips_phases:
         driven = active(phase, lines)
         seen = jax.tree.map(lambda count: jnp.where(driven, count, 0), seen)
@@ -98,21 +99,18 @@ def _driven(config: TileConfig, phase: Phase, lines: AbstractLines, seen: Seen) 
 
 def count(config: TileConfig, chip: Chip, now: Now, full: Scalar, seen: Exposure) -> Now:
     """Count the pulses that were sent; `full` is the sum of all full ones."""
-    (out, width), half_select = chip.shape, config.half_select
-    row, column = (_mean(getattr(seen.up, line) + getattr(seen.down, line)) for line in ("row", "column"))
-    phases, mean = (seen.up.slots + seen.down.slots).astype(float), full / (out * width)
-    half = jnp.zeros_like(mean) if half_select is None else row + column - 2 * mean  # without a pass over the cells
-    each = None
-    if now.tally.each is not None:
-        each = PulseCounts(
-            seen.up.full,
-            seen.down.full,
-            *(jnp.zeros(chip.shape) if half_select is None else one.half for one in (seen.up, seen.down)),
-            *(getattr(one, line).ravel() for line in ("row", "column") for one in (seen.up, seen.down)),
-        )
+    (out, width), up, down = chip.shape, seen.up, seen.down
+    row, column = jnp.mean((up.row + down.row).astype(float)), jnp.mean((up.column + down.column).astype(float))
+    phases, mean = (up.slots + down.slots).astype(float), full / (out * width)
+    half = jnp.zeros_like(mean) if config.half_select is None else row + column - 2 * mean  # without a pass over the cells
+    each = None if now.tally.each is None else _count_each(config, chip, seen)
     sent = Tally(mean, half, row, column, phases, reads=jnp.zeros_like(mean), each=each)
     return now.replace(tally=now.tally + sent)
 
 
-def _mean(counts: Num[Array, "..."]) -> Scalar:
-    return jnp.mean(counts.astype(float))
+def _count_each(config: TileConfig, chip: Chip, seen: Exposure) -> PulseCounts:
+    """The same for each cell and each line."""
+    up, down = seen.up, seen.down
+    half = 2 * [jnp.zeros(chip.shape)] if config.half_select is None else [up.half, down.half]
+    lines = [line.ravel() for line in (up.row, down.row, up.column, down.column)]
+    return jax.tree.map(partial(jnp.asarray, dtype=float), PulseCounts(up.full, down.full, *half, *lines))

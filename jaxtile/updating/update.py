@@ -5,10 +5,11 @@
     disturb       the half-selected cells                         (half_select)
     clip          to what each device can hold                    (device, with every pulse)
 
-Three loops run these lines over the vectors of a batch, and each is a function from `Now` to `Now`. `vector_by_vector` sends one
-after another, as the hardware does. `one_shot` sends unit vectors, each of which touches a column of its own, in one pass over the
-tile. `without_pulses` adds the products themselves. `execution` has the four lines for one vector, and `between` what a routine of
-the device does before and after it.
+Each loop over the vectors of a batch is a function from `Now` to `Now`. `batch` sends
+one after another, as the hardware does, with the routines of the device between them;
+`one_shot` sends unit vectors, each of which touches a column of its own, in one pass over
+the tile; `without_pulses` adds the products themselves. `execution` has the four lines
+for one vector.
 """
 
 from typing import Any
@@ -22,10 +23,8 @@ from .._types import Key, Scalar, check_number, finite_array, scalar
 from .._vectors import UnitVectors
 from ..pulse import AbstractLines, Counts
 from ..tile import Chip, Now, Tile, TileConfig, as_vectors, check_tile
-from .between import after, before
+from .batch import after, before, send_batch
 from .execution import execute
-from .one_shot import one_shot
-from .vector_by_vector import vector_by_vector
 from .without_pulses import without_pulses
 
 __all__ = ["send", "update"]
@@ -73,11 +72,13 @@ def update(
 
 @eqx.filter_jit
 def _update(config: TileConfig, chip: Chip, now: Now, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key) -> Now:
-    loop = without_pulses
+    fresh = now.recounted()
     if config.is_pulsed:
-        at_once = isinstance(x, UnitVectors) and config.keeps_no_order and config.crosspoint.routine is None
-        loop = one_shot if at_once else vector_by_vector
-    return loop(config, chip, now.recounted(), x, d, learning_rate, key).counted_after(now)
+        routines = config.crosspoint.routines
+        moved = send_batch(config, chip, fresh, x, d, learning_rate, key, routines=routines)
+    else:
+        moved = without_pulses(config, chip, fresh, x, d, learning_rate, key)
+    return moved.counted_after(now)
 
 
 def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
@@ -107,5 +108,6 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
 
 @eqx.filter_jit
 def _send(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key: Key) -> Now:
-    ready, _ = before(config, chip, now.recounted(), None, key)
-    return after(config, chip, execute(config, chip, ready, lines, key), 1, key).counted_after(now)
+    routines = config.crosspoint.routines
+    ready, _ = before(config, chip, now.recounted(), None, key, routines)
+    return after(config, chip, execute(config, chip, ready, lines, key), None, key, routines).counted_after(now)

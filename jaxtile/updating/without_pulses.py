@@ -11,7 +11,7 @@ from .._random import Source, numbers, stream
 from .._types import Key, Scalar
 from ..device import Vector
 from ..tile import Chip, Now, TileConfig, as_vectors
-from .between import before
+from .batch import before
 
 __all__ = ["without_pulses"]
 
@@ -20,17 +20,17 @@ def without_pulses(
     config: TileConfig, chip: Chip, now: Now, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key
 ) -> Now:
     """Add `-learning_rate d^T x`: at once, or one vector after another where devices clip."""
-    device, x = config.built_device, as_vectors("x", x, chip.shape[1], d.dtype)
+    device, batch, x = config.built_device, d.shape[0], as_vectors("x", x, chip.shape[1], d.dtype)
     if device.bounds() is None:
         return now.replace(state=device.add(chip.cells, now.state, -learning_rate * product(d.T, x)))
 
     def add(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
         v, x, d = numbered
-        now, vector = before(config, chip, now, Vector(x, d, learning_rate, d.shape[0]), stream(key, v))
+        now, vector = before(config, chip, now, Vector(x, d, learning_rate, batch), stream(key, v), config.crosspoint.routines)
         if vector is None:
             return now, None
         noise = chip.draws(stream(key, v, Source.CYCLE))
         change = -vector.learning_rate * jnp.outer(vector.d, vector.x)
         return now.replace(state=device.add(chip.cells, now.state, change, noise=noise)), None
 
-    return jax.lax.scan(add, now, (numbers(d.shape[0]), x, d))[0]
+    return jax.lax.scan(add, now, (numbers(batch), x, d))[0]

@@ -234,7 +234,7 @@ def test_preset_configurations_are_aihwkits(name):
 @pytest.mark.parametrize("n", [2, 4])
 def test_presets_of_several_devices_are_vector_cells(name, n):
     theirs = getattr(preset_configs, f"{name}{n}Preset")()
-    ours = jt.device.VectorCell((PRESETS[name](),) * n, jt.device.SingleRandom())
+    ours = jt.device.VectorCell((PRESETS[name](),) * n, update_policy=jt.device.SingleRandom())
     assert same(tile_config(theirs), jt.presets.config(ours))
 
 
@@ -310,7 +310,7 @@ def test_an_inference_configuration_is_that_of_the_chip():
     """Its noise model is the device; without one, weights stay what they are."""
     theirs = InferenceRPUConfig(noise_model=PCMLikeNoiseModel(g_max=10.0), drift_compensation=None)
     config = tile_config(theirs)
-    assert same(config.device, jt.device.Statistical(jt.noise.PCM(jt.noise.NPair(g_max=10.0))))
+    assert same(config.device, jt.device.Statistical(jt.noise.PCM(converter=jt.noise.NPair(g_max=10.0))))
     assert config.backward.is_perfect
     weight = np.random.default_rng(0).uniform(-1, 1, (4, 5))
     key = jax.random.key(0)

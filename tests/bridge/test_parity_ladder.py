@@ -24,7 +24,7 @@ ROWS, STEP = 64, 1 / 63
 CONVERTERS = {
     "a pair": (SinglePairConductanceConverter, noise.NPair),
     "a pair, g_min": (lambda: SinglePairConductanceConverter(g_min=2.0), lambda: noise.NPair(g_min=2.0)),
-    "two pairs": (lambda: DualPairConductanceConverter([1.0, 3.0]), lambda: noise.NPair([1.0, 3.0])),
+    "two pairs": (lambda: DualPairConductanceConverter([1.0, 3.0]), lambda: noise.NPair(f_lst=[1.0, 3.0])),
 }
 
 

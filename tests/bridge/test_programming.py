@@ -270,7 +270,7 @@ def test_both_engines_draw_the_same_curves(run):
 EVERY_METHOD = {
     "gdp": jt.GDP(),
     "gdp, hadamard": jt.GDP(inputs="hadamard", learning_rate=1 / 64),
-    "gdp, gaussian": jt.GDP(inputs=jt.programming.Gaussian(16), learning_rate=1 / 64, batch_size=8, reads=2),
+    "gdp, gaussian": jt.GDP(inputs=jt.programming.Gaussian(n=16), learning_rate=1 / 64, batch_size=8, reads=2),
     "svd, three triplets": jt.SVD(triplets=3),
     "svd, once": jt.SVD(refresh=False),
     "svd through reads": jt.PowerSVD(block=2, reads=2),
@@ -293,7 +293,8 @@ def test_every_method_programs_a_foreign_tile(name, engine):
     done = program_weights_by(method)(tile, tolerance=None, max_iter=steps)
     perfect = jt.IOParameters(is_perfect=True)
     chip = jt.init(jt.TileConfig(jt.device.Ideal(), forward=perfect, backward=perfect), (OUT, WIDTH), key=jax.random.key(0))
-    solution = jt.program(chip, jnp.asarray(target().numpy()), method, key=jax.random.key(0), max_steps=steps, tolerance=0.0)
+    options = {"max_steps": steps, "tolerance": 0.0, "record": ("spectral_error",)}
+    solution = jt.program(chip, jnp.asarray(target().numpy()), method, key=jax.random.key(0), **options)
     made = int(solution.stats["steps"])
     assert len(done.read_error) == made + 1
     # Of what has been corrected exactly, power iteration reads directions that rounding chooses.
@@ -348,7 +349,8 @@ def test_the_devices_of_a_cell_are_programmed_one_after_another(engine):
     method = jt.residual(jt.ProgramVerify(model=coarse), (1.0, 0.05), until=jt.After(10))
     done = program_weights_by(method)(tile, tolerance=None, max_iter=20)
     wanted = jnp.asarray(target().numpy())
-    solution = jt.program(chip, wanted, method, key=jax.random.key(0), max_steps=20, tolerance=0.0)
+    options = {"max_steps": 20, "tolerance": 0.0, "record": ("spectral_error",)}
+    solution = jt.program(chip, wanted, method, key=jax.random.key(0), **options)
     made = int(solution.stats["steps"])
     assert len(done.spectral_error) == made + 1
     assert done.spectral_error[-1] < 0.1 * done.spectral_error[10]
@@ -378,6 +380,7 @@ def test_the_bridges_loop_takes_the_steps_of_jaxtiles():
     tile.tile.set_weights(target())
     chip = jt.set_weights(tile.tile.jax_tile, jnp.zeros((OUT, WIDTH)))
     done = program_weights_svd(tile, tolerance=None, max_iter=6, w_init=0.0)
-    solution = jt.program(chip, jnp.asarray(target().numpy()), jt.SVD(), key=jax.random.key(0), max_steps=6, tolerance=0.0)
+    options = {"max_steps": 6, "tolerance": 0.0, "record": ("read_error", "spectral_error")}
+    solution = jt.program(chip, jnp.asarray(target().numpy()), jt.SVD(), key=jax.random.key(0), **options)
     np.testing.assert_allclose(done.read_error[:5], solution.history["read_error"][:5], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(done.spectral_error[:5], solution.history["spectral_error"][:5], rtol=2e-3, atol=1e-5)

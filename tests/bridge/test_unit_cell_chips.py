@@ -216,9 +216,9 @@ def test_unit_cells_that_jaxtile_does_not_have_are_refused(device, named):
 
 
 def test_what_aihwkit_cannot_hold_is_refused():
-    config = jt.TileConfig(device=jt.device.VectorCell((jt.device.WriteNoise(jt.device.SoftBounds(), 1.0),) * 2))
+    config = jt.TileConfig(device=jt.device.VectorCell((jt.device.WriteNoise(jt.device.SoftBounds(), write_noise_std=1.0),) * 2))
     with pytest.raises(ConfigError, match="persistent"):
         to_analog_tile(jt.init(config, (3, 4), key=KEY))
-    config = jt.TileConfig(device=jt.device.WriteNoise(jt.device.ConstantStep(), 1.0))
+    config = jt.TileConfig(device=jt.device.WriteNoise(jt.device.ConstantStep(), write_noise_std=1.0))
     with pytest.raises(ConfigError, match="ConstantStepDevice has no write noise"):
         to_analog_tile(jt.init(config, (3, 4), key=KEY))

@@ -18,13 +18,13 @@ def pair(**numbers):
 
 
 CELLS = {
-    "write noise": lambda **numbers: WriteNoise(DEVICES["soft bounds"](**numbers), 2.0),
+    "write noise": lambda **numbers: WriteNoise(DEVICES["soft bounds"](**numbers), write_noise_std=2.0),
     "drifting": lambda **numbers: Drifting(DEVICES["soft bounds"](**numbers), nu=0.1),
     "vector": lambda **numbers: VectorCell(pair(**numbers), gamma_vec=[1.0, 0.5]),
-    "in turn": lambda **numbers: VectorCell(pair(**numbers), SingleSequential()),
-    "at random": lambda **numbers: VectorCell(pair(**numbers), SingleRandom()),
+    "in turn": lambda **numbers: VectorCell(pair(**numbers), update_policy=SingleSequential()),
+    "at random": lambda **numbers: VectorCell(pair(**numbers), update_policy=SingleRandom()),
     "reference": lambda **numbers: ReferenceCell(pair(**numbers)),
-    "refreshed": lambda **numbers: OneSided(DEVICES["linear"](**numbers), Refresh()),
+    "refreshed": lambda **numbers: OneSided(DEVICES["linear"](**numbers), refresh=Refresh()),
 }
 MAKERS = DEVICES | CELLS | {f"preset {name}": make for name, make in PRESETS.items()}
 

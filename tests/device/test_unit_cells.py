@@ -21,6 +21,7 @@ from jaxtile.device import (
     SingleRandom,
     SingleSequential,
     SoftBounds,
+    Vector,
     VectorCell,
     WriteNoise,
 )
@@ -32,13 +33,13 @@ STEP, SOFT = ConstantStep(**QUIET), SoftBounds(**QUIET)
 COUNTS = jt.pulse.DeterministicImplicit()
 CELLS = {
     "all": VectorCell((STEP, SOFT)),
-    "fixed": VectorCell((STEP, SOFT), SingleFixed(1)),
-    "in turn": VectorCell((STEP, SOFT, STEP), SingleSequential()),
-    "at random": VectorCell((STEP, STEP), SingleRandom(), gamma_vec=[1.0, 0.5]),
+    "fixed": VectorCell((STEP, SOFT), update_policy=SingleFixed(1)),
+    "in turn": VectorCell((STEP, SOFT, STEP), update_policy=SingleSequential()),
+    "at random": VectorCell((STEP, STEP), update_policy=SingleRandom(), gamma_vec=[1.0, 0.5]),
     "reference": ReferenceCell((SOFT, STEP)),
     "one-sided": OneSided(SOFT),
-    "refreshed": OneSided(Drifting(SOFT, nu=0.1), Refresh()),
-    "write noise": VectorCell((WriteNoise(STEP, 2.0), SOFT)),
+    "refreshed": OneSided(Drifting(SOFT, nu=0.1), refresh=Refresh()),
+    "write noise": VectorCell((WriteNoise(STEP, write_noise_std=2.0), SOFT)),
 }
 
 
@@ -78,7 +79,9 @@ def test_policies_choose_a_device_for_every_vector():
     x, d = np.ones((4, 7), np.float32), -np.ones((4, 5), np.float32)
 
     def moved(policy, gamma_vec=None):
-        tile = jt.init(jt.TileConfig(device=VectorCell((STEP,) * 3, policy, gamma_vec), pulse=COUNTS), SHAPE, key=KEY)
+        tile = jt.init(
+            jt.TileConfig(device=VectorCell((STEP,) * 3, update_policy=policy, gamma_vec=gamma_vec), pulse=COUNTS), SHAPE, key=KEY
+        )
         after = update(tile, x, d, DW_MIN, KEY)
         steps = [state / cells.step_up for state, cells in zip(after.state.devices, tile.cells.devices, strict=True)]
         return np.rint(np.stack(steps)[:, 0, 0]).astype(int).tolist(), after
@@ -89,7 +92,7 @@ def test_policies_choose_a_device_for_every_vector():
     np.testing.assert_allclose(after.weight, sum(g * w for g, w in zip((1, 2, 3), after.state.devices, strict=True)), atol=1e-6)
     assert [SingleFixed(1).connected(k, None) for k in range(3)] == [False, True, False]
     assert all(All().connected(k, None) for k in range(3))
-    assert int(SingleSequential(2).next(SingleSequential(2).start(), 3, key=KEY)) == 0
+    assert int(SingleSequential(first_update_idx=2).next(SingleSequential(first_update_idx=2).start(), 3, key=KEY)) == 0
 
 
 def test_random_turns_are_even():
@@ -101,7 +104,7 @@ def test_random_turns_are_even():
 def test_a_weight_is_put_into_every_device_or_into_the_connected_one():
     w = jnp.full(SHAPE, 0.05)
     assert np.allclose(jt.set_weights(tile_of(VectorCell((STEP, STEP), gamma_vec=[1.0, 1.0])), w).weight, 0.1)
-    tile = jt.set_weights(jt.init(jt.TileConfig(device=VectorCell((STEP, STEP), SingleFixed())), SHAPE, key=KEY), w)
+    tile = jt.set_weights(jt.init(jt.TileConfig(device=VectorCell((STEP, STEP), update_policy=SingleFixed())), SHAPE, key=KEY), w)
     assert [float(state[0, 0]) for state in tile.state.devices] == pytest.approx([0.05, 0.0])
 
 
@@ -142,7 +145,7 @@ def test_a_refresh_keeps_the_difference_and_empties_both(pulse):
     """aihwkit writes it the wrong way with deterministic pulses: the pair reads 0."""
     nominal = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0, "reset_std": 0.0, "w_max": 1.0}
     refresh = Refresh(forward=jt.IOParameters(is_perfect=True), update=dataclasses.replace(pulse, desired_bl=40))
-    tile = jt.init(jt.TileConfig(device=OneSided(ConstantStep(**QUIET | nominal), refresh)), SHAPE, key=KEY)
+    tile = jt.init(jt.TileConfig(device=OneSided(ConstantStep(**QUIET | nominal), refresh=refresh)), SHAPE, key=KEY)
     minus, plus = jnp.full(SHAPE, 0.6).at[0].set(0.2), jnp.full(SHAPE, 0.9).at[:, 0].set(0.7)
     state = dataclasses.replace(tile.state, devices=(minus, plus))
     tile = tile.with_state(state)
@@ -157,14 +160,14 @@ def test_a_refresh_keeps_the_difference_and_empties_both(pulse):
 
 def test_when_a_refresh_is_due():
     def due(refresh):
-        cell, vectors = OneSided(STEP, refresh), jnp.arange(1, 13)
+        cell, vectors = OneSided(STEP, refresh=refresh), jnp.arange(1, 13)
         state = dataclasses.replace(cell.start(SHAPE), turn=vectors)
-        return vectors[cell.routine.due(cell, state, batch=3)].tolist()
+        return vectors[cell.routines[0].due(cell, state, Vector(jnp.zeros(7), jnp.zeros(5), 0.1, 3))].tolist()
 
     assert due(Refresh(every=2)) == [6, 12]
     assert due(Refresh(every=4, units_in_mbatch=False)) == [4, 8, 12]
-    cell = OneSided(STEP, Refresh())
-    after, _ = cell.routine.before(cell, None, cell.start(SHAPE), None, key=KEY)
+    cell = OneSided(STEP, refresh=Refresh())
+    after, _ = cell.routines[0].before(cell, None, cell.start(SHAPE), None, key=KEY)
     assert int(after.turn) == 1
 
 
@@ -218,7 +221,7 @@ def test_they_are_programmed_and_vmapped(name):
 
 def test_gradients_are_finite():
     """With expected counts, also where pairs are refreshed."""
-    device = OneSided(SOFT, Refresh(update=jt.pulse.MeanField(), lower_thres=0.0, upper_thres=0.1))
+    device = OneSided(SOFT, refresh=Refresh(update=jt.pulse.MeanField(), lower_thres=0.0, upper_thres=0.1))
 
     def read(gain):
         tile = jt.init(jt.TileConfig(device=device, pulse=jt.pulse.MeanField()), SHAPE, key=KEY)
@@ -260,13 +263,13 @@ def test_upkeep_reaches_every_device():
         (lambda: VectorCell((VectorCell(), STEP)), "holds VectorCell"),
         (lambda: VectorCell((STEP, ConstantStep(order="slot"))), "order='aggregate' and of order='slot'"),
         (lambda: VectorCell((STEP, STEP), gamma_vec=[1.0]), r"gamma_vec has shape \(1,\)"),
-        (lambda: VectorCell((STEP, STEP), "all"), "update_policy='all'"),
-        (lambda: VectorCell((STEP, STEP), SingleFixed(2)), r"SingleFixed\(index=2\)"),
+        (lambda: VectorCell((STEP, STEP), update_policy="all"), "update_policy='all'"),
+        (lambda: VectorCell((STEP, STEP), update_policy=SingleFixed(2)), r"SingleFixed\(index=2\)"),
         (lambda: ReferenceCell((STEP,)), "holds 1 devices"),
-        (lambda: ReferenceCell((STEP, STEP), All()), r"All\(\)"),
-        (lambda: OneSided(STEP, True), "refresh=True"),
-        (lambda: OneSided(WriteNoise(STEP, 1.0), Refresh()), "without write noise"),
-        (lambda: OneSided(Drifting(WriteNoise(STEP, 1.0)), Refresh()), "without write noise"),
+        (lambda: ReferenceCell((STEP, STEP), update_policy=All()), r"All\(\)"),
+        (lambda: OneSided(STEP, refresh=True), "refresh=True"),
+        (lambda: OneSided(WriteNoise(STEP, write_noise_std=1.0), refresh=Refresh()), "without write noise"),
+        (lambda: OneSided(Drifting(WriteNoise(STEP, write_noise_std=1.0)), refresh=Refresh()), "without write noise"),
         (lambda: Refresh(update=jt.pulse.NoPulse()), r"NoPulse\(\)"),
         (lambda: Refresh(every=0), "every=0"),
     ],

@@ -23,7 +23,9 @@ def tile_of(device, shape=SHAPE, **config):
 
 
 def noisy(inner=None, **numbers):
-    return jt.device.WriteNoise(jt.device.SoftBounds(dw_min=DW_MIN, **EVEN) if inner is None else inner, STD, **numbers)
+    return jt.device.WriteNoise(
+        jt.device.SoftBounds(dw_min=DW_MIN, **EVEN) if inner is None else inner, write_noise_std=STD, **numbers
+    )
 
 
 def driven(k=1):
@@ -115,7 +117,7 @@ def test_programming_in_lanes():
     target = 0.1 * jr.normal(jr.key(8), (5, 7))
 
     def error(std, pulse):
-        device = jt.device.WriteNoise(jt.device.SoftBounds(dw_min=1e-3), std)
+        device = jt.device.WriteNoise(jt.device.SoftBounds(dw_min=1e-3), write_noise_std=std)
         tile = jt.init(jt.TileConfig(device=device, pulse=pulse, half_select=jt.half_select.ConstantRatio()), (5, 7), key=KEY)
         return jt.program(tile, target, jt.SVD(), key=KEY, max_steps=20, tolerance=0.0, record=()).stats["frobenius_error"]
 
@@ -137,7 +139,7 @@ def test_gradients_are_finite():
 
 def test_it_goes_around_one_pulsed_device():
     with pytest.raises(TypeError, match=r"WriteNoise\.device=Ideal\(\)"):
-        jt.device.WriteNoise(jt.device.Ideal(), 1.0)
+        jt.device.WriteNoise(jt.device.Ideal(), write_noise_std=1.0)
     with pytest.raises(ValueError, match="write_noise_std=-1"):
-        jt.device.WriteNoise(jt.device.SoftBounds(), -1.0)
+        jt.device.WriteNoise(jt.device.SoftBounds(), write_noise_std=-1.0)
     assert "write_noise_std=2" in repr(dataclasses.replace(noisy(), write_noise_std=2.0))

@@ -65,7 +65,7 @@ def test_stochastic_rounding_keeps_the_mean(name):
     off_grid = size * 0.9  # p = 0.27, between 0.2 and 0.3
 
     def sent(key):
-        return lines_of.__wrapped__(pulse, G, off_grid, off_grid, rate, key).sent()
+        return lines_of.__wrapped__(pulse, G, off_grid, off_grid, rate, key).line_counts()
 
     rows, columns = jax.jit(jax.vmap(sent))(jr.split(jr.key(1), 4000))
     assert_mean(rows, np.full(3, 2.7))

@@ -21,7 +21,7 @@ def counts(pulse, x, d, rate, *, seed=0, samples=20_000):
     def draw(pulse, keys):
         def one(key):
             lines = lines_of.__wrapped__(pulse, G, x, d, rate, key)
-            return lines.coincidences(), *lines.sent()
+            return lines.coincidences(), *lines.line_counts()
 
         return jax.vmap(one)(keys)
 
@@ -95,7 +95,7 @@ def test_packing():
         trains = jt.pulse.Trains.from_bits(jnp.asarray(x_bits), jnp.asarray(d_bits), *signs)
         assert np.array_equal(unpack(np.asarray(trains.x_words), n_slots), x_bits)
         assert np.array_equal(trains.coincidences(), d_bits.astype(int) @ x_bits.T.astype(int))
-        assert np.array_equal(trains.sent()[0], d_bits.sum(1))
+        assert np.array_equal(trains.line_counts()[0], d_bits.sum(1))
         for t in {0, n_slots // 2, n_slots - 1}:
             rows, columns = trains.slot(jnp.asarray(t))
             assert np.array_equal(rows, d_bits[:, t])

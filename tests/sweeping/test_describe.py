@@ -2,13 +2,17 @@
 
 import importlib.util
 import json
+import pathlib
 import sys
 from functools import partial
 
 import jax
 import jax.random as jr
+from scipy.optimize import minimize
 
+import jaxtile
 from jaxtile.sweeping.describe import describe
+from jaxtile.sweeping.versions import checksum_of, versions
 
 STEPS = 3
 
@@ -69,6 +73,40 @@ def test_what_a_run_uses_is_described_however_deep_it_stands(monkeypatch):
     before = describe(inner), describe(Plain(1.0))
     monkeypatch.setitem(globals(), "RATE", 2.0)
     assert all(now != then for now, then in zip((describe(inner), describe(Plain(1.0))), before, strict=True))
+
+
+def test_library_functions_are_described_by_name_and_closure():
+    """By name, since a walk through a library does not end; but a closure may hold numbers of the user's."""
+
+    def run(tile, target, key):
+        return {"row": minimize(target)}
+
+    assert len(json.dumps(describe(run))) < 1000
+    normal = jax.nn.initializers.normal
+    assert describe(normal(0.1)) == describe(normal(0.1)) != describe(normal(0.2))
+
+
+def test_a_checksum_tells_files_from_one_another(tmp_path):
+    def checksum(**files):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, text in files.items():
+            path = folder / f"{name.replace('__', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        (folder / "notes.md").write_text(folder.name)
+        return checksum_of(folder)
+
+    first = checksum(a="x = 1", room__b="y = 2")
+    assert first == checksum(room__b="y = 2", a="x = 1")
+    others = [
+        checksum(a="x = 1", room__b="y = 3"),
+        checksum(a="x = 1", room__c="y = 2"),
+        checksum(a="x = 1", b="y = 2"),
+        checksum(a="x = 1y", room__b=" = 2"),
+        checksum(a="x = 1"),
+    ]
+    assert len({first, *others}) == 6
+    assert versions()["code of jaxtile"] == checksum_of(pathlib.Path(jaxtile.__file__).parent)
 
 
 def test_constants_of_a_class_are_part_of_it(tmp_path, monkeypatch):

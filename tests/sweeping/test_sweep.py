@@ -24,6 +24,7 @@ import jaxtile as jt
 from jaxtile._random import normal
 from jaxtile.sweeping.memory import free_in_groups
 from jaxtile.sweeping.store import Store, load
+from jaxtile.sweeping.versions import versions
 
 KEY = jr.key(5)
 SHAPE = (5, 6)
@@ -194,6 +195,34 @@ def test_another_sweep_is_refused_with_the_difference(tmp_path):
     (tmp_path / "file").write_text("something else")
     with pytest.raises(ValueError, match="no store of a sweep"):
         jt.sweep(RUN, CONFIG, TARGET, key=KEY, store=tmp_path / "file", chips=2)
+
+
+def test_a_store_of_other_versions_is_gone_on_with_on_request(tmp_path, monkeypatch):
+    """Refused, with what differs by name; or gone on with, and each block says which versions wrote it."""
+    path, code, again = tmp_path / "s.zarr", versions()["code of jaxtile"], {"width": 2, "store": tmp_path / "s.zarr", **POINTS}
+    data = jt.sweep(RUN, CONFIG, TARGET, key=KEY, **again)
+    (path / "block_done" / "c" / "0" / "3").unlink()
+    monkeypatch.setitem(jt.sweep.__globals__, "versions", lambda: versions() | {"code of jaxtile": "abc"})
+    with pytest.raises(ValueError, match=rf"(?s)allow_versions=True.*code of jaxtile: 'abc' now, '{code}' in the store"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, **again)
+    assert Store.open(path).missing() == [(0, 3)]
+    for _ in range(2):
+        same(jt.sweep(RUN, CONFIG, TARGET, key=KEY, allow_versions=True, **again), data)
+    assert zarr.open_group(path)["block_done"][0].tolist() == [1, 1, 1, 2, 1]
+    assert [each["code of jaxtile"] for each in json.loads(jt.sweep.load(path).attrs["versions"])] == [code, "abc"]
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="other versions"):
+        jt.sweep(RUN, CONFIG, TARGET, key=KEY, **again)
+
+
+def test_a_store_that_names_no_versions_is_read_and_not_gone_on_with(tmp_path):
+    path = tmp_path / "s.zarr"
+    data = jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
+    metadata = path / "block_done" / "zarr.json"
+    metadata.write_text(json.dumps(json.loads(metadata.read_text()) | {"attributes": {}}))
+    same(jt.sweep.load(path), data)
+    with pytest.raises(ValueError, match=r"does not say which code wrote it.*jaxtile\.sweep\.load"):
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path, allow_versions=True)
 
 
 def test_a_damaged_chunk_is_found_and_run_again(tmp_path):

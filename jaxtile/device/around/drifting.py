@@ -6,7 +6,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..._random import Draws, Source
-from ..._types import Key, Scalar, Weight, number
+from ..._types import Key, Scalar, Weight
+from ...fields import number, part
 from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells, Cells
@@ -61,7 +62,9 @@ class Drifting(AbstractCrosspoint):
         w_noise_std: noise of the weight after a drift, in weight units.
     """
 
-    device: AbstractPulsedDevice | WriteNoise
+    device: AbstractPulsedDevice | WriteNoise = part(
+        (AbstractPulsedDevice, WriteNoise), "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", kw_only=False
+    )
     nu: Scalar = number(0.0, low=0.0)
     nu_dtod: Scalar = number(0.0, low=0.0)
     nu_std: Scalar = number(0.0, low=0.0)
@@ -73,10 +76,6 @@ class Drifting(AbstractCrosspoint):
     nu_k: Scalar = number(0.0)
     log_g0: Scalar = number(0.0)
     w_noise_std: Scalar = number(0.0, low=0.0, units="weight")
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.device, AbstractPulsedDevice | WriteNoise):
-            raise TypeError(f"Drifting.device={self.device!r} is not one pulsed device; pass one, such as SoftBounds().")
 
     @property
     def order(self) -> Literal["aggregate", "slot"]:

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from ..._random import Draws, Source
-from ..._types import Key, Scalar, Weight, flag, number
+from ..._types import Key, Scalar, Weight
+from ...fields import flag, number, part
 from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite
 from ..burst import Burst, Size
 from ..cells import Cells
@@ -39,13 +40,11 @@ class WriteNoise(AbstractCrosspoint):
         apply_write_noise_on_set: whether `jt.set_weights` with a key leaves noise; without a key it never does.
     """
 
-    device: AbstractPulsedDevice
+    device: AbstractPulsedDevice = part(
+        AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", kw_only=False
+    )
     write_noise_std: Scalar = number(0.0, low=0.0, units="weight")
     apply_write_noise_on_set: bool = flag(True)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.device, AbstractPulsedDevice):
-            raise TypeError(f"WriteNoise.device={self.device!r} is not one pulsed device; pass one, such as SoftBounds().")
 
     @property
     def order(self) -> Literal["aggregate", "slot"]:
@@ -106,7 +105,7 @@ class WriteNoise(AbstractCrosspoint):
 
 
 def _left(size: Size, count: Weight) -> Weight:
-    """What so many pulses leave of the variance, (1 - size)^count, with slopes that are finite at its ends, too."""
+    """(1 - size)^count: the part of the variance that pulses leave, with slopes that are finite at its ends, too."""
     kept = jnp.asarray(1 - size, count.dtype)
     partly = kept > 0
     return jnp.where(count > 0, jnp.where(partly, jnp.where(partly, kept, 1) ** count, 0), 1)

@@ -1,6 +1,7 @@
 """Unit cells: several devices at one crossing of two lines."""
 
 import abc
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
@@ -49,10 +50,10 @@ class AbstractUnitCell(AbstractCrosspoint):
     @property
     @abc.abstractmethod
     def gammas(self) -> Sequence[Scalar | float]:
-        """What each device counts in the weight."""
+        """The factor of each device in the weight."""
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
-        """Whether device k is connected to the lines."""
+        """True if device k is connected to the lines."""
         return True
 
     def reach(self, k: int) -> float:
@@ -60,11 +61,11 @@ class AbstractUnitCell(AbstractCrosspoint):
         return float(self.connected(k, None))
 
     def written(self, k: int) -> bool:
-        """Whether a weight that is put into the cell is put into device k."""
+        """True if a weight that is put into the cell is put into device k."""
         return True
 
     def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
-        """What device k sees of what its cell sees up and down: pulses, their sizes, or the two parts of a weight."""
+        """The share of device k in what its cell sees up and down: pulses, their sizes, or the two parts of a weight."""
         return up, down
 
     def turn(self) -> Int[Array, ""] | None:
@@ -191,7 +192,7 @@ class AbstractUnitCell(AbstractCrosspoint):
             return new if chosen is True else jax.tree.map(lambda new, old: jnp.where(chosen, new, old), new, state)
 
         parts = enumerate(zip(self.parts, cells.devices, state.devices, strict=True))
-        return UnitState(tuple(one(k, *rest) for k, rest in parts), state.turn)
+        return dataclasses.replace(state, devices=tuple(one(k, *rest) for k, rest in parts))
 
 
 def _total(terms: Iterable[Array]) -> Array:

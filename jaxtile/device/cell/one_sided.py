@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ..._types import Scalar, Weight
+from ...fields import part
 from ..around.write_noise import WriteNoise
 from ..base import AbstractCrosspoint
 from ..step.constant_step import ConstantStep
@@ -33,11 +34,9 @@ class OneSided(AbstractUnitCell):
     """
 
     device: AbstractCrosspoint = eqx.field(default_factory=ConstantStep)
-    refresh: Refresh | None = None
+    refresh: Refresh | None = part(Refresh, "is no Refresh; pass None or jaxtile.device.Refresh()", optional=True)
 
     def __check_init__(self) -> None:
-        if self.refresh is not None and not isinstance(self.refresh, Refresh):
-            raise TypeError(f"OneSided.refresh={self.refresh!r} is not a Refresh; pass jaxtile.device.Refresh() or None.")
         if self.refresh is not None and _has_write_noise(self.device):
             raise ValueError("OneSided.refresh needs a device without write noise, as in aihwkit; pass another, or refresh=None.")
 
@@ -50,8 +49,8 @@ class OneSided(AbstractUnitCell):
         return (-1.0, 1.0)
 
     @property
-    def routine(self) -> Refresh | None:
-        return self.refresh
+    def routines(self) -> tuple[Refresh, ...]:
+        return () if self.refresh is None else (self.refresh,)
 
     def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
         mine = up if k == 1 else down

@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 
+from ...fields import part
 from ..base import AbstractCrosspoint
 from ..step.constant_step import ConstantStep
 from .base import AbstractUnitCell
@@ -30,12 +31,12 @@ class ReferenceCell(AbstractUnitCell):
     """
 
     devices: tuple[AbstractCrosspoint, ...] = eqx.field(default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple)
-    update_policy: SingleFixed = eqx.field(default_factory=SingleFixed)
+    update_policy: SingleFixed = part(SingleFixed, "must be SingleFixed(0) or SingleFixed(1)", default=SingleFixed)
 
     def __check_init__(self) -> None:
         if len(self.devices) != 2:
             raise ValueError(f"ReferenceCell holds {len(self.devices)} devices; pass two, the device and its reference.")
-        if not isinstance(self.update_policy, SingleFixed) or self.update_policy.index > 1:
+        if self.update_policy.index > 1:
             raise ValueError(f"ReferenceCell.update_policy={self.update_policy!r} must be SingleFixed(0) or SingleFixed(1).")
 
     @property

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from ..._random import Draws, Source, numbers, stream
-from ..._types import Key, Scalar, Weight, flag, number, whole
+from ..._types import Key, Scalar, Weight
 from ..._vectors import UnitVectors
+from ...fields import flag, number, part, whole
 from ...periphery import IOParameters, fabricate, read
 from ...pulse import AbstractTrainPulse, StochasticCompressed
 from ..routine import AbstractRoutine, Sending, Vector
@@ -37,26 +37,27 @@ class Refresh(AbstractRoutine):
     units_in_mbatch: bool = flag(True)
     upper_thres: Scalar = number(0.75)
     lower_thres: Scalar = number(0.25)
-    forward: IOParameters = eqx.field(default_factory=IOParameters)
-    update: AbstractTrainPulse = eqx.field(default_factory=StochasticCompressed)
+    forward: IOParameters = part(IOParameters, "is no IOParameters; pass jaxtile.IOParameters()", default=IOParameters)
+    update: AbstractTrainPulse = part(
+        AbstractTrainPulse, "sends no pulses; pass one such as jaxtile.pulse.StochasticCompressed()", default=StochasticCompressed
+    )
 
     def __check_init__(self) -> None:
-        if not isinstance(self.forward, IOParameters):
-            raise TypeError(f"Refresh.forward={self.forward!r} is no IOParameters; pass jaxtile.IOParameters().")
         if jax.tree.leaves(jax.eval_shape(lambda: fabricate(self.forward, (1, 1), jax.random.key(0)))):
             raise ValueError(f"Refresh.forward={self.forward!r} has numbers that are drawn once for each tile; it must not.")
-        if not isinstance(self.update, AbstractTrainPulse):
-            raise TypeError(f"Refresh.update={self.update!r} sends no pulses; pass one such as StochasticCompressed().")
 
     def before(
         self, device: Any, cells: UnitCells, state: UnitState, vector: Vector | None, *, key: Key
     ) -> tuple[UnitState, Vector | None]:
         return UnitState(state.devices, state.turn + 1), vector
 
-    def due(self, device: Any, state: UnitState, batch: int) -> Bool[Array, ""]:
+    def due(self, device: Any, state: UnitState, vector: Vector | None) -> Bool[Array, ""]:
+        batch = 1 if vector is None else vector.batch
         return state.turn % (self.every * (batch if self.units_in_mbatch else 1)) == 0
 
-    def act(self, device: Any, cells: UnitCells, state: UnitState, draws: Draws) -> tuple[UnitState, Sending]:
+    def act(
+        self, device: Any, cells: UnitCells, state: UnitState, vector: Vector | None, draws: Draws
+    ) -> tuple[UnitState, Sending]:
         """Read all pairs, reset those that are too full, and write again what they held."""
         part = device.device
         _, w_max = part.bounds()

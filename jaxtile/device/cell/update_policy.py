@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from ..._random import uniform
-from ..._types import Checked, Key, whole
+from ..._types import Key
+from ...fields import Checked, whole
 from ..cells import AbstractCells
 from ..routine import AbstractRoutine, Vector
 
@@ -21,14 +22,14 @@ class AbstractUpdatePolicy(Checked):
 
     @abc.abstractmethod
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
-        """Whether device k is connected."""
+        """True if device k is connected."""
 
     def reach(self, k: int, n: int) -> float:
         """The part of the vectors that reach device k of n."""
         return float(self.connected(k, None))
 
     def written(self, k: int) -> bool:
-        """Whether a weight that is put into the cell is put into device k."""
+        """True if a weight that is put into the cell is put into device k."""
         return True
 
     def start(self) -> Int[Array, ""] | None:
@@ -50,7 +51,7 @@ class SingleFixed(AbstractUpdatePolicy):
         index: which one.
     """
 
-    index: int = whole(0, low=0)
+    index: int = whole(0, low=0, kw_only=False)
 
     def connected(self, k: int, turn: None) -> bool:
         return k == self.index

@@ -1,12 +1,12 @@
 """Vector cell."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
-from ..._types import Scalar, finite_array
+from ..._types import Scalar
+from ...fields import array, part
 from ..base import AbstractCrosspoint
 from ..routine import AbstractRoutine
 from ..step.constant_step import ConstantStep
@@ -14,10 +14,6 @@ from .base import AbstractUnitCell
 from .update_policy import AbstractTurns, AbstractUpdatePolicy, All
 
 __all__ = ["VectorCell"]
-
-
-def _gammas(value: Any) -> Float[Array, " n"] | None:
-    return None if value is None else finite_array(value, float, "VectorCell.gamma_vec")
 
 
 class VectorCell(AbstractUnitCell):
@@ -36,13 +32,13 @@ class VectorCell(AbstractUnitCell):
     """
 
     devices: tuple[AbstractCrosspoint, ...] = eqx.field(default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple)
-    update_policy: AbstractUpdatePolicy = eqx.field(default_factory=All)
-    gamma_vec: Float[Array, " n"] | None = eqx.field(default=None, converter=_gammas)
+    update_policy: AbstractUpdatePolicy = part(
+        AbstractUpdatePolicy, "is no policy; pass one of jaxtile.device, such as All()", default=All
+    )
+    gamma_vec: Float[Array, " n"] | None = array(None)
 
     def __check_init__(self) -> None:
         n, policy = len(self.devices), self.update_policy
-        if not isinstance(policy, AbstractUpdatePolicy):
-            raise TypeError(f"VectorCell.update_policy={policy!r} is not a policy; pass one of jaxtile.device, such as All().")
         if n and not any(policy.written(k) for k in range(n)):
             raise ValueError(f"VectorCell.update_policy={policy!r} connects none of {n} devices; they are numbered from 0.")
         if self.gamma_vec is not None and self.gamma_vec.shape != (n,):
@@ -58,8 +54,8 @@ class VectorCell(AbstractUnitCell):
         return [1 / n] * n if self.gamma_vec is None else [self.gamma_vec[..., k] for k in range(n)]
 
     @property
-    def routine(self) -> AbstractRoutine | None:
-        return self.update_policy if isinstance(self.update_policy, AbstractTurns) else None
+    def routines(self) -> tuple[AbstractRoutine, ...]:
+        return (self.update_policy,) if isinstance(self.update_policy, AbstractTurns) else ()
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return self.update_policy.connected(k, turn)

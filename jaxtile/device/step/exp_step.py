@@ -4,7 +4,8 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 
-from ..._types import Scalar, Weight, number
+from ..._types import Scalar, Weight
+from ...fields import number
 from ..base import AbstractPulsedDevice
 from ..cells import Cells
 

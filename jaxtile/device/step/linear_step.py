@@ -6,7 +6,8 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from ..._random import Source
-from ..._types import Key, Scalar, Weight, flag, number
+from ..._types import Key, Scalar, Weight
+from ...fields import flag, number
 from ..base import AbstractPulsedDevice
 from ..burst import affine
 from ..cells import Cells

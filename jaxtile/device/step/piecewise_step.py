@@ -1,21 +1,16 @@
 """Piecewise linear step."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ..._types import Scalar, Weight, finite_array
+from ..._types import Scalar, Weight
+from ...fields import array
 from ..base import AbstractPulsedDevice
 from ..cells import Cells
 
 __all__ = ["PiecewiseStep"]
-
-
-def nodes(name: str) -> Any:
-    """Numbers at the nodes, kept as an array leaf; one node by default."""
-    return eqx.field(default=(1.0,), converter=lambda value: finite_array(value, float, f"PiecewiseStep.{name}"))
 
 
 class PiecewiseStep(AbstractPulsedDevice):
@@ -35,8 +30,8 @@ class PiecewiseStep(AbstractPulsedDevice):
 
     response: ClassVar[tuple[str, ...]] = ()
 
-    piecewise_up: Float[Array, " node"] = nodes("piecewise_up")
-    piecewise_down: Float[Array, " node"] = nodes("piecewise_down")
+    piecewise_up: Float[Array, " node"] = array((1.0,))
+    piecewise_down: Float[Array, " node"] = array((1.0,))
 
     def __check_init__(self) -> None:
         up, down = self.piecewise_up.shape, self.piecewise_down.shape

@@ -5,7 +5,8 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from ..._random import Source
-from ..._types import Key, Scalar, Weight, number
+from ..._types import Key, Scalar, Weight
+from ...fields import number
 from ..base import AbstractPulsedDevice
 from ..cells import Cells
 from ..fabrication import folded_pair, spread

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from ..._types import Key, Weight, whole
+from ..._types import Key, Weight
+from ...fields import whole
 from .pow_step import AbstractPowDevice, PowCells
 from .reference import AbstractReferenceDevice
 

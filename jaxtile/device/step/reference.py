@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..._random import Source
-from ..._types import Key, Scalar, Weight, flag, number
+from ..._types import Key, Scalar, Weight
+from ...fields import flag, number
 from ..base import AbstractPulsedDevice
 from ..cells import Cells
 from ..fabrication import spread

@@ -7,7 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..._random import Source
-from ..._types import Key, Scalar, Weight, flag, number
+from ..._types import Key, Scalar, Weight
+from ...fields import flag, number
 from ..burst import affine
 from ..cells import Cells
 from ..fabrication import spread

@@ -4,12 +4,12 @@ import csv
 from pathlib import Path
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..._types import Scalar, Weight, finite_array, is_concrete, is_whole, number, real_array, scalar
+from ..._types import Scalar, Weight, is_concrete, is_whole, real_array
+from ...fields import array, number
 from ..base import AbstractPulsedDevice, Cells
 
 __all__ = ["Table"]
@@ -38,11 +38,11 @@ class Table(AbstractPulsedDevice):
 
     response: ClassVar[tuple[str, ...]] = ()
 
-    state: Float[Array, " state"] = eqx.field(kw_only=True)
-    up: Float[Array, " state"] = eqx.field(kw_only=True)
-    down: Float[Array, " state"] = eqx.field(kw_only=True)
-    up_noise: Float[Array, " state"] | None = eqx.field(kw_only=True, default=None)
-    down_noise: Float[Array, " state"] | None = eqx.field(kw_only=True, default=None)
+    state: Float[Array, " state"] = array()
+    up: Float[Array, " state"] = array()
+    down: Float[Array, " state"] = array()
+    up_noise: Float[Array, " state"] | None = array(None)
+    down_noise: Float[Array, " state"] | None = array(None)
     dw_min: Scalar = number(None, low=0.0, open=True)
     dw_min_dtod: Scalar = number(0.0, low=0.0)
     dw_min_std: Scalar = number(1.0, low=0.0)
@@ -53,13 +53,9 @@ class Table(AbstractPulsedDevice):
     w_min_dtod: Scalar = number(0.0, low=0.0)
 
     def __post_init__(self) -> None:
-        # Here, because converters run later.
-        columns = {name: finite_array(a, float, f"Table.{name}") for name in _COLUMNS if (a := getattr(self, name)) is not None}
-        _check_columns(columns)
-        for name, column in columns.items():
-            setattr(self, name, column)
+        _check_columns({name: column for name in _COLUMNS if (column := getattr(self, name)) is not None})
         if self.dw_min is None:
-            self.dw_min = scalar((self._at(0.0, self.up) + self._at(0.0, self.down)) / 2)
+            self.dw_min = (self._at(0.0, self.up) + self._at(0.0, self.down)) / 2
         self.w_max = self.state[-1] if self.w_max is None else self.w_max
         self.w_min = self.state[0] if self.w_min is None else self.w_min
 

@@ -1,0 +1,97 @@
+"""A batch of vectors, and what the routines of a device do between them."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float
+
+from .._random import Source, numbers, stream
+from .._types import Key, Scalar
+from .._vectors import UnitVectors
+from ..device import AbstractRoutine, AbstractUnitCell, Sending, Vector
+from ..tile import Chip, Now, TileConfig, as_vectors
+from .execution import encode, execute
+from .one_shot import one_shot
+
+__all__ = ["Routines", "after", "before", "send_batch"]
+
+Routines = tuple[AbstractRoutine, ...]
+
+
+def send_batch(
+    config: TileConfig,
+    chip: Chip,
+    now: Now,
+    x: Any,
+    d: Float[Array, "k out"],
+    learning_rate: Scalar,
+    key: Key,
+    *,
+    routines: Routines = (),
+) -> Now:
+    """Send vectors one after another, as the hardware does; unit vectors at once, if nothing asks for an order.
+
+    Vector v draws from `fold_in(key, v)`. The routines act before and after each vector.
+    """
+    if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
+        return one_shot(config, chip, now, x, d, learning_rate, key)
+    batch, x = d.shape[0], as_vectors("x", x, chip.shape[1], d.dtype)
+
+    def step(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
+        v, x, d = numbered
+        vector, own_key = Vector(x, d, learning_rate, batch), stream(key, v)
+        now, sent = before(config, chip, now, vector, own_key, routines)
+        if sent is not None:
+            now = execute(config, chip, now, encode(config, sent, own_key), own_key)
+        return after(config, chip, now, vector, own_key, routines), None
+
+    return jax.lax.scan(step, now, (numbers(batch), x, d))[0]
+
+
+def before(
+    config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key, routines: Routines
+) -> tuple[Now, Vector | None]:
+    """The tile as it stands before a vector, and the vector that is really sent (None: none)."""
+    for n, routine in enumerate(routines):
+        own_key = _own(key, Source.CONNECT, n)
+        state, vector = routine.before(config.device, chip.cells, now.state, vector, key=own_key)
+        now = now.replace(state=state)
+    return now, vector
+
+
+def after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key, routines: Routines) -> Now:
+    """The tile as it stands once each routine that is due has sent its vectors."""
+    for n, routine in enumerate(routines):
+        now = _after(config, chip, now, vector, _own(key, Source.REFRESH, n), routine)
+    return now
+
+
+def _own(key: Key, source: Source, n: int) -> Key:
+    """The key of routine n."""
+    return stream(key, source, n) if n else stream(key, source)
+
+
+def _after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key, routine: AbstractRoutine) -> Now:
+    due = routine.due(config.device, now.state, vector)
+    if due is None:
+        return now
+
+    def act(now: Now) -> Now:
+        state, sending = routine.act(config.device, chip.cells, now.state, vector, chip.draws(key))
+        return _send(config, chip, now.replace(state=state), sending, key)
+
+    return jax.lax.cond(due, act, lambda now: now, now)
+
+
+def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) -> Now:
+    """Send the vectors of a routine, to all of the tile or to one device of each unit cell."""
+    config, vectors = dataclasses.replace(config, pulse=sending.pulse), (sending.x, sending.d, sending.learning_rate)
+    if sending.part is None:
+        return send_batch(config, chip, now, *vectors, key)
+    cell, k = config.device, sending.part
+    assert isinstance(cell, AbstractUnitCell)
+    config, chip = dataclasses.replace(config, device=cell.parts[k]), dataclasses.replace(chip, cells=chip.cells.devices[k])
+    part = send_batch(config, chip, now.replace(state=now.state.devices[k]), *vectors, key)
+    return part.replace(state=eqx.tree_at(lambda state: state.devices[k], now.state, part.state))

@@ -1,0 +1,115 @@
+"""Devices of a user's own: cells and states that hold several numbers a cell, and one for all of a tile."""
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from helpers import update, vectors
+
+import jaxtile as jt
+from jaxtile.device import Drifting, OneSided, VectorCell, WriteNoise
+
+SHAPE = (5, 7)
+KEY = jr.key(2)
+
+
+class ShareCells(jt.device.Cells):
+    """Each device is a bundle of three filaments of unequal shares; `rate` is one number for the whole tile."""
+
+    share: jax.Array  # [out, in, filament]
+    rate: jax.Array
+
+
+class Bundle(jt.device.AbstractPulsedDevice):
+    """The filaments saturate one after the other."""
+
+    def init(self, shape, *, key):
+        share = jr.dirichlet(jr.key(0) if key is None else key, jnp.ones(3), shape)
+        return ShareCells(**vars(super().init(shape, key=key)), share=share, rate=jnp.asarray(2.0))
+
+    def step(self, cells, weight, *, up):
+        left = jnp.exp(-cells.rate * jnp.abs(weight)[..., None] * jnp.arange(3.0)[None, None])
+        size = (cells.step_up if up else cells.step_down) * jnp.sum(cells.share * left, axis=-1)
+        return size, self.dw_min_std * size
+
+
+class FilamentCells(jt.device.AbstractCells):
+    """How far a pulse moves each filament."""
+
+    step: jax.Array  # [out, in, filament]
+
+
+class Filaments(jt.device.AbstractCrosspoint):
+    """Each filament holds a part of the weight, and moves by a step of its own."""
+
+    order: str = eqx.field(default="aggregate", static=True)
+
+    def init(self, shape, *, key):
+        return FilamentCells(0.01 * jr.uniform(jr.key(0) if key is None else key, (*shape, 3)))
+
+    def start(self, shape):
+        return jnp.zeros((*shape, 3), float)
+
+    def weight(self, state):
+        return jnp.sum(state, axis=-1)
+
+    def write(self, cells, state, weight, *, noise=None):
+        return jnp.broadcast_to(self.clip(cells, weight)[..., None] / 3, state.shape)
+
+    def pulses(self, cells, state, *bursts):
+        for burst in bursts:
+            up, down = burst.up.astype(state.dtype), burst.down.astype(state.dtype)
+            net = burst.size_up * up - burst.size_down * down
+            state = state + cells.step * net[..., None]
+        return state
+
+    def clip(self, cells, weight):
+        return jnp.clip(weight, -1, 1)
+
+    def bounds(self):
+        return -jnp.ones(()), jnp.ones(())
+
+    def granularity(self):
+        return jnp.asarray(0.015)
+
+
+QUIET = jt.device.ConstantStep(dw_min_std=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
+DEVICES = {
+    "cells": Bundle(),
+    "cells, with write noise": WriteNoise(Bundle(), write_noise_std=0.5),
+    "cells, drifting": Drifting(Bundle(), nu=0.05),
+    "cells, in a vector cell": VectorCell(devices=(Bundle(), jt.device.SoftBounds())),
+    "cells, one-sided": OneSided(WriteNoise(Bundle(), write_noise_std=0.5)),
+    "states": Filaments(),
+    "states, in a vector cell": VectorCell(devices=(Filaments(), QUIET)),
+    "states, one-sided": OneSided(Filaments()),
+}
+
+
+def tile_of(device, **config):
+    return jt.init(jt.TileConfig(device=device, **config), SHAPE, key=jr.key(1))
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_unit_vectors_are_the_scan_bit_for_bit(name):
+    tile = tile_of(DEVICES[name])
+    columns = jnp.asarray([4, 0, 6, 1])
+    _, d = vectors("signed", seed=3)
+    x = jt.UnitVectors(columns, SHAPE[1])
+    at_once, in_turn = update(tile, x, d, 0.2, KEY), update(tile, x.dense(jnp.float32), d, 0.2, KEY)
+    assert jax.tree.all(jax.tree.map(np.array_equal, at_once.state, in_turn.state))
+    assert not np.array_equal(at_once.weight, tile.weight)
+
+
+@pytest.mark.parametrize("name", ["states", "states, in a vector cell", "states, one-sided"])
+def test_unit_vectors_with_half_selection(name):
+    """Exact where steps are constant, without noise and away from bounds."""
+    tile = tile_of(DEVICES[name], half_select=jt.half_select.ConstantRatio(kappa=5.0))
+    _, d = vectors("zeros", seed=3)
+    x = jt.UnitVectors(jnp.asarray([4, 0, 6, 1]), SHAPE[1])
+    at_once, in_turn = update(tile, x, d, 0.05, KEY), update(tile, x.dense(jnp.float32), d, 0.05, KEY)
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-6, rtol=0), at_once.state, in_turn.state)
