@@ -112,7 +112,7 @@ class Datasheet(eqx.Module):
         """A tile of nominal devices at weight zero."""
         config, shape = self.hardware, self.shape
         device, half_select = config.built_device, config.half_select
-        half_cells = None if half_select is None else half_select.init(shape, key=None)
+        half_cells = None if half_select is None else half_select.fabricate(shape, key=None)
         memory = None if half_select is None else half_select.start(shape)
-        chip = Chip(shape, device.init(shape, key=None), half_cells)
+        chip = Chip(shape, device.fabricate(shape, key=None), half_cells)
         return Tile(config, chip, Now(device.start(shape), Tally.start(), half_memory=memory))

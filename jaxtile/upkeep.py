@@ -86,7 +86,7 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
     weight, key = check_tile(tile), as_key(key)
     device = Statistical(noise_model)
     config = TileConfig(device, NoneWithDevice(), forward=tile.config.forward, backward=tile.config.backward)
-    chip = Chip(tile.shape, device.init(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
+    chip = Chip(tile.shape, device.fabricate(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
     state = device.write(chip.cells, device.start(tile.shape), weight, noise=chip.draws(key))
     return Tile(config, chip, tile.now.replace(state=state, half_memory=None))
 

@@ -148,7 +148,7 @@ def test_defaults_are_the_numbers_of_the_sheet(name):
         assert eqx.tree_equal(*states)
         if kind is not jt.PowerSVD:  # which only reads at first
             probe = default.probe(states[0])
-            reading = jt.programming.reading.wanted(jnp.zeros_like(TARGET), probe)
+            reading = jt.programming.reading.ideal_reading(jnp.zeros_like(TARGET), probe)
             proposals = [
                 first_proposals(method, state, reading, TARGET) for method, state in zip((default, written), states, strict=True)
             ]

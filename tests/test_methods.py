@@ -181,7 +181,7 @@ def test_pulses_between_is_the_inverse_of_the_response(kind):
     rng = np.random.default_rng(0)
     weight, target = (jnp.asarray(rng.uniform(-0.4, 0.4, SHAPE), jnp.float32) for _ in range(2))
     count = jnp.rint(pulses_between(model, weight, target)).astype(int)
-    cells = model.init(SHAPE, key=None)
+    cells = model.fabricate(SHAPE, key=None)
     moved = model.pulses(cells, weight, jt.device.Burst(jnp.maximum(count, 0), jnp.maximum(-count, 0)))
     step = jnp.maximum(model.step(cells, target, up=True)[0], model.step(cells, target, up=False)[0])
     assert np.all(np.abs(moved - target) < 0.75 * step)

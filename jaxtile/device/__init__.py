@@ -13,7 +13,6 @@ from . import burst as burst
 from .around import *
 from .base import AbstractCrosspoint as AbstractCrosspoint
 from .base import AbstractDevice as AbstractDevice
-from .base import AbstractPulsedDevice as AbstractPulsedDevice
 from .base import Rewrite as Rewrite
 from .base import State as State
 from .burst import Burst as Burst
@@ -22,6 +21,7 @@ from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .fabrication import spread as spread
 from .ideal import Ideal as Ideal
+from .pulsed import AbstractPulsedDevice as AbstractPulsedDevice
 from .routine import AbstractRoutine as AbstractRoutine
 from .routine import Sending as Sending
 from .routine import Vector as Vector

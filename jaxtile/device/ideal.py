@@ -17,7 +17,7 @@ class Ideal(AbstractDevice):
 
     takes_pulses: ClassVar[bool] = False
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
         return NoCells()
 
     def clip(self, cells: NoCells, weight: Weight) -> Weight:

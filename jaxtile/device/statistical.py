@@ -55,7 +55,7 @@ class Statistical(AbstractDevice):
         AbstractNoiseModel, "is no noise model; pass one of jaxtile.noise, such as PCM()", default=PCM, kw_only=False
     )
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> NoCells:
         return NoCells()
 
     def start(self, shape: tuple[int, int]) -> Programmed:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from .._types import Interval, Scalar, check_number, is_concrete, is_whole, real_array, scalar
-from ..device.base import AbstractPulsedDevice
+from ..device.pulsed import AbstractPulsedDevice
 from .likelihood import Coordinates, from_line, maximise, to_line
 
 __all__ = ["Fit", "fit"]
@@ -202,7 +202,7 @@ def _replace(device: AbstractPulsedDevice, values: dict) -> AbstractPulsedDevice
 
 def _stepper(device: AbstractPulsedDevice):
     """Mean and spread of the change of the weight of one nominal cell by one pulse."""
-    cells = device.init((1, 1), key=None)
+    cells = device.fabricate((1, 1), key=None)
 
     def change(weight: Scalar, pulse: Scalar) -> tuple[Scalar, Scalar]:
         (s_up, v_up), (s_down, v_down) = (device.step(cells, weight[None, None], up=up) for up in (True, False))

@@ -28,7 +28,7 @@ def measure(
     What happens between vectors (the turns of a vector cell, a refresh) does not happen here: such cells are refused.
 
     Args:
-        device: the kind of device; the cells are those of `device.init((1, n_devices), key=key)`.
+        device: the kind of device; the cells are those of `device.fabricate((1, n_devices), key=key)`.
         pulses: 1 (up), -1 (down) or 0 (only a read), in turn.
         n_devices: how many.
         start: the weight that all start from, or the nearest that each can hold.
@@ -46,7 +46,7 @@ def measure(
 
 @functools.partial(jax.jit, static_argnames="n_devices")
 def _measure(device, pulses, start, read_std, key, *, n_devices):
-    cells = device.init((1, n_devices), key=key)
+    cells = device.fabricate((1, n_devices), key=key)
     index = numbers(n_devices)[None, :]
     cycle, read = (Draws(stream(key, source), index) for source in (Source.CYCLE, Source.MEASUREMENT))
 

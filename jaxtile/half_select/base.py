@@ -35,7 +35,7 @@ class AbstractHalfSelect(Checked):
     scheme: eqx.AbstractVar[Literal["V/2", "V/3"]]
     phases: eqx.AbstractVar[Literal["all", "active"]]
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> PyTree[Array]:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> PyTree[Array]:
         """Draw what tells one cell from the next (None: nothing does); without a key all are nominal."""
         return None
 
@@ -53,7 +53,7 @@ class AbstractHalfSelect(Checked):
         """Bursts of pulses for the half-selected cells.
 
         Args:
-            cells: what `init` drew.
+            cells: what `fabricate` drew.
             memory: what the cells remember.
             exposure: what they see.
             noise: the cycle noise; None: of expected pulses, without noise.

@@ -58,7 +58,7 @@ class ConstantRatio(AbstractHalfSelect):
                 f"full ones; pass a kappa of at least {1 / least:g} with these factors, or larger factors."
             )
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> Weight | None:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Weight | None:
         """The factor on kappa of each cell."""
         return None if self.kappa_dtod is None else jnp.exp(self.kappa_dtod * spread(shape, key, Source.RATIO))
 

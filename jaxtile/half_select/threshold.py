@@ -41,7 +41,7 @@ class Threshold(AbstractHalfSelect):
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> Weight:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Weight:
         """The threshold of each cell."""
         return jnp.maximum(self.threshold * (1 + self.threshold_dtod * spread(shape, key, Source.RATIO)), 0)
 

@@ -87,5 +87,5 @@ def read_as(tile: Tile, weight: Weight) -> Tile:
     """
     dtype, ideal = check_tile(tile).dtype, Ideal()
     config = TileConfig(ideal, NoPulse(), forward=tile.config.forward, backward=tile.config.backward)
-    chip = Chip(tile.shape, ideal.init(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
+    chip = Chip(tile.shape, ideal.fabricate(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
     return Tile(config, chip, tile.now.replace(state=jnp.asarray(weight, dtype), half_memory=None))

@@ -166,8 +166,8 @@ def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
     device, half_select = config.built_device, config.half_select
     chip = Chip(
         shape,
-        device.init(shape, key=key),
-        half_cells=None if half_select is None else half_select.init(shape, key=key),
+        device.fabricate(shape, key=key),
+        half_cells=None if half_select is None else half_select.fabricate(shape, key=key),
         forward=fabricate(config.forward, shape, stream(key, _FORWARD)),
         backward=fabricate(config.backward, shape[::-1], stream(key, _BACKWARD)),
     )

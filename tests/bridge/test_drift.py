@@ -66,7 +66,7 @@ def test_noise():
 
 
 def test_fabrication():
-    cells = jt.device.Drifting(jt.device.ConstantStep(), nu=0.05, nu_dtod=0.2).init((300, 300), key=jr.key(0))
+    cells = jt.device.Drifting(jt.device.ConstantStep(), nu=0.05, nu_dtod=0.2).fabricate((300, 300), key=jr.key(0))
     assert abs(float(cells.nu.mean()) - 0.05) < 4.5 * 0.01 / 300
     assert float(cells.nu.std()) == pytest.approx(0.01, rel=4.5 / np.sqrt(2) / 300)
 

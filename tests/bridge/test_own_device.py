@@ -27,9 +27,9 @@ class SpreadStep(jt.device.AbstractPulsedDevice):
 
     width: jax.Array = jt.device.number(0.5, low=0.0, open=True)
 
-    def init(self, shape, *, key):
+    def fabricate(self, shape, *, key):
         width = self.width * jnp.exp(0.2 * jt.device.spread(shape, key, "width"))
-        return SpreadCells(**vars(super().init(shape, key=key)), width=width)
+        return SpreadCells(**vars(super().fabricate(shape, key=key)), width=width)
 
     def step(self, cells, weight, *, up):
         size = (cells.step_up if up else cells.step_down) * jnp.exp(-((weight / cells.width) ** 2))

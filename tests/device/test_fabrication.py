@@ -17,7 +17,7 @@ N = SHAPE[0] * SHAPE[1]
 
 
 def draw(device, seed=0) -> dict:
-    cells = device.init(SHAPE, key=jr.key(seed))
+    cells = device.fabricate(SHAPE, key=jr.key(seed))
     return {name: np.asarray(value, np.float64).ravel() for name, value in vars(cells).items()}
 
 
@@ -90,10 +90,10 @@ def test_closed_forms():
 @pytest.mark.parametrize("device", DEVICES)
 def test_without_spread_all_devices_are_nominal(device):
     alike, spread = without_spread(device), DEVICES[device]()
-    cells, (low, high), step = alike.init((3, 4), key=jr.key(0)), alike.bounds(), alike.dw_min
+    cells, (low, high), step = alike.fabricate((3, 4), key=jr.key(0)), alike.bounds(), alike.dw_min
     for name, nominal in (("step_up", step), ("step_down", step), ("w_max", high), ("w_min", low)):
         np.testing.assert_allclose(getattr(cells, name), nominal, rtol=1e-6)
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), spread.init((3, 4), key=None), cells)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), spread.fabricate((3, 4), key=None), cells)
 
 
 def test_a_spread_of_ones_own():
@@ -147,7 +147,7 @@ def test_corrupt_devices_are_stuck_and_the_others_as_they_were():
 
 
 def test_a_perfect_column():
-    cells = jt.device.ConstantStep(perfect_bias=True, up_down=0.2, corrupt_devices_prob=0.5).init((30, 20), key=jr.key(0))
+    cells = jt.device.ConstantStep(perfect_bias=True, up_down=0.2, corrupt_devices_prob=0.5).fabricate((30, 20), key=jr.key(0))
     for name, value in (("step_up", 0.001), ("step_down", 0.001), ("w_max", 60), ("w_min", -60)):
         drawn = np.asarray(getattr(cells, name))
         np.testing.assert_allclose(drawn[:, -1], value, rtol=1e-6)
@@ -192,7 +192,7 @@ def test_slopes_of_soft_bounds_with_a_reference():
 def test_steps_are_equal_at_the_symmetry_point(kind):
     """Which is weight zero, and where a reset leads, unless the reference is off."""
     device = kind(subtract_symmetry_point=True, up_down=0.3)
-    cells = device.init((40, 50), key=jr.key(0))
+    cells = device.fabricate((40, 50), key=jr.key(0))
     up, down = (device.step(cells, np.zeros((40, 50), np.float32), up=up)[0] for up in (True, False))
     np.testing.assert_allclose(up, down, rtol=1e-4)
     np.testing.assert_allclose(cells.reset_bias, 0, atol=1e-7)
@@ -204,7 +204,7 @@ def test_the_symmetry_point_has_the_slope_of_its_closed_form():
 
     def found(up_down, w_max):
         numbers = {"up_down": up_down, "w_max": w_max, "w_min": -0.5, "pow_gamma": 1.0}
-        return jt.device.PowStepReference(**numbers, subtract_symmetry_point=True).init((1, 1), key=None).reference[0, 0]
+        return jt.device.PowStepReference(**numbers, subtract_symmetry_point=True).fabricate((1, 1), key=None).reference[0, 0]
 
     def closed(up_down, w_max):
         return (w_max - 0.5 * (1 - up_down)) / (2 - up_down)
@@ -217,7 +217,7 @@ def test_the_symmetry_point_has_the_slope_of_its_closed_form():
 def test_many_pulses_estimate_the_symmetry_point():
     numbers = {"dw_min": 0.02, "dw_min_dtod": 0.1, "w_max_dtod": 0.1, "w_min_dtod": 0.1, "up_down": 0.3}
     exact, estimated = (
-        jt.device.PowStepReference(**numbers, subtract_symmetry_point=True, n_estimation_steps=n).init((20, 30), key=jr.key(0))
+        jt.device.PowStepReference(**numbers, subtract_symmetry_point=True, n_estimation_steps=n).fabricate((20, 30), key=jr.key(0))
         for n in (-1, 2000)
     )
     np.testing.assert_allclose(estimated.reference, exact.reference, atol=1e-5)
@@ -229,7 +229,7 @@ def test_soft_bounds_by_a_number_of_pulses():
     numbers = {"dw_min": 0.00254149, "w_max": 4.08299, "w_min": -1.0, "up_down": 0.606531}
     for name, value in numbers.items():
         assert float(getattr(device, name)) == pytest.approx(value, rel=2e-6)
-    cells = jt.device.SoftBoundsPmax(dw_min_dtod=0, up_down_dtod=0, w_max_dtod=0, w_min_dtod=0).init((1, 1), key=jr.key(0))
+    cells = jt.device.SoftBoundsPmax(dw_min_dtod=0, up_down_dtod=0, w_max_dtod=0, w_min_dtod=0).fabricate((1, 1), key=jr.key(0))
     pulses = jax.numpy.full((1, 1), 1000)
     end = 4.08299 - 5.08299 * (1 - 0.00254149 / 4.08299) ** 1000
     np.testing.assert_allclose(
@@ -245,7 +245,7 @@ def test_soft_bounds_vanish_at_each_devices_own_bounds():
 
 
 def test_devices_of_a_tile_are_independent():
-    cells = jt.device.ConstantStep().init(SHAPE, key=jr.key(3))
+    cells = jt.device.ConstantStep().fabricate(SHAPE, key=jr.key(3))
     steps = np.asarray(cells.step_up, np.float64)
     for shift, axis in ((1, 0), (1, 1), (7, 0)):
         product = (steps - steps.mean()) * (np.roll(steps, shift, axis) - steps.mean())

@@ -35,8 +35,10 @@ def test_a_change_of_a_number_traces_nothing(name):
 
     def respond(device):
         traces.append(None)
-        cells = device.init(SHAPE, key=None)  # draws take long to trace, and see no number
-        state = device.begin(device.start(SHAPE), key=jr.key(1))
+        cells = device.fabricate(SHAPE, key=None)  # draws take long to trace, and see no number
+        state = device.start(SHAPE)
+        for routine in device.routines:
+            state, _ = routine.before(device, cells, state, None, key=jr.key(1))
         up, noise = jnp.ones(SHAPE, jnp.int32), Draws(jr.key(2), cell_index(2, jnp.arange(3), 3))
         return device.weight(device.pulses(cells, state, Burst(up, 0 * up, noise=noise)))
 

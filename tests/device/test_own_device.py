@@ -27,9 +27,9 @@ class ShareCells(jt.device.Cells):
 class Bundle(jt.device.AbstractPulsedDevice):
     """The filaments saturate one after the other."""
 
-    def init(self, shape, *, key):
+    def fabricate(self, shape, *, key):
         share = jr.dirichlet(jr.key(0) if key is None else key, jnp.ones(3), shape)
-        return ShareCells(**vars(super().init(shape, key=key)), share=share, rate=jnp.asarray(2.0))
+        return ShareCells(**vars(super().fabricate(shape, key=key)), share=share, rate=jnp.asarray(2.0))
 
     def step(self, cells, weight, *, up):
         left = jnp.exp(-cells.rate * jnp.abs(weight)[..., None] * jnp.arange(3.0)[None, None])
@@ -48,7 +48,7 @@ class Filaments(jt.device.AbstractCrosspoint):
 
     order: str = eqx.field(default="aggregate", static=True)
 
-    def init(self, shape, *, key):
+    def fabricate(self, shape, *, key):
         return FilamentCells(0.01 * jr.uniform(jr.key(0) if key is None else key, (*shape, 3)))
 
     def start(self, shape):

@@ -44,7 +44,7 @@ class Reference:
 def fabricated(name, *, shape=SHAPE, fill=1.0, **numbers):
     """A device, its cells, and weights all over the range of each."""
     device = DEVICES[name](**{"dw_min": 0.01, **numbers})
-    cells = device.init(shape, key=jr.key(1))
+    cells = device.fabricate(shape, key=jr.key(1))
     place = jnp.asarray(np.random.default_rng(1).uniform(-fill, fill, shape), jnp.float32)
     return device, cells, device.clip(cells, jnp.where(place > 0, place * cells.w_max, -place * cells.w_min))
 
@@ -52,7 +52,7 @@ def fabricated(name, *, shape=SHAPE, fill=1.0, **numbers):
 def identical(name, at, **numbers):
     """Many equal devices at `at` of their range: an ensemble."""
     device = without_spread(name, **{"dw_min": 0.01, **numbers})
-    return device, device.init(SHAPE, key=jr.key(0)), jnp.full(SHAPE, 0.6 * at, jnp.float32)
+    return device, device.fabricate(SHAPE, key=jr.key(0)), jnp.full(SHAPE, 0.6 * at, jnp.float32)
 
 
 @pytest.mark.parametrize("law", [burst.affine, burst.one_by_one])

@@ -23,7 +23,7 @@ def test_a_table_of_soft_bounds_is_soft_bounds(up):
     spread = {"dw_min_dtod": 0.3, "up_down_dtod": 0.05, "up_down": 0.1}
     table, soft = (dataclasses.replace(device, **spread) for device in (TABLE, SOFT))
     weight = jnp.linspace(-0.6, 0.8, 40).reshape(5, 8)
-    cells = [device.init((5, 8), key=jr.key(1)) for device in (table, soft)]
+    cells = [device.fabricate((5, 8), key=jr.key(1)) for device in (table, soft)]
     for got, expected in zip(table.step(cells[0], weight, up=up), soft.step(cells[1], weight, up=up), strict=True):
         np.testing.assert_allclose(got, expected, atol=3e-9, rtol=1e-5)
 

@@ -238,7 +238,7 @@ def test_what_cells_can_hold(name):
     device = CELLS[name]
     low, high = map(float, device.bounds())
     assert (low, high) == pytest.approx({"reference": (-1.2, 1.2)}.get(name, (-0.6, 0.6)))
-    cells = device.init(SHAPE, key=KEY)
+    cells = device.fabricate(SHAPE, key=KEY)
     held = device.clip(cells, jnp.full(SHAPE, 9.0))
     highs = [one.w_max for one in cells.devices]
     expected = {"reference": highs[0] - cells.devices[1].w_min, "one-sided": highs[1]}.get(name, (highs[0] + highs[1]) / 2)

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
 from ...fields import number, part
-from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite, State
+from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells, Cells
 from ..fabrication import spread
+from ..pulsed import AbstractPulsedDevice
 from .write_noise import WriteNoise
 
 __all__ = ["DriftCells", "Drifted", "Drifting"]
@@ -81,9 +82,9 @@ class Drifting(AbstractCrosspoint):
     def order(self) -> Literal["aggregate", "slot"]:
         return self.device.order
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
         nu = self.nu * (1 + self.nu_dtod * spread(shape, key, Source.DRIFT_EXPONENT))
-        return DriftCells(self.device.init(shape, key=key), nu)
+        return DriftCells(self.device.fabricate(shape, key=key), nu)
 
     def start(self, shape: tuple[int, int]) -> Drifted:
         state, zero = self.device.start(shape), jnp.zeros(shape, float)

@@ -9,9 +9,10 @@ from jaxtyping import Array, Num
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
 from ...fields import flag, number, part
-from ..base import AbstractCrosspoint, AbstractPulsedDevice, Rewrite
+from ..base import AbstractCrosspoint, Rewrite
 from ..burst import Burst, Size
 from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["WriteNoise", "Written"]
 
@@ -50,8 +51,8 @@ class WriteNoise(AbstractCrosspoint):
     def order(self) -> Literal["aggregate", "slot"]:
         return self.device.order
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
-        return self.device.init(shape, key=key)
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
+        return self.device.fabricate(shape, key=key)
 
     def start(self, shape: tuple[int, int]) -> Written:
         return Written(self.device.start(shape), jnp.zeros(shape, float))

@@ -88,9 +88,9 @@ class AbstractUnitCell(AbstractCrosspoint):
                     f"{name} holds devices of order={self.order!r} and of order={part.order!r}; pass one order for all."
                 )
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> UnitCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> UnitCells:
         keys = [None if key is None else stream(key, Source.PART, k) for k in range(len(self.parts))]
-        return UnitCells(tuple(part.init(shape, key=key) for part, key in zip(self.parts, keys, strict=True)))
+        return UnitCells(tuple(part.fabricate(shape, key=key) for part, key in zip(self.parts, keys, strict=True)))
 
     def start(self, shape: tuple[int, int]) -> UnitState:
         return UnitState(tuple(part.start(shape) for part in self.parts), self.turn())

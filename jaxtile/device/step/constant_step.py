@@ -6,9 +6,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from ..._types import Weight
-from ..base import AbstractPulsedDevice
 from ..burst import constant
 from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["ConstantStep"]
 

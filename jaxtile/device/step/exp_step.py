@@ -6,8 +6,8 @@ import jax.numpy as jnp
 
 from ..._types import Scalar, Weight
 from ...fields import number
-from ..base import AbstractPulsedDevice
 from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["ExpStep"]
 

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from ..._random import Source
 from ..._types import Key, Scalar, Weight
 from ...fields import flag, number
-from ..base import AbstractPulsedDevice
 from ..burst import affine
 from ..cells import Cells
 from ..fabrication import spread
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["AbstractLinearDevice", "LinearCells", "LinearStep"]
 
@@ -98,8 +98,8 @@ class LinearStep(AbstractLinearDevice):
     allow_increasing: bool = flag(False)
     mean_bound_reference: bool = flag(True)
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> LinearCells:
-        cells = super().init(shape, key=key)
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> LinearCells:
+        cells = super().fabricate(shape, key=key)
         gamma_up = self.gamma_up + self.gamma_up_dtod * spread(shape, key, Source.SLOPE_UP)
         gamma_down = self.gamma_down + self.gamma_down_dtod * spread(shape, key, Source.SLOPE_DOWN)
         if not self.allow_increasing:

@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 
 from ..._types import Scalar, Weight
 from ...fields import array
-from ..base import AbstractPulsedDevice
 from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["PiecewiseStep"]
 

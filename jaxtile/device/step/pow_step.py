@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from ..._random import Source
 from ..._types import Key, Scalar, Weight
 from ...fields import number
-from ..base import AbstractPulsedDevice
 from ..cells import Cells
 from ..fabrication import folded_pair, spread
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["AbstractPowDevice", "PowStep"]
 
@@ -47,11 +47,11 @@ class AbstractPowDevice(AbstractPulsedDevice):
     pow_up_down: Scalar = number(0.0, low=-1.0, high=1.0)
     pow_up_down_dtod: Scalar = number(0.0, low=0.0)
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> PowCells:
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> PowCells:
         gain = 1 + self.pow_gamma_dtod * spread(shape, key, Source.EXPONENT)
         imbalance = self.pow_up_down_dtod * spread(shape, key, Source.EXPONENT_IMBALANCE)
         up, down = folded_pair(gain, imbalance, self.pow_up_down, fold=self.enforce_consistency)
-        cells = super().init(shape, key=key)
+        cells = super().fabricate(shape, key=key)
         return PowCells(**vars(cells), gamma_up=self.pow_gamma * up, gamma_down=self.pow_gamma * down)
 
     def step(self, cells: PowCells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:

@@ -38,8 +38,8 @@ class PowStepReference(AbstractPowDevice, AbstractReferenceDevice):
 
     n_estimation_steps: int = whole(-1, low=-1)
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> PowReferenceCells:
-        cells = super().init(shape, key=key)
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> PowReferenceCells:
+        cells = super().fabricate(shape, key=key)
         symmetry_point = self._symmetry_point(cells) if self.subtract_symmetry_point else None
         return PowReferenceCells(**self.referred(cells, shape, symmetry_point, key=key))
 

@@ -5,9 +5,9 @@ from typing import Any
 from ..._random import Source
 from ..._types import Key, Scalar, Weight
 from ...fields import flag, number
-from ..base import AbstractPulsedDevice
 from ..cells import Cells
 from ..fabrication import spread
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["AbstractReferenceDevice"]
 

@@ -22,6 +22,6 @@ class SoftBounds(AbstractLinearDevice):
 
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min")
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> LinearCells:
-        cells = super().init(shape, key=key)
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> LinearCells:
+        cells = super().fabricate(shape, key=key)
         return self.sloped(cells, (1.0, 1.0), (cells.w_min, cells.w_max))

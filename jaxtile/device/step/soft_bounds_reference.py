@@ -48,8 +48,8 @@ class SoftBoundsReference(AbstractReferenceDevice):
     slope_up_dtod: Scalar = number(0.0, low=0.0)
     slope_down_dtod: Scalar = number(0.0, low=0.0)
 
-    def init(self, shape: tuple[int, int], *, key: Key | None) -> ReferenceCells:
-        cells = super().init(shape, key=key)
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> ReferenceCells:
+        cells = super().fabricate(shape, key=key)
         around_zero = (cells.w_max > 0) & (cells.w_min < 0)
         steeper_up = jnp.abs(1 + self.slope_up_dtod * spread(shape, key, Source.SLOPE_UP))
         steeper_down = jnp.abs(1 + self.slope_down_dtod * spread(shape, key, Source.SLOPE_DOWN))

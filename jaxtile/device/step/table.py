@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from ..._types import Scalar, Weight, is_concrete, is_whole, real_array
 from ...fields import array, number
-from ..base import AbstractPulsedDevice, Cells
+from ..cells import Cells
+from ..pulsed import AbstractPulsedDevice
 
 __all__ = ["Table"]
 

@@ -18,8 +18,8 @@ from jaxtile.device import (
     SoftBounds,
     SoftBoundsPmax,
     SoftBoundsReference,
-    fitting,
 )
+from jaxtile.fitting import fitting
 
 UP_DOWN = np.concatenate([np.ones(75), -np.ones(75)])
 SPREAD = {"dw_min_dtod": 0.2, "up_down_dtod": 0.05, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -64,7 +64,7 @@ fit_few = jax.jit(jt.device.fit, static_argnames=("parameters", "max_steps"))
 def measure(device, pulses, **options):
     """Simulated measurements, and the cells that they are of."""
     weights = jt.device.measure(device, pulses, key=jr.key(0), **options)
-    return device.init((1, len(weights)), key=jr.key(0)), np.array(weights)
+    return device.fabricate((1, len(weights)), key=jr.key(0)), np.array(weights)
 
 
 def truths(device, cells):

@@ -1,0 +1,160 @@
+"""The parameters that all single pulsed devices share, and their spread over the devices.
+
+To add a device: subclass `AbstractPulsedDevice` in a file of `step/` and write `step`. If
+its cells have parameters of their own, extend `fabricate`. If its steps are constant or
+affine in the weight, name the `burst` law that sums many of them in closed form.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import jax.numpy as jnp
+
+from .._random import Draws, Source
+from .._types import Key, Scalar, Weight
+from ..fields import choice, flag, number
+from .base import AbstractCrosspoint, Rewrite
+from .burst import Burst, one_by_one
+from .cells import Cells
+from .fabrication import chance, folded_pair, spread
+
+__all__ = ["AbstractPulsedDevice"]
+
+
+class AbstractPulsedDevice(AbstractCrosspoint):
+    """A device that is moved by pulses, with the parameters that all of them share (names and defaults are aihwkit's).
+
+    Fabrication, with a fresh standard normal xi for each parameter of each device:
+
+        gain      = 1 + dw_min_dtod xi                    one for both directions; exp(dw_min_dtod xi) if log-normal
+        imbalance = up_down_dtod xi
+        step_up   = |gain + imbalance + min(up_down, 0)| dw_min
+        step_down = |gain - imbalance - max(up_down, 0)| dw_min
+        w_max     = |w_max (1 + w_max_dtod xi)|,   w_min = -|w_min (1 + w_min_dtod xi)|
+
+        lifetime  = lifetime (1 + lifetime_dtod xi),   decay_scale = 1 - 1 / lifetime (0 if below 1; 1 if `lifetime` is 0)
+        diffusion_rate = |diffusion (1 + diffusion_dtod xi)|,   reset_bias = reset + reset_dtod xi
+
+    `up_down` only ever shrinks one side: the down step if positive, the up step if negative. Without `enforce_consistency` steps
+    keep their signs, and bounds in the wrong order fix a device at the middle between them.
+
+    Attributes:
+        dw_min: mean size of one step at weight zero, in normalised conductance.
+        dw_min_dtod: its device-to-device spread, relative.
+        dw_min_dtod_log_normal: spread the logarithm of the step by `dw_min_dtod` (`dw_min` is then the median).
+        dw_min_std: cycle noise: spread of one step, relative to its size.
+        up_down, up_down_dtod: mean and device-to-device spread of the imbalance of up and down steps, relative to `dw_min`.
+        w_max, w_min: mean bounds of the weight (w_min <= 0 <= w_max).
+        w_max_dtod, w_min_dtod: their device-to-device spread, relative.
+        enforce_consistency: fold steps to positive sizes, and bounds to either side of zero, as above.
+        perfect_bias: the devices of the last column are nominal, with bounds a hundred times as wide.
+        corrupt_devices_prob: chance of a device to be stuck, at a value drawn evenly from its range and within
+            `corrupt_devices_range` of zero.
+        corrupt_devices_range: see there.
+        lifetime, lifetime_dtod: mean number of decays (`jt.decay`) to lose the weight, and its relative spread; 0: no decay.
+        diffusion, diffusion_dtod: spread of one diffusion (`jt.diffuse`) in weight units, and its relative spread.
+        reset, reset_dtod, reset_std: mean, device-to-device and cycle-to-cycle spread of the weight after a reset (`jt.reset`), in
+            weight units.
+        order: "aggregate": the pulses of one vector in one go, by the device's `burst` law; "slot": slot by slot and phase by
+            phase, which is exact and slow.
+
+    Class attributes:
+        burst: how "aggregate" sums many pulses; exact unless the docstring of the law says otherwise.
+        response: the parameters that the response to single pulses determines; what `jt.device.fit` estimates. None are named where
+            only arrays shape the response.
+    """
+
+    burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)
+    response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down")
+
+    dw_min: Scalar = number(0.001, low=0.0, open=True, units="weight")
+    dw_min_dtod: Scalar = number(0.3, low=0.0)
+    dw_min_dtod_log_normal: bool = flag(False)
+    dw_min_std: Scalar = number(0.3, low=0.0)
+    up_down: Scalar = number(0.0, low=-1.0, high=1.0)
+    up_down_dtod: Scalar = number(0.01, low=0.0)
+    w_max: Scalar = number(0.6, low=0.0, units="weight")
+    w_max_dtod: Scalar = number(0.3, low=0.0)
+    w_min: Scalar = number(-0.6, high=0.0, units="weight")
+    w_min_dtod: Scalar = number(0.3, low=0.0)
+    enforce_consistency: bool = flag(True)
+    perfect_bias: bool = flag(False)
+    corrupt_devices_prob: Scalar = number(0.0, low=0.0, high=1.0)
+    corrupt_devices_range: Scalar = number(0.1, low=0.0, units="weight")
+    lifetime: Scalar = number(0.0, low=0.0, units="decays")
+    lifetime_dtod: Scalar = number(0.0, low=0.0)
+    diffusion: Scalar = number(0.0, low=0.0, units="weight")
+    diffusion_dtod: Scalar = number(0.0, low=0.0)
+    reset: Scalar = number(0.0, units="weight")
+    reset_dtod: Scalar = number(0.0, low=0.0, units="weight")
+    reset_std: Scalar = number(0.01, low=0.0, units="weight")
+    order: Literal["aggregate", "slot"] = choice("aggregate", "slot")
+
+    @abc.abstractmethod
+    def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
+
+    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
+        """Fabricate `shape` devices: draw the parameters that all pulsed devices share; without a key all are nominal."""
+        lengthen = self.dw_min_dtod * spread(shape, key, Source.GAIN)
+        gain = jnp.exp(lengthen) if self.dw_min_dtod_log_normal else 1 + lengthen
+        imbalance = self.up_down_dtod * spread(shape, key, Source.IMBALANCE)
+        fold = self.enforce_consistency
+        step_up, step_down = (self.dw_min * share for share in folded_pair(gain, imbalance, self.up_down, fold=fold))
+        upper = self.w_max * (1 + self.w_max_dtod * spread(shape, key, Source.UPPER_BOUND))
+        lower = self.w_min * (1 + self.w_min_dtod * spread(shape, key, Source.LOWER_BOUND))
+        if fold:
+            # A wide spread can draw the bounds in the wrong order: swap them, then fold each onto its side of zero, as
+            # aihwkit does.
+            w_min, w_max = -jnp.abs(jnp.minimum(lower, upper)), jnp.abs(jnp.maximum(lower, upper))
+        else:
+            middle = (lower + upper) / 2
+            w_min, w_max = jnp.minimum(lower, middle), jnp.maximum(upper, middle)
+
+        stuck = (chance(shape, key, Source.CORRUPT) < self.corrupt_devices_prob) & (key is not None)
+        low, high = jnp.maximum(w_min, -self.corrupt_devices_range), jnp.minimum(w_max, self.corrupt_devices_range)
+        stuck_at = low + (high - low) * chance(shape, key, Source.STUCK_AT)
+        step_up, step_down = jnp.where(stuck, 0, step_up), jnp.where(stuck, 0, step_down)
+        w_min, w_max = jnp.where(stuck, stuck_at, w_min), jnp.where(stuck, stuck_at, w_max)
+
+        if self.perfect_bias and key is not None:
+            step_up, step_down = (step.at[:, -1].set(self.dw_min) for step in (step_up, step_down))
+            w_min, w_max = w_min.at[:, -1].set(100 * self.w_min), w_max.at[:, -1].set(100 * self.w_max)
+
+        lifetime = self.lifetime * (1 + self.lifetime_dtod * spread(shape, key, Source.LIFETIME))
+        decays = jnp.where(lifetime > 1, 1 - 1 / jnp.where(lifetime > 1, lifetime, 1), 0)
+        diffusion = self.diffusion * (1 + self.diffusion_dtod * spread(shape, key, Source.DIFFUSION))
+        return Cells(
+            step_up,
+            step_down,
+            w_min=w_min,
+            w_max=w_max,
+            decay_scale=jnp.where(self.lifetime > 0, decays, 1),
+            diffusion_rate=jnp.abs(diffusion),
+            reset_bias=self.reset + self.reset_dtod * spread(shape, key, Source.RESET_BIAS),
+        )
+
+    def granularity(self) -> Scalar:
+        return self.dw_min
+
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        cells = self.fabricate(weight.shape, key=None)
+        return self.step(cells, self.clip(cells, weight), up=up)
+
+    def bounds(self) -> tuple[Scalar, Scalar]:
+        return self.w_min, self.w_max
+
+    def clip(self, cells: Cells, weight: Weight) -> Weight:
+        return jnp.clip(weight, cells.w_min, cells.w_max)
+
+    def pulses(self, cells: Cells, state: Weight, *bursts: Burst) -> Weight:
+        law = one_by_one if self.order == "slot" else type(self).burst
+        return law(self, cells, state, *bursts)
+
+    def after_reset(self, cells: Cells, noise: Draws) -> Weight:
+        """Where a reset leads: `reset_bias + reset_std xi`."""
+        return cells.reset_bias + self.reset_std * noise.fold(Source.RESET).normal(cells.reset_bias.dtype)
+
+    def rewrite(self, cells: Cells, state: Weight, law: Rewrite, *, noise: Draws | None = None) -> Weight:
+        return self.clip(cells, law(self, cells, state, noise))
