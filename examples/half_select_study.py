@@ -69,7 +69,10 @@ def finish(tile):
     return verify(tile, read_out="eye" if tile.config.forward.is_perfect else "hadamard")
 
 
-def then(first, gate=jt.OneHotPays()):
+pays = jt.OneHotPays()  # the gate of writing cell by cell
+
+
+def then(first, gate=pays):
     """A few large corrections in parallel, then cell by cell where that pays."""
     return lambda tile: jt.chain(jt.Stage(first(tile), until=jt.After(60)), jt.Stage(finish(tile), when=gate))
 

@@ -226,7 +226,7 @@ def test_only_what_is_drawn_has_noise_to_weigh(name):
     assert drawn == name.startswith("Stochastic")
     for kind in (jt.compensation.Gain, jt.compensation.Sparsify):
         bold, cautious = (
-            sent_d.T @ sent_x for sent_x, sent_d in (sent_by(kind(caution), x, d, tile, rate) for caution in (0.0, 5.0))
+            sent_d.T @ sent_x for sent_x, sent_d in (sent_by(kind(caution=caution), x, d, tile, rate) for caution in (0.0, 5.0))
         )
         assert np.allclose(bold, cautious, atol=1e-6) != drawn
     if not drawn:

@@ -11,7 +11,7 @@ from .._linalg import product, safe_norm, safe_sqrt
 from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
-from ..fields import number, whole
+from ..fields import Number, number, whole
 from ..pulse import MeanField
 from ..tile import Tile, get_weights, set_weights
 from ..updating import update
@@ -55,7 +55,7 @@ class Expected(AbstractCompensation):
     """
 
     steps: int = whole(8, low=1)
-    caution: Scalar = number(1.0, low=0.0)
+    caution: Number = number(1.0, low=0.0)
 
     def check(self, sheet: Datasheet) -> None:
         check_pulsed(self, sheet)

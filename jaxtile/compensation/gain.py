@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from .._types import Scalar, Weight, is_concrete
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
-from ..fields import number
+from ..fields import Number, number
 from .base import AbstractCompensation, D, X, noise_threshold
 
 __all__ = ["Gain"]
@@ -31,7 +31,7 @@ class Gain(AbstractCompensation):
         caution: factor on the noise; 0 divides by the gain.
     """
 
-    caution: Scalar = number(1.0, low=0.0)
+    caution: Number = number(1.0, low=0.0)
 
     def check(self, sheet: Datasheet) -> None:
         half_select = sheet.hardware.half_select

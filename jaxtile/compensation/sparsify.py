@@ -8,7 +8,7 @@ from .._linalg import sparse_factor, sparse_line
 from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
-from ..fields import number
+from ..fields import Number, number
 from .base import AbstractCompensation, D, X, check_pulsed, noise_threshold
 
 __all__ = ["Sparsify"]
@@ -31,7 +31,7 @@ class Sparsify(AbstractCompensation):
         caution: factor on the noise; 0 sends all.
     """
 
-    caution: Scalar = number(1.0, low=0.0)
+    caution: Number = number(1.0, low=0.0)
 
     def check(self, sheet: Datasheet) -> None:
         check_pulsed(self, sheet)

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
-from .._types import Scalar, Weight
-from ..fields import Checked, number
+from .._types import Weight
+from ..fields import Checked, Number, number
 
 __all__ = ["AbstractWeightNoise", "AdditiveConstant", "PCMRead"]
 
@@ -27,7 +27,7 @@ class AdditiveConstant(AbstractWeightNoise):
         w_noise: standard deviation of a weight.
     """
 
-    w_noise: Scalar = number(0.0, low=0.0)
+    w_noise: Number = number(0.0, low=0.0)
 
     def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
         return self.w_noise * _root(jnp.sum(u * u, axis=-1, keepdims=True))
@@ -40,7 +40,7 @@ class PCMRead(AbstractWeightNoise):
         w_noise: standard deviation of a weight of 1.
     """
 
-    w_noise: Scalar = number(0.0, low=0.0)
+    w_noise: Number = number(0.0, low=0.0)
 
     def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
         return self.w_noise * _root(product(u * u, jnp.abs(weight).T))

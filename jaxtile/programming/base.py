@@ -8,14 +8,14 @@ them; `program` does the reading, the compensation and the pulsing. To add one: 
 
 import abc
 import dataclasses
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Key, Scalar, Weight
+from .._types import Key, Real, Weight
 from ..datasheet import Datasheet
-from ..fields import Checked
+from ..fields import Checked, Number
 from .inputs import Inputs
 from .reading import Probe
 
@@ -32,7 +32,7 @@ class AbstractMethod(Checked, Generic[State]):
         learning_rate: with which its proposals are executed.
     """
 
-    learning_rate: eqx.AbstractVar[Scalar]
+    learning_rate: eqx.AbstractVar[Number]
 
     @abc.abstractmethod
     def init(self, sheet: Datasheet, target: Weight) -> State:
@@ -65,7 +65,7 @@ class AbstractMethod(Checked, Generic[State]):
         """Number of steps that look at the whole tile once: that many in a row decide that it is done."""
         return 1
 
-    def for_gamma(self, gamma: Scalar | float) -> Self:
+    def for_gamma(self, gamma: Real) -> "AbstractMethod":
         """The same method for a device of which each step counts gamma times as much in the weight; see `residual`.
 
         The learning rate is divided by gamma. Numbers that it was given in units of weight,

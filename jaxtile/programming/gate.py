@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool
 from .._types import Scalar, Weight
 from ..datasheet import Datasheet
 from ..device import AbstractCrosspoint
-from ..fields import Checked, choice, number, part
+from ..fields import Checked, OptionalNumber, choice, number, part
 
 __all__ = ["AbstractGate", "OneHotPays"]
 
@@ -62,7 +62,7 @@ class OneHotPays(AbstractGate):
     model: AbstractCrosspoint | None = part(
         AbstractCrosspoint, "is not a pulsed device; pass one such as jaxtile.device.SoftBounds()", optional=True
     )
-    kappa: Scalar | None = number(None, low=1.0, finite=False)
+    kappa: OptionalNumber = number(None, low=1.0, finite=False)
     phases: Literal["all", "active"] | None = choice(None, "all", "active")
 
     def __call__(self, target: Weight, sheet: Datasheet | None = None) -> Bool[Array, ""]:

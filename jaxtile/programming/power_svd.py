@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from .._linalg import product, qr, starting_block, triplets_within
 from .._types import Key, Scalar, Weight
 from ..datasheet import Datasheet
-from ..fields import number, whole
+from ..fields import Number, OptionalNumber, number, whole
 from .base import AbstractMethod, Proposal
 from .reading import Reads
 from .svd import BLOCK
@@ -57,8 +57,8 @@ class PowerSVD(AbstractMethod[_State]):
     block: int = whole(BLOCK, low=1)
     triplets: int = whole(1, low=1)
     reads: int = whole(1, low=1)
-    read_noise: Scalar | None = number(None, low=0.0)
-    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+    read_noise: OptionalNumber = number(None, low=0.0)
+    learning_rate: Number = number(1.0, low=0.0, open=True)
 
     def __check_init__(self) -> None:
         if self.triplets > self.block:

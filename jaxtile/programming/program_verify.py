@@ -13,7 +13,7 @@ from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
 from ..device import AbstractCrosspoint
-from ..fields import choice, flag, number, part, whole
+from ..fields import Number, choice, flag, number, part, whole
 from .base import AbstractMethod, Proposal
 from .inputs import Hadamard, Inputs
 from .reading import Reads, average
@@ -83,7 +83,7 @@ class ProgramVerify(AbstractMethod[_State]):
     read_out: Literal["eye", "hadamard"] = choice("eye", "hadamard")
     closed_loop: bool = flag(True)
     reads: int = whole(1, low=1)
-    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+    learning_rate: Number = number(1.0, low=0.0, open=True)
 
     def init(self, sheet: Datasheet, target: Weight) -> _State:
         self._batch(sheet.shape)  # refuse a batch that does not fit before anything is compiled

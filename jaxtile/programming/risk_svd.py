@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from .._linalg import leading_triplets, product, sparse_factor, sparse_line, starting_block
 from .._types import Key, Scalar, Weight
 from ..datasheet import Datasheet
-from ..fields import number
+from ..fields import Number, OptionalNumber, number
 from .base import AbstractMethod, Proposal
 from .svd import BLOCK
 
@@ -58,11 +58,11 @@ class RiskSVD(AbstractMethod[_State]):
         learning_rate: the part of the change that is made.
     """
 
-    dw_min: Scalar | None = number(None, low=0.0, open=True, units="weight")
-    dw_min_std: Scalar | None = number(None, low=0.0)
-    caution: Scalar = number(1.0, low=0.0)
-    outlier: Scalar = number(4.0, low=0.0, open=True, finite=False)
-    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+    dw_min: OptionalNumber = number(None, low=0.0, open=True, units="weight")
+    dw_min_std: OptionalNumber = number(None, low=0.0)
+    caution: Number = number(1.0, low=0.0)
+    outlier: Number = number(4.0, low=0.0, open=True, finite=False)
+    learning_rate: Number = number(1.0, low=0.0, open=True)
 
     def init(self, sheet: Datasheet, target: Weight) -> _State:
         dw_min = sheet.dw_min if self.dw_min is None else self.dw_min

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from .._types import Scalar
-from ..fields import Checked, number, whole
+from ..fields import Checked, Number, number, whole
 
 __all__ = ["AbstractSwitch", "After", "Plateau"]
 
@@ -34,7 +34,7 @@ class After(AbstractSwitch[None]):
         steps: how many.
     """
 
-    steps: Scalar = number(40.0, low=0.0, kw_only=False)
+    steps: Number = number(40.0, low=0.0, kw_only=False)
 
     def init(self) -> None:
         return None
@@ -57,7 +57,7 @@ class Plateau(AbstractSwitch[_Lowest]):
     """
 
     steps: int = whole(10, low=1)
-    fall: Scalar = number(0.02, low=0.0, high=1.0)
+    fall: Number = number(0.02, low=0.0, high=1.0)
 
     def init(self) -> _Lowest:
         return _Lowest(jnp.asarray(jnp.inf, float), jnp.asarray(0, jnp.int32))

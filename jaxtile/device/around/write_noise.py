@@ -8,7 +8,7 @@ from jaxtyping import Array, Num
 
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
-from ...fields import flag, number, part
+from ...fields import Number, flag, number, part
 from ..base import AbstractCrosspoint, Rewrite
 from ..burst import Burst, Size
 from ..cells import Cells
@@ -44,7 +44,7 @@ class WriteNoise(AbstractCrosspoint):
     device: AbstractPulsedDevice = part(
         AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", kw_only=False
     )
-    write_noise_std: Scalar = number(0.0, low=0.0, units="weight")
+    write_noise_std: Number = number(0.0, low=0.0, units="weight")
     apply_write_noise_on_set: bool = flag(True)
 
     @property
