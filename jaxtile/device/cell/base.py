@@ -116,7 +116,7 @@ class AbstractUnitCell(AbstractCrosspoint):
         return _total(means), safe_sqrt(_total(variances))
 
     def gamma(self) -> Scalar | float:
-        return _total(self.reach(k) * gamma for k, gamma in enumerate(self.gammas))
+        return sum(self.reach(k) * gamma for k, gamma in enumerate(self.gammas))
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self._range([part.bounds() for part in self.parts])
