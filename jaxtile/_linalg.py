@@ -150,6 +150,6 @@ def safe_norm(matrix: Weight) -> Scalar:
     return safe_sqrt(jnp.sum(matrix**2))
 
 
-def safe_sqrt(square: Scalar) -> Scalar:
+def safe_sqrt(square: Float[Array, "..."]) -> Float[Array, "..."]:
     """The square root, with gradient zero where it is zero."""
     return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

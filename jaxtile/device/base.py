@@ -101,6 +101,14 @@ class AbstractCrosspoint(AbstractDevice):
         """The size of step that pulse types plan with."""
 
     @abc.abstractmethod
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """Mean size of the step of nominal devices at a weight, in one direction, and its spread from cycle to cycle."""
+
+    def gamma(self) -> Scalar | float:
+        """The part of a step that counts in the weight: all of it, but in unit cells."""
+        return 1.0
+
+    @abc.abstractmethod
     def pulses(self, cells: AbstractCells, state: State, *bursts: Burst) -> State:
         """Send bursts of pulses, one after another, with the clip to the bounds.
 

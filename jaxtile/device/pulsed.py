@@ -138,6 +138,10 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     def granularity(self) -> Scalar:
         return self.dw_min
 
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        cells = self.fabricate(weight.shape, key=None)
+        return self.step(cells, self.clip(cells, weight), up=up)
+
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min, self.w_max
 

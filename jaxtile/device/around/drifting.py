@@ -105,6 +105,9 @@ class Drifting(AbstractCrosspoint):
     def granularity(self) -> Scalar:
         return self.device.granularity()
 
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        return self.device.nominal_step(weight, up=up)
+
     def write(self, cells: DriftCells, state: Drifted, weight: Weight, *, noise: Draws | None = None) -> Drifted:
         return _at(state, self.device.write(cells.device, state.device, weight, noise=noise))
 

@@ -72,6 +72,9 @@ class WriteNoise(AbstractCrosspoint):
     def granularity(self) -> Scalar:
         return self.device.granularity()
 
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        return self.device.nominal_step(weight, up=up)
+
     def write(self, cells: Cells, state: Written, weight: Weight, *, noise: Draws | None = None) -> Written:
         written = self.device.write(cells, state.persistent, weight)
         return self._renew(written, jnp.zeros_like(state.noise), 1, noise if self.apply_write_noise_on_set else None)
