@@ -10,7 +10,7 @@ from aihwkit.simulator.parameters.enums import AnalogMVType, BoundManagementType
 from aihwkit.simulator.parameters.io import IOParameters, IOParametersIRDropT
 
 import jaxtile as jt
-from jaxtile import noise, periphery
+from jaxtile import periphery
 
 from ._fields import named_alike, numbers, refuse, refuse_rest
 
