@@ -56,7 +56,7 @@ class AbstractDevice(Checked):
 
     def add(self, cells: AbstractCells, state: State, change: Weight, *, noise: Draws | None = None) -> State:
         """Change the weight by so much, without pulses, clipped to what each device can hold."""
-        return self.clip(cells, state + change)
+        return self.write(cells, state, self.held(state) + change, noise=noise)
 
     def rewrite(self, cells: AbstractCells, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
         """Let a law that is no pulse, such as decay, change every device, with the clip to the bounds; ideal ones stay."""

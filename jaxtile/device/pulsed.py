@@ -153,4 +153,4 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         return cells.reset_bias + self.reset_std * noise.fold(Source.RESET).normal(cells.reset_bias.dtype)
 
     def rewrite(self, cells: Cells, state: Weight, law: Rewrite, *, noise: Draws | None = None) -> Weight:
-        return self.clip(cells, law(self, cells, state, noise))
+        return self.write(cells, state, law(self, cells, self.held(state), noise), noise=noise)

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -37,19 +36,18 @@ class Bundle(jt.device.AbstractPulsedDevice):
         return size, self.dw_min_std * size
 
 
-class FilamentCells(jt.device.AbstractCells):
-    """How far a pulse moves each filament."""
+class FilamentCells(jt.device.Cells):
+    """The part of each filament in the steps of its device."""
 
-    step: jax.Array  # [out, in, filament]
+    share: jax.Array  # [out, in, filament]
 
 
-class Filaments(jt.device.AbstractCrosspoint):
-    """Each filament holds a part of the weight, and moves by a step of its own."""
-
-    order: str = eqx.field(default="aggregate", static=True)
+class Filaments(jt.device.AbstractPulsedDevice):
+    """Each filament holds a part of the weight, and moves by its share of a constant step."""
 
     def fabricate(self, shape, *, key):
-        return FilamentCells(0.01 * jr.uniform(jr.key(0) if key is None else key, (*shape, 3)))
+        share = jr.dirichlet(jr.key(0) if key is None else key, jnp.ones(3), shape)
+        return FilamentCells(**vars(super().fabricate(shape, key=key)), share=share)
 
     def start(self, shape):
         return jnp.zeros((*shape, 3), float)
@@ -58,23 +56,18 @@ class Filaments(jt.device.AbstractCrosspoint):
         return jnp.sum(state, axis=-1)
 
     def write(self, cells, state, weight, *, noise=None):
-        return jnp.broadcast_to(self.clip(cells, weight)[..., None] / 3, state.shape)
+        return self.clip(cells, weight)[..., None] * cells.share
+
+    def step(self, cells, weight, *, up):
+        size = cells.step_up if up else cells.step_down
+        return size, 0 * size
 
     def pulses(self, cells, state, *bursts):
+        weight = self.weight(state)
         for burst in bursts:
             up, down = burst.up.astype(state.dtype), burst.down.astype(state.dtype)
-            net = burst.size_up * up - burst.size_down * down
-            state = state + cells.step * net[..., None]
-        return state
-
-    def clip(self, cells, weight):
-        return jnp.clip(weight, -1, 1)
-
-    def bounds(self):
-        return -jnp.ones(()), jnp.ones(())
-
-    def granularity(self):
-        return jnp.asarray(0.015)
+            weight = weight + burst.size_up * up * cells.step_up - burst.size_down * down * cells.step_down
+        return state + (self.clip(cells, weight) - self.weight(state))[..., None] * cells.share
 
 
 QUIET = jt.device.ConstantStep(dw_min_std=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
@@ -85,6 +78,9 @@ DEVICES = {
     "cells, in a vector cell": VectorCell(devices=(Bundle(), jt.device.SoftBounds())),
     "cells, one-sided": OneSided(WriteNoise(Bundle(), write_noise_std=0.5)),
     "states": Filaments(),
+    "states, with write noise": WriteNoise(Filaments(), write_noise_std=0.5),
+    "states, drifting": Drifting(Filaments(), nu=0.05),
+    "states, drifting, with write noise": Drifting(WriteNoise(Filaments(), write_noise_std=0.5), nu=0.05),
     "states, in a vector cell": VectorCell(devices=(Filaments(), QUIET)),
     "states, one-sided": OneSided(Filaments()),
 }
@@ -113,3 +109,18 @@ def test_unit_vectors_with_half_selection(name):
     x = jt.UnitVectors(jnp.asarray([4, 0, 6, 1]), SHAPE[1])
     at_once, in_turn = update(tile, x, d, 0.05, KEY), update(tile, x.dense(jnp.float32), d, 0.05, KEY)
     jax.tree.map(partial(np.testing.assert_allclose, atol=1e-6, rtol=0), at_once.state, in_turn.state)
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_every_verb_takes_them(name):
+    """Weights are put in, added to, decayed and (where devices drift) drifted, whatever holds them."""
+    device, target = DEVICES[name], 0.1 * jr.normal(KEY, SHAPE)
+    tile = jt.set_weights(tile_of(device), target)
+    np.testing.assert_allclose(jt.get_weights(tile), target, atol=0.05)
+    moved = jt.decay(jt.diffuse(tile, key=KEY), key=KEY)
+    if device.drifts:
+        moved = jt.drift(moved, 10.0, key=KEY)
+    assert jax.tree.structure(moved) == jax.tree.structure(tile)
+    np.testing.assert_allclose(moved.weight, target, atol=0.1)
+    added = jt.update(tile_of(device, pulse=jt.pulse.NoneWithDevice()), jnp.ones(7), jnp.ones(5), learning_rate=0.01, key=KEY)
+    assert np.all(np.asarray(added.weight) < 0)
