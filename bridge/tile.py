@@ -67,7 +67,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         for name in ("forward", "backward"):
             if not eqx.tree_equal(*(_drawn_from(getattr(config, name)) for config in (new, old))):
                 raise ConfigError(f"{name}: numbers of the read parameters that are drawn once cannot change: build a new tile.")
-        config = jt.TileConfig(old.device, new.pulse, old.half_select, new.forward, new.backward)
+        config = jt.TileConfig(old.device, new.pulse, half_select=old.half_select, forward=new.forward, backward=new.backward)
         self.jax_tile = eqx.tree_at(lambda tile: tile.config, self.jax_tile, config)
         self._settings = deepcopy(_settings(rpu_config))
 

@@ -17,6 +17,7 @@ from . import pulse as pulse
 from . import quantities as quantities
 from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
+from ._version import __version__ as __version__
 from .costs import Costs as Costs
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
@@ -58,6 +59,7 @@ from .upkeep import drift as drift
 from .upkeep import reset as reset
 
 __all__ = [
+    "__version__",
     "After",
     "Chip",
     "GDP",

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Int, UInt32
 
-from ._types import Key
+from ._types import Key, Keys
 
 __all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "following", "fraction", "normal", "numbers", "stream", "uniform"]
 
@@ -132,7 +132,7 @@ def _mix(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
     return word ^ (word >> 16)
 
 
-def bits(key: Key, index: Int[Array, "*shape"], count: int | Array = 0) -> UInt32[Array, "*shape"]:
+def bits(key: Keys, index: Int[Array, "*shape"], count: int | Array = 0) -> UInt32[Array, "*shape"]:
     """Word number `index` of the stream `key`; an array of keys broadcasts against `index`."""
     words = jr.key_data(key)
     k0, k1 = words[..., 0], words[..., 1]
@@ -150,7 +150,7 @@ def following(start: UInt32[Array, "*shape"], stride: UInt32[Array, "*shape"], n
     return _mix(start + jnp.asarray(n, jnp.uint32) * stride)
 
 
-def uniform(key: Key, index: Int[Array, "*shape"], count: int | Array = 0) -> Float[Array, "*shape"]:
+def uniform(key: Keys, index: Int[Array, "*shape"], count: int | Array = 0) -> Float[Array, "*shape"]:
     """Uniform in [0, 1), with a resolution of 2^-23."""
     return fraction(bits(key, index, count))
 
@@ -160,7 +160,7 @@ def fraction(word: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jax.lax.bitcast_convert_type((word >> 9) | jnp.uint32(0x3F800000), jnp.float32) - jnp.float32(1)
 
 
-def normal(key: Key, index: Int[Array, "*shape"], count: int | Array = 0) -> Float[Array, "*shape"]:
+def normal(key: Keys, index: Int[Array, "*shape"], count: int | Array = 0) -> Float[Array, "*shape"]:
     """Standard normal, by the inverse of the distribution function: of 2^24 equal steps, so at most 5.42.
 
     With s uniform in (-1, 1), z = s P(-log2(1 - s^2)): a polynomial without branches, within 2e-4 of the true inverse up to 3 sigma
@@ -195,7 +195,7 @@ def _polynomial(coefficients: tuple[float, ...], x: Float[Array, "*shape"]) -> F
 class Draws(eqx.Module):
     """The normals of a set of cells: `index` says which cells, `key` which stream (it may differ from column to column)."""
 
-    key: Key
+    key: Keys
     index: Int[Array, "*shape"]
 
     def normal(self, dtype: jnp.dtype, count: int | Array = 0) -> Float[Array, "*shape"]:

@@ -10,11 +10,13 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray, Shaped
 
 __all__ = [
     "Interval",
     "Key",
+    "Keys",
+    "Real",
     "Scalar",
     "Weight",
     "check_number",
@@ -26,8 +28,10 @@ __all__ = [
 ]
 
 Scalar = Float[Array, ""]
+Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int  # given by a user, before it becomes a Scalar
 Weight = Float[Array, "out in"]
 Key = PRNGKeyArray
+Keys = Shaped[Array, "..."]  # one, or one for each lane or column
 
 
 def is_concrete(value: Any) -> bool:

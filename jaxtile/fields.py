@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import equinox as eqx
 import numpy as np
 from jax.tree_util import Partial
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Num
 
-from ._types import Interval, Scalar, finite_array, is_concrete, is_whole
+from ._types import Interval, Real, Scalar, finite_array, is_concrete, is_whole
 
 __all__ = [
     "Checked",
     "Field",
     "Number",
-    "Numbers",
     "OptionalNumber",
+    "Reals",
     "array",
     "choice",
     "flag",
@@ -39,14 +39,14 @@ __all__ = [
 ]
 
 Given = TypeVar("Given")
-Kept = TypeVar("Kept")
+Value = TypeVar("Value")
 
 if TYPE_CHECKING:
 
-    class Field(Generic[Given, Kept]):
+    class Field(Generic[Given, Value]):
         """The type of a field that takes one type and keeps another."""
 
-        def __get__(self, owner: object, kind: type | None = None) -> Kept: ...
+        def __get__(self, owner: object, kind: type | None = None) -> Value: ...
         def __set__(self, owner: object, value: Given) -> None: ...
 
 else:
@@ -59,10 +59,9 @@ else:
             return given
 
 
-Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int
 Number = Field[Real, Scalar]
 OptionalNumber = Field[Real | None, Scalar | None]
-Numbers = Field[Num[Array, " n"] | Num[np.ndarray, " n"] | Sequence[Real], Float[Array, " n"]]
+Reals = Num[Array, "..."] | Num[np.ndarray, "..."] | Sequence[Real] | Sequence[Sequence[Real]]
 
 
 def number(
@@ -169,10 +168,8 @@ def part(
             raise TypeError(f"{name}={value!r} {refusal}.")
         return value
 
-    take = _or_none(take) if optional else take
-    if default is not None:
-        return field(take, default_factory=default, kw_only=kw_only)
-    return field(take, default=None if optional else dataclasses.MISSING, kw_only=kw_only)
+    how = {"default_factory": default} if default is not None else {"default": None} if optional else {}
+    return field(_or_none(take) if optional else take, kw_only=kw_only, **how)
 
 
 def function(refusal: str, *, optional: bool = True, kw_only: bool = True) -> Any:

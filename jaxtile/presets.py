@@ -7,7 +7,7 @@ import functools
 import operator
 from typing import Any, TypeVar
 
-from ._types import Scalar
+from ._types import Real
 from .device import AbstractDevice, ConstantStep, ExpStep, LinearStep, OneSided, Refresh, SoftBoundsReference, WriteNoise
 from .periphery import IOParameters
 from .tile import TileConfig
@@ -47,7 +47,7 @@ def gokmen_vlasov(**changes: Any) -> ConstantStep:
     return _made(ConstantStep, {"dw_min": 0.0016, "w_max": 1.0, "w_min": -1.0}, changes)
 
 
-def reram_es(*, write_noise_std: Scalar | float = 75.0, apply_write_noise_on_set: bool = True, **changes: Any) -> WriteNoise:
+def reram_es(*, write_noise_std: Real = 75.0, apply_write_noise_on_set: bool = True, **changes: Any) -> WriteNoise:
     """A ReRAM device, as an exponential step (fit to Gong et al., Nat. Commun. 9:2102, 2018)."""
     steps = {"dw_min": 0.00135, "dw_min_dtod": 0.2, "dw_min_std": 5.0, "up_down": 0.259359, "up_down_dtod": 0.05}
     response = {"a": -0.5, "b": -0.5, "gamma_up": 5.0, "gamma_down": 5.0, "A_up": -1.18445, "A_down": -0.081404}
@@ -58,7 +58,7 @@ def reram_es(*, write_noise_std: Scalar | float = 75.0, apply_write_noise_on_set
     )
 
 
-def reram_sb(*, write_noise_std: Scalar | float = 56.0, apply_write_noise_on_set: bool = True, **changes: Any) -> WriteNoise:
+def reram_sb(*, write_noise_std: Real = 56.0, apply_write_noise_on_set: bool = True, **changes: Any) -> WriteNoise:
     """A ReRAM device with its symmetry point at zero, as soft bounds (loose fit to Gong et al., Nat. Commun. 9:2102, 2018)."""
     bounds = {"w_max": 1.25, "w_max_dtod": 0.3 / 1.25, "w_min": -0.75, "w_min_dtod": 0.3 / 0.75}
     return WriteNoise(
@@ -68,9 +68,7 @@ def reram_sb(*, write_noise_std: Scalar | float = 56.0, apply_write_noise_on_set
     )
 
 
-def reram_array_om(
-    *, write_noise_std: Scalar | float = 1.4113, apply_write_noise_on_set: bool = True, **changes: Any
-) -> WriteNoise:
+def reram_array_om(*, write_noise_std: Real = 1.4113, apply_write_noise_on_set: bool = True, **changes: Any) -> WriteNoise:
     """An array of ReRAM devices of optimised material (Gong, Rasch et al., IEDM 2022); 13.48 % of those measured are corrupt."""
     steps = {"dw_min": 0.0949, "dw_min_dtod": 0.7829, "dw_min_dtod_log_normal": True, "dw_min_std": 0.4158}
     bounds = {"w_max_dtod": 0.3499, "w_min_dtod": 0.5695}
@@ -81,9 +79,7 @@ def reram_array_om(
     )
 
 
-def reram_array_hfo2(
-    *, write_noise_std: Scalar | float = 0.5841, apply_write_noise_on_set: bool = True, **changes: Any
-) -> WriteNoise:
+def reram_array_hfo2(*, write_noise_std: Real = 0.5841, apply_write_noise_on_set: bool = True, **changes: Any) -> WriteNoise:
     """An array of ReRAM devices of baseline HfO2 (Gong, Rasch et al., IEDM 2022); 9.77 % of those measured are corrupt."""
     steps = {"dw_min": 0.4622, "dw_min_dtod": 0.7125, "dw_min_dtod_log_normal": True, "dw_min_std": 0.2174}
     bounds = {"w_max_dtod": 0.4295, "w_min_dtod": 0.5990}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, Num
 
 from ._linalg import safe_norm, spectral_norm
 from ._types import Scalar, Weight
@@ -54,7 +54,7 @@ class Quantity(Checked):
     name: str = field(_text, static=True, kw_only=False)
     unit: str = field(_text, static=True, kw_only=False)
     label: str = field(_text, static=True, kw_only=False)
-    measure: Callable[[View], Scalar] = function(
+    measure: Callable[[View], Num[Array, ""]] = function(
         "is no function; pass one of a View that returns a number", optional=False, kw_only=False
     )
 
@@ -62,7 +62,7 @@ class Quantity(Checked):
         if not self.name.isidentifier():
             raise ValueError(f"Quantity.name={self.name!r} must be an identifier, such as 'worst_cell'.")
 
-    def __call__(self, view: View) -> Scalar:
+    def __call__(self, view: View) -> Num[Array, ""]:
         """Measure it.
 
         Raises:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from ._random import Source, as_key
-from ._types import Key, Scalar, check_number, is_concrete, scalar
+from ._types import Key, Real, check_number, is_concrete, scalar
 from ._vectors import check_columns
 from .device import Rewrite, Statistical
 from .noise import AbstractNoiseModel
@@ -18,7 +18,7 @@ from .tile import Chip, Tile, TileConfig, check_tile
 __all__ = ["apply_programming_noise", "decay", "diffuse", "drift", "reset"]
 
 
-def decay(tile: Tile, *, alpha: Scalar | float = 1.0, key: Key | None = None) -> Tile:
+def decay(tile: Tile, *, alpha: Real = 1.0, key: Key | None = None) -> Tile:
     """One decay of every device towards its reset bias b: `w <- b + (w - b)(1 - alpha (1 - decay_scale))`.
 
     Args:
@@ -52,7 +52,7 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
     return _rewrite(tile, law, key)
 
 
-def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Scalar | float = 1.0, key: Key) -> Tile:
+def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Real = 1.0, key: Key) -> Tile:
     """Reset the devices of some columns, each with a probability: `w <- reset_bias + reset_std xi`.
 
     Args:
@@ -91,7 +91,7 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
     return Tile(config, chip, tile.now.replace(state=state, half_memory=None))
 
 
-def drift(tile: Tile, time: Scalar | float, *, key: Key) -> Tile:
+def drift(tile: Tile, time: Real, *, key: Key) -> Tile:
     """Let time pass for devices that drift: those of `jt.apply_programming_noise`, and `jt.device.Drifting`, also in unit cells.
 
     Of the latter, what was written since the last call starts anew.

@@ -15,11 +15,12 @@ from jaxtile.programming.reading import ideal_reading
 
 
 def test_a_chain_is_its_stages_with_one_history():
-    tile = make_tile(jt.device.ConstantStep())
+    """The first stage is another program alone, so the field is a mean one: a last bit cannot flip a pulse."""
+    tile = make_tile(jt.device.ConstantStep(), pulse=jt.pulse.MeanField())
     method = jt.chain(jt.Stage(jt.SVD(), until=jt.After(3)), jt.GDP(learning_rate=0.5))
     both, first = run(tile, TARGET, method, 8), run(tile, TARGET, jt.SVD(), 3)
     for name in ("frobenius_error", "full_pulses"):
-        np.testing.assert_array_equal(both.history[name][:4], first.history[name][:4])
+        np.testing.assert_allclose(both.history[name][:4], first.history[name][:4], rtol=1e-5)
     assert np.isfinite(both.history["frobenius_error"]).all()
     read = ideal_reading(
         first.weight, jt.GDP().probe(jt.GDP().init(SHAPE, TARGET))
@@ -116,7 +117,7 @@ def test_one_hot_writing_pays_where_steps_do_not_depend_on_the_weight():
 
 
 def test_lanes_hand_over_at_their_own_steps():
-    tile = make_tile(jt.device.ConstantStep())
+    tile = make_tile(jt.device.ConstantStep(), pulse=jt.pulse.MeanField())  # a last bit cannot flip a pulse
 
     def one(steps, kappa):
         gate = jt.OneHotPays(kappa=kappa)

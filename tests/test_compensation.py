@@ -218,7 +218,9 @@ def test_only_what_is_drawn_has_noise_to_weigh(name):
     drawn = bool(np.any(np.std(many, axis=0) > 1e-4))
     assert drawn == name.startswith("Stochastic")
     for kind in (jt.compensation.Gain, jt.compensation.Sparsify):
-        bold, cautious = (sent_d.T @ sent_x for sent_x, sent_d in (kind(caution)(x, d, tile, rate) for caution in (0.0, 5.0)))
+        bold, cautious = (
+            sent_d.T @ sent_x for sent_x, sent_d in (kind(caution=caution)(x, d, tile, rate) for caution in (0.0, 5.0))
+        )
         assert np.allclose(bold, cautious, atol=1e-6) != drawn
     if not drawn:
         np.testing.assert_allclose(jt.compensation.Gain()(x, d, tile, rate)[1], 1.25 * d, rtol=1e-6)  # kappa 10

@@ -385,6 +385,7 @@ CASES = {
 }
 
 
+@pytest.mark.usefixtures("unhooked")
 @pytest.mark.parametrize("name", CASES)
 def test_bad_input_is_refused(name):
     call, error, words = CASES[name]

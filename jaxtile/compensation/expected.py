@@ -12,7 +12,7 @@ from .._numerics import safe_sqrt
 from .._types import Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint
-from ..fields import number, whole
+from ..fields import Number, number, whole
 from ..pulse import AbstractTrainPulse, MeanField
 from ..tile import Tile, TileConfig, get_weights, set_weights
 from ..updating import update
@@ -56,7 +56,7 @@ class Expected(AbstractCompensation):
     """
 
     steps: int = whole(8, low=1)
-    caution: Scalar = number(1.0, low=0.0)
+    caution: Number = number(1.0, low=0.0)
 
     def check(self, config: TileConfig) -> None:
         if not config.is_pulsed:

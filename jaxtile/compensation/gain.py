@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from .._types import Scalar, is_concrete
 from .._vectors import UnitVectors
-from ..fields import number
+from ..fields import Number, number
 from ..tile import Tile, TileConfig
 from .base import AbstractCompensation, noise_threshold
 
@@ -31,7 +31,7 @@ class Gain(AbstractCompensation):
         caution: factor on the noise; 0 divides by the gain.
     """
 
-    caution: Scalar = number(1.0, low=0.0)
+    caution: Number = number(1.0, low=0.0)
 
     def check(self, config: TileConfig) -> None:
         if config.half_select is None:

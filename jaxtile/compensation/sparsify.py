@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from .._linalg import sparse_factor, sparse_line
 from .._types import Scalar
 from .._vectors import UnitVectors
-from ..fields import number
+from ..fields import Number, number
 from ..tile import Tile, TileConfig
 from .base import AbstractCompensation, noise_threshold
 
@@ -31,7 +31,7 @@ class Sparsify(AbstractCompensation):
         caution: factor on the noise; 0 sends all.
     """
 
-    caution: Scalar = number(1.0, low=0.0)
+    caution: Number = number(1.0, low=0.0)
 
     def check(self, config: TileConfig) -> None:
         if not config.is_pulsed:

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 from jaxtyping import Array, Float
 
-from .._types import Scalar, is_concrete
-from ..fields import number
+from .._types import is_concrete
+from ..fields import Number, number
 from ..tile import Tile
 from .base import AbstractCosts, Counts
 
@@ -48,14 +48,14 @@ class Costs(AbstractCosts):
     OF_TIME: ClassVar[tuple[str, ...]] = ("phases", "reads")
     OF_ENERGY: ClassVar[tuple[str, ...]] = ("full_pulses", "half_pulses", "row_pulses", "column_pulses", "phases", "reads")
 
-    pulse_width: Scalar = number(1e-7, low=0.0)
-    pulse_period: Scalar = number(2e-7, low=0.0)
-    write_voltage: Scalar = number(1.0, low=0.0)
-    conductance: Scalar = number(1e-5, low=0.0)
-    line_capacitance: Scalar = number(1e-13, low=0.0)
-    read_time: Scalar = number(1e-7, low=0.0)
-    read_voltage: Scalar = number(0.2, low=0.0)
-    conversion_energy: Scalar = number(1e-12, low=0.0)
+    pulse_width: Number = number(1e-7, low=0.0)
+    pulse_period: Number = number(2e-7, low=0.0)
+    write_voltage: Number = number(1.0, low=0.0)
+    conductance: Number = number(1e-5, low=0.0)
+    line_capacitance: Number = number(1e-13, low=0.0)
+    read_time: Number = number(1e-7, low=0.0)
+    read_voltage: Number = number(0.2, low=0.0)
+    conversion_energy: Number = number(1e-12, low=0.0)
 
     def __check_init__(self) -> None:
         width, period = self.pulse_width, self.pulse_period

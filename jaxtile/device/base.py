@@ -9,7 +9,6 @@ import abc
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
@@ -81,13 +80,12 @@ class AbstractDevice(Checked):
 
 
 class AbstractCrosspoint(AbstractDevice):
-    """A crossing that pulses move: one device, or several that share it.
+    """A crossing that pulses move: one device, or several that share it."""
 
-    Attributes:
-        order: "aggregate" or "slot", see `AbstractPulsedDevice`.
-    """
-
-    order: eqx.AbstractVar[Literal["aggregate", "slot"]]
+    @property
+    @abc.abstractmethod
+    def order(self) -> Literal["aggregate", "slot"]:
+        """How pulses are summed, see `AbstractPulsedDevice`."""
 
     @abc.abstractmethod
     def bounds(self) -> tuple[Scalar, Scalar]:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from .._random import Draws, Source
 from .._types import Key, Scalar, Weight
-from ..fields import choice, flag, number
+from ..fields import Number, choice, flag, number
 from .base import AbstractCrosspoint, Rewrite
 from .burst import Burst, one_by_one
 from .cells import Cells
@@ -68,27 +68,27 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down")
 
-    dw_min: Scalar = number(0.001, low=0.0, open=True, units="weight")
-    dw_min_dtod: Scalar = number(0.3, low=0.0)
+    dw_min: Number = number(0.001, low=0.0, open=True, units="weight")
+    dw_min_dtod: Number = number(0.3, low=0.0)
     dw_min_dtod_log_normal: bool = flag(False)
-    dw_min_std: Scalar = number(0.3, low=0.0)
-    up_down: Scalar = number(0.0, low=-1.0, high=1.0)
-    up_down_dtod: Scalar = number(0.01, low=0.0)
-    w_max: Scalar = number(0.6, low=0.0, units="weight")
-    w_max_dtod: Scalar = number(0.3, low=0.0)
-    w_min: Scalar = number(-0.6, high=0.0, units="weight")
-    w_min_dtod: Scalar = number(0.3, low=0.0)
+    dw_min_std: Number = number(0.3, low=0.0)
+    up_down: Number = number(0.0, low=-1.0, high=1.0)
+    up_down_dtod: Number = number(0.01, low=0.0)
+    w_max: Number = number(0.6, low=0.0, units="weight")
+    w_max_dtod: Number = number(0.3, low=0.0)
+    w_min: Number = number(-0.6, high=0.0, units="weight")
+    w_min_dtod: Number = number(0.3, low=0.0)
     enforce_consistency: bool = flag(True)
     perfect_bias: bool = flag(False)
-    corrupt_devices_prob: Scalar = number(0.0, low=0.0, high=1.0)
-    corrupt_devices_range: Scalar = number(0.1, low=0.0, units="weight")
-    lifetime: Scalar = number(0.0, low=0.0, units="decays")
-    lifetime_dtod: Scalar = number(0.0, low=0.0)
-    diffusion: Scalar = number(0.0, low=0.0, units="weight")
-    diffusion_dtod: Scalar = number(0.0, low=0.0)
-    reset: Scalar = number(0.0, units="weight")
-    reset_dtod: Scalar = number(0.0, low=0.0, units="weight")
-    reset_std: Scalar = number(0.01, low=0.0, units="weight")
+    corrupt_devices_prob: Number = number(0.0, low=0.0, high=1.0)
+    corrupt_devices_range: Number = number(0.1, low=0.0, units="weight")
+    lifetime: Number = number(0.0, low=0.0, units="decays")
+    lifetime_dtod: Number = number(0.0, low=0.0)
+    diffusion: Number = number(0.0, low=0.0, units="weight")
+    diffusion_dtod: Number = number(0.0, low=0.0)
+    reset: Number = number(0.0, units="weight")
+    reset_dtod: Number = number(0.0, low=0.0, units="weight")
+    reset_std: Number = number(0.01, low=0.0, units="weight")
     order: Literal["aggregate", "slot"] = choice("aggregate", "slot")
 
     @abc.abstractmethod

@@ -5,7 +5,7 @@ import abc
 import jax.numpy as jnp
 
 from .._types import Scalar, Weight
-from ..fields import Checked, number, optional
+from ..fields import Checked, Number, OptionalNumber, number, optional
 
 __all__ = ["AbstractClip", "AverageChannelMax", "FixedValue", "LayerGaussian"]
 
@@ -30,7 +30,7 @@ class FixedValue(AbstractClip):
         fixed_value: the bound.
     """
 
-    fixed_value: Scalar = number(1.0, low=0.0, open=True)
+    fixed_value: Number = number(1.0, low=0.0, open=True)
 
     def limit(self, weight: Weight) -> Scalar:
         return self.fixed_value
@@ -44,8 +44,8 @@ class LayerGaussian(AbstractClip):
         fixed_value: the largest c; None: no limit.
     """
 
-    sigma: Scalar = number(2.5, low=0.0, open=True)
-    fixed_value: Scalar | None = optional(low=0.0, open=True)
+    sigma: Number = number(2.5, low=0.0, open=True)
+    fixed_value: OptionalNumber = optional(low=0.0, open=True)
 
     def limit(self, weight: Weight) -> Scalar:
         return _capped(self.sigma * jnp.std(weight, ddof=1), self.fixed_value)
@@ -58,7 +58,7 @@ class AverageChannelMax(AbstractClip):
         fixed_value: the largest c; None: no limit.
     """
 
-    fixed_value: Scalar | None = optional(low=0.0, open=True)
+    fixed_value: OptionalNumber = optional(low=0.0, open=True)
 
     def limit(self, weight: Weight) -> Scalar:
         return _capped(jnp.mean(jnp.max(jnp.abs(weight), axis=1)), self.fixed_value)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._types import Scalar
-from ..fields import Checked, flag, number, optional
+from ..fields import Checked, Number, OptionalNumber, flag, number, optional
 from ..periphery.converter import clip
 
 __all__ = ["InputRange"]
@@ -41,15 +41,15 @@ class InputRange(Checked):
         output_min_percentage: see there; None: outputs are let be. (aihwkit's 0.95, with `manage_output_clipping`.)
     """
 
-    input_range: Scalar = number(3.0, low=0.0, open=True)
-    updates: Scalar = number(0.0, low=0.0)
-    init_from_data: Scalar = number(100.0, low=0.0)
-    init_std_alpha: Scalar = number(3.0, low=0.0, open=True)
-    decay: Scalar = number(0.001, low=0.0)
-    input_min_percentage: Scalar = number(0.95, low=0.0, high=1.0)
-    gradient_scale: Scalar = number(1.0, low=0.0)
+    input_range: Number = number(3.0, low=0.0, open=True)
+    updates: Number = number(0.0, low=0.0)
+    init_from_data: Number = number(100.0, low=0.0)
+    init_std_alpha: Number = number(3.0, low=0.0, open=True)
+    decay: Number = number(0.001, low=0.0)
+    input_min_percentage: Number = number(0.95, low=0.0, high=1.0)
+    gradient_scale: Number = number(1.0, low=0.0)
     gradient_relative: bool = flag(True)
-    output_min_percentage: Scalar | None = optional(low=0.0, high=1.0)
+    output_min_percentage: OptionalNumber = optional(low=0.0, high=1.0)
 
     def observe(self, x: Vectors) -> "InputRange":
         """The range after one more batch of training data."""

@@ -5,15 +5,15 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight
-from ..fields import Checked, number, optional
+from .._types import Real, Weight
+from ..fields import Checked, Number, OptionalNumber, number, optional
 
 __all__ = ["AbstractRemap", "ChannelwiseSymmetric", "LayerwiseSymmetric", "map_weights"]
 
 Scales = Float[Array, " out"]
 
 
-def map_weights(weight: Weight, omega: Scalar | float = 1.0, *, columnwise: bool = False) -> tuple[Weight, Scales]:
+def map_weights(weight: Weight, omega: Real = 1.0, *, columnwise: bool = False) -> tuple[Weight, Scales]:
     """Weights that fill the range up to omega, and the scales s that make up for it: W = s W'.
 
     (aihwkit's `weight_scaling_omega` and `weight_scaling_columnwise`.)
@@ -43,7 +43,7 @@ class LayerwiseSymmetric(AbstractRemap):
         remapped_wmax: where the largest weight goes.
     """
 
-    remapped_wmax: Scalar = number(1.0, low=0.0, open=True)
+    remapped_wmax: Number = number(1.0, low=0.0, open=True)
 
     def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
         stretch = jnp.broadcast_to(_positive(jnp.max(jnp.abs(weight)) / self.remapped_wmax), scales.shape)
@@ -61,9 +61,9 @@ class ChannelwiseSymmetric(AbstractRemap):
         max_scale_ref: what counts as the smallest scale, at least.
     """
 
-    remapped_wmax: Scalar = number(1.0, low=0.0, open=True)
-    max_scale_range: Scalar | None = optional(low=0.0, open=True)
-    max_scale_ref: Scalar = number(0.0, low=0.0)
+    remapped_wmax: Number = number(1.0, low=0.0, open=True)
+    max_scale_range: OptionalNumber = optional(low=0.0, open=True)
+    max_scale_ref: Number = number(0.0, low=0.0)
 
     def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
         new = scales * _positive(jnp.max(jnp.abs(weight), axis=1) / self.remapped_wmax)

@@ -37,7 +37,7 @@ def measure(
     """
     if not isinstance(device, AbstractCrosspoint):
         raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.SoftBounds().")
-    if device.changes:
+    if device.routines:
         raise ValueError(f"device={device!r} changes from vector to vector; pulse a tile of them with `jaxtile.send` instead.")
     if not is_whole(n_devices, 1):
         raise ValueError(f"n_devices={n_devices!r} must be a whole number of at least 1.")

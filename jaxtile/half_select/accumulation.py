@@ -6,9 +6,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws
-from .._types import Scalar
 from ..device import Burst
-from ..fields import choice, number
+from ..fields import Number, choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 
@@ -35,8 +34,8 @@ class Accumulation(AbstractHalfSelect):
         scheme, phases: see `AbstractHalfSelect`.
     """
 
-    dead_band: Scalar = number(10.0, low=1.0, whole=True, finite=False)
-    kappa: Scalar = number(1e1, low=1.0, finite=False)
+    dead_band: Number = number(10.0, low=1.0, whole=True, finite=False)
+    kappa: Number = number(1e1, low=1.0, finite=False)
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from .._random import Draws, Source
 from .._types import Key, Scalar, Weight, is_concrete
 from ..device import Burst, spread
-from ..fields import choice, number, optional
+from ..fields import Number, OptionalNumber, choice, number, optional
 from .base import AbstractHalfSelect
 from .phases import Exposure
 
@@ -37,12 +37,12 @@ class ConstantRatio(AbstractHalfSelect):
         scheme, phases: see `AbstractHalfSelect`.
     """
 
-    kappa: Scalar = number(1e3, low=1.0, finite=False)
-    row: Scalar | None = optional(low=0.0, open=True)
-    column: Scalar | None = optional(low=0.0, open=True)
-    up: Scalar | None = optional(low=0.0, open=True)
-    down: Scalar | None = optional(low=0.0, open=True)
-    kappa_dtod: Scalar | None = optional(low=0.0)
+    kappa: Number = number(1e3, low=1.0, finite=False)
+    row: OptionalNumber = optional(low=0.0, open=True)
+    column: OptionalNumber = optional(low=0.0, open=True)
+    up: OptionalNumber = optional(low=0.0, open=True)
+    down: OptionalNumber = optional(low=0.0, open=True)
+    kappa_dtod: OptionalNumber = optional(low=0.0)
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from .._random import Draws
 from .._types import Scalar
 from ..device import Burst
-from ..fields import choice, number
+from ..fields import Number, choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 
@@ -31,8 +31,8 @@ class Sinh(AbstractHalfSelect):
         scheme, phases: see `AbstractHalfSelect`.
     """
 
-    voltage: Scalar = number(1.0, low=0.0, open=True)
-    v_0: Scalar = number(0.0724, low=0.0, open=True)
+    voltage: Number = number(1.0, low=0.0, open=True)
+    v_0: Number = number(0.0724, low=0.0, open=True)
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 

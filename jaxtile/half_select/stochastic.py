@@ -9,7 +9,7 @@ from jaxtyping import Array, Num
 from .._random import Draws, Source
 from .._types import Scalar
 from ..device import Burst
-from ..fields import choice, number
+from ..fields import Number, choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 
@@ -28,7 +28,7 @@ class Stochastic(AbstractHalfSelect):
         scheme, phases: see `AbstractHalfSelect`.
     """
 
-    kappa: Scalar = number(1e3, low=1.0, finite=False)
+    kappa: Number = number(1e3, low=1.0, finite=False)
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 

@@ -5,9 +5,9 @@ from typing import Literal
 import jax.numpy as jnp
 
 from .._random import Draws, Source
-from .._types import Key, Scalar, Weight
+from .._types import Key, Weight
 from ..device import Burst, spread
-from ..fields import choice, number
+from ..fields import Number, choice, number
 from .base import AbstractHalfSelect
 from .phases import Exposure
 
@@ -34,10 +34,10 @@ class Threshold(AbstractHalfSelect):
         scheme, phases: see `AbstractHalfSelect`.
     """
 
-    voltage: Scalar = number(1.25, low=0.0, open=True)
-    threshold: Scalar = number(1.0, low=0.0, open=True)
-    threshold_dtod: Scalar = number(0.26, low=0.0)
-    alpha: Scalar = number(1.0, low=0.0, open=True)
+    voltage: Number = number(1.25, low=0.0, open=True)
+    threshold: Number = number(1.0, low=0.0, open=True)
+    threshold_dtod: Number = number(0.26, low=0.0)
+    alpha: Number = number(1.0, low=0.0, open=True)
     scheme: Literal["V/2", "V/3"] = choice("V/2", "V/3")
     phases: Literal["all", "active"] = choice("all", "active")
 

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from .._numerics import straight_through
 from .._random import Draws, Source, as_key, cell_index, numbers
 from .._types import Key, Scalar, Weight
-from ..fields import Checked, flag, optional
+from ..fields import Checked, OptionalNumber, flag, optional
 
 __all__ = ["AbstractModifier", "rounded"]
 
@@ -25,8 +25,8 @@ class AbstractModifier(Checked):
         copy_last_column: leave the last column, which may hold a bias, as it is.
     """
 
-    assumed_wmax: Scalar | None = optional(low=0.0, open=True)
-    pdrop: Scalar | None = optional(low=0.0, high=1.0)
+    assumed_wmax: OptionalNumber = optional(low=0.0, open=True)
+    pdrop: OptionalNumber = optional(low=0.0, high=1.0)
     copy_last_column: bool = flag(False)
 
     @abc.abstractmethod

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from .._random import Draws, Source
 from .._types import Scalar, Weight
-from ..fields import flag, number
+from ..fields import Number, flag, number
 from .base import AbstractModifier, rounded
 
 __all__ = ["Discretize", "DiscretizeAddNormal", "DoReFa"]
@@ -18,7 +18,7 @@ class Discretize(AbstractModifier):
         sto_round: round up or down by chance.
     """
 
-    res: Scalar = number(0.0, low=0.0)
+    res: Number = number(0.0, low=0.0)
     sto_round: bool = flag(False)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
@@ -33,9 +33,9 @@ class DiscretizeAddNormal(AbstractModifier):
         std_dev: of the noise, in units of A.
     """
 
-    res: Scalar = number(0.0, low=0.0)
+    res: Number = number(0.0, low=0.0)
     sto_round: bool = flag(False)
-    std_dev: Scalar = number(0.0, low=0.0)
+    std_dev: Number = number(0.0, low=0.0)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         coarse = largest * rounded(weight / largest, self.res, draws if self.sto_round else None)
@@ -53,8 +53,8 @@ class DoReFa(AbstractModifier):
         sto_round: round up or down by chance.
     """
 
-    dorefa_clip: Scalar = number(0.6, low=0.0)
-    res: Scalar = number(0.0, low=0.0)
+    dorefa_clip: Number = number(0.6, low=0.0)
+    res: Number = number(0.0, low=0.0)
     sto_round: bool = flag(False)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:

@@ -2,7 +2,7 @@
 
 from .._random import Draws, Source
 from .._types import Scalar, Weight
-from ..fields import number
+from ..fields import Number, number
 from .base import AbstractModifier
 
 __all__ = ["AddNormal", "MultNormal"]
@@ -15,7 +15,7 @@ class AddNormal(AbstractModifier):
         std_dev: of the noise, in units of A.
     """
 
-    std_dev: Scalar = number(0.0, low=0.0)
+    std_dev: Number = number(0.0, low=0.0)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         return weight + self.std_dev * largest * draws.fold(Source.MODIFY).normal(weight.dtype)
@@ -30,7 +30,7 @@ class MultNormal(AbstractModifier):
         std_dev: relative noise of a weight, over A.
     """
 
-    std_dev: Scalar = number(0.0, low=0.0)
+    std_dev: Number = number(0.0, low=0.0)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         return weight * (1 + self.std_dev * largest * draws.fold(Source.MODIFY).normal(weight.dtype))

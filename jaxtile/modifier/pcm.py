@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from .._random import Draws, Source
 from .._types import Scalar, Weight
-from ..fields import array, number
+from ..fields import Field, Number, Reals, array, number
 from ..noise.laws import AbstractLaw, ClippedLog, InversePower, law, polynomial
 from ..noise.pcm import PROGRAMMING
 from .base import AbstractModifier
@@ -36,18 +36,18 @@ class PCMNoise(AbstractModifier):
         t_read: duration of a read, s.
     """
 
-    std_dev: Scalar = number(1.0, low=0.0)
-    g_max: Scalar = number(25.0, low=0.0, open=True)
-    pcm_zero_thres: Scalar = number(0.0, low=0.0)
-    pcm_t_inference: Scalar = number(0.0, low=0.0)
-    pcm_t0: Scalar = number(20.0, low=0.0, open=True)
-    pcm_prob_at_reset: Scalar = number(0.0, low=0.0, high=1.0)
-    pcm_prob_at_gmax: Scalar = number(0.0, low=0.0, high=1.0)
-    pcm_prob_at_random: Scalar = number(0.0, low=0.0, high=1.0)
-    prog_coeff: Float[Array, " k"] = array(PROGRAMMING)
+    std_dev: Number = number(1.0, low=0.0)
+    g_max: Number = number(25.0, low=0.0, open=True)
+    pcm_zero_thres: Number = number(0.0, low=0.0)
+    pcm_t_inference: Number = number(0.0, low=0.0)
+    pcm_t0: Number = number(20.0, low=0.0, open=True)
+    pcm_prob_at_reset: Number = number(0.0, low=0.0, high=1.0)
+    pcm_prob_at_gmax: Number = number(0.0, low=0.0, high=1.0)
+    pcm_prob_at_random: Number = number(0.0, low=0.0, high=1.0)
+    prog_coeff: Field[Reals, Float[Array, " k"]] = array(PROGRAMMING)
     nu_std: AbstractLaw = law(lambda: ClippedLog(slope=-0.0125, offset=-0.0059, low=0.008, high=0.045))
     read: AbstractLaw = law(lambda: InversePower(factor=0.0088, exponent=0.65, high=0.2))
-    t_read: Scalar = number(250e-9, low=0.0, open=True)
+    t_read: Number = number(250e-9, low=0.0, open=True)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         wanted = self._stuck(jnp.clip(weight / largest, -1, 1) * self.g_max, draws)

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from .._random import Draws, Source
 from .._types import Scalar, Weight
-from ..fields import array, number
+from ..fields import Field, Number, Reals, array, number
 from ..noise.laws import polynomial
 from .base import AbstractModifier
 
@@ -23,8 +23,8 @@ class Poly(AbstractModifier):
         coeffs: c_0, c_1, ...
     """
 
-    std_dev: Scalar = number(0.0, low=0.0)
-    coeffs: Float[Array, " k"] = array(_PCM)
+    std_dev: Number = number(0.0, low=0.0)
+    coeffs: Field[Reals, Float[Array, " k"]] = array(_PCM)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         return weight + self.std_dev * _noise(self.coeffs, weight, largest, draws)
@@ -39,9 +39,9 @@ class ProgNoise(AbstractModifier):
         g_max: the conductance of a weight of A.
     """
 
-    std_dev: Scalar = number(0.0, low=0.0)
-    coeffs: Float[Array, " k"] = array(_PCM)
-    g_max: Scalar = number(25.0, low=0.0, open=True)
+    std_dev: Number = number(0.0, low=0.0)
+    coeffs: Field[Reals, Float[Array, " k"]] = array(_PCM)
+    g_max: Number = number(25.0, low=0.0, open=True)
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         noisy = weight + self.std_dev / self.g_max * _noise(self.coeffs, weight, largest, draws)

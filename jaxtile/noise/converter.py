@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._types import Scalar, Weight, is_concrete
-from ..fields import Checked, array, number
+from ..fields import Checked, Field, Number, Reals, array, number
 
 __all__ = ["AbstractConverter", "Conductances", "CustomPair", "Mapping", "NPair", "SingleDevice"]
 
@@ -36,8 +36,8 @@ class AbstractConverter(Checked):
         g_max, g_min: the range of a device, uS.
     """
 
-    g_max: eqx.AbstractVar[Scalar]
-    g_min: eqx.AbstractVar[Scalar]
+    g_max: eqx.AbstractVar[Number]
+    g_min: eqx.AbstractVar[Number]
 
     def __check_init__(self) -> None:
         if is_concrete(self.g_max) and is_concrete(self.g_min) and float(self.g_min) >= float(self.g_max):
@@ -66,9 +66,9 @@ class NPair(AbstractConverter):
         g_max, g_min: the range of a device, uS.
     """
 
-    f_lst: Float[Array, " pair"] = array((1.0,))
-    g_max: Scalar = number(25.0, low=0.0, open=True)
-    g_min: Scalar = number(0.0, low=0.0)
+    f_lst: Field[Reals, Float[Array, " pair"]] = array((1.0,))
+    g_max: Number = number(25.0, low=0.0, open=True)
+    g_min: Number = number(0.0, low=0.0)
 
     def __check_init__(self) -> None:
         _check_factors("NPair", self.f_lst)
@@ -103,10 +103,10 @@ class CustomPair(AbstractConverter):
         ValueError: the lists do not fit the pairs, or what they are worth is no straight line of the weight.
     """
 
-    f_lst: Float[Array, " pair"] = array()
-    g_lst: Float[Array, "device point"] = array()
-    g_max: Scalar = number(25.0, low=0.0, open=True)
-    g_min: Scalar = number(0.0, low=0.0)
+    f_lst: Field[Reals, Float[Array, " pair"]] = array()
+    g_lst: Field[Reals, Float[Array, "device point"]] = array()
+    g_max: Number = number(25.0, low=0.0, open=True)
+    g_min: Number = number(0.0, low=0.0)
 
     def __check_init__(self) -> None:
         _check_factors("CustomPair", self.f_lst)
@@ -146,8 +146,8 @@ class SingleDevice(AbstractConverter):
         g_max, g_min: the range of a device, uS.
     """
 
-    g_max: Scalar = number(88.199997, low=0.0, open=True)
-    g_min: Scalar = number(9.0, low=0.0)
+    g_max: Number = number(88.199997, low=0.0, open=True)
+    g_min: Number = number(9.0, low=0.0)
 
     def conductances(self, weight: Weight) -> tuple[Conductances, Mapping]:
         lowest = jnp.min(weight)

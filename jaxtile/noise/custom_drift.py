@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import Scalar, is_concrete
-from ..fields import array, optional
+from .._types import is_concrete
+from ..fields import Field, OptionalNumber, Reals, array, optional
 from .base import Conductance
 from .laws import AbstractLaw, InversePower, law
 from .pcm import PROGRAMMING
@@ -28,11 +28,11 @@ class CustomDriftPCM(AbstractPowerLaw):
         ValueError: the lists have different lengths or order, or do not hold the range of the converter.
     """
 
-    g_lst: Float[Array, " point"] = array()
-    nu_mean_lst: Float[Array, " point"] = array()
-    nu_std_lst: Float[Array, " point"] = array()
-    prog_coeff: Float[Array, " k"] = array(PROGRAMMING)
-    prog_coeff_g_max_reference: Scalar | None = optional(25.0, low=0.0, open=True)
+    g_lst: Field[Reals, Float[Array, " point"]] = array()
+    nu_mean_lst: Field[Reals, Float[Array, " point"]] = array()
+    nu_std_lst: Field[Reals, Float[Array, " point"]] = array()
+    prog_coeff: Field[Reals, Float[Array, " k"]] = array(PROGRAMMING)
+    prog_coeff_g_max_reference: OptionalNumber = optional(25.0, low=0.0, open=True)
     read: AbstractLaw = law(lambda: InversePower(factor=0.0088, exponent=0.65, high=0.2))
 
     def __check_init__(self) -> None:

@@ -4,8 +4,7 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
-from .._types import Scalar
-from ..fields import array, number, optional
+from ..fields import Field, Number, OptionalNumber, Reals, array, number, optional
 from .base import Conductance, converter
 from .converter import AbstractConverter, NPair
 from .laws import AbstractLaw, Branched, ClippedLog, law
@@ -56,10 +55,10 @@ class Hermes(_AbstractHermes):
     """
 
     converter: AbstractConverter = converter(lambda: NPair(g_max=20.7))
-    prog_coeff: Float[Array, " k"] = array((0.16603222, 4.71806468, -8.48101252, 4.68961419))
-    prog_coeff_g_max_reference: Scalar | None = optional(20.7, low=0.0, open=True)
-    t_0: Scalar = number(300.0, low=0.0, open=True)
-    t_read: Scalar = number(512e-9, low=0.0, open=True)
+    prog_coeff: Field[Reals, Float[Array, " k"]] = array((0.16603222, 4.71806468, -8.48101252, 4.68961419))
+    prog_coeff_g_max_reference: OptionalNumber = optional(20.7, low=0.0, open=True)
+    t_0: Number = number(300.0, low=0.0, open=True)
+    t_read: Number = number(512e-9, low=0.0, open=True)
     nu_std: AbstractLaw = _branched(0.3055, (-0.0117, -0.0057, 0.0091, 0.04), (0.0073, 0.0093, -0.0118))
     read: AbstractLaw = _branched(0.16, (-0.0117, -0.0069, 0.015, 0.04), (0.0123, 0.0211, -0.0280, 0.0069))
 
@@ -81,9 +80,9 @@ class HermesOneDevice(_AbstractHermes):
     """
 
     converter: AbstractConverter = converter(lambda: NPair(g_max=10.35))
-    prog_coeff: Float[Array, " k"] = array((0.15781817, 2.32443916, -2.16310839, 0.68841818))
-    prog_coeff_g_max_reference: Scalar | None = optional(10.35, low=0.0, open=True)
-    t_0: Scalar = number(200.0, low=0.0, open=True)
-    t_read: Scalar = number(512e-9, low=0.0, open=True)
+    prog_coeff: Field[Reals, Float[Array, " k"]] = array((0.15781817, 2.32443916, -2.16310839, 0.68841818))
+    prog_coeff_g_max_reference: OptionalNumber = optional(10.35, low=0.0, open=True)
+    t_0: Number = number(200.0, low=0.0, open=True)
+    t_read: Number = number(512e-9, low=0.0, open=True)
     nu_std: AbstractLaw = _branched(0.3039, (-0.0120, -0.0023, 0.0124, 0.04), (0.0104, 0.0116, -0.0165))
     read: AbstractLaw = _branched(0.1591, (-0.0078, 0.0038, 0.0179, 0.04), (0.0088, 0.0768, -0.1352, 0.0664))

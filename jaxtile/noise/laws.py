@@ -7,8 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar
-from ..fields import Checked, array, number, part
+from ..fields import Checked, Field, Number, Reals, array, number, part
 
 __all__ = ["AbstractLaw", "Branched", "ClippedLog", "InversePower", "law", "polynomial"]
 
@@ -42,10 +41,10 @@ class ClippedLog(AbstractLaw):
         slope, offset, low, high: see there.
     """
 
-    slope: Scalar = number(0.0)
-    offset: Scalar = number(0.0)
-    low: Scalar = number(0.0)
-    high: Scalar = number(1.0)
+    slope: Number = number(0.0)
+    offset: Number = number(0.0)
+    low: Number = number(0.0)
+    high: Number = number(1.0)
 
     def __call__(self, r: Values) -> Values:
         return jnp.clip(self.slope * jnp.log(jnp.maximum(r, _SMALLEST)) + self.offset, self.low, self.high)
@@ -60,9 +59,9 @@ class Branched(AbstractLaw):
         coeffs: c_0, c_1, ... of large ones.
     """
 
-    at: Scalar = number(0.0)
+    at: Number = number(0.0)
     below: AbstractLaw = law(ClippedLog)
-    coeffs: Float[Array, " k"] = array((0.0,))
+    coeffs: Field[Reals, Float[Array, " k"]] = array((0.0,))
 
     def __call__(self, r: Values) -> Values:
         return jnp.where(r < self.at, self.below(r), polynomial(self.coeffs, r))
@@ -75,9 +74,9 @@ class InversePower(AbstractLaw):
         factor, exponent, high: see there.
     """
 
-    factor: Scalar = number(0.0, low=0.0)
-    exponent: Scalar = number(1.0, low=0.0)
-    high: Scalar = number(1.0, low=0.0)
+    factor: Number = number(0.0, low=0.0)
+    exponent: Number = number(1.0, low=0.0)
+    high: Number = number(1.0, low=0.0)
 
     def __call__(self, r: Values) -> Values:
         return jnp.minimum(self.factor / jnp.maximum(r, _SMALLEST) ** self.exponent, self.high)

@@ -2,8 +2,7 @@
 
 from jaxtyping import Array, Float
 
-from .._types import Scalar
-from ..fields import array, optional
+from ..fields import Field, OptionalNumber, Reals, array, optional
 from .base import Conductance
 from .laws import AbstractLaw, ClippedLog, InversePower, law
 from .power_law import AbstractPowerLaw
@@ -32,8 +31,8 @@ class PCM(AbstractPowerLaw):
     The others: see `AbstractPowerLaw`.
     """
 
-    prog_coeff: Float[Array, " k"] = array(PROGRAMMING)
-    prog_coeff_g_max_reference: Scalar | None = optional(25.0, low=0.0, open=True)
+    prog_coeff: Field[Reals, Float[Array, " k"]] = array(PROGRAMMING)
+    prog_coeff_g_max_reference: OptionalNumber = optional(25.0, low=0.0, open=True)
     nu_mean: AbstractLaw = law(lambda: ClippedLog(slope=-0.0155, offset=0.0244, low=0.049, high=0.1))
     nu_std: AbstractLaw = law(lambda: ClippedLog(slope=-0.0125, offset=-0.0059, low=0.008, high=0.045))
     read: AbstractLaw = law(lambda: InversePower(factor=0.0088, exponent=0.65, high=0.2))

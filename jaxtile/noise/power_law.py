@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from .._random import Draws, Source
 from .._types import Scalar
-from ..fields import array, number, optional
+from ..fields import Field, Number, OptionalNumber, Reals, array, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
 from .laws import polynomial
 
@@ -38,13 +38,13 @@ class AbstractPowerLaw(AbstractNoiseModel):
         aihwkit_compatible: drift starts from the conductances that the programmed *weights* map to.
     """
 
-    prog_coeff: Float[Array, " k"] = array((0.0,))
-    prog_coeff_g_max_reference: Scalar | None = optional(low=0.0, open=True)
-    t_0: Scalar = number(20.0, low=0.0, open=True)
-    t_read: Scalar = number(250e-9, low=0.0, open=True)
-    prog_noise_scale: Scalar = number(1.0, low=0.0)
-    drift_scale: Scalar = number(1.0, low=0.0)
-    read_noise_scale: Scalar = number(1.0, low=0.0)
+    prog_coeff: Field[Reals, Float[Array, " k"]] = array((0.0,))
+    prog_coeff_g_max_reference: OptionalNumber = optional(low=0.0, open=True)
+    t_0: Number = number(20.0, low=0.0, open=True)
+    t_read: Number = number(250e-9, low=0.0, open=True)
+    prog_noise_scale: Number = number(1.0, low=0.0)
+    drift_scale: Number = number(1.0, low=0.0)
+    read_noise_scale: Number = number(1.0, low=0.0)
 
     @abc.abstractmethod
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from .._random import Draws, Source
 from .._types import Scalar
-from ..fields import array, number
+from ..fields import Field, Number, Reals, array, number
 from .base import AbstractNoiseModel, Conductance, converter, standard_normal
 from .converter import AbstractConverter, SingleDevice
 from .laws import polynomial
@@ -41,14 +41,14 @@ class ReRAMCMO(AbstractNoiseModel):
     """
 
     converter: AbstractConverter = converter(SingleDevice)
-    prog_coeff: Float[Array, " k"] = array(_TWO_PERCENT)
-    decay_mean: Scalar = number(-0.08900206)
-    decay_std: Float[Array, " 2"] = array((0.41183342, 0.04201137))
-    read_k: Scalar = number(0.0277316483, low=0.0)
-    t_read: Scalar = number(1e-6, low=0.0, open=True)
-    prog_noise_scale: Scalar = number(1.0, low=0.0)
-    drift_scale: Scalar = number(1.0, low=0.0)
-    read_noise_scale: Scalar = number(1.0, low=0.0)
+    prog_coeff: Field[Reals, Float[Array, " k"]] = array(_TWO_PERCENT)
+    decay_mean: Number = number(-0.08900206)
+    decay_std: Field[Reals, Float[Array, " 2"]] = array((0.41183342, 0.04201137))
+    read_k: Number = number(0.0277316483, low=0.0)
+    t_read: Number = number(1e-6, low=0.0, open=True)
+    prog_noise_scale: Number = number(1.0, low=0.0)
+    drift_scale: Number = number(1.0, low=0.0)
+    read_noise_scale: Number = number(1.0, low=0.0)
 
     def programming_std(self, target: Conductance) -> Conductance:
         """Spread of the programming noise, uS."""

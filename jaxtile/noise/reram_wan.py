@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from .._random import Draws, Source
 from .._types import Scalar, is_concrete
-from ..fields import array, number, optional
+from ..fields import Field, Number, OptionalNumber, Reals, array, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
 from .laws import polynomial
 
@@ -37,16 +37,16 @@ class ReRAMWan2022(AbstractNoiseModel):
         aihwkit_compatible: drifted conductances count as those that the programmed weights map to.
     """
 
-    times: Float[Array, " time"] = array((1.0, 86400.0, 172800.0))
-    coeff: Float[Array, "time k"] = array(
+    times: Field[Reals, Float[Array, " time"]] = array((1.0, 86400.0, 172800.0))
+    coeff: Field[Reals, Float[Array, "time k"]] = array(
         (
             (0.348, 16.030, -43.853, 45.393, -16.815),
             (0.701, 22.086, -50.773, 47.095, -16.458),
             (0.782, 20.274, -43.507, 37.062, -11.934),
         )
     )
-    coeff_g_max_reference: Scalar | None = optional(40.0, low=0.0, open=True)
-    noise_scale: Scalar = number(1.0, low=0.0)
+    coeff_g_max_reference: OptionalNumber = optional(40.0, low=0.0, open=True)
+    noise_scale: Number = number(1.0, low=0.0)
 
     def __check_init__(self) -> None:
         if self.times.ndim != 1 or self.times.size == 0 or self.coeff.ndim != 2 or self.coeff.shape[0] != self.times.size:

@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar
-from ..fields import array, number
+from ..fields import Field, Number, Reals, array, number
 from .base import Conductance
 from .power_law import AbstractPowerLaw
 
@@ -26,9 +25,9 @@ class StateIndependent(AbstractPowerLaw):
     The others: see `AbstractPowerLaw`.
     """
 
-    prog_coeff: Float[Array, " k"] = array((0.2, 0.0, 0.0))
-    drift_nu_mean: Scalar = number(0.1, low=0.0)
-    drift_nu_std: Scalar = number(0.05, low=0.0)
+    prog_coeff: Field[Reals, Float[Array, " k"]] = array((0.2, 0.0, 0.0))
+    drift_nu_mean: Number = number(0.1, low=0.0)
+    drift_nu_std: Number = number(0.05, low=0.0)
 
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
         return jnp.full_like(target, self.drift_nu_mean), jnp.full_like(target, self.drift_nu_std)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from .._types import Scalar
-from ..fields import Checked, flag, number
+from ..fields import Checked, Number, flag, number
 
 __all__ = ["AbstractBoundManagement", "Iterative", "IterativeWorstCase"]
 
@@ -28,8 +28,8 @@ class AbstractBoundManagement(Checked):
         bm_test_negative_bound: whether an output clipped at the lower bound counts, too.
     """
 
-    max_bm_factor: eqx.AbstractVar[Scalar]
-    max_bm_res: eqx.AbstractVar[Scalar]
+    max_bm_factor: eqx.AbstractVar[Number]
+    max_bm_res: eqx.AbstractVar[Number]
     bm_test_negative_bound: eqx.AbstractVar[bool]
 
     @abc.abstractmethod
@@ -55,8 +55,8 @@ class AbstractBoundManagement(Checked):
 class Iterative(AbstractBoundManagement):
     """Reduction 1, 2, 4, ..."""
 
-    max_bm_factor: Scalar = number(1000.0, low=1.0, high=2.0**30)
-    max_bm_res: Scalar = number(0.25, low=0.0, open=True)
+    max_bm_factor: Number = number(1000.0, low=1.0, high=2.0**30)
+    max_bm_res: Number = number(0.25, low=0.0, open=True)
     bm_test_negative_bound: bool = flag(True)
 
     def retry(self, passes, scale, reduction, worst_case) -> tuple[Scales, Scales]:
@@ -69,8 +69,8 @@ class IterativeWorstCase(AbstractBoundManagement):
     Without noise management, and with `AbsMaxNPSum` itself, it is the same as `Iterative`.
     """
 
-    max_bm_factor: Scalar = number(1000.0, low=1.0, high=2.0**30)
-    max_bm_res: Scalar = number(0.25, low=0.0, open=True)
+    max_bm_factor: Number = number(1000.0, low=1.0, high=2.0**30)
+    max_bm_res: Number = number(0.25, low=0.0, open=True)
     bm_test_negative_bound: bool = flag(True)
 
     def retry(self, passes, scale, reduction, worst_case) -> tuple[Scales, Scales]:

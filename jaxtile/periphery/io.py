@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from .._types import Scalar, is_concrete
-from ..fields import Checked, flag, number, optional, part
+from .._types import is_concrete
+from ..fields import Checked, Number, OptionalNumber, flag, number, optional, part
 from .bound_management import AbstractBoundManagement, Iterative
 from .ir_drop import AbstractIRDrop
 from .ladder import LadderIRDrop
@@ -54,25 +54,25 @@ class IOParameters(Checked):
 
     is_perfect: bool = flag(False)
     mv_type: AbstractMVType = part(AbstractMVType, "must be an object such as jaxtile.periphery.OnePass()", default=OnePass)
-    inp_bound: Scalar = number(1.0, low=0.0, open=True, finite=False)
-    inp_res: Scalar = number(1 / 126)
+    inp_bound: Number = number(1.0, low=0.0, open=True, finite=False)
+    inp_res: Number = number(1 / 126)
     inp_sto_round: bool = flag(False)
-    inp_noise: Scalar | None = optional(low=0.0)
-    inp_asymmetry: Scalar | None = optional()
-    out_bound: Scalar = number(12.0, low=0.0, open=True, finite=False)
-    out_noise: Scalar | None = optional(0.06, low=0.0)
-    out_noise_std: Scalar | None = optional(low=0.0)
-    out_res: Scalar = number(1 / 510)
+    inp_noise: OptionalNumber = optional(low=0.0)
+    inp_asymmetry: OptionalNumber = optional()
+    out_bound: Number = number(12.0, low=0.0, open=True, finite=False)
+    out_noise: OptionalNumber = optional(0.06, low=0.0)
+    out_noise_std: OptionalNumber = optional(low=0.0)
+    out_res: Number = number(1 / 510)
     out_sto_round: bool = flag(False)
-    out_asymmetry: Scalar | None = optional()
-    out_scale: Scalar | None = optional()
+    out_asymmetry: OptionalNumber = optional()
+    out_scale: OptionalNumber = optional()
     noise_management: AbstractNoiseManagement | None = _stage(AbstractNoiseManagement, "AbsMax", default=AbsMax)
     bound_management: AbstractBoundManagement | None = _stage(AbstractBoundManagement, "Iterative", default=Iterative)
     w_noise: AbstractWeightNoise | None = _stage(AbstractWeightNoise, "AdditiveConstant")
     ir_drop: AbstractIRDrop | None = _stage(AbstractIRDrop, "IRDrop")
     v_offset: VoltageOffset | None = _stage(VoltageOffset, "VoltageOffset")
     out_nonlinearity: OutputNonlinearity | None = _stage(OutputNonlinearity, "OutputNonlinearity")
-    slope_calibration: Scalar | None = optional(low=0.0)
+    slope_calibration: OptionalNumber = optional(low=0.0)
 
     def __check_init__(self) -> None:
         for name, kind in (("ir_drop", LadderIRDrop), ("mv_type", SplitMode | BitWise)):

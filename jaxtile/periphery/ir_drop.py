@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Scalar, Weight
-from ..fields import Checked, number
+from .._types import Weight
+from ..fields import Checked, Number, number
 from .converter import Grid
 
 __all__ = ["AbstractIRDrop", "IRDrop"]
@@ -45,8 +45,8 @@ class IRDrop(AbstractIRDrop):
             Ohm and 5 uS.
     """
 
-    ir_drop: Scalar = number(1.0, low=0.0)
-    ir_drop_g_ratio: Scalar = number(1 / 0.35 / 5e-6, low=0.0, open=True)
+    ir_drop: Number = number(1.0, low=0.0)
+    ir_drop_g_ratio: Number = number(1 / 0.35 / 5e-6, low=0.0, open=True)
 
     def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
         n = weight.shape[1]

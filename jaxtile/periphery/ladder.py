@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from .._linalg import product
 from .._random import numbers
 from .._types import Scalar, Weight
-from ..fields import flag, number, optional, part, whole
+from ..fields import Number, OptionalNumber, flag, number, optional, part, whole
 from ..noise import CustomPair, NPair
 from .converter import Grid, truncate
 from .ir_drop import AbstractIRDrop
@@ -53,14 +53,14 @@ class LadderIRDrop(AbstractIRDrop):
     converter: NPair | CustomPair = part(
         (NPair, CustomPair), "has no pairs; pass jaxtile.noise.NPair() or CustomPair()", default=NPair
     )
-    ir_drop: Scalar = number(1.0, low=0.0)
-    ir_drop_rs: Scalar = number(0.15, low=0.0)
+    ir_drop: Number = number(1.0, low=0.0)
+    ir_drop_rs: Number = number(0.15, low=0.0)
     ir_drop_segments: int = whole(8, low=1)
     rows: int | None = whole(None, low=1)
-    v_rest: Scalar = number(0.4)
-    v_pulse: Scalar = number(0.2, low=0.0, open=True)
-    v_read: Scalar = number(0.4005)
-    adc_frequency: Scalar | None = optional(6.24, low=0.0, open=True)
+    v_rest: Number = number(0.4)
+    v_pulse: Number = number(0.2, low=0.0, open=True)
+    v_read: Number = number(0.4005)
+    adc_frequency: OptionalNumber = optional(6.24, low=0.0, open=True)
     ir_drop_integration_sum: bool = flag(True)
 
     def __call__(self, y: Outputs, weight: Weight, u: Inputs, grid: Grid) -> Outputs:

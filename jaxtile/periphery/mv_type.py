@@ -2,14 +2,13 @@
 
 import abc
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from .._types import Scalar, Weight
-from ..fields import Checked, optional, whole
+from ..fields import Checked, OptionalNumber, optional, whole
 from .converter import Grid
 
 __all__ = ["AbstractMVType", "BitWise", "OnePass", "PosNegSeparate", "PosNegSeparateDigitalSum", "SplitMode"]
@@ -20,14 +19,15 @@ Convert = Callable[[Outputs, int], tuple[Outputs, Bool[Array, "k 1"]]]
 
 
 class AbstractMVType(Checked):
-    """The passes that make up a product.
+    """The passes that make up a product."""
 
-    Attributes:
-        w_read_asymmetry_dtod: the weight of a device for negative inputs is W (1 + w_read_asymmetry_dtod xi), with xi drawn once
-            for each device; None: W.
-    """
+    @property
+    @abc.abstractmethod
+    def w_read_asymmetry_dtod(self) -> Scalar | None:
+        """The weight of a device for negative inputs is W (1 + w_read_asymmetry_dtod xi); None: W.
 
-    w_read_asymmetry_dtod: eqx.AbstractVar[Scalar | None]
+        The xi of each device is drawn once.
+        """
 
     @abc.abstractmethod
     def read(
@@ -45,6 +45,7 @@ class AbstractMVType(Checked):
         """
 
 
+@runtime_checkable
 class Multiply(Protocol):
     """The analog product of one pass."""
 
@@ -65,7 +66,7 @@ class OnePass(AbstractMVType):
 class PosNegSeparate(AbstractMVType):
     """y = ADC(A(max(u, 0)) + A(min(u, 0))): two passes, whose currents are summed before the ADC."""
 
-    w_read_asymmetry_dtod: Scalar | None = optional(low=0.0)
+    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)
 
     def read(self, weight, asymmetry, u, multiply, convert, grid) -> tuple[Outputs, Bool[Array, "k 1"]]:
         positive, negative = _by_sign(weight, asymmetry, u, multiply)
@@ -78,7 +79,7 @@ class PosNegSeparateDigitalSum(AbstractMVType):
     The outputs reach twice the bound of the ADC and carry its noise twice; a vector is clipped if it is in one of the passes.
     """
 
-    w_read_asymmetry_dtod: Scalar | None = optional(low=0.0)
+    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)
 
     def read(self, weight, asymmetry, u, multiply, convert, grid) -> tuple[Outputs, Bool[Array, "k 1"]]:
         positive, negative = _by_sign(weight, asymmetry, u, multiply)

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight
-from ..fields import number, part
+from .._types import Real, Weight
+from ..fields import Number, number, part
 from ..noise import CustomPair, NPair
 from .converter import Grid
 from .ir_drop import AbstractIRDrop
@@ -17,7 +17,7 @@ _LEAK = 1e-9  # uS: without it the slope at a device without conductance is none
 
 
 def currents(
-    conductances: Float[Array, "out in"], voltages: Float[Array, " in"], *, r_in: Scalar | float, r_out: Scalar | float
+    conductances: Float[Array, "out in"], voltages: Float[Array, " in"], *, r_in: Real, r_out: Real
 ) -> Float[Array, " out"]:
     """Currents out of an array with resistive wires, exactly: Kirchhoff's laws at both ends of every device.
 
@@ -68,8 +68,8 @@ class WireNetwork(AbstractIRDrop):
     converter: NPair | CustomPair = part(
         (NPair, CustomPair), "has no pairs; pass jaxtile.noise.NPair() or CustomPair()", default=NPair
     )
-    r_in: Scalar = number(0.35, low=0.0)
-    r_out: Scalar = number(0.35, low=0.0)
+    r_in: Number = number(0.35, low=0.0)
+    r_out: Number = number(0.35, low=0.0)
 
     def __call__(self, y: Float[Array, "k out"], weight: Weight, u: Float[Array, "k in"], grid: Grid) -> Float[Array, "k out"]:
         conductances, mapping = self.converter.conductances(weight)

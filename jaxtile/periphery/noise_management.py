@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._types import Scalar
-from ..fields import Checked, number, optional
+from ..fields import Checked, Number, OptionalNumber, number, optional
 
 __all__ = ["AbsMax", "AbsMaxNPSum", "AbstractNoiseManagement", "AverageAbsMax", "Constant", "Max"]
 
@@ -34,7 +34,7 @@ class AbsMax(AbstractNoiseManagement):
         nm_thres: the largest scale (larger inputs are clipped); None: no limit.
     """
 
-    nm_thres: Scalar | None = optional(low=0.0, open=True)
+    nm_thres: OptionalNumber = optional(low=0.0, open=True)
 
     def alpha(self, x, *, inp_step, out_bound, average) -> Float[Array, "k 1"]:
         return _capped(_abs_max(x), self.nm_thres)
@@ -47,7 +47,7 @@ class Max(AbstractNoiseManagement):
         nm_thres: the largest scale; None: no limit.
     """
 
-    nm_thres: Scalar | None = optional(low=0.0, open=True)
+    nm_thres: OptionalNumber = optional(low=0.0, open=True)
 
     def alpha(self, x, *, inp_step, out_bound, average) -> Float[Array, "k 1"]:
         return _capped(_largest(x), self.nm_thres)
@@ -60,7 +60,7 @@ class Constant(AbstractNoiseManagement):
         nm_thres: the scale of all vectors; None: 1.
     """
 
-    nm_thres: Scalar | None = optional(low=0.0, open=True)
+    nm_thres: OptionalNumber = optional(low=0.0, open=True)
 
     def alpha(self, x, *, inp_step, out_bound, average) -> Float[Array, "k 1"]:
         return jnp.full((x.shape[0], 1), 1 if self.nm_thres is None else self.nm_thres, x.dtype)
@@ -76,7 +76,7 @@ class AverageAbsMax(AbstractNoiseManagement):
         nm_decay: weight of the newest vector.
     """
 
-    nm_decay: Scalar = number(1e-3, low=0.0, high=1.0)
+    nm_decay: Number = number(1e-3, low=0.0, high=1.0)
 
     def alpha(self, x, *, inp_step, out_bound, average) -> Float[Array, "k 1"]:
         if average is None:
@@ -107,9 +107,9 @@ class AbsMaxNPSum(AbstractNoiseManagement):
         max_bm_res: largest loss of input resolution: alpha / A times the step of the DAC, in units of its bound.
     """
 
-    nm_thres: Scalar | None = optional(low=0.0, open=True)
-    nm_assumed_wmax: Scalar = number(0.6, low=0.0)
-    max_bm_res: Scalar = number(0.25, low=0.0, open=True)
+    nm_thres: OptionalNumber = optional(low=0.0, open=True)
+    nm_assumed_wmax: Number = number(0.6, low=0.0)
+    max_bm_res: Number = number(0.25, low=0.0, open=True)
 
     def alpha(self, x, *, inp_step, out_bound, average) -> Float[Array, "k 1"]:
         largest = _capped(_abs_max(x), self.nm_thres)

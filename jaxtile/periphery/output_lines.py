@@ -3,8 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar
-from ..fields import Checked, number
+from ..fields import Checked, Number, number
 
 __all__ = ["OutputNonlinearity", "VoltageOffset"]
 
@@ -25,9 +24,9 @@ class VoltageOffset(Checked):
         r_series: the resistance, times the unit of the current.
     """
 
-    v_offset_std: Scalar = number(0.0, low=0.0)
-    v_offset_w_min: Scalar = number(-1.0)
-    r_series: Scalar = number(0.0, low=0.0)
+    v_offset_std: Number = number(0.0, low=0.0)
+    v_offset_w_min: Number = number(-1.0)
+    r_series: Number = number(0.0, low=0.0)
 
     def __call__(self, y: Float[Array, "k out"], u: Float[Array, "k in"], offset: Float[Array, " out"]) -> Float[Array, "k out"]:
         """The currents that are left of y = W u."""
@@ -47,8 +46,8 @@ class OutputNonlinearity(Checked):
         out_nonlinearity_std: its relative spread over the lines.
     """
 
-    out_nonlinearity: Scalar = number(0.0, low=0.0)
-    out_nonlinearity_std: Scalar = number(0.0, low=0.0)
+    out_nonlinearity: Number = number(0.0, low=0.0)
+    out_nonlinearity_std: Number = number(0.0, low=0.0)
 
     def __call__(self, y: Float[Array, "k out"], strength: Float[Array, " out"]) -> Float[Array, "k out"]:
         """The currents that are left of y."""

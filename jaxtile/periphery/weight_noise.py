@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 
 from .._linalg import product
 from .._numerics import safe_sqrt
-from .._types import Scalar, Weight
-from ..fields import Checked, number
+from .._types import Weight
+from ..fields import Checked, Number, number
 
 __all__ = ["AbstractWeightNoise", "AdditiveConstant", "PCMRead"]
 
@@ -28,7 +28,7 @@ class AdditiveConstant(AbstractWeightNoise):
         w_noise: standard deviation of a weight.
     """
 
-    w_noise: Scalar = number(0.0, low=0.0)
+    w_noise: Number = number(0.0, low=0.0)
 
     def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
         return self.w_noise * safe_sqrt(jnp.sum(u * u, axis=-1, keepdims=True))
@@ -41,7 +41,7 @@ class PCMRead(AbstractWeightNoise):
         w_noise: standard deviation of a weight of 1.
     """
 
-    w_noise: Scalar = number(0.0, low=0.0)
+    w_noise: Number = number(0.0, low=0.0)
 
     def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
         return self.w_noise * safe_sqrt(product(u * u, jnp.abs(weight).T))

@@ -7,13 +7,13 @@ batch of them; `program` does the reading, the compensation and the pulsing. To 
 
 import abc
 import dataclasses
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from .._types import Key, Scalar, Weight
-from ..fields import Checked
+from .._types import Key, Real, Weight
+from ..fields import Checked, Number
 from .inputs import Inputs
 from .reading import Probe
 
@@ -30,7 +30,7 @@ class AbstractMethod(Checked, Generic[State]):
         learning_rate: with which its proposals are executed.
     """
 
-    learning_rate: eqx.AbstractVar[Scalar]
+    learning_rate: eqx.AbstractVar[Number]
 
     @abc.abstractmethod
     def init(self, shape: tuple[int, int], target: Weight) -> State:
@@ -55,7 +55,7 @@ class AbstractMethod(Checked, Generic[State]):
         """Number of steps that look at the whole tile once: that many in a row decide that it is done."""
         return 1
 
-    def for_gamma(self, gamma: Scalar | float) -> Self:
+    def for_gamma(self, gamma: Real) -> "AbstractMethod":
         """The same method for a device of which each step counts gamma times as much in the weight; see `residual`.
 
         A method that knows the size of a step as a number of its own extends this.

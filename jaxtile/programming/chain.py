@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Scalar, Weight, check_number, is_whole
+from .._types import Real, Scalar, Weight, check_number, is_whole
 from ..fields import Checked, function, part
 from .base import AbstractMethod, Proposal
 from .result import RESULTS
@@ -107,7 +107,7 @@ def chain(*stages: Stage | AbstractMethod | Chain) -> Chain:
     return Chain(tuple(one if isinstance(one, Stage) else Stage(one) for part in parts for one in part))
 
 
-def residual(method: AbstractMethod, gammas: Sequence[float | Scalar], *, until: AbstractSwitch) -> Chain:
+def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractSwitch) -> Chain:
     """Program several devices of each cell one after another: each corrects what the one before it left.
 
     What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees as its residual what devices 0 to k - 1 could

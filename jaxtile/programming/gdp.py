@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._random import numbers
-from .._types import Key, Scalar, Weight
-from ..fields import field, function, number, whole
+from .._types import Key, Weight
+from ..fields import Number, field, function, number, whole
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
 from .reading import Reads, average
@@ -44,7 +44,7 @@ class GDP(AbstractMethod[GDPState]):
             A function is structure: another one is compiled anew. A module (`equinox.Module`) may hold numbers that are leaves.
     """
 
-    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+    learning_rate: Number = number(1.0, low=0.0, open=True)
     batch_size: int | None = whole(None, low=1)
     inputs: AbstractInputs = field(as_inputs, default_factory=Eye)
     reads: int = whole(1, low=1)

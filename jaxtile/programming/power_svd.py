@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product, qr, starting_block, triplets_within
-from .._types import Key, Scalar, Weight
-from ..fields import number, whole
+from .._types import Key, Weight
+from ..fields import Number, number, whole
 from .base import AbstractMethod, Proposal
 from .reading import Reads
 from .svd import BLOCK
@@ -54,8 +54,8 @@ class PowerSVD(AbstractMethod[_Vectors]):
     block: int = whole(BLOCK, low=1)
     triplets: int = whole(1, low=1)
     reads: int = whole(1, low=1)
-    read_noise: Scalar = number(0.0, low=0.0)
-    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+    read_noise: Number = number(0.0, low=0.0)
+    learning_rate: Number = number(1.0, low=0.0, open=True)
 
     def __check_init__(self) -> None:
         if self.triplets > self.block:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._loop import iterate, progress_meter
 from .._random import as_key
-from .._types import Key, Scalar, Weight, check_number, is_concrete, is_whole, scalar
+from .._types import Key, Real, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
 from ..quantities import QUANTITIES, RECORD, Quantity, Record, View, as_quantities
 from ..tile import Now, Tile, as_matrix, check_tile, connect
@@ -62,7 +62,7 @@ def program(
     *,
     key: Key,
     max_steps: int,
-    tolerance: Scalar | float = 1e-2,
+    tolerance: Real = 1e-2,
     compensation: AbstractCompensation | None = None,
     record: Record = RECORD,
     progress: bool = False,
@@ -129,7 +129,7 @@ class Run(eqx.Module):
         *,
         key: Key,
         max_steps: int,
-        tolerance: Scalar | float,
+        tolerance: Real,
         compensation: AbstractCompensation | None,
         record: Record,
     ) -> "Run":

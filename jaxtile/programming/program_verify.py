@@ -9,10 +9,10 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Key, Scalar, Weight
+from .._types import Key, Weight
 from .._vectors import UnitVectors
 from ..device import AbstractPulsedDevice, ConstantStep
-from ..fields import choice, flag, number, part, whole
+from ..fields import Number, choice, flag, number, part, whole
 from .base import AbstractMethod, Proposal
 from .inputs import Hadamard, Inputs
 from .reading import Reads, average
@@ -76,7 +76,7 @@ class ProgramVerify(AbstractMethod[_State]):
     read_out: Literal["eye", "hadamard"] = choice("eye", "hadamard")
     closed_loop: bool = flag(True)
     reads: int = whole(1, low=1)
-    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+    learning_rate: Number = number(1.0, low=0.0, open=True)
 
     def init(self, shape: tuple[int, int], target: Weight) -> _State:
         self._batch(shape)  # refuse a batch that does not fit before anything is compiled

@@ -2,7 +2,6 @@
 
 import dataclasses
 from functools import partial
-from typing import Self
 
 import equinox as eqx
 import jax
@@ -10,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import leading_triplets, product, sparse_factor, sparse_line, starting_block
-from .._types import Key, Scalar, Weight
-from ..fields import number
+from .._types import Key, Real, Weight
+from ..fields import Number, number
 from .base import AbstractMethod, Proposal
 from .svd import BLOCK
 
@@ -58,11 +57,11 @@ class RiskSVD(AbstractMethod[_State]):
         learning_rate: the part of the change that is made.
     """
 
-    dw_min: Scalar = number(0.001, low=0.0, open=True)
-    dw_min_std: Scalar = number(0.3, low=0.0)
-    caution: Scalar = number(1.0, low=0.0)
-    outlier: Scalar = number(4.0, low=0.0, open=True, finite=False)
-    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+    dw_min: Number = number(0.001, low=0.0, open=True)
+    dw_min_std: Number = number(0.3, low=0.0)
+    caution: Number = number(1.0, low=0.0)
+    outlier: Number = number(4.0, low=0.0, open=True, finite=False)
+    learning_rate: Number = number(1.0, low=0.0, open=True)
 
     def init(self, shape: tuple[int, int], target: Weight) -> _State:
         return _State(starting_block(shape[1], min(BLOCK, *shape), target.dtype))
@@ -82,5 +81,5 @@ class RiskSVD(AbstractMethod[_State]):
         x = sparse_line(partial(product, given), partial(product, given.T), leading.v[0], threshold)
         return (x[None], sparse_factor(product(residual, x), x, threshold)[None]), _State(block)
 
-    def for_gamma(self, gamma: Scalar | float) -> Self:
+    def for_gamma(self, gamma: Real) -> AbstractMethod:
         return dataclasses.replace(super().for_gamma(gamma), dw_min=self.dw_min * gamma)

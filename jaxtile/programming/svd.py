@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import Triplets, leading_triplets, starting_block, svd
 from .._loop import any_lane
-from .._types import Key, Scalar, Weight
-from ..fields import choice, flag, number, optional, whole
+from .._types import Key, Weight
+from ..fields import Number, OptionalNumber, choice, flag, number, optional, whole
 from .base import AbstractMethod, Proposal
 
 __all__ = ["BLOCK", "SVD"]
@@ -56,9 +56,9 @@ class SVD(AbstractMethod[_State]):
 
     refresh: bool = flag(True)
     solver: Literal["power", "exact"] = choice("power", "exact")
-    rank_atol: Scalar | None = optional(None, low=0.0)
+    rank_atol: OptionalNumber = optional(None, low=0.0)
     triplets: int = whole(1, low=1)
-    learning_rate: Scalar = number(1.0, low=0.0, open=True)
+    learning_rate: Number = number(1.0, low=0.0, open=True)
 
     def init(self, shape: tuple[int, int], target: Weight) -> _State:
         out, width = shape

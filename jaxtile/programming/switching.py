@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Int
 
 from .._types import Scalar, Weight
 from ..device import AbstractPulsedDevice, SoftBounds
-from ..fields import Checked, choice, number, part, whole
+from ..fields import Checked, Number, choice, number, part, whole
 
 __all__ = ["AbstractSwitch", "After", "OneHotPays", "Plateau"]
 
@@ -36,7 +36,7 @@ class After(AbstractSwitch[None]):
         steps: how many.
     """
 
-    steps: Scalar = number(40.0, low=0.0, kw_only=False)
+    steps: Number = number(40.0, low=0.0, kw_only=False)
 
     def init(self) -> None:
         return None
@@ -59,7 +59,7 @@ class Plateau(AbstractSwitch[_Lowest]):
     """
 
     steps: int = whole(10, low=1)
-    fall: Scalar = number(0.02, low=0.0, high=1.0)
+    fall: Number = number(0.02, low=0.0, high=1.0)
 
     def init(self) -> _Lowest:
         return _Lowest(jnp.asarray(jnp.inf, float), jnp.asarray(0, jnp.int32))
@@ -106,7 +106,7 @@ class OneHotPays(Checked):
     model: AbstractPulsedDevice = part(
         AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", default=SoftBounds
     )
-    kappa: Scalar = number(1e3, low=1.0, finite=False)
+    kappa: Number = number(1e3, low=1.0, finite=False)
     phases: Literal["all", "active"] = choice("all", "active")
 
     def __call__(self, target: Weight) -> Bool[Array, ""]:

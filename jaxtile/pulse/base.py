@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 from .._numerics import divide
 from .._random import numbers, uniform
 from .._types import Key, Scalar
-from ..fields import Checked, flag, number, whole
+from ..fields import Checked, Number, flag, number, whole
 
 __all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
 
@@ -26,15 +26,19 @@ SLOTS_PER_WORD = 32
 class AbstractLines(eqx.Module):
     """Pulses that the lines send for one pair of vectors.
 
-    `x_sign` and `d_sign` are the signs of the *values*; a line of value zero belongs to no sign. A cell is moved down where the
-    signs of its lines agree and up where they differ (`update` subtracts). `length` is the number of slots that they take,
-    `n_slots` (static) the largest that it can be.
+    A cell is moved down where the signs of its lines agree and up where they differ
+    (`update` subtracts).
+
+    Attributes:
+        x_sign, d_sign: signs of the *values*; a line of value zero belongs to no sign.
+        length: number of slots in use.
+        n_slots: the largest number of slots that can be in use.
     """
 
-    n_slots: eqx.AbstractVar[int]
-    length: eqx.AbstractVar[Num[Array, ""]]
-    x_sign: eqx.AbstractVar[Int[Array, " in"]]
-    d_sign: eqx.AbstractVar[Int[Array, " out"]]
+    x_sign: Int[Array, " in"]
+    d_sign: Int[Array, " out"]
+    length: Num[Array, ""]
+    n_slots: int = eqx.field(static=True)
 
     @abc.abstractmethod
     def line_counts(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
@@ -58,17 +62,10 @@ class Trains(AbstractLines):
 
     Attributes:
         x_words, d_words: bit t % 32 of word t // 32 is set if the line pulses in slot t.
-        x_sign, d_sign: sign of each line's value.
-        length: slots in use.
-        n_slots: length of the longest train that fits.
     """
 
     x_words: UInt32[Array, "in word"]
     d_words: UInt32[Array, "out word"]
-    x_sign: Int[Array, " in"]
-    d_sign: Int[Array, " out"]
-    length: Num[Array, ""]
-    n_slots: int = eqx.field(static=True)
 
     @classmethod
     def from_bits(
@@ -76,7 +73,7 @@ class Trains(AbstractLines):
     ) -> "Trains":
         """Pack trains that are given bit by bit."""
         n_slots = x_bits.shape[-1]
-        return cls(_pack(x_bits), _pack(d_bits), _signs(x_sign), _signs(d_sign), jnp.asarray(n_slots, jnp.int32), n_slots)
+        return cls(_signs(x_sign), _signs(d_sign), jnp.asarray(n_slots, jnp.int32), n_slots, _pack(x_bits), _pack(d_bits))
 
     def line_counts(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
         return _count(self.d_words), _count(self.x_words)
@@ -110,16 +107,12 @@ class Counts(AbstractLines):
     x_count: Num[Array, " in"]
     d_count: Num[Array, " out"]
     coincidence: Num[Array, "out in"]
-    x_sign: Int[Array, " in"]
-    d_sign: Int[Array, " out"]
-    length: Num[Array, ""]
-    n_slots: int = eqx.field(static=True)
 
     @classmethod
-    def whole(cls, x_count, d_count, coincidence, x_sign, d_sign, length, n_slots) -> "Counts":
+    def whole(cls, x_sign, d_sign, length, n_slots, x_count, d_count, coincidence) -> "Counts":
         """Counts that are already rounded, kept as integers."""
-        x_count, d_count, coincidence, length = (count.astype(jnp.int32) for count in (x_count, d_count, coincidence, length))
-        return cls(x_count, d_count, coincidence, x_sign, d_sign, length, n_slots)
+        length, *counts = (count.astype(jnp.int32) for count in (length, x_count, d_count, coincidence))
+        return cls(x_sign, d_sign, length, n_slots, *counts)
 
     def line_counts(self) -> tuple[Num[Array, " out"], Num[Array, " in"]]:
         return self.d_count, self.x_count
@@ -187,7 +180,7 @@ class AbstractTrainPulse(AbstractPulse):
     desired_bl: int = whole(31, low=1)
     update_bl_management: bool = flag(True)
     update_management: bool = flag(True)
-    um_grad_scale: Scalar = number(1.0, low=0.0, open=True)
+    um_grad_scale: Number = number(1.0, low=0.0, open=True)
 
     @abc.abstractmethod
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> AbstractLines:

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from .._random import Source, stream
 from .._types import Key, Scalar
-from ..fields import flag, number
+from ..fields import Number, flag, number
 from .base import AbstractTrainPulse, Coded, Counts, on_grid
 
 __all__ = ["DeterministicImplicit"]
@@ -22,8 +22,8 @@ class DeterministicImplicit(AbstractTrainPulse):
         sto_round: round onto them at random, in proportion, instead of to the nearest.
     """
 
-    x_res_implicit: Scalar = number(0.0, low=0.0, high=1.0)
-    d_res_implicit: Scalar = number(0.0, low=0.0, high=1.0)
+    x_res_implicit: Number = number(0.0, low=0.0, high=1.0)
+    d_res_implicit: Number = number(0.0, low=0.0, high=1.0)
     sto_round: bool = flag(False)
 
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> Counts:
@@ -33,4 +33,4 @@ class DeterministicImplicit(AbstractTrainPulse):
         x_value = value(x, self.x_res_implicit, Source.X_ROUND)
         d_value = value(d, self.d_res_implicit, Source.D_ROUND)
         both = jnp.rint((d_value * length)[:, None] * x_value[None, :])
-        return Counts.whole(jnp.rint(length * x_value), jnp.rint(length * d_value), both, x.sign, d.sign, length, self.desired_bl)
+        return Counts.whole(x.sign, d.sign, length, self.desired_bl, jnp.rint(length * x_value), jnp.rint(length * d_value), both)

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 from .._numerics import divide
 from .._random import Source, stream
 from .._types import Key, Scalar
-from ..fields import flag, number
+from ..fields import Number, flag, number
 from .base import AbstractTrainPulse, Coded, Counts, on_grid
 
 __all__ = ["MeanCount"]
@@ -21,7 +21,7 @@ class MeanCount(AbstractTrainPulse):
         sto_round: round onto that grid at random, in proportion, instead of to the nearest.
     """
 
-    res: Scalar = number(0.0, low=0.0, high=1.0)
+    res: Number = number(0.0, low=0.0, high=1.0)
     sto_round: bool = flag(False)
 
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> Counts:
@@ -31,4 +31,4 @@ class MeanCount(AbstractTrainPulse):
 
         x_count, d_count = count(x, Source.X_ROUND), count(d, Source.D_ROUND)
         both = jnp.rint(divide(d_count, jnp.maximum(length, 1))[:, None] * x_count[None, :])
-        return Counts.whole(x_count, d_count, both, x.sign, d.sign, length, self.desired_bl)
+        return Counts.whole(x.sign, d.sign, length, self.desired_bl, x_count, d_count, both)

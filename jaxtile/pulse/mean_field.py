@@ -25,4 +25,4 @@ class MeanField(AbstractTrainPulse):
 
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> Counts:
         x_p, d_p = jnp.minimum(x.p, 1), jnp.minimum(d.p, 1)
-        return Counts(length * x_p, length * d_p, (length * d_p)[:, None] * x_p[None, :], x.sign, d.sign, length, self.desired_bl)
+        return Counts(x.sign, d.sign, length, self.desired_bl, length * x_p, length * d_p, (length * d_p)[:, None] * x_p[None, :])

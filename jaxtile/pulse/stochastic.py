@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from .._random import Source, bits, following, fraction, numbers, stream
 from .._types import Key, Scalar
-from ..fields import flag, number
+from ..fields import Number, flag, number
 from .base import SLOTS_PER_WORD, AbstractTrainPulse, Coded, Trains, on_grid
 
 __all__ = ["Stochastic", "StochasticCompressed"]
@@ -17,7 +17,7 @@ __all__ = ["Stochastic", "StochasticCompressed"]
 class _AbstractStochastic(AbstractTrainPulse):
     random_coincidences: ClassVar[bool] = True
 
-    res: Scalar = number(0.0, low=0.0, high=1.0)
+    res: Number = number(0.0, low=0.0, high=1.0)
     sto_round: bool = flag(False)
 
     def send(self, x: Coded, d: Coded, length: Scalar, key: Key) -> Trains:
@@ -27,7 +27,7 @@ class _AbstractStochastic(AbstractTrainPulse):
 
         x_words = train(x, Source.X_TRAIN, Source.X_ROUND)
         d_words = train(d, Source.D_TRAIN, Source.D_ROUND)
-        return Trains(x_words, d_words, x.sign, d.sign, length.astype(jnp.int32), self.desired_bl)
+        return Trains(x.sign, d.sign, length.astype(jnp.int32), self.desired_bl, x_words, d_words)
 
 
 _DIGITS = 16
@@ -53,14 +53,18 @@ def bernoulli_words(
 
     saturated = jnp.uint32(0) - (digits >> _DIGITS)
 
-    def compare(digit: Int[Array, ""] | int, drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
-        is_one = jnp.uint32(0) - ((digits >> jnp.asarray(digit, jnp.uint32)) & 1)
+    def compare(digit: Int[Array, ""], drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
+        is_one = jnp.uint32(0) - ((digits >> digit.astype(jnp.uint32)) & 1)
         word = following(start, stride, digit)
         return (is_one & (drawn | word)) | (~is_one & drawn & word)
 
+    def compare_some(group: Int[Array, ""] | int, drawn: UInt32[Array, "line word"]) -> UInt32[Array, "line word"]:
+        first = jnp.asarray(group * _UNROLL, jnp.int32)
+        drawn = jax.lax.fori_loop(0, _UNROLL, lambda place, drawn: compare(first + place, drawn), drawn, unroll=True)
+        return (drawn | saturated) & slots
+
     # A loop that ends with the train: what XLA could fuse with the cells, it would draw again for each cell of a line.
-    drawn = jax.lax.fori_loop(0, _DIGITS, compare, jnp.zeros_like(digits), unroll=_UNROLL)
-    return (drawn | saturated) & slots
+    return jax.lax.fori_loop(0, _DIGITS // _UNROLL, compare_some, jnp.zeros_like(digits))
 
 
 def first_slots(length: Scalar, slots: int) -> UInt32[Array, "1 word"]:

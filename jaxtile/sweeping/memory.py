@@ -47,4 +47,4 @@ def _free(folder: pathlib.Path, limit: str, usage: str) -> float:
     if most.strip() == "max":
         return math.inf
     cached = re.findall(r"^(?:total_)?inactive_file (\d+)", stat, re.MULTILINE)  # files that the kernel drops when it must
-    return max(0, int(most) - int(used) + int(cached[-1] if cached else 0))
+    return float(max(0, int(most) - int(used) + int(cached[-1] if cached else 0)))

@@ -2,9 +2,9 @@
 
 from jaxtyping import Array, Float
 
-from .._types import Key, Scalar, Weight
+from .._types import Key, Weight
 from ..compensation import AbstractCompensation
-from ..fields import Checked, field, number, part, whole
+from ..fields import Checked, Number, field, number, part, whole
 from ..programming import RESULTS, AbstractMethod, Chain, program
 from ..quantities import QUANTITIES, Quantity, as_quantities
 from ..tile import Tile
@@ -26,7 +26,7 @@ class Programming(Checked):
 
     method: AbstractMethod | Chain = part((AbstractMethod, Chain), "is no method; pass one such as jaxtile.SVD()", kw_only=False)
     max_steps: int = whole(100, low=1)
-    tolerance: Scalar = number(1e-2, low=0.0)
+    tolerance: Number = number(1e-2, low=0.0)
     compensation: AbstractCompensation | None = part(
         AbstractCompensation, "is no compensation; pass None, or one such as jaxtile.compensation.Gain()", optional=True
     )

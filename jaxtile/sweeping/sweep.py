@@ -8,7 +8,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, cast, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +42,7 @@ _SHARE = 0.25  # of the free memory, because two calls are under way at a time
 _Arguments = ParamSpec("_Arguments")
 
 
+@runtime_checkable
 class _WithLoad(Protocol[_Arguments]):
     load: Callable[[str | pathlib.Path], xr.Dataset]
 

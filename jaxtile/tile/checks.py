@@ -7,7 +7,6 @@ from jaxtyping import Array, Float
 
 from .._types import Weight, finite_array
 from .._vectors import UnitVectors
-from .config import check_kind
 from .tile import Tile
 
 __all__ = ["as_matrix", "as_vectors", "check_tile"]
@@ -20,7 +19,8 @@ def check_tile(tile: Any) -> Weight:
         TypeError: it is no tile.
         ValueError: it is a batch of tiles.
     """
-    check_kind("tile", tile, Tile, "jaxtile; make one with init(config, (out, in), key=key)")
+    if not isinstance(tile, Tile):
+        raise TypeError(f"tile={tile!r} is no tile; make one with jaxtile.init(config, (out, in), key=key).")
     weight = tile.weight
     if weight.ndim != 2:
         raise ValueError(f"tile={tile!r} is a batch of tiles; call this function on one of them, inside `jax.vmap`.")

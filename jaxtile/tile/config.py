@@ -2,17 +2,22 @@
 
 from typing import Any
 
-import equinox as eqx
-
 from ..device import AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal
+from ..fields import Checked, part
 from ..half_select import AbstractHalfSelect
 from ..periphery import IOParameters
 from ..pulse import AbstractPulse, AbstractTrainPulse, StochasticCompressed
 
-__all__ = ["TileConfig", "check_kind"]
+__all__ = ["TileConfig"]
+
+_NO_PULSE = "is no pulse type; pass one of jaxtile.pulse, such as StochasticCompressed()"
 
 
-class TileConfig(eqx.Module):
+def _periphery() -> Any:
+    return part(IOParameters, "is no IOParameters; pass jaxtile.IOParameters()", default=IOParameters)
+
+
+class TileConfig(Checked):
     """The configuration of a tile: what the hardware is.
 
     Attributes:
@@ -23,26 +28,24 @@ class TileConfig(eqx.Module):
         forward, backward: the periphery of reading in either direction.
     """
 
-    device: AbstractDevice = eqx.field(default_factory=ConstantStep)
-    pulse: AbstractPulse = eqx.field(default_factory=StochasticCompressed)
-    half_select: AbstractHalfSelect | None = None
-    forward: IOParameters = eqx.field(default_factory=IOParameters)
-    backward: IOParameters = eqx.field(default_factory=IOParameters)
+    device: AbstractDevice = part(
+        AbstractDevice, "is no device; pass one of jaxtile.device, such as ConstantStep()", default=ConstantStep, kw_only=False
+    )
+    pulse: AbstractPulse = part(AbstractPulse, _NO_PULSE, default=StochasticCompressed, kw_only=False)
+    half_select: AbstractHalfSelect | None = part(
+        AbstractHalfSelect, "must be None or an object of jaxtile.half_select, such as ConstantRatio()", optional=True
+    )
+    forward: IOParameters = _periphery()
+    backward: IOParameters = _periphery()
 
     def __check_init__(self) -> None:
-        check_kind("device", self.device, AbstractDevice, "jaxtile.device, such as ConstantStep()")
-        check_kind("pulse", self.pulse, AbstractPulse, "jaxtile.pulse, such as StochasticCompressed()")
-        check_kind("forward", self.forward, IOParameters, "jaxtile, such as IOParameters()")
-        check_kind("backward", self.backward, IOParameters, "jaxtile, such as IOParameters()")
-        if self.pulse.sends_pulses:
-            check_kind("pulse", self.pulse, AbstractTrainPulse, "jaxtile.pulse, such as StochasticCompressed()")
-        if self.half_select is not None:
-            check_kind("half_select", self.half_select, AbstractHalfSelect, "jaxtile.half_select, such as ConstantRatio()")
-            if not self.is_pulsed:
-                raise ValueError(
-                    f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} "
-                    "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
-                )
+        if self.pulse.sends_pulses and not isinstance(self.pulse, AbstractTrainPulse):
+            raise TypeError(f"TileConfig.pulse={self.pulse!r} {_NO_PULSE}.")
+        if self.half_select is not None and not self.is_pulsed:
+            raise ValueError(
+                f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} "
+                "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
+            )
         if self.pulse.mean_field and isinstance(self.device, AbstractCrosspoint) and self.device.order == "slot":
             raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
 
@@ -78,13 +81,3 @@ class TileConfig(eqx.Module):
         """True if the unit vectors of a batch can be sent at once, because nothing asks for one after another."""
         remembers = self.half_select is not None and self.half_select.remembers
         return self.crosspoint.order == "aggregate" and not remembers
-
-
-def check_kind(name: str, value: Any, kind: type, where: str) -> None:
-    """Refuse, by name, what is not of a kind.
-
-    Raises:
-        TypeError: it is not.
-    """
-    if not isinstance(value, kind):
-        raise TypeError(f"{name}={value!r} is not a {kind.__name__}; pass an object of {where}.")

@@ -10,7 +10,7 @@ from .._random import Draws, as_key, cell_index, numbers, stream
 from .._types import Key, Scalar, Weight, is_whole
 from ..device import AbstractCells, AbstractDevice, State
 from ..periphery import Channels, fabricate, start
-from .config import TileConfig, check_kind
+from .config import TileConfig
 from .tally import Tally
 
 __all__ = ["Chip", "Now", "Tile", "init"]
@@ -154,7 +154,8 @@ def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, or the shape is empty.
     """
-    check_kind("config", config, TileConfig, "jaxtile, such as TileConfig()")
+    if not isinstance(config, TileConfig):
+        raise TypeError(f"config={config!r} is no configuration; pass one such as jaxtile.TileConfig().")
     key = as_key(key)
     if not (isinstance(shape, tuple | list) and len(shape) == 2 and all(is_whole(n, 1) for n in shape)):
         raise ValueError(f"shape={shape!r} is not that of a tile; pass a tuple (out, in) of two whole numbers of at least 1.")

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
 from .._random import Draws, Source, cell_index, numbers, stream
-from .._types import Key, Scalar
+from .._types import Key, Keys, Scalar
 from .._vectors import UnitVectors
 from ..device import Burst
 from ..half_select.phases import Exposure, Seen, exposure
@@ -53,7 +53,7 @@ def _encode_alone(config: TileConfig, learning_rate: Scalar, column: Array, d: F
     return config.trains.encode(one, d, learning_rate=learning_rate, **own)
 
 
-def _cycle(config: TileConfig, chip: Chip, x: UnitVectors, keys: Key) -> Draws | None:
+def _cycle(config: TileConfig, chip: Chip, x: UnitVectors, keys: Keys) -> Draws | None:
     """The cycle noise of each vector in the cells of its own column, [out, k]."""
     out, width = chip.shape
     of_cycle = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import as_key
-from .._types import Key, Scalar, check_number, finite_array, scalar
+from .._types import Key, Real, Scalar, check_number, finite_array, scalar
 from .._vectors import UnitVectors
 from ..pulse import AbstractLines, Counts
 from ..tile import Chip, Now, Tile, TileConfig, as_vectors, check_tile
@@ -35,7 +35,7 @@ def update(
     x: Float[Array, "k in"] | Float[Array, " in"] | UnitVectors,
     d: Float[Array, "k out"] | Float[Array, " out"],
     *,
-    learning_rate: Scalar | float,
+    learning_rate: Real,
     key: Key,
 ) -> Tile:
     """Send pulses that change the weights by `-learning_rate * d^T x` on average.

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
-from ...fields import number, part
+from ...fields import Number, number, part
 from ..base import State
 from ..cells import AbstractCells, Cells
 from ..fabrication import spread
@@ -64,17 +64,17 @@ class Drifting(AbstractWrapper):
     device: AbstractPulsedDevice | WriteNoise = part(
         (AbstractPulsedDevice, WriteNoise), "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", kw_only=False
     )
-    nu: Scalar = number(0.0, low=0.0)
-    nu_dtod: Scalar = number(0.0, low=0.0)
-    nu_std: Scalar = number(0.0, low=0.0)
-    t_0: Scalar = number(1.0, low=0.0, open=True)
-    reset_tol: Scalar = number(1e-7, low=0.0)
-    wg_ratio: Scalar = number(1.0, low=0.0, open=True)
-    g_offset: Scalar = number(0.0)
-    w_offset: Scalar = number(0.0, units="weight")
-    nu_k: Scalar = number(0.0)
-    log_g0: Scalar = number(0.0)
-    w_noise_std: Scalar = number(0.0, low=0.0, units="weight")
+    nu: Number = number(0.0, low=0.0)
+    nu_dtod: Number = number(0.0, low=0.0)
+    nu_std: Number = number(0.0, low=0.0)
+    t_0: Number = number(1.0, low=0.0, open=True)
+    reset_tol: Number = number(1e-7, low=0.0)
+    wg_ratio: Number = number(1.0, low=0.0, open=True)
+    g_offset: Number = number(0.0)
+    w_offset: Number = number(0.0, units="weight")
+    nu_k: Number = number(0.0)
+    log_g0: Number = number(0.0)
+    w_noise_std: Number = number(0.0, low=0.0, units="weight")
 
     def inner(self, state: Drifted) -> State:
         return state.device

@@ -6,8 +6,8 @@ from jaxtyping import Array, Num
 
 from ..._numerics import safe_sqrt
 from ..._random import Draws, Source
-from ..._types import Scalar, Weight
-from ...fields import flag, number, part
+from ..._types import Weight
+from ...fields import Number, flag, number, part
 from ..base import Rewrite, State
 from ..burst import Burst, Size
 from ..cells import Cells
@@ -44,7 +44,7 @@ class WriteNoise(AbstractWrapper):
     device: AbstractPulsedDevice = part(
         AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", kw_only=False
     )
-    write_noise_std: Scalar = number(0.0, low=0.0, units="weight")
+    write_noise_std: Number = number(0.0, low=0.0, units="weight")
     apply_write_noise_on_set: bool = flag(True)
 
     def inner(self, state: Written) -> State:

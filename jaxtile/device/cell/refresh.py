@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from ..._random import Draws, Source, numbers, stream
-from ..._types import Key, Scalar, Weight
+from ..._types import Key, Weight
 from ..._vectors import UnitVectors
-from ...fields import flag, number, part, whole
+from ...fields import Number, flag, number, part, whole
 from ...periphery import IOParameters, fabricate, read
 from ...pulse import AbstractTrainPulse, StochasticCompressed
 from ..routine import AbstractRoutine, Sending, Vector
@@ -35,8 +35,8 @@ class Refresh(AbstractRoutine):
 
     every: int = whole(1, low=1)
     units_in_mbatch: bool = flag(True)
-    upper_thres: Scalar = number(0.75)
-    lower_thres: Scalar = number(0.25)
+    upper_thres: Number = number(0.75)
+    lower_thres: Number = number(0.25)
     forward: IOParameters = part(IOParameters, "is no IOParameters; pass jaxtile.IOParameters()", default=IOParameters)
     update: AbstractTrainPulse = part(
         AbstractTrainPulse, "sends no pulses; pass one such as jaxtile.pulse.StochasticCompressed()", default=StochasticCompressed

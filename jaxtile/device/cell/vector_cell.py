@@ -6,7 +6,7 @@ import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._types import Scalar
-from ...fields import array, part
+from ...fields import Field, Reals, array, part
 from ..base import AbstractCrosspoint
 from ..routine import AbstractRoutine
 from ..step.constant_step import ConstantStep
@@ -35,7 +35,7 @@ class VectorCell(AbstractUnitCell):
     update_policy: AbstractUpdatePolicy = part(
         AbstractUpdatePolicy, "is no policy; pass one of jaxtile.device, such as All()", default=All
     )
-    gamma_vec: Float[Array, " n"] | None = array(None)
+    gamma_vec: Field[Reals | None, Float[Array, " n"] | None] = array(None)
 
     def __check_init__(self) -> None:
         n, policy = len(self.devices), self.update_policy

@@ -5,7 +5,7 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from ..._types import Scalar, Weight
-from ...fields import number
+from ...fields import Number, number
 from ..cells import Cells
 from ..pulsed import AbstractPulsedDevice
 
@@ -33,14 +33,14 @@ class ExpStep(AbstractPulsedDevice):
 
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "A_up", "A_down")  # gammas hardly show, next to these
 
-    A_up: Scalar = number(0.00081)
-    A_down: Scalar = number(0.36833)
-    gamma_up: Scalar = number(12.44625)
-    gamma_down: Scalar = number(12.78785)
-    a: Scalar = number(0.244)
-    b: Scalar = number(0.2425)
-    dw_min_std_add: Scalar = number(0.0, low=0.0)
-    dw_min_std_slope: Scalar = number(0.0, low=0.0)
+    A_up: Number = number(0.00081)
+    A_down: Number = number(0.36833)
+    gamma_up: Number = number(12.44625)
+    gamma_down: Number = number(12.78785)
+    a: Number = number(0.244)
+    b: Number = number(0.2425)
+    dw_min_std_add: Number = number(0.0, low=0.0)
+    dw_min_std_slope: Number = number(0.0, low=0.0)
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         span = cells.w_max - cells.w_min

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from ..._random import Source
 from ..._types import Key, Scalar, Weight
-from ...fields import flag, number
+from ...fields import Number, flag, number
 from ..burst import affine
 from ..cells import Cells
 from ..fabrication import spread
@@ -44,7 +44,7 @@ class AbstractLinearDevice(AbstractPulsedDevice):
     mult_noise: bool = flag(True)
     reverse_up: bool = flag(False)
     reverse_down: bool = flag(False)
-    reverse_offset: Scalar = number(0.01, low=0.0)
+    reverse_offset: Number = number(0.01, low=0.0)
 
     def __check_init__(self) -> None:
         if (self.reverse_up or self.reverse_down) and not self.mult_noise:
@@ -91,10 +91,10 @@ class LinearStep(AbstractLinearDevice):
 
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "gamma_up", "gamma_down")
 
-    gamma_up: Scalar = number(0.0)
-    gamma_down: Scalar = number(0.0)
-    gamma_up_dtod: Scalar = number(0.05, low=0.0)
-    gamma_down_dtod: Scalar = number(0.05, low=0.0)
+    gamma_up: Number = number(0.0)
+    gamma_down: Number = number(0.0)
+    gamma_up_dtod: Number = number(0.05, low=0.0)
+    gamma_down_dtod: Number = number(0.05, low=0.0)
     allow_increasing: bool = flag(False)
     mean_bound_reference: bool = flag(True)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..._types import Scalar, Weight
-from ...fields import array
+from ...fields import Field, Reals, array
 from ..cells import Cells
 from ..pulsed import AbstractPulsedDevice
 
@@ -30,8 +30,8 @@ class PiecewiseStep(AbstractPulsedDevice):
 
     response: ClassVar[tuple[str, ...]] = ()
 
-    piecewise_up: Float[Array, " node"] = array((1.0,))
-    piecewise_down: Float[Array, " node"] = array((1.0,))
+    piecewise_up: Field[Reals, Float[Array, " node"]] = array((1.0,))
+    piecewise_down: Field[Reals, Float[Array, " node"]] = array((1.0,))
 
     def __check_init__(self) -> None:
         up, down = self.piecewise_up.shape, self.piecewise_down.shape

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from ..._random import Source
 from ..._types import Key, Scalar, Weight
-from ...fields import number
+from ...fields import Number, number
 from ..cells import Cells
 from ..fabrication import folded_pair, spread
 from ..pulsed import AbstractPulsedDevice
@@ -42,10 +42,10 @@ class AbstractPowDevice(AbstractPulsedDevice):
 
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min", "pow_gamma", "pow_up_down")
 
-    pow_gamma: Scalar = number(1.0, low=0.0, open=True)
-    pow_gamma_dtod: Scalar = number(0.1, low=0.0)
-    pow_up_down: Scalar = number(0.0, low=-1.0, high=1.0)
-    pow_up_down_dtod: Scalar = number(0.0, low=0.0)
+    pow_gamma: Number = number(1.0, low=0.0, open=True)
+    pow_gamma_dtod: Number = number(0.1, low=0.0)
+    pow_up_down: Number = number(0.0, low=-1.0, high=1.0)
+    pow_up_down_dtod: Number = number(0.0, low=0.0)
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> PowCells:
         gain = 1 + self.pow_gamma_dtod * spread(shape, key, Source.EXPONENT)

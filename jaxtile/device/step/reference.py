@@ -4,7 +4,7 @@ from typing import Any
 
 from ..._random import Source
 from ..._types import Key, Scalar, Weight
-from ...fields import flag, number
+from ...fields import Number, flag, number
 from ..cells import Cells
 from ..fabrication import spread
 from ..pulsed import AbstractPulsedDevice
@@ -28,8 +28,8 @@ class AbstractReferenceDevice(AbstractPulsedDevice):
         subtract_symmetry_point: add the device's symmetry point to the reference.
     """
 
-    reference_mean: Scalar = number(0.0, units="weight")
-    reference_std: Scalar = number(0.0, low=0.0, units="weight")
+    reference_mean: Number = number(0.0, units="weight")
+    reference_std: Number = number(0.0, low=0.0, units="weight")
     subtract_symmetry_point: bool = flag(False)
 
     def bounds(self) -> tuple[Scalar, Scalar]:

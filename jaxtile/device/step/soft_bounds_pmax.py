@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ..._types import Scalar, check_number, scalar
+from ..._types import Real, check_number, scalar
 from .soft_bounds import SoftBounds
 
 __all__ = ["SoftBoundsPmax"]
@@ -12,10 +12,10 @@ __all__ = ["SoftBoundsPmax"]
 
 def SoftBoundsPmax(
     *,
-    p_max: Scalar | float = 1000.0,
-    alpha: Scalar | float = 0.0005,
-    range_min: Scalar | float = -1.0,
-    range_max: Scalar | float = 1.0,
+    p_max: Real = 1000.0,
+    alpha: Real = 0.0005,
+    range_min: Real = -1.0,
+    range_max: Real = 1.0,
     **shared: Any,
 ) -> SoftBounds:
     """Soft bounds, given by the pulses that take the weight from one end of a range to the other.

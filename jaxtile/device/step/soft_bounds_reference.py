@@ -7,8 +7,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ..._random import Source
-from ..._types import Key, Scalar, Weight
-from ...fields import flag, number
+from ..._types import Key, Weight
+from ...fields import Number, flag, number
 from ..burst import affine
 from ..cells import Cells
 from ..fabrication import spread
@@ -45,8 +45,8 @@ class SoftBoundsReference(AbstractReferenceDevice):
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min")  # another reference is other bounds
 
     mult_noise: bool = flag(False)
-    slope_up_dtod: Scalar = number(0.0, low=0.0)
-    slope_down_dtod: Scalar = number(0.0, low=0.0)
+    slope_up_dtod: Number = number(0.0, low=0.0)
+    slope_down_dtod: Number = number(0.0, low=0.0)
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> ReferenceCells:
         cells = super().fabricate(shape, key=key)

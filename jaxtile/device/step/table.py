@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..._types import Scalar, Weight, is_concrete, is_whole, real_array
-from ...fields import array, number
+from ..._types import Weight, is_concrete, is_whole, real_array
+from ...fields import Field, Number, Reals, array, number
 from ..cells import Cells
 from ..pulsed import AbstractPulsedDevice
 
@@ -39,19 +39,19 @@ class Table(AbstractPulsedDevice):
 
     response: ClassVar[tuple[str, ...]] = ()
 
-    state: Float[Array, " state"] = array()
-    up: Float[Array, " state"] = array()
-    down: Float[Array, " state"] = array()
-    up_noise: Float[Array, " state"] | None = array(None)
-    down_noise: Float[Array, " state"] | None = array(None)
-    dw_min: Scalar = number(None, low=0.0, open=True)
-    dw_min_dtod: Scalar = number(0.0, low=0.0)
-    dw_min_std: Scalar = number(1.0, low=0.0)
-    up_down_dtod: Scalar = number(0.0, low=0.0)
-    w_max: Scalar = number(None, low=0.0)
-    w_max_dtod: Scalar = number(0.0, low=0.0)
-    w_min: Scalar = number(None, high=0.0)
-    w_min_dtod: Scalar = number(0.0, low=0.0)
+    state: Field[Reals, Float[Array, " state"]] = array()
+    up: Field[Reals, Float[Array, " state"]] = array()
+    down: Field[Reals, Float[Array, " state"]] = array()
+    up_noise: Field[Reals | None, Float[Array, " state"] | None] = array(None)
+    down_noise: Field[Reals | None, Float[Array, " state"] | None] = array(None)
+    dw_min: Number = number(None, low=0.0, open=True)
+    dw_min_dtod: Number = number(0.0, low=0.0)
+    dw_min_std: Number = number(1.0, low=0.0)
+    up_down_dtod: Number = number(0.0, low=0.0)
+    w_max: Number = number(None, low=0.0)
+    w_max_dtod: Number = number(0.0, low=0.0)
+    w_min: Number = number(None, high=0.0)
+    w_min_dtod: Number = number(0.0, low=0.0)
 
     def __post_init__(self) -> None:
         _check_columns({name: column for name in _COLUMNS if (column := getattr(self, name)) is not None})
