@@ -8,6 +8,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from helpers import update, vectors
+from reference.test_against_simulator import check_counts, simulate
 
 import jaxtile as jt
 from jaxtile.device import Drifting, OneSided, VectorCell, WriteNoise
@@ -124,3 +125,59 @@ def test_every_verb_takes_them(name):
     np.testing.assert_allclose(moved.weight, target, atol=0.1)
     added = jt.update(tile_of(device, pulse=jt.pulse.NoneWithDevice()), jnp.ones(7), jnp.ones(5), learning_rate=0.01, key=KEY)
     assert np.all(np.asarray(added.weight) < 0)
+
+
+class Halve(jt.device.AbstractRoutine):
+    """Every vector is sent at half of its rate."""
+
+    def before(self, device, cells, state, vector, *, key):
+        return state, jt.device.Vector(vector.x, vector.d, vector.learning_rate / 2, vector.batch)
+
+
+class Halved(jt.device.ConstantStep):
+    """A device with a routine."""
+
+    @property
+    def routines(self):
+        return (Halve(),)
+
+
+class Gain(jt.device.AbstractWrapper):
+    """A wrapper without cells or state of its own: what is read is a multiple of the weight of the device inside."""
+
+    device: jt.device.AbstractCrosspoint
+    gain: float = 3.0
+
+    def inner(self, state):
+        return state
+
+    def weight(self, state):
+        return self.gain * self.device.weight(state)
+
+
+@pytest.mark.parametrize("around", [Gain, Drifting, WriteNoise], ids=lambda kind: kind.__name__)
+def test_a_wrapper_is_the_device_but_for_what_it_says(around):
+    """Its routines, its state and its pulses are those of the device inside."""
+    x, d = vectors("signed")
+    wrapped = update(tile_of(around(Halved())), x, d, 0.2, KEY)
+    alone = update(tile_of(jt.device.ConstantStep()), x, d, 0.1, KEY)
+    gain = 3.0 if around is Gain else 1.0
+    np.testing.assert_allclose(wrapped.weight, gain * alone.weight, rtol=1e-6)
+    assert wrapped.device.granularity() == alone.device.granularity()
+
+
+def test_a_cell_refuses_devices_with_routines():
+    with pytest.raises(ValueError, match="Halved.*which has routines of its own"):
+        VectorCell(devices=(Halved(), Halved()))
+
+
+def test_the_simulator_sends_it_pulse_by_pulse():
+    """All but the law of its step, which it is asked for: trains, phases, half pulses, cycle noise and clips."""
+    device = Bundle(dw_min=0.05, dw_min_std=0.3, order="slot")
+    tile = jt.set_weights(tile_of(device, half_select=jt.half_select.ConstantRatio(kappa=3.0)), jr.normal(KEY, SHAPE))
+    x, d = vectors("zeros", seed=2)
+    after = update(tile, x, d, 0.3, KEY)
+    crossbar, sent = simulate(tile, x, d, 0.3, KEY)
+    assert crossbar.clips > 0
+    np.testing.assert_allclose(after.weight, crossbar.weight, atol=1e-6, rtol=0)
+    check_counts(tile, after, crossbar, sent)

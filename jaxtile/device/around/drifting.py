@@ -9,7 +9,7 @@ from ...fields import Number, number, part
 from ..base import State
 from ..cells import AbstractCells, Cells
 from ..fabrication import spread
-from ..pulsed import AbstractPulsedDevice
+from ..step.base import AbstractPulsedDevice
 from .base import AbstractWrapper
 from .write_noise import WriteNoise
 

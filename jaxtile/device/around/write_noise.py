@@ -11,7 +11,7 @@ from ...fields import Number, flag, number, part
 from ..base import Rewrite, State
 from ..burst import Burst, Size
 from ..cells import Cells
-from ..pulsed import AbstractPulsedDevice
+from ..step.base import AbstractPulsedDevice
 from .base import AbstractWrapper
 
 __all__ = ["WriteNoise", "Written"]

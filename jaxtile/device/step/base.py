@@ -11,13 +11,13 @@ from typing import ClassVar, Literal
 
 import jax.numpy as jnp
 
-from .._random import Draws, Source
-from .._types import Key, Scalar, Weight
-from ..fields import Number, choice, flag, number
-from .base import AbstractCrosspoint, Rewrite
-from .burst import Burst, one_by_one
-from .cells import Cells
-from .fabrication import chance, folded_pair, spread
+from ..._random import Draws, Source
+from ..._types import Key, Scalar, Weight
+from ...fields import Number, choice, flag, number
+from ..base import AbstractCrosspoint, Rewrite
+from ..burst import Burst, one_by_one
+from ..cells import Cells
+from ..fabrication import chance, folded_pair, spread
 
 __all__ = ["AbstractPulsedDevice"]
 
