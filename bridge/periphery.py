@@ -70,7 +70,7 @@ def from_io(io: Any, name: str) -> jt.IOParameters:
     if values["out_noise"] is None:  # then there is nothing to spread
         values["out_noise_std"] = None
     if io.w_noise_type in _WEIGHT_NOISE and io.w_noise != 0:
-        values["w_noise"] = _WEIGHT_NOISE[io.w_noise_type](io.w_noise)
+        values["w_noise"] = _WEIGHT_NOISE[io.w_noise_type](w_noise=io.w_noise)
     if io.ir_drop != 0:
         values["ir_drop"] = periphery.IRDrop(ir_drop=io.ir_drop, ir_drop_g_ratio=io.ir_drop_g_ratio)
     if io.v_offset_std != 0 or io.r_series != 0:
@@ -123,7 +123,7 @@ def _mv_type(io: IOParameters, name: str) -> periphery.AbstractMVType:
     if io.mv_type not in _MV_TYPES:
         refuse(f"{name}.mv_type", io.mv_type, "aihwkit's C++ tiles do not have it either")
     kind = _MV_TYPES[io.mv_type]
-    return kind() if kind is periphery.OnePass else kind(io.w_read_asymmetry_dtod or None)
+    return kind() if kind is periphery.OnePass else kind(w_read_asymmetry_dtod=io.w_read_asymmetry_dtod or None)
 
 
 def _noise_management(io: IOParameters, name: str) -> periphery.AbstractNoiseManagement | None:
@@ -137,7 +137,7 @@ def _noise_management(io: IOParameters, name: str) -> periphery.AbstractNoiseMan
     limit = io.nm_thres if io.nm_thres > 0 else None
     if io.noise_management == NoiseManagementType.ABS_MAX_NP_SUM:
         return periphery.AbsMaxNPSum(nm_thres=limit, max_bm_res=io.max_bm_res)
-    return _NOISE_MANAGEMENT[io.noise_management](limit)
+    return _NOISE_MANAGEMENT[io.noise_management](nm_thres=limit)
 
 
 def _bound_management(io: IOParameters, name: str) -> periphery.AbstractBoundManagement | None:
@@ -145,7 +145,9 @@ def _bound_management(io: IOParameters, name: str) -> periphery.AbstractBoundMan
         return None
     if io.bound_management not in _BOUND_MANAGEMENT:
         refuse(f"{name}.bound_management", io.bound_management, "aihwkit's C++ tiles do not have it either")
-    return _BOUND_MANAGEMENT[io.bound_management](io.max_bm_factor, io.max_bm_res, io.bm_test_negative_bound)
+    return _BOUND_MANAGEMENT[io.bound_management](
+        max_bm_factor=io.max_bm_factor, max_bm_res=io.max_bm_res, bm_test_negative_bound=io.bm_test_negative_bound
+    )
 
 
 def to_io(io: jt.IOParameters) -> IOParameters:

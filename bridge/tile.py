@@ -97,7 +97,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self.jax_tile = jt.observe(self.jax_tile, d=d)
         return to_torch(jt.backward(tile, d, key=self._draw()), like=d_input)
 
-    def update(
+    def update(  # pyright: ignore[reportIncompatibleMethodOverride] (aihwkit's tiles return nothing, either)
         self,
         x_input: Tensor,
         d_input: Tensor,

@@ -1,6 +1,7 @@
 """Leading singular triplets, sparse factors and norms of a residual, by a few products with a vector or a small block of them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -42,9 +43,8 @@ eigh = _lane_by_lane(lambda matrix: tuple(jnp.linalg.eigh(matrix)))
 svd = _lane_by_lane(lambda matrix: tuple(jnp.linalg.svd(matrix, full_matrices=False)))
 
 
-def product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
-    """A matrix product in full precision, also where accelerators default to less."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+# A matrix product in full precision, also where accelerators default to less.
+product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Real, Scalar, Weight, check_number, is_whole
+from .._types import Real, Scalar, Weight, as_number, is_whole
 from ..fields import Checked, function, part
 from .base import AbstractMethod, Proposal
 from .result import RESULTS
@@ -127,7 +127,7 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
     if not isinstance(method, AbstractMethod):
         raise TypeError(f"method={method!r} is not a method; pass one such as SVD().")
     for gamma in gammas:
-        check_number("gammas", jnp.asarray(gamma), low=0.0, open=True)
+        as_number("gammas", gamma, low=0.0, open=True)
     return Chain(tuple(Stage(method.for_gamma(gamma), until=until, connect=k) for k, gamma in enumerate(gammas)))
 
 
