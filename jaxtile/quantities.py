@@ -138,26 +138,23 @@ def as_quantities(name: str, record: Any) -> tuple[Quantity, ...]:
     """
     if not isinstance(record, tuple | list):
         raise TypeError(f"{name}={record!r} must be a tuple of names, such as ('read_error',).")
-    unknown = [one for one in record if not callable(one) and not (isinstance(one, str) and one in QUANTITIES)]
-    if unknown:
-        raise ValueError(f"{name} names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")
-    quantities = tuple(_as_quantity(name, one) for one in record)
-    names = [one.name for one in quantities]
-    twice = {one for one in names if names.count(one) > 1}
-    if twice:
-        raise ValueError(f"{name} holds {', '.join(sorted(twice))} more than once.")
-    for one in quantities:
-        if one.name in QUANTITIES and one != QUANTITIES[one.name]:
+    quantities: dict[str, Quantity] = {}
+    for one in record:
+        one = QUANTITIES.get(one, one) if isinstance(one, str) else one
+        one = one if isinstance(one, Quantity) else _of_function(name, one)
+        known = QUANTITIES.get(one.name, one)
+        if one is not known and one != known:
             raise ValueError(f"{name} gives {one.name!r} another meaning; choose a name that is none of {', '.join(QUANTITIES)}.")
-    return quantities
+        if one.name in quantities:
+            raise ValueError(f"{name} holds {one.name} more than once.")
+        quantities[one.name] = one
+    return tuple(quantities.values())
 
 
-def _as_quantity(name: str, one: str | Quantity | Callable[[View], Scalar]) -> Quantity:
-    if isinstance(one, Quantity):
-        return one
-    if isinstance(one, str):
-        return QUANTITIES[one]
-    called = getattr(one, "__name__", "")
+def _of_function(name: str, measure: Any) -> Quantity:
+    if not callable(measure):
+        raise ValueError(f"{name} names {[measure]}, which is unknown; choose from {', '.join(QUANTITIES)}.")
+    called = getattr(measure, "__name__", "")
     if not called.isidentifier():
-        raise ValueError(f"{name} holds {one!r}, which has no name; pass jaxtile.Quantity(name, unit, label, measure).")
-    return Quantity(called, "1", called.replace("_", " "), one)
+        raise ValueError(f"{name} holds {measure!r}, which has no name; pass jaxtile.Quantity(name, unit, label, measure).")
+    return Quantity(called, "1", called.replace("_", " "), measure)

@@ -11,7 +11,8 @@ import pytest
 from helpers import assert_runs_agree, without_spread
 
 import jaxtile as jt
-from jaxtile.programming.program import Run
+from jaxtile.programming.program import prepare
+from jaxtile.programming.run import Run
 
 KEY = jr.key(7)
 SHAPE = (6, 9)
@@ -361,13 +362,13 @@ def test_a_run_in_parts_has_the_bits_of_one_at_once(name):
     advance = eqx.filter_jit(Run.advance)
     for pulse in (jt.pulse.StochasticCompressed(), jt.pulse.MeanField()):
         tile = make_tile(pulse=pulse)
-        run = Run.of(tile, TARGET, METHODS[name], **arguments)
-        parts = once = run.enter(0, run.start())
+        run = prepare(tile, TARGET, METHODS[name], **arguments)
+        parts = once = run.start()
         for until in (2, 3, 7):
-            parts = advance(run, 0, parts, jnp.asarray(until))
-        jax.tree.map(np.testing.assert_array_equal, parts, advance(run, 0, once, jnp.asarray(7)))
+            parts = advance(run, parts, jnp.asarray(until))
+        jax.tree.map(np.testing.assert_array_equal, parts, advance(run, once, jnp.asarray(7)))
     at_once = jt.program(tile, TARGET, METHODS[name], **arguments)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), run.end(parts.run), at_once)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), run.end(parts), at_once)
 
 
 def test_progress_bar_moves_under_plain_and_vmap(capfd):

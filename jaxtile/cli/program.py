@@ -24,7 +24,8 @@ from .. import plot, programming, targets
 from .._types import Key, Weight
 from ..half_select import ConstantRatio
 from ..programming import GDP, RESULTS, AbstractMethod, ProgramVerify, RiskSVD, Solution
-from ..programming.program import Run
+from ..programming.program import prepare
+from ..programming.run import Run
 from ..quantities import RECORD
 from ..tile import Tile, TileConfig, init, set_weights
 from .devices import make_device, makers
@@ -152,24 +153,24 @@ class Program:
                 "compensation": None,
                 "record": (*RECORD, "spectral_error"),
             }
-            run = Run.of(tile, target, _make(method, tile), key=key, **options)
-            at = eqx.filter_jit(lambda run: run.enter(0, run.start()))(run)
+            run = prepare(tile, target, _make(method, tile), key=key, **options)
+            state = eqx.filter_jit(Run.start)(run)
         console = Console(stderr=True)
         with console.status(f"{method}: compiling"):
             begun = time.perf_counter()
             # Numbers are arguments, and the bar moves outside: so other numbers find the compiled program in JAX's cache.
-            advance = eqx.filter_jit(Run.advance).lower(run, 0, at, jnp.asarray(0)).compile()
+            advance = eqx.filter_jit(Run.advance).lower(run, state, jnp.asarray(0)).compile()
             compiling = time.perf_counter() - begun
         begun = time.perf_counter()
         with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
             task = bar.add_task(method, total=self.steps)
-            while at.goes:
-                done = int(at.run.step)
+            while state.result == RESULTS.running:
+                done = int(state.step)
                 bar.update(task, completed=done)
-                at = advance(run, 0, at, jnp.asarray(done + max(1, self.steps // BAR)))
+                state = advance(run, state, jnp.asarray(done + max(1, self.steps // BAR)))
             bar.update(task, completed=self.steps)
         running = time.perf_counter() - begun
-        return Programmed(eqx.filter_jit(Run.end)(run, at.run), compiling, running)
+        return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
 
 
 def _make(method: str, tile: Tile) -> AbstractMethod:
