@@ -10,7 +10,7 @@ from aihwkit.simulator.parameters.enums import AnalogMVType, BoundManagementType
 from aihwkit.simulator.parameters.io import IOParameters, IOParametersIRDropT
 
 import jaxtile as jt
-from jaxtile import noise, periphery
+from jaxtile import periphery
 
 from ._fields import named_alike, numbers, refuse, refuse_rest
 
@@ -89,19 +89,19 @@ def from_io(io: Any, name: str) -> jt.IOParameters:
     )
 
 
-def from_ladder(io: IOParametersIRDropT, name: str, converter: noise.AbstractConverter, rows: int | None) -> jt.IOParameters:
+def from_ladder(io: IOParametersIRDropT, name: str, converter: Any, rows: int | None) -> jt.IOParameters:
     """Translate parameters with the IR drop of a circuit, as they are in evaluation (aihwkit trains without).
 
     Args:
         io: the parameters.
         name: of them, for errors.
-        converter: which pairs stand for a weight.
+        converter: pairs of devices that stand for a weight (`LadderIRDrop` refuses others).
         rows: of the array; None: as many as inputs.
 
     Raises:
         ConfigError: they ask for what jaxtile does not have; the message names it.
     """
-    plain = {field.name: getattr(io, field.name) for field in dataclasses.fields(IOParameters)}
+    plain: dict[str, Any] = {field.name: getattr(io, field.name) for field in dataclasses.fields(IOParameters)}
     passes = {
         AnalogMVType.SPLIT_MODE: lambda: periphery.SplitMode(split_mode_bit_shift=io.split_mode_bit_shift),
         AnalogMVType.BIT_WISE: lambda: periphery.BitWise(bits=math.floor(math.log2(max(io.inp_res, 1 / io.inp_res) + 2)) - 1),
@@ -109,7 +109,8 @@ def from_ladder(io: IOParametersIRDropT, name: str, converter: noise.AbstractCon
     in_parts = passes.get(io.mv_type)
     if in_parts is not None:
         plain["mv_type"] = AnalogMVType.ONE_PASS
-    ours = from_io(IOParameters(**plain | {"ir_drop": 0.0}), name)
+    plain["ir_drop"] = 0.0
+    ours = from_io(IOParameters(**plain), name)
     shared = {field.name for field in dataclasses.fields(periphery.LadderIRDrop)} & vars(io).keys()
     taken = {*plain, *shared, "adc_quantization", "ir_drop_v_read", "split_mode_bit_shift"}
     refuse_rest(io, IOParametersIRDropT, name, taken)
@@ -157,7 +158,7 @@ def to_io(io: jt.IOParameters) -> IOParameters:
         ConfigError: aihwkit's have no place for something.
     """
     ours = numbers(io)
-    values = {field: ours[field] for field in ("is_perfect", *_PLAIN)}
+    values: dict[str, Any] = {field: ours[field] for field in ("is_perfect", *_PLAIN)}
     values |= {field: idle if ours[field] is None else ours[field] for field, idle in _OPTIONAL.items()}
     values |= {
         "noise_management": named_alike(_NOISE_MANAGEMENT, io.noise_management, "noise_management"),
@@ -171,7 +172,7 @@ def to_io(io: jt.IOParameters) -> IOParameters:
     for stage in stages:
         own = {} if stage is None else {name: value for name, value in numbers(stage).items() if value is not None}
         for name in _FIXED & own.keys():
-            default = numbers(type(stage)())[name]
+            default = numbers(type(stage)())[name]  # pyright: ignore[reportCallIssue] (those that have it have defaults)
             if own.pop(name) != default:
                 refuse(name, getattr(stage, name), f"aihwkit's is {default}")
         if own.get("max_bm_res", 0) != values.get("max_bm_res", own.get("max_bm_res", 0)):

@@ -1,10 +1,14 @@
 """Every Python block of the README and of the documentation runs, the blocks of a page one after another."""
 
+import importlib
+import inspect
 import pathlib
 import re
 
 import matplotlib.pyplot as plt
 import pytest
+
+import jaxtile as jt
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()]
@@ -37,3 +41,14 @@ def anchors(page):
     headings = re.findall(r"^#+ (.*?)(?: \{.*\})?$", page.read_text(), flags=re.MULTILINE)
     named = re.findall(r"(?:\{ ?#|id=\")([\w-]+)", page.read_text())
     return {re.sub(r"[^\w\s-]", "", heading).strip().lower().replace(" ", "-") for heading in headings} | {*named}
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs/api").glob("*.md"))
+    entries = re.findall(r"^::: (jaxtile\S*)\.(\w+)$", pages, flags=re.MULTILINE)
+    described = [getattr(importlib.import_module(module), name) for module, name in entries]
+    described += [getattr(room, name) for room in filter(inspect.ismodule, described) for name in room.__all__]
+    rooms = [jt, *(room for name, room in inspect.getmembers(jt, inspect.ismodule) if name in jt.__all__)]
+    public = {f"{room.__name__}.{name}": getattr(room, name) for room in rooms for name in room.__all__ if name != "__version__"}
+    missing = [name for name, thing in public.items() if thing not in rooms and all(thing is not known for known in described)]
+    assert not missing
