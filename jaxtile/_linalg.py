@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._numerics import safe_sqrt
 from ._random import normal, numbers
 from ._types import Scalar, Weight
 
@@ -18,7 +19,6 @@ __all__ = [
     "product",
     "qr",
     "safe_norm",
-    "safe_sqrt",
     "sparse_factor",
     "sparse_line",
     "spectral_norm",
@@ -148,8 +148,3 @@ def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Sca
 def safe_norm(matrix: Weight) -> Scalar:
     """The Frobenius norm, with gradient zero where it is zero."""
     return safe_sqrt(jnp.sum(matrix**2))
-
-
-def safe_sqrt(square: Scalar) -> Scalar:
-    """The square root, with gradient zero where it is zero."""
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._linalg import product, safe_norm, safe_sqrt
+from .._linalg import product, safe_norm
+from .._numerics import safe_sqrt
 from .._types import Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint

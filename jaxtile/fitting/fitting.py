@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
 from .._types import Interval, Scalar, as_number, is_concrete, is_whole, real_array
-from ..device.pulsed import AbstractPulsedDevice
+from ..device.step.base import AbstractPulsedDevice
 from .likelihood import Coordinates, from_line, maximise, to_line
 
 __all__ = ["Fit", "fit"]

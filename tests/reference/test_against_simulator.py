@@ -124,6 +124,18 @@ def test_constant_step_in_one_go(policy, kind):
         check_counts(tile, after, crossbar, sent)
 
 
+def fades(tile: jt.Tile) -> bool:
+    """True if nominal steps are much smaller at a bound, in either direction, than at zero."""
+    device = tile.device
+    cells = device.fabricate((1, 1), key=None)
+
+    def size(at, up):
+        return float(device.step(cells, at, up=up)[0][0, 0])
+
+    nowhere = jnp.zeros((1, 1))
+    return any(size(bound, up) < 0.4 * size(nowhere, up) for bound, up in ((cells.w_max, True), (cells.w_min, False)))
+
+
 # Each structure is compiled once, so devices take turns with the policies; the counts do not depend on the device.
 IN_SLOTS = [("constant", "active"), *((device, POLICIES[n % 2]) for n, device in enumerate(DEVICES))]
 
@@ -141,8 +153,8 @@ def test_slot_order_is_exact(device, policy):
         np.testing.assert_allclose(after.weight, crossbar.weight, atol=1e-6, rtol=0)
         check_counts(tile, after, crossbar, sent)
         clips += crossbar.clips
-    # Without cells at their bounds this would not judge the clip after each pulse. Some steps vanish before them.
-    assert clips > 0 or device.startswith(("soft bounds", "exp", "pow", "piecewise", "table"))
+    # Without cells at their bounds this would not judge the clip after each pulse. Some steps (nearly) vanish before them.
+    assert clips > 0 or fades(tile)
 
 
 @pytest.mark.parametrize("order", ["aggregate", "slot"])

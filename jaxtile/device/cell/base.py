@@ -78,6 +78,8 @@ class AbstractUnitCell(AbstractCrosspoint):
         for part in self.parts:
             if not isinstance(part, AbstractCrosspoint) or isinstance(part, AbstractUnitCell):
                 raise TypeError(f"{name} holds {part!r}, which is not one pulsed device; pass devices such as SoftBounds().")
+            if part.routines:
+                raise ValueError(f"{name} holds {part!r}, which has routines of its own; a cell has those of the cell alone.")
             if part.order != self.order:
                 raise ValueError(
                     f"{name} holds devices of order={self.order!r} and of order={part.order!r}; pass one order for all."
