@@ -1,7 +1,7 @@
 """The base of what is put around a device."""
 
 import abc
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 from jaxtyping import Array, Bool
@@ -30,14 +30,14 @@ class AbstractWrapper(AbstractCrosspoint):
     device: eqx.AbstractVar[AbstractCrosspoint]
 
     @abc.abstractmethod
-    def inner(self, state: State) -> State:
+    def inner(self, state: State) -> Any:
         """The state of the device inside."""
 
     def inner_cells(self, cells: AbstractCells) -> AbstractCells:
         """The cells of the device inside; all there are, if the wrapper fabricates nothing."""
         return cells
 
-    def with_inner(self, state: State, inner: State) -> State:
+    def with_inner(self, state: State, inner: Any) -> State:
         """The same state, but for that of the device inside."""
         return eqx.tree_at(self.inner, state, inner)
 
