@@ -52,7 +52,7 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
     return _rewrite(tile, law, key)
 
 
-def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Real = 1.0, key: Key) -> Tile:
+def reset(tile: Tile, columns: Int[Array, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
     """Reset the devices of some columns, each with a probability: `w <- reset_bias + reset_std xi`.
 
     Args:
