@@ -4,6 +4,8 @@ Nothing here is automatic: call what the time that has passed asks for. Each end
 keep their weights.
 """
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
