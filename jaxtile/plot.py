@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -280,13 +280,13 @@ def sweep(
         colours: of the lines, in turn.
         ax: where to draw; None: a new figure.
     """
-    _check_choice("quantity", quantity, {str(name): None for name in data.data_vars})
+    _check_choice("quantity", quantity, [str(name) for name in data.data_vars])
     repeated = ("chip", "target", "seed")
     swept = [str(dim) for dim in data[quantity].dims if dim not in (*repeated, "config", "run")]
     if against is None and not swept:
         raise ValueError(f"{quantity} has the dimensions {data[quantity].dims}, no number among them; sweep over one.")
     along = swept[0] if against is None else against
-    _check_choice("against", along, {str(dim): None for dim in data[quantity].dims})
+    _check_choice("against", along, [str(dim) for dim in data[quantity].dims])
     place, values = np.asarray(data[along], float), data[quantity]
     others = [dim for dim in values.dims if dim not in (*repeated, along)]
     ax = _axes(ax)
@@ -323,6 +323,6 @@ def _axes(ax: Axes | None) -> Axes:
     return plt.subplots(figsize=(3.5, 2.6), layout="constrained")[1]
 
 
-def _check_choice(name: str, value: str, options: Mapping[str, str]) -> None:
+def _check_choice(name: str, value: str, options: Collection[str]) -> None:
     if value not in options:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")

@@ -66,9 +66,10 @@ def reset(tile: Tile, columns: Int[Array, " n"] | Sequence[int], *, probability:
     check_tile(tile)
     chance, key = scalar(probability), as_key(key)
     check_number("probability", chance, low=0.0, high=1.0)
+    columns = jnp.asarray(columns)
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
-    named = jnp.zeros(tile.shape[1], bool).at[jnp.asarray(columns)].set(True)
+    named = jnp.zeros(tile.shape[1], bool).at[columns].set(True)
 
     def law(device, cells, weight, noise):
         drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < chance
@@ -88,8 +89,9 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
     weight, key = check_tile(tile), as_key(key)
     device = Statistical(noise_model)
     config = TileConfig(device, NoneWithDevice(), forward=tile.config.forward, backward=tile.config.backward)
-    chip = Chip(tile.shape, device.fabricate(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
-    state = device.write(chip.cells, device.start(tile.shape), weight, noise=chip.draws(key))
+    cells = device.fabricate(tile.shape, key=None)
+    chip = Chip(tile.shape, cells, forward=tile.chip.forward, backward=tile.chip.backward)
+    state = device.write(cells, device.start(tile.shape), weight, noise=chip.draws(key))
     return Tile(config, chip, tile.now.replace(state=state, half_memory=None))
 
 

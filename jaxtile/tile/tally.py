@@ -58,7 +58,8 @@ class Tally(eqx.Module):
     @classmethod
     def start(cls) -> "Tally":
         """Nothing yet."""
-        return cls(*(jnp.zeros((), float) for _ in range(6)))
+        full, half, row, column, phases, reads = (jnp.zeros((), float) for _ in range(6))
+        return cls(full, half, row, column, phases, reads)
 
     def restart(self) -> "Tally":
         """Nothing yet, of the same counts."""
