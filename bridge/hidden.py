@@ -5,6 +5,7 @@ cells of a device of one's own hold besides is carried under its own name.
 """
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -131,6 +132,7 @@ def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Flo
         cells_of_all, states = zip(*parts, strict=True)
         return UnitCells(cells_of_all), UnitState(states, state.turn)
     if isinstance(cells, DriftCells):
+        part_cells: Any
         part_cells, part_state = _from_slices(cells.device, state.device, slices | {_DRIFT: jnp.zeros(())}, weight)
         return DriftCells(part_cells, slices[_DRIFT]), Drifted(part_state, state.start, state.seen, state.age)
     if np.any(np.asarray(slices.get(_DRIFT, 0)) != 0):

@@ -17,6 +17,7 @@ from torch import Tensor
 
 import jaxtile as jt
 from jaxtile._types import is_whole
+from jaxtile.fields import Number, number, whole
 from jaxtile.programming import AbstractMethod, Chain, Reads
 from jaxtile.programming.chain import connection, goes_on, stages_of
 from jaxtile.programming.inputs import outputs
@@ -160,8 +161,11 @@ def _target(module: Any, *, from_reference: bool) -> Tensor:
     return module.reference_combined_weights
 
 
-class _GrowingWindow(jt.GDP):
-    """GDP with the notebook's batches: columns i b to (i + 1) b, and past the last column all of those up to where it would end."""
+class _GrowingWindow(AbstractMethod[tuple[int, int]]):
+    """GDP with the notebook's batches: columns i b to (i + 1) b, past the last one all up to where they would end."""
+
+    learning_rate: Number = number(1.0, low=0.0, open=True)
+    batch_size: int = whole(5, low=1)
 
     def init(self, sheet, target):
         return 0, sheet.shape[1]
@@ -175,9 +179,6 @@ class _GrowingWindow(jt.GDP):
     def propose(self, reading, target, state, key):
         x = self.probe(state)
         return (x, reading - outputs(target, x)), (state[0] + 1, state[1])
-
-    def steps_in_pass(self, shape):
-        return 1
 
 
 def _program(
@@ -261,7 +262,7 @@ def _datasheet(module: Any, shape: tuple[int, int], index: int | None) -> jt.Dat
 
 def _check_connection(module: Any, index: int) -> None:
     """Refuse what the C++ tile takes without a word: a device that is not there, or cells without a choice."""
-    cell = tile_config(module.rpu_config).device
+    cell: Any = tile_config(module.rpu_config).device
     if not isinstance(getattr(cell, "update_policy", None), jt.device.SingleFixed):
         raise ValueError(f"Stage.connect={index}: device={cell!r} has no connection to choose; unit cells of SINGLE_FIXED have.")
     if index >= len(cell.devices):

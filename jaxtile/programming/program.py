@@ -77,10 +77,9 @@ def program(
             not belong to the solution; the message names it.
     """
     going_on = tile if isinstance(tile, Solution) else None
-    if going_on is not None:
-        tile = _restore(going_on)
+    start = _restore(tile) if isinstance(tile, Solution) else tile
     options = {"key": key, "max_steps": max_steps, "tolerance": tolerance, "compensation": compensation, "record": record}
-    run = prepare(tile, target, method, **options)
+    run = prepare(start, target, method, **options)
     if going_on is not None:
         _check_fit(going_on, run)
     solution = _at_once(run, going_on, progress=progress)
@@ -119,15 +118,13 @@ def prepare(
 
 def _restore(solution: Solution) -> Tile:
     """The tile of a solution as it stands, connected and counted as before its run."""
-    left = solution.checkpoint
-    if left is None:
-        raise ValueError(f"tile={solution!r} has no checkpoint to go on from; pass its tile, or a solution of `program`.")
+    left = solution.left()
     return Tile(left.config, solution.tile.chip, solution.tile.now.replace(tally=left.before))
 
 
 def _check_fit(solution: Solution, run: Run) -> None:
     """Refuse to go on from a solution of another method, of another target or of more steps."""
-    left, steps = solution.checkpoint, solution.stats["steps"]
+    left, steps = solution.left(), solution.stats["steps"]
     ours, theirs = eqx.filter_eval_shape(run.start).stages, eqx.filter_eval_shape(lambda: left.stages)
     if left.methods != run.methods or not eqx.tree_equal(ours, theirs):
         methods = ", ".join(repr(stage.method) for stage in run.stages)

@@ -19,7 +19,7 @@ from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells
 
-__all__ = ["AbstractUnitCell", "UnitCells", "UnitState"]
+__all__ = ["AbstractUnitCell", "UnitCells", "UnitState", "as_parts"]
 
 
 class UnitCells(AbstractCells):
@@ -33,6 +33,17 @@ class UnitState(eqx.Module):
 
     devices: tuple[State, ...]
     turn: Int[Array, ""] | None
+
+
+def as_parts(name: str, devices: Iterable[Any]) -> tuple[Any, ...]:
+    """Several devices as a tuple; the cell that holds them checks their kind.
+
+    Raises:
+        TypeError: they are not several.
+    """
+    if not isinstance(devices, Iterable):
+        raise TypeError(f"{name}={devices!r} is not a tuple of devices; pass one such as (SoftBounds(), SoftBounds()).")
+    return tuple(devices)
 
 
 class AbstractUnitCell(AbstractCrosspoint):
