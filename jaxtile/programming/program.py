@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from .._random import as_key
 from .._types import Key, Real, Weight, as_number, is_concrete, is_whole
 from ..compensation import AbstractCompensation
+from ..datasheet import Datasheet
 from ..quantities import RECORD, Record, as_quantities
 from ..tile import Tile, as_matrix, check_tile
 from .base import AbstractMethod
@@ -145,7 +146,7 @@ def _check(tile: Any, compensation: Any, max_steps: Any) -> None:
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
-        compensation.check(tile.config)
+        compensation.check(Datasheet.of(tile.config, tile.shape))
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
 

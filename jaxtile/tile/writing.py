@@ -2,11 +2,10 @@
 
 import dataclasses
 
-from jaxtyping import Array, Float
+from jaxtyping import Num
 
 from .._random import as_key
-from .._types import Key, Weight
-from ..device import SingleFixed
+from .._types import AnyArray, Key, Weight
 from .checks import as_matrix, check_tile
 from .tally import PulseCounts
 from .tile import Tile
@@ -14,7 +13,7 @@ from .tile import Tile
 __all__ = ["connect", "count_pulses", "get_weights", "set_weights"]
 
 
-def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None = None) -> Tile:
+def set_weights(tile: Tile, weight: Num[AnyArray, "out in"], *, key: Key | None = None) -> Tile:
     """Put weights into a tile exactly, clipped to what each of its devices can hold (as aihwkit does).
 
     Args:
@@ -58,7 +57,4 @@ def connect(tile: Tile, index: int) -> Tile:
         TypeError, ValueError: the cells have no such choice, or no such device.
     """
     check_tile(tile)
-    if not isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
-        raise TypeError(f"device={tile.device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have.")
-    device = dataclasses.replace(tile.device, update_policy=SingleFixed(index))
-    return dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=device))
+    return dataclasses.replace(tile, config=tile.config.connect(index))

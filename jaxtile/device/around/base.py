@@ -61,6 +61,12 @@ class AbstractWrapper(AbstractCrosspoint):
     def granularity(self) -> Scalar:
         return self.device.granularity()
 
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        return self.device.nominal_step(weight, up=up)
+
+    def gamma(self) -> Scalar | float:
+        return self.device.gamma()
+
     def weight(self, state: State) -> Weight:
         return self.device.weight(self.inner(state))
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from ..._linalg import safe_sqrt
 from ..._random import Draws, Source, stream
 from ..._types import Key, Scalar, Weight
 from ..base import AbstractCrosspoint, Rewrite, State
@@ -54,6 +55,10 @@ class AbstractUnitCell(AbstractCrosspoint):
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         """True if device k is connected to the lines."""
         return True
+
+    def reach(self, k: int) -> float:
+        """The part of the vectors whose pulses reach device k."""
+        return float(self.connected(k, None))
 
     def written(self, k: int) -> bool:
         """True if a weight that is put into the cell is put into device k."""
@@ -99,6 +104,21 @@ class AbstractUnitCell(AbstractCrosspoint):
 
     def granularity(self) -> Scalar:
         return _total(part.granularity() for part in self.parts) / len(self.parts)
+
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """The mean over the devices that a pulse reaches, by what they count; each of them at the weight of the whole cell."""
+        means, variances = [], []
+        for k, (gamma, part) in enumerate(zip(self.gammas, self.parts, strict=True)):
+            reach = self.reach(k)
+            if reach:
+                share = gamma / self.gamma()
+                mean, spread = part.nominal_step(weight, up=up)
+                means.append(reach * share * mean)
+                variances.append(reach * (share * spread) ** 2)
+        return _total(means), safe_sqrt(_total(variances))
+
+    def gamma(self) -> Scalar | float:
+        return sum(self.reach(k) * gamma for k, gamma in enumerate(self.gammas))
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self._range([part.bounds() for part in self.parts])

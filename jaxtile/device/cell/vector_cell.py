@@ -31,7 +31,9 @@ class VectorCell(AbstractUnitCell):
         gamma_vec: what each device counts; None: 1 / n each.
     """
 
-    devices: tuple[AbstractCrosspoint, ...] = eqx.field(default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple)
+    devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = eqx.field(
+        default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple
+    )
     update_policy: AbstractUpdatePolicy = part(
         AbstractUpdatePolicy, "is no policy; pass one of jaxtile.device, such as All()", default=All
     )
@@ -59,6 +61,9 @@ class VectorCell(AbstractUnitCell):
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return self.update_policy.connected(k, turn)
+
+    def reach(self, k: int) -> float:
+        return self.update_policy.reach(k, len(self.devices))
 
     def written(self, k: int) -> bool:
         return self.update_policy.written(k)
