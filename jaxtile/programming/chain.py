@@ -21,7 +21,9 @@ __all__ = ["Chain", "Progress", "Stage", "chain", "residual", "stages_of"]
 
 
 class Progress(eqx.Module):
-    """Progress of a stage: pulse steps made in it, and the numbers that decide when it ends."""
+    """Progress of a stage: pulse steps made in it, and the numbers that decide when it
+    ends.
+    """
 
     steps: Int[Array, ""]
     streaks: Streaks
@@ -31,15 +33,19 @@ class Progress(eqx.Module):
 class Stage(Checked):
     """A method, and how long it is used.
 
-    A stage hands over to the next one when its condition holds or when its method has nothing more to propose, provided that the
-    next one is worth while. The last stage ends as a run of its own would.
+    A stage hands over to the next one when its condition holds or when its method has
+    nothing more to propose. The next one must be worth while. The last stage ends as a
+    run of its own would.
 
     Attributes:
         method: the method.
-        until: `After`, `Plateau` or a condition of one's own; None: until it has nothing more to propose.
-        when: whether the stage is worth while: a gate such as `OneHotPays`, or a function of the
-            target alone; None: always. While it is not, the stage before goes on.
-        connect: the device of each unit cell that the stage writes (`jaxtile.connect`); None: what is connected.
+        until: `After`, `Plateau` or a condition of one's own; None: until it has
+            nothing more to propose.
+        when: whether the stage is worth while: a gate such as `OneHotPays`, or a
+            function of the target alone; None: always. While it is not, the stage
+            before goes on.
+        connect: the device of each unit cell that the stage writes (`jaxtile.connect`);
+            None: what is connected.
     """
 
     method: AbstractMethod = part(AbstractMethod, "is no method; pass one such as jaxtile.SVD()", kw_only=False)
@@ -61,7 +67,9 @@ class Stage(Checked):
         return Progress(zero, Streaks(zero, zero), None if self.until is None else self.until.init())
 
     def pays(self, target: Weight, sheet: Datasheet) -> bool | Bool[Array, ""]:
-        """True if the stage is worth while for a target, on hardware with this datasheet."""
+        """True if the stage is worth while for a target, on hardware with this
+        datasheet.
+        """
         if isinstance(self.when, AbstractGate):
             return self.when(target, sheet)
         return self.when is None or self.when(target)
@@ -78,7 +86,9 @@ class Stage(Checked):
         steps_in_pass: int,
         max_steps: int,
     ) -> tuple[RESULTS, Bool[Array, ""], Progress]:
-        """The end of the run at this step, if it ends, and true if the stage hands over to one that `goes_on`."""
+        """The end of the run at this step, if it ends, and true if the stage hands over
+        to one that `goes_on`.
+        """
         rules = {"tolerance": tolerance, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
         result, streaks = judge(error, proposal, progress.streaks, step=step, **rules)
         switch, over = None, result == RESULTS.stalled
@@ -90,10 +100,11 @@ class Stage(Checked):
 
 
 class Chain(Checked):
-    """Stages that follow one another in one run of `program`, with one history and one count of steps.
+    """Stages that follow one another in one run of `program`, with one history and one
+    count of steps.
 
-    Stages are not skipped: one in the middle that is not worth while (`Stage.when`) keeps all later ones out of reach, too, and the
-    stage before it goes on.
+    Stages are not skipped: one in the middle that is not worth while (`Stage.when`)
+    keeps all later ones out of reach, too, and the stage before it goes on.
 
     Attributes:
         stages: the first one begins.
@@ -107,28 +118,34 @@ class Chain(Checked):
 
 
 def chain(*stages: Stage | AbstractMethod | Chain) -> Chain:
-    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)), ProgramVerify())`; see `Chain`.
+    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)),
+    ProgramVerify())`; see `Chain`.
 
     Args:
-        stages: each a `Stage`, a method that is used until it has nothing more to propose, or a chain, whose stages are taken.
+        stages: each a `Stage`, a method that is used until it has nothing more to
+            propose, or a chain, whose stages are taken.
     """
     parts = (part.stages if isinstance(part, Chain) else (part,) for part in stages)
     return Chain(tuple(one if isinstance(one, Stage) else Stage(one) for part in parts for one in part))
 
 
 def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractSwitch) -> Chain:
-    """Program several devices of each cell one after another: each corrects what the one before it left.
+    """Program several devices of each cell one after another: each corrects what the
+    one before it left.
 
-    What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees as its residual what devices 0 to k - 1 could
-    not hold; it must move by 1 / gamma_k of a change (`AbstractMethod.for_gamma`). The datasheet of its stage says what its steps
-    count.
-    (Song et al., "Programming memristor arrays with arbitrarily high precision for analog computing", Science 383:903, 2024.)
+    What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees
+    as its residual what devices 0 to k - 1 could not hold; it must move by 1 / gamma_k
+    of a change (`AbstractMethod.for_gamma`). The datasheet of its stage says what its
+    steps count. (Song et al., "Programming memristor arrays with arbitrarily high
+    precision for analog computing", Science 383:903, 2024.)
 
-    `ProgramVerify` takes the step of its model at the weight of the whole cell, not at that of device k.
+    `ProgramVerify` takes the step of its model at the weight of the whole cell, not at
+    that of device k.
 
     Args:
         method: the method for each of them.
-        gammas: what each device counts in the weight (the `gamma_vec` of a `VectorCell` with `SingleFixed`), the coarsest first.
+        gammas: what each device counts in the weight (the `gamma_vec` of a `VectorCell`
+            with `SingleFixed`), the coarsest first.
         until: when to go on to the next.
 
     Raises:
@@ -142,7 +159,8 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
 
 
 def stages_of(method: Any) -> tuple[Stage, ...]:
-    """The stages of a chain, or the only one of a method. A connection holds until a stage chooses another.
+    """The stages of a chain, or the only one of a method. A connection holds until a
+    stage chooses another.
 
     Raises:
         TypeError: it is neither.

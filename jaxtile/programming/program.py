@@ -124,7 +124,9 @@ def _restore(solution: Solution) -> Tile:
 
 
 def _check_fit(solution: Solution, run: Run) -> None:
-    """Refuse to go on from a solution of another method, of another target or of more steps."""
+    """Refuse to go on from a solution of another method, of another target or of more
+    steps.
+    """
     left, steps = solution.left(), solution.stats["steps"]
     ours, theirs = eqx.filter_eval_shape(run.start).stages, eqx.filter_eval_shape(lambda: left.stages)
     if left.methods != run.methods or not eqx.tree_equal(ours, theirs):

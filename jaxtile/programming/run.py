@@ -31,7 +31,8 @@ __all__ = ["Run", "State"]
 class State(eqx.Module):
     """The numbers that change in the course of a run."""
 
-    # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
+    # evolving; of the tile only what changes, because a loop over lanes copies what it
+    # carries at every step
     step: Int[Array, ""]
     now: Now
     stage: Int[Array, ""]
@@ -44,7 +45,8 @@ class State(eqx.Module):
 
 
 class Run(eqx.Module):
-    """A run of `program`, which makes it in one go; the command line stops on the way to move its bar.
+    """A run of `program`, which makes it in one go; the command line stops on the way
+    to move its bar.
 
     Splitting a run changes no bit of its state: `advance` is one compiled program.
     `program` is another one, and agrees to rounding.

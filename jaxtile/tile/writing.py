@@ -14,7 +14,8 @@ __all__ = ["connect", "count_pulses", "get_weights", "set_weights"]
 
 
 def set_weights(tile: Tile, weight: Num[AnyArray, "out in"], *, key: Key | None = None) -> Tile:
-    """Put weights into a tile exactly, clipped to what each of its devices can hold (as aihwkit does).
+    """Put weights into a tile exactly, clipped to what each of its devices can hold (as
+    aihwkit does).
 
     Args:
         tile: the tile.
@@ -30,12 +31,15 @@ def set_weights(tile: Tile, weight: Num[AnyArray, "out in"], *, key: Key | None 
 
 
 def get_weights(tile: Tile) -> Weight:
-    """The weights as they are, without read noise: a simulator knows them, and no hardware can."""
+    """The weights as they are, without read noise: a simulator knows them, and no
+    hardware can.
+    """
     return tile.weight
 
 
 def count_pulses(tile: Tile) -> Tile:
-    """Count the pulses of each cell and of each line from now on, from zero: `tile.tally.each`.
+    """Count the pulses of each cell and of each line from now on, from zero:
+    `tile.tally.each`.
 
     Args:
         tile: the tile. By default it counts means only, which cost nothing.

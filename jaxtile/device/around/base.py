@@ -17,11 +17,12 @@ __all__ = ["AbstractWrapper"]
 
 
 class AbstractWrapper(AbstractCrosspoint):
-    """Something around a device, which remains that device in all that the wrapper does not say.
+    """Something around a device, which remains that device in all that the wrapper does
+    not say.
 
     To add one: say where the state of the device is kept, and write the methods that
-    change. All others are passed on to the device inside. They do nothing of their own, so
-    nobody can rely on them: these are the methods that a subclass may override.
+    change. All others are passed on to the device inside. They do nothing of their own,
+    so nobody can rely on them: these are the methods that a subclass may override.
 
     Attributes:
         device: the device inside.
@@ -34,7 +35,9 @@ class AbstractWrapper(AbstractCrosspoint):
         """The state of the device inside."""
 
     def inner_cells(self, cells: Any) -> AbstractCells:
-        """The cells of the device inside; all there are, if the wrapper fabricates nothing."""
+        """The cells of the device inside; all there are, if the wrapper fabricates
+        nothing.
+        """
         return cells
 
     def with_inner(self, state: State, inner: Any) -> State:

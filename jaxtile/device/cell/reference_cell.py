@@ -17,7 +17,8 @@ class ReferenceCell(AbstractUnitCell):
 
         weight = weight_0 - weight_1
 
-    Only the connected device sees pulses, and only it takes the weights that are put in: device 0, until `jt.connect` chooses.
+    Only the connected device sees pulses, and only it takes the weights that are put
+    in: device 0, until `jt.connect` chooses.
 
         tile = jt.connect(jt.set_weights(jt.connect(tile, 1), reference), 0)
 
