@@ -168,7 +168,7 @@ def part(
             raise TypeError(f"{name}={value!r} {refusal}.")
         return value
 
-    how = {"default_factory": default} if default is not None else {"default": None} if optional else {}
+    how: dict[str, Any] = {"default_factory": default} if default is not None else {"default": None} if optional else {}
     return field(_or_none(take) if optional else take, kw_only=kw_only, **how)
 
 
@@ -181,7 +181,7 @@ def function(refusal: str, *, optional: bool = True, kw_only: bool = True) -> An
         kw_only: as for a `part`.
     """
 
-    def take(name: str, value: Any) -> Callable[..., Any]:
+    def take(name: str, value: Any) -> Any:
         if not callable(value):
             raise TypeError(f"{name}={value!r} {refusal}.")
         return value if isinstance(value, eqx.Module) else Partial(value)

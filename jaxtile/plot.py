@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -323,6 +323,6 @@ def _axes(ax: Axes | None) -> Axes:
     return plt.subplots(figsize=(3.5, 2.6), layout="constrained")[1]
 
 
-def _check_choice(name: str, value: str, options: Iterable[str]) -> None:
+def _check_choice(name: str, value: str, options: Collection[str]) -> None:
     if value not in options:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")

@@ -4,6 +4,8 @@ Nothing here is automatic: call what the time that has passed asks for. Each end
 keep their weights.
 """
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
@@ -51,7 +53,7 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
     return _rewrite(tile, law, key)
 
 
-def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Real = 1.0, key: Key) -> Tile:
+def reset(tile: Tile, columns: Int[Array, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
     """Reset the devices of some columns, each with a probability: `w <- reset_bias + reset_std xi`.
 
     Args:
@@ -62,9 +64,10 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Real = 1.0, key
     """
     check_tile(tile)
     chance, key = as_number("probability", probability, low=0.0, high=1.0), as_key(key)
+    columns = jnp.asarray(columns)
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
-    named = jnp.zeros(tile.shape[1], bool).at[jnp.asarray(columns)].set(True)
+    named = jnp.zeros(tile.shape[1], bool).at[columns].set(True)
 
     def law(device, cells, weight, noise):
         drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < chance
@@ -84,8 +87,9 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
     weight, key = check_tile(tile), as_key(key)
     device = Statistical(noise_model)
     config = TileConfig(device, NoneWithDevice(), forward=tile.config.forward, backward=tile.config.backward)
-    chip = Chip(tile.shape, device.fabricate(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
-    state = device.write(chip.cells, device.start(tile.shape), weight, noise=chip.draws(key))
+    cells = device.fabricate(tile.shape, key=None)
+    chip = Chip(tile.shape, cells, forward=tile.chip.forward, backward=tile.chip.backward)
+    state = device.write(cells, device.start(tile.shape), weight, noise=chip.draws(key))
     return Tile(config, chip, tile.now.replace(state=state, half_memory=None))
 
 

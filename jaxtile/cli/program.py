@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -152,7 +152,8 @@ class Program:
         with console.status(f"{method}: compiling"):
             begun = time.perf_counter()
             # Numbers are arguments, and the bar moves outside: so other numbers find the compiled program in JAX's cache.
-            advance = eqx.filter_jit(Run.advance).lower(run, state, jnp.asarray(0)).compile()
+            jitted: Any = eqx.filter_jit(Run.advance)
+            advance = jitted.lower(run, state, jnp.asarray(0)).compile()
             compiling = time.perf_counter() - begun
         begun = time.perf_counter()
         with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
@@ -202,4 +203,5 @@ def _save(path: Path, target: Weight, solutions: dict[str, Solution], arguments:
         arrays[f"{method}/result"] = RESULTS[solution.result]
         arrays |= {f"{method}/history/{name}": values for name, values in solution.history.items()}
         arrays |= {f"{method}/stats/{name}": value for name, value in solution.stats.items()}
-    np.savez(path, **{name: np.asarray(value) for name, value in arrays.items()})
+    saved: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+    np.savez(path, **saved)

@@ -5,9 +5,10 @@ To add one, subclass `AbstractCosts`, name the counts that it needs, and write `
 
 import abc
 from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-import equinox as eqx
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Num
 
 from .._types import Scalar
 from ..fields import Checked
@@ -16,7 +17,7 @@ from ..tile import Tile
 
 __all__ = ["AbstractCosts", "Counts"]
 
-Counts = Mapping[str, Float[Array, "..."]]
+Counts = Mapping[str, Num[Array, "..."] | Num[np.ndarray, "..."]]
 
 
 class AbstractCosts(Checked):
@@ -26,8 +27,8 @@ class AbstractCosts(Checked):
         OF_TIME, OF_ENERGY: names of the counts that it needs, for `program(record=...)`.
     """
 
-    OF_TIME: eqx.AbstractClassVar[tuple[str, ...]]
-    OF_ENERGY: eqx.AbstractClassVar[tuple[str, ...]]
+    OF_TIME: ClassVar[tuple[str, ...]]
+    OF_ENERGY: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
     def time(self, counts: Counts) -> Float[Array, "..."]:
@@ -52,7 +53,7 @@ class AbstractCosts(Checked):
             ValueError: a count is missing.
         """
 
-    def take(self, counts: Counts, names: Sequence[str]) -> tuple[Float[Array, "..."], ...]:
+    def take(self, counts: Counts, names: Sequence[str]) -> tuple[Any, ...]:
         """Take counts by name.
 
         Raises:

@@ -3,6 +3,7 @@
 Pulses act on the *state* of the devices, a pytree that each kind of device defines. For
 a single device it is the weight; others hold more than the weight that is read. In cells
 and states, arrays are [out, in] or [out, in, ...], and a scalar belongs to the whole tile.
+Cells, too, are of a class of each kind's own: the contract takes any.
 """
 
 import abc
@@ -42,7 +43,7 @@ class AbstractDevice(Checked):
         """Fabricate `shape` devices: draw the device-to-device spread; without a key all are nominal."""
 
     @abc.abstractmethod
-    def clip(self, cells: AbstractCells, weight: Weight) -> Weight:
+    def clip(self, cells: Any, weight: Weight) -> Weight:
         """The nearest weight that each device can hold."""
 
     @abc.abstractmethod
@@ -63,17 +64,17 @@ class AbstractDevice(Checked):
         """The weight that pulses and time move: what is read, but for write noise."""
         return self.weight(state)
 
-    def write(self, cells: AbstractCells, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
+    def write(self, cells: Any, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
         """Put a weight in, clipped to what each device can hold; `noise` is that of the write, for devices that have it."""
         return self.clip(cells, weight)
 
     # Changes without pulses.
 
-    def add(self, cells: AbstractCells, state: State, change: Weight, *, noise: Draws | None = None) -> State:
+    def add(self, cells: Any, state: State, change: Weight, *, noise: Draws | None = None) -> State:
         """Change the weight by so much, clipped to what each device can hold."""
         return self.write(cells, state, self.held(state) + change, noise=noise)
 
-    def rewrite(self, cells: AbstractCells, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
+    def rewrite(self, cells: Any, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
         """Let a law such as decay change every device, with the clip to the bounds; ideal ones stay."""
         return state
 
@@ -82,7 +83,7 @@ class AbstractDevice(Checked):
         """True if time alone changes anything."""
         return False
 
-    def drift(self, cells: AbstractCells, state: State, time: Scalar, noise: Draws) -> State:
+    def drift(self, cells: Any, state: State, time: Scalar, noise: Draws) -> State:
         """Let `time` pass; what does not drift stays."""
         return state
 
@@ -117,7 +118,7 @@ class AbstractCrosspoint(AbstractDevice):
         return 1.0
 
     @abc.abstractmethod
-    def pulses(self, cells: AbstractCells, state: State, *bursts: Burst) -> State:
+    def pulses(self, cells: Any, state: State, *bursts: Burst) -> State:
         """Send bursts of pulses, one after another, with the clip to the bounds.
 
         Args:

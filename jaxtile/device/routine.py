@@ -16,7 +16,6 @@ from .._types import Key, Scalar
 from .._vectors import UnitVectors
 from ..fields import Checked
 from ..pulse import AbstractTrainPulse
-from .cells import AbstractCells
 
 __all__ = ["AbstractRoutine", "Sending", "Vector"]
 
@@ -68,9 +67,7 @@ class AbstractRoutine(Checked):
     runs `before` of each in turn, sends, and then looks at each in turn.
     """
 
-    def before(
-        self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, *, key: Key
-    ) -> tuple[Any, Vector | None]:
+    def before(self, device: Any, cells: Any, state: Any, vector: Vector | None, *, key: Key) -> tuple[Any, Vector | None]:
         """The state before a vector is sent, and the vector that is really sent; None: nothing is.
 
         Args:
@@ -87,7 +84,7 @@ class AbstractRoutine(Checked):
         """True where something is to be done now that the vector has been sent; None: it never is."""
         return None
 
-    def act(self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, draws: Draws) -> tuple[Any, Sending]:
+    def act(self, device: Any, cells: Any, state: Any, vector: Vector | None, draws: Draws) -> tuple[Any, Sending]:
         """Read, decide and say what to send: the state that this leaves, and the sending.
 
         Args:

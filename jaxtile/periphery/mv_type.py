@@ -66,7 +66,7 @@ class OnePass(AbstractMVType):
 class PosNegSeparate(AbstractMVType):
     """y = ADC(A(max(u, 0)) + A(min(u, 0))): two passes, whose currents are summed before the ADC."""
 
-    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)
+    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def read(self, weight, asymmetry, u, multiply, convert, grid) -> tuple[Outputs, Bool[Array, "k 1"]]:
         positive, negative = _by_sign(weight, asymmetry, u, multiply)
@@ -79,7 +79,7 @@ class PosNegSeparateDigitalSum(AbstractMVType):
     The outputs reach twice the bound of the ADC and carry its noise twice; a vector is clipped if it is in one of the passes.
     """
 
-    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)
+    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def read(self, weight, asymmetry, u, multiply, convert, grid) -> tuple[Outputs, Bool[Array, "k 1"]]:
         positive, negative = _by_sign(weight, asymmetry, u, multiply)

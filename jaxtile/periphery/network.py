@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._types import Real, Weight
+from .._types import Scalar, Weight
 from ..fields import Number, number, part
 from ..noise import CustomPair, NPair
 from .converter import Grid
@@ -17,7 +17,7 @@ _LEAK = 1e-9  # uS: without it the slope at a device without conductance is none
 
 
 def currents(
-    conductances: Float[Array, "out in"], voltages: Float[Array, " in"], *, r_in: Real, r_out: Real
+    conductances: Float[Array, "out in"], voltages: Float[Array, " in"], *, r_in: Scalar | float, r_out: Scalar | float
 ) -> Float[Array, " out"]:
     """Currents out of an array with resistive wires, exactly: Kirchhoff's laws at both ends of every device.
 

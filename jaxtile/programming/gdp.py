@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from .._random import numbers
 from .._types import Key, Weight
 from ..datasheet import Datasheet
-from ..fields import Number, field, function, number, whole
+from ..fields import Field, Number, Reals, field, function, number, whole
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
 from .reading import Reads, average
@@ -47,7 +47,7 @@ class GDP(AbstractMethod[GDPState]):
 
     learning_rate: Number = number(1.0, low=0.0, open=True)
     batch_size: int | None = whole(None, low=1)
-    inputs: AbstractInputs = field(as_inputs, default_factory=Eye)
+    inputs: Field[AbstractInputs | str | Reals, AbstractInputs] = field(as_inputs, default_factory=Eye)
     reads: int = whole(1, low=1)
     schedule: Callable[[Int[Array, ""]], Any] | None = function(
         "is no function of the step; pass None, or one such as a schedule of optax"

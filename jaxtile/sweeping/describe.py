@@ -8,7 +8,7 @@ import pathlib
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -72,7 +72,8 @@ def _describe_class(kind: type, within: tuple[int, ...]) -> Any:
     if _is_of_others(kind) or id(kind) in within:
         return name
     within = (*within, id(kind))
-    parts = {key: inspect.unwrap(getattr(kind, key, None)) for key in vars(kind)}  # by `getattr`, since equinox wraps methods
+    # By `getattr`, since equinox wraps methods.
+    parts = {key: inspect.unwrap(cast(Any, getattr(kind, key, None))) for key in vars(kind)}
     parts = {key: part.fget if isinstance(part, property) else part for key, part in parts.items()}
     own = {key: part for key, part in parts.items() if isinstance(part, types.FunctionType) or not key.startswith("__")}
     bases = [_describe_class(base, within) for base in kind.__bases__]

@@ -233,7 +233,8 @@ def _plan(
     for name in results:
         if name in taken or not name.isidentifier():
             raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
-    coordinates, zipped = dict(outer), {}
+    coordinates: dict[str, Any] = dict(outer)
+    zipped: dict[str, Any] = {}
     for name, size in grid.sizes.items():
         along = {path: values.tolist() for path, (dim, values) in grid.numbers.items() if dim == name}
         coordinates[name] = along[name] if name in along else list(range(size))

@@ -1,6 +1,7 @@
 """The tile, and its fabrication."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -143,7 +144,7 @@ class Tile(eqx.Module):
         return f"Tile({batch}{out} x {width}, {self.device!r}, {self.config.pulse!r}, half_select={self.config.half_select!r})"
 
 
-def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
+def init(config: TileConfig, shape: Sequence[int], *, key: Key) -> Tile:
     """Fabricate a tile: draw the device-to-device spread once. All weights start at zero.
 
     Args:
@@ -170,7 +171,7 @@ def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
         device.fabricate(shape, key=key),
         half_cells=None if half_select is None else half_select.fabricate(shape, key=key),
         forward=fabricate(config.forward, shape, stream(key, _FORWARD)),
-        backward=fabricate(config.backward, shape[::-1], stream(key, _BACKWARD)),
+        backward=fabricate(config.backward, (shape[1], shape[0]), stream(key, _BACKWARD)),
     )
     now = Now(
         device.start(shape),

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from .._random import Source, numbers, stream
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
-from ..device import AbstractRoutine, AbstractUnitCell, Sending, Vector
+from ..device import AbstractRoutine, AbstractUnitCell, Sending, UnitCells, Vector
 from ..tile import Chip, Now, TileConfig, as_vectors
 from .execution import encode, execute
 from .one_shot import one_shot
@@ -92,6 +92,7 @@ def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) 
         return send_batch(config, chip, now, *vectors, key)
     cell, k = config.device, sending.part
     assert isinstance(cell, AbstractUnitCell)
+    assert isinstance(chip.cells, UnitCells)
     config, chip = dataclasses.replace(config, device=cell.parts[k]), dataclasses.replace(chip, cells=chip.cells.devices[k])
     part = send_batch(config, chip, now.replace(state=now.state.devices[k]), *vectors, key)
     return part.replace(state=eqx.tree_at(lambda state: state.devices[k], now.state, part.state))

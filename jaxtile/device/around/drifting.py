@@ -1,5 +1,7 @@
 """Drift."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 
@@ -107,5 +109,5 @@ class Drifting(AbstractWrapper):
         left = jnp.maximum(age, 1) ** -nu
         drifted = start * left + (self.g_offset * self.wg_ratio + self.w_offset) * (left - 1)
         moved = jnp.where(written, weight, drifted) + self.w_noise_std * noise.fold(Source.DRIFT_NOISE).normal(weight.dtype)
-        device = self.device.rewrite(cells.device, state.device, lambda *_: moved, noise=noise)
+        device: Any = self.device.rewrite(cells.device, state.device, lambda *_: moved, noise=noise)
         return Drifted(device, start, seen=self.device.held(device), age=age)

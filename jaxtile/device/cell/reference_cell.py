@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 
-from ...fields import part
+from ...fields import Field, part
 from ..base import AbstractCrosspoint
 from ..step.constant_step import ConstantStep
 from .base import AbstractUnitCell
@@ -30,7 +30,9 @@ class ReferenceCell(AbstractUnitCell):
         update_policy: which of them is connected.
     """
 
-    devices: tuple[AbstractCrosspoint, ...] = eqx.field(default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple)
+    devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = eqx.field(
+        default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple
+    )
     update_policy: SingleFixed = part(SingleFixed, "must be SingleFixed(0) or SingleFixed(1)", default=SingleFixed)
 
     def __check_init__(self) -> None:

@@ -47,11 +47,11 @@ class Refresh(AbstractRoutine):
             raise ValueError(f"Refresh.forward={self.forward!r} has numbers that are drawn once for each tile; it must not.")
 
     def before(
-        self, device: Any, cells: UnitCells, state: UnitState, vector: Vector | None, *, key: Key
+        self, device: Any, cells: UnitCells, state: Any, vector: Vector | None, *, key: Key
     ) -> tuple[UnitState, Vector | None]:
         return UnitState(state.devices, state.turn + 1), vector
 
-    def due(self, device: Any, state: UnitState, vector: Vector | None) -> Bool[Array, ""]:
+    def due(self, device: Any, state: Any, vector: Vector | None) -> Bool[Array, ""]:
         batch = 1 if vector is None else vector.batch
         return state.turn % (self.every * (batch if self.units_in_mbatch else 1)) == 0
 

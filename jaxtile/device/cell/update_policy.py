@@ -2,9 +2,8 @@
 
 import abc
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
@@ -40,7 +39,7 @@ class AbstractUpdatePolicy(Checked):
 class All(AbstractUpdatePolicy):
     """Every device sees every pulse."""
 
-    def connected(self, k: int, turn: None) -> bool:
+    def connected(self, k: int, turn: Int[Array, ""] | None) -> bool:
         return True
 
 
@@ -53,7 +52,7 @@ class SingleFixed(AbstractUpdatePolicy):
 
     index: int = whole(0, low=0, kw_only=False)
 
-    def connected(self, k: int, turn: None) -> bool:
+    def connected(self, k: int, turn: Int[Array, ""] | None) -> bool:
         return k == self.index
 
     def written(self, k: int) -> bool:
@@ -62,8 +61,6 @@ class SingleFixed(AbstractUpdatePolicy):
 
 class AbstractTurns(AbstractUpdatePolicy, AbstractRoutine):
     """Another choice for every vector: a routine, whose turn is part of the state of the cells."""
-
-    first_update_idx: eqx.AbstractVar[int]
 
     @abc.abstractmethod
     def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
@@ -75,10 +72,7 @@ class AbstractTurns(AbstractUpdatePolicy, AbstractRoutine):
         turn = self.next(state.turn, len(device.parts), key=key)
         return dataclasses.replace(state, turn=turn), vector
 
-    def start(self) -> Int[Array, ""]:
-        return jnp.asarray(self.first_update_idx, jnp.int32)
-
-    def connected(self, k: int, turn: Int[Array, ""]) -> Bool[Array, ""]:
+    def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return turn == k
 
     def reach(self, k: int, n: int) -> float:
@@ -94,6 +88,9 @@ class SingleSequential(AbstractTurns):
 
     first_update_idx: int = whole(0, low=0)
 
+    def start(self) -> Int[Array, ""]:
+        return jnp.asarray(self.first_update_idx, jnp.int32)
+
     def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
         return (turn + 1) % n
 
@@ -101,7 +98,8 @@ class SingleSequential(AbstractTurns):
 class SingleRandom(AbstractTurns):
     """A device drawn anew for every vector."""
 
-    first_update_idx: ClassVar[int] = 0
+    def start(self) -> Int[Array, ""]:
+        return jnp.asarray(0, jnp.int32)
 
     def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
         return (uniform(key, jnp.asarray(0, jnp.int32)) * n).astype(jnp.int32)

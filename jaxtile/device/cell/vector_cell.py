@@ -31,7 +31,9 @@ class VectorCell(AbstractUnitCell):
         gamma_vec: what each device counts; None: 1 / n each.
     """
 
-    devices: tuple[AbstractCrosspoint, ...] = eqx.field(default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple)
+    devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = eqx.field(
+        default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple
+    )
     update_policy: AbstractUpdatePolicy = part(
         AbstractUpdatePolicy, "is no policy; pass one of jaxtile.device, such as All()", default=All
     )

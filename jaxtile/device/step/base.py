@@ -7,7 +7,7 @@ affine in the weight, name the `burst` law that sums many of them in closed form
 
 import abc
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 
@@ -89,10 +89,10 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     reset: Number = number(0.0, units="weight")
     reset_dtod: Number = number(0.0, low=0.0, units="weight")
     reset_std: Number = number(0.01, low=0.0, units="weight")
-    order: Literal["aggregate", "slot"] = choice("aggregate", "slot")
+    order: Literal["aggregate", "slot"] = choice("aggregate", "slot")  # pyright: ignore[reportIncompatibleMethodOverride]
 
     @abc.abstractmethod
-    def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+    def step(self, cells: Any, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Cells:

@@ -157,7 +157,7 @@ def _is_number(text: str) -> bool:
 
 def _fit_steps(state, middle, step, way, name):
     """Mean and noise, on the grid, of steps taken around `middle`."""
-    mean, back = np.zeros_like(state), np.zeros_like(step)
+    mean, near, back, hats = np.zeros_like(state), np.zeros_like(state), np.zeros_like(step), np.zeros((step.size, state.size))
     for _ in range(3):  # the state before a step depends on the mean step
         before = np.clip(middle - way * back / 2, state[0], state[-1])
         hats = np.maximum(1 - np.abs(before[:, None] - state) / (state[1] - state[0]), 0)
