@@ -163,16 +163,16 @@ def _target(module: Any, *, from_reference: bool) -> Tensor:
 class _GrowingWindow(jt.GDP):
     """GDP with the notebook's batches: columns i b to (i + 1) b, and past the last column all of those up to where it would end."""
 
-    def init(self, sheet, target):
+    def init(self, sheet, target) -> Any:
         return 0, sheet.shape[1]
 
-    def probe(self, state):
+    def probe(self, state: Any):
         step, width = state
         start, end = step * self.batch_size, (step + 1) * self.batch_size
         columns = [*range(start, min(end, width)), *range(min(max(end - width, 0), width))]
         return jt.UnitVectors(jnp.asarray(columns), width)
 
-    def propose(self, reading, target, state, key):
+    def propose(self, reading, target, state: Any, key) -> Any:
         x = self.probe(state)
         return (x, reading - outputs(target, x)), (state[0] + 1, state[1])
 
@@ -261,7 +261,7 @@ def _datasheet(module: Any, shape: tuple[int, int], index: int | None) -> jt.Dat
 
 def _check_connection(module: Any, index: int) -> None:
     """Refuse what the C++ tile takes without a word: a device that is not there, or cells without a choice."""
-    cell = tile_config(module.rpu_config).device
+    cell: Any = tile_config(module.rpu_config).device
     if not isinstance(getattr(cell, "update_policy", None), jt.device.SingleFixed):
         raise ValueError(f"Stage.connect={index}: device={cell!r} has no connection to choose; unit cells of SINGLE_FIXED have.")
     if index >= len(cell.devices):

@@ -84,11 +84,10 @@ def fit(
     """
     names = (*_check_parameters(device, parameters), "dw_min_std")
     weights, pulses = _check_data(weights, pulses, len(names) + 1)
-    if read_std is not None:
-        read_std = as_number("read_std", read_std, low=0.0)
+    known = None if read_std is None else as_number("read_std", read_std, low=0.0)
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1.")
-    found = _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), read_std, names=names, max_steps=max_steps)
+    found = _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), known, names=names, max_steps=max_steps)
     _check_bounds(device, names, weights, found.estimates["read_std"])
     return found
 

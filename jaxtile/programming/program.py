@@ -77,10 +77,9 @@ def program(
             not belong to the solution; the message names it.
     """
     going_on = tile if isinstance(tile, Solution) else None
-    if going_on is not None:
-        tile = _restore(going_on)
+    start = _restore(tile) if isinstance(tile, Solution) else tile
     options = {"key": key, "max_steps": max_steps, "tolerance": tolerance, "compensation": compensation, "record": record}
-    run = prepare(tile, target, method, **options)
+    run = prepare(start, target, method, **options)
     if going_on is not None:
         _check_fit(going_on, run)
     solution = _at_once(run, going_on, progress=progress)
@@ -128,6 +127,7 @@ def _restore(solution: Solution) -> Tile:
 def _check_fit(solution: Solution, run: Run) -> None:
     """Refuse to go on from a solution of another method, of another target or of more steps."""
     left, steps = solution.checkpoint, solution.stats["steps"]
+    assert left is not None  # its tile was made of it
     ours, theirs = eqx.filter_eval_shape(run.start).stages, eqx.filter_eval_shape(lambda: left.stages)
     if left.methods != run.methods or not eqx.tree_equal(ours, theirs):
         methods = ", ".join(repr(stage.method) for stage in run.stages)

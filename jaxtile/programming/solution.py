@@ -41,7 +41,7 @@ class Solution(eqx.Module):
     @property
     def method_state(self) -> Any:
         """The state of the method before its last reading; of a chain, a tuple of them."""
-        states = tuple(at.method for at in self.checkpoint.stages)
+        states = tuple(at.method for at in self.checkpoint.stages) if self.checkpoint else ()
         return states[0] if len(states) == 1 else states
 
     def __repr__(self) -> str:

@@ -24,16 +24,16 @@ class AbstractWrapper(AbstractCrosspoint):
     nobody can rely on them: these are the methods that a subclass may override.
 
     Attributes:
-        device: the device inside.
+        device: the device inside, an `AbstractCrosspoint`.
     """
 
-    device: eqx.AbstractVar[AbstractCrosspoint]
+    device: eqx.AbstractVar[Any]
 
     @abc.abstractmethod
     def inner(self, state: State) -> Any:
         """The state of the device inside."""
 
-    def inner_cells(self, cells: AbstractCells) -> AbstractCells:
+    def inner_cells(self, cells: Any) -> Any:
         """The cells of the device inside; all there are, if the wrapper fabricates nothing."""
         return cells
 
@@ -73,21 +73,21 @@ class AbstractWrapper(AbstractCrosspoint):
     def held(self, state: State) -> Weight:
         return self.device.held(self.inner(state))
 
-    def clip(self, cells: AbstractCells, weight: Weight) -> Weight:
+    def clip(self, cells: Any, weight: Weight) -> Weight:
         return self.device.clip(self.inner_cells(cells), weight)
 
-    def write(self, cells: AbstractCells, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
+    def write(self, cells: Any, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
         inner = self.device.write(self.inner_cells(cells), self.inner(state), weight, noise=noise)
         return self.with_inner(state, inner)
 
-    def add(self, cells: AbstractCells, state: State, change: Weight, *, noise: Draws | None = None) -> State:
+    def add(self, cells: Any, state: State, change: Weight, *, noise: Draws | None = None) -> State:
         inner = self.device.add(self.inner_cells(cells), self.inner(state), change, noise=noise)
         return self.with_inner(state, inner)
 
-    def pulses(self, cells: AbstractCells, state: State, *bursts: Burst) -> State:
+    def pulses(self, cells: Any, state: State, *bursts: Burst) -> State:
         return self.with_inner(state, self.device.pulses(self.inner_cells(cells), self.inner(state), *bursts))
 
-    def rewrite(self, cells: AbstractCells, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
+    def rewrite(self, cells: Any, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
         inner = self.device.rewrite(self.inner_cells(cells), self.inner(state), law, noise=noise)
         return self.with_inner(state, inner)
 
@@ -95,7 +95,7 @@ class AbstractWrapper(AbstractCrosspoint):
     def drifts(self) -> bool:
         return self.device.drifts
 
-    def drift(self, cells: AbstractCells, state: State, time: Scalar, noise: Draws) -> State:
+    def drift(self, cells: Any, state: State, time: Scalar, noise: Draws) -> State:
         return self.with_inner(state, self.device.drift(self.inner_cells(cells), self.inner(state), time, noise))
 
 

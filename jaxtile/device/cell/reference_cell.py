@@ -31,7 +31,8 @@ class ReferenceCell(AbstractUnitCell):
     """
 
     devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = eqx.field(
-        default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple
+        default_factory=lambda: (ConstantStep(), ConstantStep()),
+        converter=tuple,  # pyright: ignore[reportGeneralTypeIssues]
     )
     update_policy: SingleFixed = part(SingleFixed, "must be SingleFixed(0) or SingleFixed(1)", default=SingleFixed)
 
@@ -43,7 +44,7 @@ class ReferenceCell(AbstractUnitCell):
 
     @property
     def parts(self) -> tuple[AbstractCrosspoint, ...]:
-        return self.devices
+        return tuple(self.devices)
 
     @property
     def gammas(self) -> Sequence[float]:

@@ -32,7 +32,8 @@ class VectorCell(AbstractUnitCell):
     """
 
     devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = eqx.field(
-        default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple
+        default_factory=lambda: (ConstantStep(), ConstantStep()),
+        converter=tuple,  # pyright: ignore[reportGeneralTypeIssues]
     )
     update_policy: AbstractUpdatePolicy = part(
         AbstractUpdatePolicy, "is no policy; pass one of jaxtile.device, such as All()", default=All
@@ -48,7 +49,7 @@ class VectorCell(AbstractUnitCell):
 
     @property
     def parts(self) -> tuple[AbstractCrosspoint, ...]:
-        return self.devices
+        return tuple(self.devices)
 
     @property
     def gammas(self) -> Sequence[Scalar | float]:
