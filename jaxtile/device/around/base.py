@@ -25,7 +25,7 @@ class AbstractWrapper(AbstractCrosspoint):
     so nobody can rely on them: these are the methods that a subclass may override.
 
     Attributes:
-        device: the device inside.
+        device: the device inside, an `AbstractCrosspoint`.
     """
 
     device: eqx.AbstractVar[Any]
