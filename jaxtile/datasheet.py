@@ -13,10 +13,12 @@ __all__ = ["Datasheet"]
 
 
 class Datasheet(eqx.Module):
-    """Everything that is written down for all chips of a kind, and nothing that was measured of one of them.
+    """Everything that is written down for all chips of a kind, and nothing that was
+    measured of one of them.
 
     A controller has it: methods, gates and compensations take from it the numbers that
-    they are not given. It holds nominal devices, and no cells, no weights and no counts.
+    they are not given. It holds nominal devices, and no cells, no weights and no
+    counts.
 
     Devices that take no pulses add what they are told to. Whoever counts steps all the
     same counts those of a `ConstantStep()`.
@@ -58,7 +60,8 @@ class Datasheet(eqx.Module):
         """The device whose `nominal_step` a pulse makes.
 
         Raises:
-            ValueError: nothing is written down, or that step moves the weight the wrong way.
+            ValueError: nothing is written down, or that step moves the weight the wrong
+                way.
         """
         if not self.hardware.is_pulsed:
             return ConstantStep()
@@ -95,7 +98,8 @@ class Datasheet(eqx.Module):
 
     @property
     def kappa(self) -> Scalar | None:
-        """A full step over that of a half-selected cell under V/2; infinite without half-selection.
+        """A full step over that of a half-selected cell under V/2; infinite without
+        half-selection.
 
         None where it is not the same for all half pulses.
         """
@@ -104,7 +108,9 @@ class Datasheet(eqx.Module):
 
     @property
     def read_noise(self) -> Scalar:
-        """Spread of the noise on each output of a backward read, relative to the largest entry of its vector."""
+        """Spread of the noise on each output of a backward read, relative to the
+        largest entry of its vector.
+        """
         io = self.hardware.backward
         return jnp.zeros((), float) if io.is_perfect or io.out_noise is None else io.out_noise
 

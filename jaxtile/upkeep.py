@@ -1,7 +1,8 @@
-"""Changes of the weights between updates or after the last one: decay, diffusion, reset, programming noise, drift.
+"""Changes of the weights between updates or after the last one: decay, diffusion,
+reset, programming noise, drift.
 
-Nothing here is automatic: call what the time that has passed asks for. Each ends with the clip to the bounds. Ideal devices
-keep their weights.
+Nothing here is automatic: call what the time that has passed asks for. Each ends with
+the clip to the bounds. Ideal devices keep their weights.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ __all__ = ["apply_programming_noise", "decay", "diffuse", "drift", "reset"]
 
 
 def decay(tile: Tile, *, alpha: Real = 1.0, key: Key | None = None) -> Tile:
-    """One decay of every device towards its reset bias b: `w <- b + (w - b)(1 - alpha (1 - decay_scale))`.
+    """One decay of every device towards its reset bias b: `w <- b + (w - b)(1 - alpha
+    (1 - decay_scale))`.
 
     Args:
         tile: the tile.
@@ -54,7 +56,8 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
 
 
 def reset(tile: Tile, columns: Int[Array, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
-    """Reset the devices of some columns, each with a probability: `w <- reset_bias + reset_std xi`.
+    """Reset the devices of some columns, each with a probability: `w <- reset_bias +
+    reset_std xi`.
 
     Args:
         tile: the tile.
@@ -77,11 +80,13 @@ def reset(tile: Tile, columns: Int[Array, " n"] | Sequence[int], *, probability:
 
 
 def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key: Key) -> Tile:
-    """Write the weights of a tile, as they are, into statistical devices: the same periphery around a chip that is only read.
+    """Write the weights of a tile, as they are, into statistical devices: the same
+    periphery around a chip that is only read.
 
     Args:
         tile: the tile; its weights are the targets.
-        noise_model: one of `jaxtile.noise`: how devices come out, and what time makes of them.
+        noise_model: one of `jaxtile.noise`: how devices come out, and what time makes
+            of them.
         key: of this write: programming noise and drift coefficients.
     """
     weight, key = check_tile(tile), as_key(key)
@@ -94,14 +99,15 @@ def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key:
 
 
 def drift(tile: Tile, time: Real, *, key: Key) -> Tile:
-    """Let time pass for devices that drift: those of `jt.apply_programming_noise`, and `jt.device.Drifting`, also in unit cells.
+    """Let time pass for devices that drift: those of `jt.apply_programming_noise`, and
+    `jt.device.Drifting`, also in unit cells.
 
     Of the latter, what was written since the last call starts anew.
 
     Args:
         tile: the tile.
-        time: what has passed since the last call, or since the weights were written; in seconds, or in the units of the `t_0` of
-            `Drifting`.
+        time: what has passed since the last call, or since the weights were written; in
+            seconds, or in the units of the `t_0` of `Drifting`.
         key: of this drift, and of the read noise of then.
 
     Raises:

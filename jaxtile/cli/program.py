@@ -49,7 +49,8 @@ class Programmed(NamedTuple):
 
 @dataclasses.dataclass
 class Program:
-    """Program a matrix into a simulated crossbar; compare methods in a table and a plot.
+    """Program a matrix into a simulated crossbar; compare methods in a table and a
+    plot.
 
     Without an argument:
 
@@ -151,7 +152,8 @@ class Program:
         console = Console(stderr=True)
         with console.status(f"{method}: compiling"):
             begun = time.perf_counter()
-            # Numbers are arguments, and the bar moves outside: so other numbers find the compiled program in JAX's cache.
+            # Numbers are arguments, and the bar moves outside: so other numbers find
+            # the compiled program in JAX's cache.
             jitted: Any = eqx.filter_jit(Run.advance)
             advance = jitted.lower(run, state, jnp.asarray(0)).compile()
             compiling = time.perf_counter() - begun
@@ -196,7 +198,9 @@ def _short(value: float) -> str:
 
 
 def _save(path: Path, target: Weight, solutions: dict[str, Solution], arguments: str) -> None:
-    """Arrays by name: "target", "arguments" (JSON), and of each method, such as svd, "svd/weight", "svd/history/..." and so on."""
+    """Arrays by name: "target", "arguments" (JSON), and of each method, such as svd,
+    "svd/weight", "svd/history/..." and so on.
+    """
     arrays = {"target": target, "arguments": arguments}
     for method, solution in solutions.items():
         arrays[f"{method}/weight"] = solution.weight

@@ -26,29 +26,35 @@ _DAMPING = (1e-3, 0.1, 10.0)  # least, first, most; in units of the proposal the
 
 
 class Expected(AbstractCompensation):
-    """Send the x and d whose total effect has the least expected squared error, half-selection and the noise of pulses included.
+    """Send the x and d whose total effect has the least expected squared error,
+    half-selection and the noise of pulses included.
 
         minimise |E(x, d) / learning_rate + d_0^T x_0|^2 + 2 tau sum_k |d_k|_1 |x_k|_1    over x and d
 
-    where (x_0, d_0) is the proposal, k numbers its pairs and tau = caution dw / (2 learning_rate), as in `Sparsify`: the second
-    term is the variance of the pulses sent. E is what `update` does to a nominal copy of the tile: devices without spread at the
-    weights of the tile (clipped to the nominal bounds), expected counts (`jt.pulse.MeanField`) of trains as long as the tile's,
-    half pulses of the same model with all of its phases. So it knows the gain, what skipped phases leave, and how steps depend on
-    the weight. What no proposal of this rank can undo stays, such as most of the pull of soft bounds, and so does what is beyond
-    the longest train.
+    where (x_0, d_0) is the proposal, k numbers its pairs and tau = caution dw / (2
+    learning_rate), as in `Sparsify`: the second term is the variance of the pulses
+    sent. E is what `update` does to a nominal copy of the tile: devices without spread
+    at the weights of the tile (clipped to the nominal bounds), expected counts
+    (`jt.pulse.MeanField`) of trains as long as the tile's, half pulses of the same
+    model with all of its phases. So it knows the gain, what skipped phases leave, and
+    how steps depend on the weight. Errors that no proposal of this rank can undo stay,
+    such as most of the pull of soft bounds. So does a change beyond the longest train.
 
-    Levenberg-Marquardt steps, each solved by conjugate gradients on the damped normal equations, which take products with the
-    Jacobian J and never form it:
+    Levenberg-Marquardt steps, each solved by conjugate gradients on the damped normal
+    equations, which take products with the Jacobian J and never form it:
 
         (J^T J + mu) step = -J^T excess,    mu a tenth after a step that lessens the excess, fivefold after one that does not
 
-    The excess is what is off in each cell and, as one more entry, the root of the second term. (The gauge, x larger and d smaller,
-    is a null direction of J that the damping closes.) They start from what `Sparsify` makes of the proposal, and entries that are
-    silent there stay so, since |d_i| has no slope at zero. A step that does not lessen the sum of squares is not taken, so that in
-    the model what is sent is never worse than that start.
+    The excess is what is off in each cell and, as one more entry, the root of the
+    second term. (The gauge, x larger and d smaller, is a null direction of J that the
+    damping closes.) They start from what `Sparsify` makes of the proposal. Entries that
+    are silent there stay so, since |d_i| has no slope at zero. A step that does not
+    lessen the sum of squares is not taken. So in the model the vectors sent are never
+    worse than that start.
 
-    A controller must know the weights (a read of all of them), the nominal device and the half-selection. Refused: devices without
-    pulses or with order="slot", models that remember half pulses, and unit vectors, whose x is not there to be solved for.
+    A controller must know the weights (a read of all of them), the nominal device and
+    the half-selection. Refused: devices without pulses or with order="slot", models
+    that remember half pulses, and unit vectors, whose x is not there to be solved for.
 
     Attributes:
         steps: Levenberg-Marquardt steps.
@@ -72,7 +78,8 @@ class Expected(AbstractCompensation):
         copy = _nominal(sheet, weight)
         before = get_weights(copy)
         wanted = -learning_rate * product(d.T, x)
-        # In units of the proposal all numbers are of order one, whatever the scale of weights and steps.
+        # In units of the proposal all numbers are of order one, whatever the scale of
+        # weights and steps.
         x_size, d_size, size = _size(x), _size(d), _size(wanted)
         risk = 2 * learning_rate**2 * noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype)
         x, d = Sparsify(caution=self.caution)(x, d, sheet, weight, learning_rate)

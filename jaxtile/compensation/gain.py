@@ -13,19 +13,25 @@ __all__ = ["Gain"]
 
 
 class Gain(AbstractCompensation):
-    """Divide d by the gain that half-selection leaves of an update, as far as that is worth the noise of its pulses.
+    """Divide d by the gain that half-selection leaves of an update, as far as that is
+    worth the noise of its pulses.
 
         minimise |(1 - gain g) d^T x|^2 + 2 tau g |d|_1 |x|_1 over g for each pair,    tau = caution dw / (2 learning_rate)
 
-    and send g d, g = max(1 / gain - tau |d|_1 |x|_1 / (gain^2 |d|^2 |x|^2), 0). The second term is the variance of the pulses, as
-    in `Sparsify`. For a constant ratio under V/2 the gain is 1 - 2 / kappa; there is one where all phases are driven, and up and
-    down steps are equal and do not depend on the weight. With caution 0 the change is then exact in the mean, which restores what
-    an open loop loses (`SVD(refresh=False)`). A closed loop corrects the gain by itself, and to it longer steps are mostly longer
-    steps with more noise; with caution 1 pairs are shortened the more, the less they are worth. No half-selection is a gain of 1,
-    as kappa infinite is.
+    and send g d, g = max(1 / gain - tau |d|_1 |x|_1 / (gain^2 |d|^2 |x|^2), 0). The
+    second term is the variance of the pulses, as in `Sparsify`. For a constant ratio
+    under V/2 the gain is 1 - 2 / kappa; there is one where all phases are driven, and
+    up and down steps are equal and do not depend on the weight. With caution 0 the
+    change is then exact in the mean, which restores what an open loop loses
+    (`SVD(refresh=False)`). A closed loop corrects the gain by itself, and to it longer
+    steps are mostly longer steps with more noise; with caution 1 pairs are shortened
+    the more, the less they are worth. No half-selection is a gain of 1, as kappa
+    infinite is.
 
-    Refused with `phases="active"`, where the gain is another for each pair of vectors (at kappa 10 between 0.8 and 0.98), with
-    models that have no one gain, and where a known kappa of at most 2 leaves no gain; under a trace it then counts as 1.
+    It is refused with `phases="active"`, where the gain is another for each pair of
+    vectors (at kappa 10 between 0.8 and 0.98). It is refused with models that have no
+    one gain, and where a known kappa of at most 2 leaves no gain. Under a trace such a
+    gain counts as 1.
 
     Attributes:
         caution: factor on the noise; 0 divides by the gain.

@@ -11,13 +11,16 @@ __all__ = ["SmallestFirst"]
 
 
 class SmallestFirst(AbstractCompensation):
-    """Send the pairs of a proposal in ascending order of their size |d| |x|, and leave them as they are.
+    """Send the pairs of a proposal in ascending order of their size |d| |x|, and leave
+    them as they are.
 
-    Half pulses pull a cell back in proportion to its weight, and small pairs send few. So what is written first stands through all
-    that follows: `SVD` proposes the largest component first and exposes it to every later one; sent last, it is met by nothing.
-    For an open loop, where nobody corrects that, the order is what helps most (`SVD(refresh=False, triplets=n)` with all n in one
-    update; docs/compensation.md has figures). To a closed loop it does not matter. It is the order within an update: one pair alone
-    has none.
+    Half pulses pull a cell back in proportion to its weight, and small pairs send few.
+    So what is written first stands through all that follows: `SVD` proposes the largest
+    component first and exposes it to every later one; sent last, it is met by nothing.
+    For an open loop, where nobody corrects that, the order is what helps most
+    (`SVD(refresh=False, triplets=n)` with all n in one update; docs/compensation.md has
+    figures). To a closed loop it does not matter. It is the order within an update: one
+    pair alone has none.
     """
 
     def check(self, sheet: Datasheet) -> None:

@@ -15,17 +15,21 @@ __all__ = ["Sparsify"]
 
 
 class Sparsify(AbstractCompensation):
-    """Keep lines silent whose entries are not worth the noise and the half pulses that they send.
+    """Keep lines silent whose entries are not worth the noise and the half pulses that
+    they send.
 
         minimise |d^T x - d_0^T x_0|^2 + 2 tau |d|_1 |x|_1   for each pair,    tau = caution dw / (2 learning_rate)
 
-    |d_i x_j| learning_rate / dw is how many pulses a cell gets, and their variance is as large: with caution 1 the second term is
-    the squared error that they add, but for cycle noise (1 + c^2 counts its spread c, too, as `RiskSVD` does). It is the risk of
-    `RiskSVD`, of the proposal instead of the residual. For a fixed x its minimum is a soft threshold, d_i = soft(d_0i x_0.x,
-    tau |x|_1) / |x|^2 with soft(a, t) = sign(a) max(|a| - t, 0), and likewise for x: alternating sweeps lower it each time. A small
-    entry sends few full pulses, yet half pulses to all cells of its line. What is left out of the change is for the next read to
-    find: of use in a closed loop only. Pairs that are not worth their noise come out zero. Unit vectors have no small entries, and
-    are left as they are together with their d.
+    |d_i x_j| learning_rate / dw is how many pulses a cell gets, and their variance is
+    as large: with caution 1 the second term is the squared error that they add, but for
+    cycle noise. A caution of 1 + c^2 counts its spread c, too, as `RiskSVD` does. It is
+    the risk of `RiskSVD`, of the proposal instead of the residual. For a fixed x its
+    minimum is a soft threshold, d_i = soft(d_0i x_0.x, tau |x|_1) / |x|^2 with soft(a,
+    t) = sign(a) max(|a| - t, 0), and likewise for x: alternating sweeps lower it each
+    time. A small entry sends few full pulses, yet half pulses to all cells of its line.
+    What is left out of the change is for the next read to find: of use in a closed loop
+    only. Pairs that are not worth their noise come out zero. Unit vectors have no small
+    entries, and are left as they are together with their d.
 
     Attributes:
         caution: factor on the noise; 0 sends all.

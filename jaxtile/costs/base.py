@@ -1,6 +1,7 @@
 """The contract of a model of costs.
 
-To add one, subclass `AbstractCosts`, name the counts that it needs, and write `time` and `energy`.
+To add one, subclass `AbstractCosts`, name the counts that it needs, and write `time`
+and `energy`.
 """
 
 import abc
@@ -24,7 +25,8 @@ class AbstractCosts(Checked):
     """A model of what a run costs in time and energy.
 
     Class attributes:
-        OF_TIME, OF_ENERGY: names of the counts that it needs, for `program(record=...)`.
+        OF_TIME, OF_ENERGY: names of the counts that it needs, for
+            `program(record=...)`.
     """
 
     OF_TIME: ClassVar[tuple[str, ...]]
@@ -69,13 +71,16 @@ class AbstractCosts(Checked):
         return tuple(counts[name] for name in names)
 
     def quantities(self) -> tuple[Quantity, Quantity]:
-        """Time and energy as quantities of their own, for `program(record=...)` and plots."""
+        """Time and energy as quantities of their own, for `program(record=...)` and
+        plots.
+        """
         return (
             Quantity("time", "s", "model time (s)", self._time_at),
             Quantity("energy", "J", "energy (J)", self._energy_at),
         )
 
-    # Bound methods, unlike lambdas, are equal from call to call: a run that records them is compiled once.
+    # Bound methods, unlike lambdas, are equal from call to call: a run that records
+    # them is compiled once.
     def _time_at(self, view: View) -> Scalar:
         return self.time({name: QUANTITIES[name](view) for name in self.OF_TIME})
 

@@ -1,9 +1,9 @@
 """Devices where two lines cross, and how a pulse moves them. Knows no tile.
 
 Pulses act on the *state* of the devices, a pytree that each kind of device defines. For
-a single device it is the weight; others hold more than the weight that is read. In cells
-and states, arrays are [out, in] or [out, in, ...], and a scalar belongs to the whole tile.
-Cells, too, are of a class of each kind's own: the contract takes any.
+a single device it is the weight; others hold more than the weight that is read. In
+cells and states, arrays are [out, in] or [out, in, ...], and a scalar belongs to the
+whole tile. Cells, too, are of a class of each kind's own: the contract takes any.
 """
 
 import abc
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, PyTree, Shaped
 
 from .._random import Draws
 from .._types import Key, Scalar, Weight
@@ -22,15 +22,15 @@ from .routine import AbstractRoutine
 
 __all__ = ["AbstractCrosspoint", "AbstractDevice", "Rewrite", "State"]
 
-State = PyTree[Float[Array, "..."], "S"]
+State = PyTree[Shaped[Array, "..."], "S"]
 
 
 class AbstractDevice(Checked):
     """A kind of device.
 
-    Three methods are to be written: `fabricate`, `clip` and `bounds`. The others are right
-    for a device whose state is its weight, and which time leaves alone. A device with
-    another state writes `start`, `weight` and `write`, too.
+    Three methods are to be written: `fabricate`, `clip` and `bounds`. The others are
+    right for a device whose state is its weight, and which time leaves alone. A device
+    with another state writes `start`, `weight` and `write`, too.
 
     Class attributes:
         takes_pulses: False for a device that adds what it is told to.
@@ -40,7 +40,9 @@ class AbstractDevice(Checked):
 
     @abc.abstractmethod
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> AbstractCells:
-        """Fabricate `shape` devices: draw the device-to-device spread; without a key all are nominal."""
+        """Fabricate `shape` devices: draw the device-to-device spread; without a key
+        all are nominal.
+        """
 
     @abc.abstractmethod
     def clip(self, cells: Any, weight: Weight) -> Weight:
@@ -65,7 +67,9 @@ class AbstractDevice(Checked):
         return self.weight(state)
 
     def write(self, cells: Any, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
-        """Put a weight in, clipped to what each device can hold; `noise` is that of the write, for devices that have it."""
+        """Put a weight in, clipped to what each device can hold; `noise` is that of the
+        write, for devices that have it.
+        """
         return self.clip(cells, weight)
 
     # Changes without pulses.
@@ -75,7 +79,9 @@ class AbstractDevice(Checked):
         return self.write(cells, state, self.held(state) + change, noise=noise)
 
     def rewrite(self, cells: Any, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
-        """Let a law such as decay change every device, with the clip to the bounds; ideal ones stay."""
+        """Let a law such as decay change every device, with the clip to the bounds;
+        ideal ones stay.
+        """
         return state
 
     @property
@@ -111,7 +117,9 @@ class AbstractCrosspoint(AbstractDevice):
 
     @abc.abstractmethod
     def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
-        """Mean size of the step of nominal devices at a weight, in one direction, and its spread from cycle to cycle."""
+        """Mean size of the step of nominal devices at a weight, in one direction, and
+        its spread from cycle to cycle.
+        """
 
     def gamma(self) -> Scalar | float:
         """The part of a step that counts in the weight: all of it, but in unit cells."""
@@ -124,7 +132,8 @@ class AbstractCrosspoint(AbstractDevice):
         Args:
             cells: the devices.
             state: where they stand.
-            bursts: how many pulses each cell gets, of which size, with which cycle noise.
+            bursts: how many pulses each cell gets, of which size, with which cycle
+                noise.
         """
 
 

@@ -17,7 +17,9 @@ __all__ = ["AbstractGate", "OneHotPays"]
 
 
 class AbstractGate(Checked):
-    """A condition on the target and the hardware. To add one: subclass it and write `__call__`."""
+    """A condition on the target and the hardware. To add one: subclass it and write
+    `__call__`.
+    """
 
     @abc.abstractmethod
     def __call__(self, target: Weight, sheet: Datasheet) -> Bool[Array, ""]:
@@ -25,17 +27,20 @@ class AbstractGate(Checked):
 
 
 class OneHotPays(AbstractGate):
-    """A gate: true if writing with one-hot vectors corrects more than half-selection undoes.
+    """A gate: true if writing with one-hot vectors corrects more than half-selection
+    undoes.
 
-    Sweep after sweep, one-hot vectors correct in each cell what half pulses have done to it since the last time. Let a sweep send
-    p_j pulses to cell j of a row, up positive, P = sum |p_j| and S = sum p_j. At the target a pulse moves a cell by s_up or s_down,
-    in units of dw, and with
+    Sweep after sweep, one-hot vectors correct in each cell what half pulses have done
+    to it since the last time. Let a sweep send p_j pulses to cell j of a row, up
+    positive, P = sum |p_j| and S = sum p_j. At the target a pulse moves a cell by s_up
+    or s_down, in units of dw, and with
 
         pull = (s_down - s_up) / 2,    mean = (s_up + s_down) / 2
 
-    a half pulse moves it by (+- mean - pull) / kappa. Every pulse of a row gives its other cells one up and one down, or with
-    `phases="active"` one of its own direction; and takes 2 mean / kappa from its own cell. So a sweep that just makes up for the
-    one before it sends, with the step s_j of the direction of p_j,
+    a half pulse moves it by (+- mean - pull) / kappa. Every pulse of a row gives its
+    other cells one up and one down, or with `phases="active"` one of its own direction;
+    and takes 2 mean / kappa from its own cell. A sweep that exactly undoes the disturb
+    of the previous sweep sends p_j pulses. With s_j the step in the direction of p_j,
 
         (kappa s_j - 2 mean_j) p_j  =  a pull_j P - b mean_j S        a = 2, b = 0 with all phases;  a = b = 1 with the active ones
 
@@ -43,20 +48,24 @@ class OneHotPays(AbstractGate):
 
         growth  =  sum_j |a pull_j - b mean_j m| / (kappa s_j - 2 mean_j),      m = S / P from the sum of the equations
 
-    Where the growth of every row is below 1, errors shrink from sweep to sweep, whatever their size and that of a step; where it is
-    above 1, weights shrink until it is 1. On soft bounds pull = x = w / w_max and s = 1 - |x|: the growth is nearly
+    Where the growth of every row is below 1, errors shrink from sweep to sweep,
+    whatever their size and that of a step; where it is above 1, weights shrink until it
+    is 1. On soft bounds pull = x = w / w_max and s = 1 - |x|: the growth is nearly
 
         (a / kappa) sum_j |x_j| / (1 - |x_j|)
 
-    but for rows of one sign, which active phases push up as they pull them down. Left out are the half pulses of columns that fire
-    for another row alone, max |p| instead of a sum over the row. For half-selection of one kappa under V/2.
+    but for rows of one sign, which active phases push up as they pull them down. Left
+    out are the half pulses of columns that fire for another row alone, max |p| instead
+    of a sum over the row. For half-selection of one kappa under V/2.
 
     Where there is no half-selection it always pays.
 
     Attributes:
-        model: a device with the nominal response of those of the tile; None: as the datasheet says.
+        model: a device with the nominal response of those of the tile; None: as the
+            datasheet says.
         kappa: of the half-selected cells; None: as the datasheet says.
-        phases: those of the half-selection; None: as the datasheet says, or all of them.
+        phases: those of the half-selection; None: as the datasheet says, or all of
+            them.
     """
 
     model: AbstractCrosspoint | None = part(
@@ -66,7 +75,8 @@ class OneHotPays(AbstractGate):
     phases: Literal["all", "active"] | None = choice(None, "all", "active")
 
     def __call__(self, target: Weight, sheet: Datasheet | None = None) -> Bool[Array, ""]:
-        """True where it pays, for columns written one at a time; for rows, pass the transposed target.
+        """True where it pays, for columns written one at a time; for rows, pass the
+        transposed target.
 
         Args:
             target: the weights wanted.
@@ -82,7 +92,9 @@ class OneHotPays(AbstractGate):
         return (gate._growth(target, gate.kappa) < 1) | jnp.isinf(gate.kappa)
 
     def boundary(self, target: Weight, sheet: Datasheet | None = None) -> Scalar:
-        """kappa*, above which it pays for this target: where the growth is 1, to one part in ten thousand."""
+        """kappa*, above which it pays for this target: where the growth is 1, to one
+        part in ten thousand.
+        """
         gate = self._told(sheet)
 
         def halve(_, between: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:

@@ -18,7 +18,9 @@ __all__ = ["PowerSVD"]
 
 
 class _State(eqx.Module):
-    """The vectors to read next: right ones forward, and orthonormal left ones backward (zero before anything has been read)."""
+    """The vectors to read next: right ones forward, and orthonormal left ones backward
+    (zero before anything has been read).
+    """
 
     x: Float[Array, "block in"]
     d: Float[Array, "block out"]
@@ -26,31 +28,38 @@ class _State(eqx.Module):
 
 
 class PowerSVD(AbstractMethod[_State]):
-    """`SVD` by power iteration through the tile itself: forward and backward reads, and no read-out of weights.
+    """`SVD` by power iteration through the tile itself: forward and backward reads, and
+    no read-out of weights.
 
-    With a block of right vectors V and orthonormal left vectors U, a step reads both at once and knows of R = W - T
+    With a block of right vectors V and orthonormal left vectors U, a step reads both at
+    once and knows of R = W - T
 
         Y = R V = forward(V) - T V,    E = R^T U = backward(U) - T^T U
 
-    The best triplets of R within the span of U follow from E alone (R ~ U E^T; a small eigenvalue problem) and are proposed; the
-    next step reads U <- orth(Y) and V <- the right vectors of U E^T. These are two power iterations that take turns, each half a
-    sweep behind the other; pulses change a few directions in a step, and the block carries the others along. The first step
-    only reads: nothing is known yet. (Block power iteration: Halko, Martinsson and Tropp, SIAM Review 53:217, 2011.)
+    The best triplets of R within the span of U follow from E alone (R ~ U E^T; a small
+    eigenvalue problem) and are proposed; the next step reads U <- orth(Y) and V <- the
+    right vectors of U E^T. These are two power iterations that take turns, each half a
+    sweep behind the other; pulses change a few directions in a step, and the block
+    carries the others along. The first step only reads: nothing is known yet. (Block
+    power iteration: Halko, Martinsson and Tropp, SIAM Review 53:217, 2011.)
 
-    Read noise of spread sigma on each entry of E goes into the weights with the triplet, sigma sqrt(in) in norm: steps along
-    small triplets exchange one noise for another. Noise alone would show triplets of size up to b = sigma (sqrt(in) + sqrt(block)),
-    and of one seen with size s the part 1 - (b / s)^2 is taken for real and corrected: little where noise prevails, and nothing
-    below b, where the run stops by itself (stalled). `reads` divide sigma^2.
+    Read noise of spread sigma on each entry of E goes into the weights with the
+    triplet, sigma sqrt(in) in norm: steps along small triplets exchange one noise for
+    another. Noise alone would show triplets of size up to b = sigma (sqrt(in) +
+    sqrt(block)). The part 1 - (b / s)^2 of a triplet seen with size s is taken for real
+    and corrected. That is little where noise prevails, and nothing below b, where the
+    run stops by itself (stalled). `reads` divide sigma^2.
 
-    A step costs `block` forward and `block` backward reads (times `reads`) and pulses as one of `SVD`.
+    A step costs `block` forward and `block` backward reads (times `reads`) and pulses
+    as one of `SVD`.
 
     Attributes:
         block: how many vectors it reads in either direction.
         triplets: how many triplets a step proposes.
         reads: how often each vector is read; the mean counts.
         read_noise: of one backward read, relative to the largest entry of its vector
-            (`IOParameters.out_noise` with noise management by the largest entry). None: as the
-            datasheet says; 0 takes everything for real.
+            (`IOParameters.out_noise` with noise management by the largest entry). None:
+            as the datasheet says; 0 takes everything for real.
         learning_rate: the part of a triplet that is corrected.
     """
 

@@ -20,7 +20,8 @@ from .reading import Reads, average
 
 __all__ = ["ProgramVerify", "pulses_between"]
 
-# d is a hair below whole pulses, so that rounding never makes a train one slot longer than they need.
+# d is a hair below whole pulses, so that rounding never makes a train one slot longer
+# than they need.
 _HAIR = 1 - 1e-6
 _GAUSS = np.polynomial.legendre.leggauss(8)
 
@@ -37,41 +38,54 @@ class _State(eqx.Module):
 
 
 class ProgramVerify(AbstractMethod[_State]):
-    """Read the weights out, count the pulses that each cell lacks, and send them one line at a time.
+    """Read the weights out, count the pulses that each cell lacks, and send them one
+    line at a time.
 
-    The count is the inverse of the device's nominal response: with steps s_up(w) and s_down(w), of which gamma counts
+    The count is the inverse of the device's nominal response: with steps s_up(w) and
+    s_down(w), of which gamma counts
 
         n = 1 / gamma  integral of dw / s_up(w) from w to t            if the target t lies above the weight w
         n = 1 / gamma  integral of dw / s_down(w) from t to w          downwards
 
-    A pass sends the binary digits of the counts, largest first: 2^(digits - 1) pulses to each cell that lacks as many, ..., 2, 1.
-    All lines that fire in a vector then fire in every slot of its train, so that counts are met exactly, with stochastic trains
-    too, if its trains are as short as they can be (`update_bl_management`).
+    A pass sends the binary digits of the counts, largest first: 2^(digits - 1) pulses
+    to each cell that lacks as many, ..., 2, 1. All lines that fire in a vector then
+    fire in every slot of its train, so that counts are met exactly, with stochastic
+    trains too, if its trains are as short as they can be (`update_bl_management`).
 
-    In a closed loop lines are read again before each of their digits, so that what a device's own gain and half-selection did wrong
-    is corrected; with one digit it is the classical scheme of single pulses, each verified. An open loop counts when it first reads
-    a line, and sends that; the reads that follow serve the test of the error alone. Cells within half a pulse of the target are
-    left in peace. (Program and verify: Milo et al., IRPS 2021; Hadamard read-out: Choi et al., arXiv 2604.12420.)
+    In a closed loop lines are read again before each of their digits, so that what a
+    device's own gain and half-selection did wrong is corrected; with one digit it is
+    the classical scheme of single pulses, each verified. An open loop counts when it
+    first reads a line, and sends that; the reads that follow serve the test of the
+    error alone. Cells within half a pulse of the target are left in peace. (Program and
+    verify: Milo et al., IRPS 2021; Hadamard read-out: Choi et al., arXiv 2604.12420.)
 
-    How many lines to write between reads: with `phases="active"` the half pulses of a row have the polarity of its full ones, so an
-    error e that all of a row shares is changed by -e (1 + batch_size / kappa) before it is seen again. Above kappa that
+    How many lines to write between reads: with `phases="active"` the half pulses of a
+    row have the polarity of its full ones, so an error e that all of a row shares is
+    changed by -e (1 + batch_size / kappa) before it is seen again. Above kappa that
     overshoots by more than it corrects, and a smaller batch is better.
 
-    A step costs a read of each line of the batch (with Hadamard patterns: of all of them, whatever the batch), times `reads`, and a
-    train of 2^digit slots for each line of it; a pass is `digits` times the number of batches.
+    A step costs a read of each line of the batch (with Hadamard patterns: of all of
+    them, whatever the batch), times `reads`, and a train of 2^digit slots for each line
+    of it; a pass is `digits` times the number of batches.
 
     Attributes:
-        model: a device with the nominal response of those of the tile; None: as the datasheet
-            says. A unit cell takes the step of its devices at the weight of the whole cell.
-        digits: of the largest count of a pass, 2^digits - 1. The first digit is a train of 2^(digits - 1) slots, and what exceeds
-            the `desired_bl` of the tile is not sent: it is left to the next pass, and in an open loop for good.
-        lines: "columns": a column of cells at a time, one-hot x and all rows in parallel, read forward; "rows": a row of cells at a
-            time, read backward; "cells": the cells of a column one by one, with no other one selected.
-        batch_size: how many lines a step reads and then writes: all (None), or the next so many, in turn.
-        read_out: "eye": line by line; "hadamard": all columns on, forward, and decoded, with less read noise.
+        model: a device with the nominal response of those of the tile; None: as the
+            datasheet says. A unit cell takes the step of its devices at the weight of
+            the whole cell.
+        digits: of the largest count of a pass, 2^digits - 1. The first digit is a train
+            of 2^(digits - 1) slots, and what exceeds the `desired_bl` of the tile is
+            not sent: it is left to the next pass, and in an open loop for good.
+        lines: "columns": a column of cells at a time, one-hot x and all rows in
+            parallel, read forward; "rows": a row of cells at a time, read backward;
+            "cells": the cells of a column one by one, with no other one selected.
+        batch_size: how many lines a step reads and then writes: all (None), or the next
+            so many, in turn.
+        read_out: "eye": line by line; "hadamard": all columns on, forward, and decoded,
+            with less read noise.
         closed_loop: read and count again before every digit.
         reads: how often each vector is read; the mean counts.
-        learning_rate: with which proposals are executed; they hold the same pulses at any rate.
+        learning_rate: with which proposals are executed; they hold the same pulses at
+            any rate.
     """
 
     model: AbstractCrosspoint | None = part(
@@ -140,7 +154,9 @@ class ProgramVerify(AbstractMethod[_State]):
         return ((state.step % self._batches(state.shape)) * batch + numbers(batch)) % count
 
     def _one_by_one(self, change: Float[Array, "batch cell"], which: Int[Array, " batch"], shape: tuple[int, int]) -> Proposal:
-        """Vectors whose products d^T x change these lines by so much, none of which selects cells of two lines."""
+        """Vectors whose products d^T x change these lines by so much, none of which
+        selects cells of two lines.
+        """
         out, width = shape
         if self.lines == "columns":
             return UnitVectors(which, width), change
@@ -159,9 +175,11 @@ def _patterns(width: int) -> Float[Array, "n in"]:
 def pulses_between(
     model: AbstractCrosspoint, weight: Float[Array, "line cell"], target: Float[Array, "line cell"]
 ) -> Float[Array, "line cell"]:
-    """Pulses that take nominal devices from a weight to a target, positive upwards: the integral of dw / step, by Gauss's rule.
+    """Pulses that take nominal devices from a weight to a target, positive upwards: the
+    integral of dw / step, by Gauss's rule.
 
-    What lies beyond the nominal bounds of the model counts as if its steps did not change there.
+    What lies beyond the nominal bounds of the model counts as if its steps did not
+    change there.
     """
     start, end = (jnp.clip(at, *model.bounds()) for at in (weight, target))
     total = jnp.zeros_like(weight)

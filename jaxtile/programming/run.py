@@ -18,7 +18,7 @@ from ..datasheet import Datasheet
 from ..quantities import QUANTITIES, Quantity, View
 from ..tile import Now, Tile, connect
 from ..updating import update
-from .chain import Stage, connection, goes_on
+from .chain import Stage
 from .checkpoint import Checkpoint, StageState, checksum
 from .reading import ideal_reading, read, vectors
 from .result import RESULTS
@@ -31,7 +31,8 @@ __all__ = ["Run", "State"]
 class State(eqx.Module):
     """The numbers that change in the course of a run."""
 
-    # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
+    # evolving; of the tile only what changes, because a loop over lanes copies what it
+    # carries at every step
     step: Int[Array, ""]
     now: Now
     stage: Int[Array, ""]
@@ -44,7 +45,8 @@ class State(eqx.Module):
 
 
 class Run(eqx.Module):
-    """A run of `program`, which makes it in one go; the command line stops on the way to move its bar.
+    """A run of `program`, which makes it in one go; the command line stops on the way
+    to move its bar.
 
     Splitting a run changes no bit of its state: `advance` is one compiled program.
     `program` is another one, and agrees to rounding.
@@ -73,7 +75,7 @@ class Run(eqx.Module):
 
     def resume(self, solution: Solution) -> State:
         """The state before the last reading of a solution, which is made again."""
-        left = solution.checkpoint
+        left = solution.left()
         probes = (stage.method.probe(at.method) for stage, at in zip(self.stages, left.stages, strict=True))
         reads = jnp.asarray([vectors(probe, self.tile.shape) for probe in probes], left.tally.reads.dtype)[left.stage]
         last = jnp.where(solution.result == RESULTS.running, 0, reads)
@@ -129,7 +131,8 @@ class Run(eqx.Module):
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
         rules |= {"steps_in_pass": method.steps_in_pass(tile.shape)}
-        rules |= {"goes_on": goes_on(self.stages, number, target, self._sheet(number + 1))}
+        later = number + 1 < len(self.stages)
+        rules |= {"goes_on": later and self.stages[number + 1].pays(target, self._sheet(number + 1))}
         result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)
         done = over | (result != RESULTS.running)
         before, after = (eqx.filter(one, eqx.is_array) for one in (at, StageState(method_state, progress)))
@@ -192,5 +195,5 @@ class Run(eqx.Module):
 
     def _tile(self, number: int) -> Tile:
         """The tile as the lines of a stage are connected."""
-        index = connection(self.stages, number)
+        index = self.stages[number].connect
         return self.tile if index is None else connect(self.tile, index)

@@ -16,7 +16,9 @@ State = TypeVar("State")
 
 
 class AbstractSwitch(Checked, Generic[State]):
-    """A condition on the steps of one stage. To add one: subclass it and write `init` and `__call__`."""
+    """A condition on the steps of one stage. To add one: subclass it and write `init`
+    and `__call__`.
+    """
 
     @abc.abstractmethod
     def init(self) -> State:
@@ -24,7 +26,9 @@ class AbstractSwitch(Checked, Generic[State]):
 
     @abc.abstractmethod
     def __call__(self, steps: Int[Array, ""], error: Scalar, state: State) -> tuple[Bool[Array, ""], State]:
-        """True to hand over, after so many pulse steps of the stage and at this read error; nothing more is pulsed then."""
+        """True to hand over, after so many pulse steps of the stage and at this read
+        error; nothing more is pulsed then.
+        """
 
 
 class After(AbstractSwitch[None]):
@@ -49,7 +53,8 @@ class _Lowest(eqx.Module):
 
 
 class Plateau(AbstractSwitch[_Lowest]):
-    """When the read error has stopped falling: it is so many steps ago that it last fell below 1 - fall times its low.
+    """When the read error has stopped falling: it is so many steps ago that it last
+    fell below 1 - fall times its low.
 
     Attributes:
         steps: how many steps it has for that.

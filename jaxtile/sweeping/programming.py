@@ -15,7 +15,8 @@ __all__ = ["Programming"]
 class Programming(Checked):
     """Program a tile; a function (tile, target, key) that `sweep` runs for every point.
 
-    Its numbers can be swept: "method.learning_rate", "tolerance", "method.inputs.values" ... by path.
+    Its numbers can be swept: "method.learning_rate", "tolerance",
+    "method.inputs.values" ... by path.
 
     Attributes:
         method: the programming method.

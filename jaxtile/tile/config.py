@@ -52,7 +52,9 @@ class TileConfig(Checked):
 
     @property
     def built_device(self) -> AbstractDevice:
-        """The device that stands in the array: an ideal one if the pulse type takes it so."""
+        """The device that stands in the array: an ideal one if the pulse type takes it
+        so.
+        """
         return self.device if self.pulse.uses_device else Ideal()
 
     @property
@@ -73,7 +75,8 @@ class TileConfig(Checked):
         return self.pulse
 
     def connect(self, index: int) -> "TileConfig":
-        """The same hardware, its lines connected to another device of each of its unit cells.
+        """The same hardware, its lines connected to another device of each of its unit
+        cells.
 
         Raises:
             TypeError: the cells have no such choice.
@@ -91,6 +94,8 @@ class TileConfig(Checked):
 
     @property
     def keeps_no_order(self) -> bool:
-        """True if the unit vectors of a batch can be sent at once, because nothing asks for one after another."""
+        """True if the unit vectors of a batch can be sent at once, because nothing asks
+        for one after another.
+        """
         remembers = self.half_select is not None and self.half_select.remembers
         return self.crosspoint.order == "aggregate" and not remembers

@@ -32,7 +32,8 @@ def forward(tile: Tile, x: Num[AnyArray, "... in"] | UnitVectors, *, key: Key) -
 
 
 def backward(tile: Tile, d: Num[AnyArray, "... out"], *, key: Key) -> Float[Array, "... in"]:
-    """Read W^T d through the backward periphery, each vector for itself; bound management never acts here, as in aihwkit.
+    """Read W^T d through the backward periphery, each vector for itself; bound
+    management never acts here, as in aihwkit.
 
     Args:
         tile: the tile.
@@ -60,7 +61,8 @@ def observe(
 ) -> Tile:
     """Let the noise management remember vectors; a read itself never changes a tile.
 
-    Of use for `AverageAbsMax`, the one that remembers; each direction has a memory of its own.
+    Of use for `AverageAbsMax`, the one that remembers; each direction has a memory of
+    its own.
 
     Args:
         tile: the tile.
@@ -79,7 +81,8 @@ def observe(
 
 
 def read_as(tile: Tile, weight: Num[AnyArray, "out in"]) -> Tile:
-    """The same periphery around other weights, held as they are by ideal devices: what reads see of a modified tile.
+    """The same periphery around other weights, held as they are by ideal devices: what
+    reads see of a modified tile.
 
     Args:
         tile: the tile.

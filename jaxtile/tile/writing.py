@@ -14,7 +14,8 @@ __all__ = ["connect", "count_pulses", "get_weights", "set_weights"]
 
 
 def set_weights(tile: Tile, weight: Num[AnyArray, "out in"], *, key: Key | None = None) -> Tile:
-    """Put weights into a tile exactly, clipped to what each of its devices can hold (as aihwkit does).
+    """Put weights into a tile exactly, clipped to what each of its devices can hold (as
+    aihwkit does).
 
     Args:
         tile: the tile.
@@ -24,19 +25,21 @@ def set_weights(tile: Tile, weight: Num[AnyArray, "out in"], *, key: Key | None 
     Raises:
         ValueError: the shape is not the tile's, or a weight is not finite.
     """
-    check_tile(tile)
-    weight = as_matrix("weight", weight, tile)
+    weight = as_matrix("weight", weight, check_tile(tile))
     noise = None if key is None else tile.chip.draws(as_key(key))
     return tile.with_state(tile.device.write(tile.cells, tile.state, weight, noise=noise))
 
 
 def get_weights(tile: Tile) -> Weight:
-    """The weights as they are, without read noise: a simulator knows them, and no hardware can."""
+    """The weights as they are, without read noise: a simulator knows them, and no
+    hardware can.
+    """
     return tile.weight
 
 
 def count_pulses(tile: Tile) -> Tile:
-    """Count the pulses of each cell and of each line from now on, from zero: `tile.tally.each`.
+    """Count the pulses of each cell and of each line from now on, from zero:
+    `tile.tally.each`.
 
     Args:
         tile: the tile. By default it counts means only, which cost nothing.

@@ -31,9 +31,11 @@ def send_batch(
     *,
     routines: Routines = (),
 ) -> Now:
-    """Send vectors one after another, as the hardware does; unit vectors at once, if nothing asks for an order.
+    """Send vectors one after another, as the hardware does; unit vectors at once, if
+    nothing asks for an order.
 
-    Vector v draws from `fold_in(key, v)`. The routines act before and after each vector.
+    Vector v draws from `fold_in(key, v)`. The routines act before and after each
+    vector.
     """
     if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
         return one_shot(config, chip, now, x, d, learning_rate, key)
@@ -53,7 +55,9 @@ def send_batch(
 def before(
     config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key, routines: Routines
 ) -> tuple[Now, Vector | None]:
-    """The tile as it stands before a vector, and the vector that is really sent (None: none)."""
+    """The tile as it stands before a vector, and the vector that is really sent (None:
+    none).
+    """
     for n, routine in enumerate(routines):
         own_key = _own(key, Source.CONNECT, n)
         state, vector = routine.before(config.device, chip.cells, now.state, vector, key=own_key)
@@ -86,7 +90,9 @@ def _after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key:
 
 
 def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) -> Now:
-    """Send the vectors of a routine, to all of the tile or to one device of each unit cell."""
+    """Send the vectors of a routine, to all of the tile or to one device of each unit
+    cell.
+    """
     config, vectors = dataclasses.replace(config, pulse=sending.pulse), (sending.x, sending.d, sending.learning_rate)
     if sending.part is None:
         return send_batch(config, chip, now, *vectors, key)

@@ -25,7 +25,9 @@ def encode(config: TileConfig, vector: Vector, key: Key) -> AbstractLines:
 
 
 def pulse(config: TileConfig, chip: Chip, now: Now, *bursts: Burst, disturb: Disturbance | None = None) -> Now:
-    """Pulse the selected cells, disturb the half-selected ones, and clip each to its bounds."""
+    """Pulse the selected cells, disturb the half-selected ones, and clip each to its
+    bounds.
+    """
     memory = now.half_memory
     if config.half_select is not None and disturb is not None:
         half, memory = config.half_select.bursts(chip.half_cells, memory, *disturb)
@@ -34,7 +36,9 @@ def pulse(config: TileConfig, chip: Chip, now: Now, *bursts: Burst, disturb: Dis
 
 
 def execute(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key: Key) -> Now:
-    """Send the lines of one vector: all pulses in one go, or slot by slot, as the device declares."""
+    """Send the lines of one vector: all pulses in one go, or slot by slot, as the
+    device declares.
+    """
     seen = exposure(lines, skip_inactive=config.skips_phases)
     if config.crosspoint.order == "aggregate":
         now = _aggregate(config, chip, now, lines, seen, key)
@@ -51,7 +55,9 @@ def noise_of(config: TileConfig, chip: Chip, key: Key) -> Draws | None:
 
 
 def _aggregate(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, key: Key) -> Now:
-    """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
+    """All pulses of one vector at once: first the full ones, then the half ones of all
+    phases.
+    """
     cycle, half_cycle = (noise_of(config, chip, stream(key, source)) for source in (Source.CYCLE, Source.HALF))
     expected = jax.tree.map(partial(jnp.asarray, dtype=float), seen)
     full = Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots)
@@ -75,7 +81,9 @@ def _slot_by_slot(config: TileConfig, chip: Chip, now: Now, lines: Trains, key: 
 
 
 def _phase_by_phase(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, key: Key) -> Now:
-    """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
+    """Counts have no slots: all full pulses first, then the half pulses phase by phase,
+    each pulse on its own.
+    """
     cycle, half_cycle = (chip.draws(stream(key, source)) for source in (Source.CYCLE, Source.HALF))
     now = pulse(config, chip, now, Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots))
     if config.half_select is None:

@@ -19,7 +19,7 @@ from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells
 
-__all__ = ["AbstractUnitCell", "UnitCells", "UnitState"]
+__all__ = ["AbstractUnitCell", "UnitCells", "UnitState", "as_parts"]
 
 
 class UnitCells(AbstractCells):
@@ -29,17 +29,31 @@ class UnitCells(AbstractCells):
 
 
 class UnitState(eqx.Module):
-    """The state of each device of the cells, and a number that the whole tile shares: whose turn it is, or of vectors seen."""
+    """The state of each device of the cells, and a number that the whole tile shares:
+    whose turn it is, or of vectors seen.
+    """
 
     devices: tuple[State, ...]
     turn: Int[Array, ""] | None
 
 
+def as_parts(name: str, devices: Iterable[Any]) -> tuple[Any, ...]:
+    """Several devices as a tuple; the cell that holds them checks their kind.
+
+    Raises:
+        TypeError: they are not several.
+    """
+    if not isinstance(devices, Iterable):
+        raise TypeError(f"{name}={devices!r} is not a tuple of devices; pass one such as (SoftBounds(), SoftBounds()).")
+    return tuple(devices)
+
+
 class AbstractUnitCell(AbstractCrosspoint):
     """Several devices, whose weighted sum is read: weight = sum of gamma_k weight_k.
 
-    The pulses of a vector, full and half, reach every device that is connected to the lines, each with cycle noise of its own.
-    Decay, diffusion, reset and drift act on each. Trains are planned with the mean of the devices' granularities, as in aihwkit.
+    The pulses of a vector, full and half, reach every device that is connected to the
+    lines, each with cycle noise of its own. Decay, diffusion, reset and drift act on
+    each. Trains are planned with the mean of the devices' granularities, as in aihwkit.
     """
 
     @property
@@ -65,7 +79,9 @@ class AbstractUnitCell(AbstractCrosspoint):
         return True
 
     def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
-        """The share of device k in what its cell sees up and down: pulses, their sizes, or the two parts of a weight."""
+        """The share of device k in what its cell sees up and down: pulses, their sizes,
+        or the two parts of a weight.
+        """
         return up, down
 
     def turn(self) -> Int[Array, ""] | None:
@@ -106,7 +122,9 @@ class AbstractUnitCell(AbstractCrosspoint):
         return _total(part.granularity() for part in self.parts) / len(self.parts)
 
     def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
-        """The mean over the devices that a pulse reaches, by what they count; each of them at the weight of the whole cell."""
+        """The mean over the devices that a pulse reaches, by what they count; each of
+        them at the weight of the whole cell.
+        """
         means, variances = [], []
         for k, (gamma, part) in enumerate(zip(self.gammas, self.parts, strict=True)):
             reach = self.reach(k)

@@ -24,8 +24,9 @@ class OneSided(AbstractUnitCell):
 
         weight = g_plus - g_minus
 
-    Pulses up go to g_plus and pulses down to g_minus, as pulses up. `jt.set_weights` puts max(w, 0) into g_plus and max(-w, 0) into
-    g_minus. Sooner or later both are full: `refresh` resets such pairs and writes their difference again. (aihwkit
+    Pulses up go to g_plus and pulses down to g_minus, as pulses up. `jt.set_weights`
+    puts max(w, 0) into g_plus and max(-w, 0) into g_minus. Sooner or later both are
+    full: `refresh` resets such pairs and writes their difference again. (aihwkit
     `OneSidedUnitCell`, where g_minus is device 0 and g_plus device 1.)
 
     Attributes:
@@ -57,7 +58,9 @@ class OneSided(AbstractUnitCell):
         return mine, jnp.zeros_like(mine)
 
     def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
-        """A step of g_plus, or of g_minus, of a pair of which one device is empty, as `jt.set_weights` leaves it."""
+        """A step of g_plus, or of g_minus, of a pair of which one device is empty, as
+        `jt.set_weights` leaves it.
+        """
         return self.device.nominal_step(jnp.maximum(weight if up else -weight, 0), up=True)
 
     def gamma(self) -> float:

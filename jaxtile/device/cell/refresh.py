@@ -19,14 +19,17 @@ __all__ = ["Refresh"]
 
 
 class Refresh(AbstractRoutine):
-    """Pairs of which one device is nearly full and the other not empty are read, reset, and written again.
+    """Pairs of which one device is nearly full and the other not empty are read, reset,
+    and written again.
 
-    The difference that was read is written in one update of unit vectors at learning rate 1, half-selected cells and all; a pair
-    gets back at most as many steps as a train has slots. (aihwkit `OneSidedUnitCell`, `refresh_...`.)
+    The difference that was read is written in one update of unit vectors at learning
+    rate 1, half-selected cells and all; a pair gets back at most as many steps as a
+    train has slots. (aihwkit `OneSidedUnitCell`, `refresh_...`.)
 
     Attributes:
         every: how many vectors or updates come between two looks at the pairs.
-        units_in_mbatch: count updates, of as many vectors as the present one has; otherwise single vectors.
+        units_in_mbatch: count updates, of as many vectors as the present one has;
+            otherwise single vectors.
         upper_thres: what the fuller device must exceed, in units of `w_max`,
         lower_thres: and the emptier one.
         forward: the periphery that reads them.
@@ -58,7 +61,9 @@ class Refresh(AbstractRoutine):
     def act(
         self, device: Any, cells: UnitCells, state: UnitState, vector: Vector | None, draws: Draws
     ) -> tuple[UnitState, Sending]:
-        """Read all pairs, reset those that are too full, and write again what they held."""
+        """Read all pairs, reset those that are too full, and write again what they
+        held.
+        """
         part = device.device
         _, w_max = part.bounds()
         minus, plus = (

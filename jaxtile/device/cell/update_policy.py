@@ -32,7 +32,9 @@ class AbstractUpdatePolicy(Checked):
         return True
 
     def start(self) -> Int[Array, ""] | None:
-        """The turn before the first vector; None: the choice is the same for all vectors."""
+        """The turn before the first vector; None: the choice is the same for all
+        vectors.
+        """
         return None
 
 
@@ -44,7 +46,8 @@ class All(AbstractUpdatePolicy):
 
 
 class SingleFixed(AbstractUpdatePolicy):
-    """One device sees all pulses, and takes the weights that are put in; `jt.connect` chooses another.
+    """One device sees all pulses, and takes the weights that are put in; `jt.connect`
+    chooses another.
 
     Attributes:
         index: which one.
@@ -60,7 +63,9 @@ class SingleFixed(AbstractUpdatePolicy):
 
 
 class AbstractTurns(AbstractUpdatePolicy, AbstractRoutine):
-    """Another choice for every vector: a routine, whose turn is part of the state of the cells."""
+    """Another choice for every vector: a routine, whose turn is part of the state of
+    the cells.
+    """
 
     @abc.abstractmethod
     def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
@@ -83,7 +88,8 @@ class SingleSequential(AbstractTurns):
     """The devices take turns, a vector each.
 
     Attributes:
-        first_update_idx: whose turn it was before the first vector: the one after it begins, as in aihwkit.
+        first_update_idx: whose turn it was before the first vector: the one after it
+            begins, as in aihwkit.
     """
 
     first_update_idx: int = whole(0, low=0)
