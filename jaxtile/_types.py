@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray, Shaped
 
 __all__ = [
+    "AnyArray",
     "Interval",
     "Key",
     "Keys",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 Scalar = Float[Array, ""]
+AnyArray = Array | np.ndarray
 Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int  # given by a user, before it becomes a Scalar
 Weight = Float[Array, "out in"]
 Key = PRNGKeyArray

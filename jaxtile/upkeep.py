@@ -7,10 +7,10 @@ keep their weights.
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Int
 
 from ._random import Source, as_key
-from ._types import Key, Real, check_number, is_concrete, scalar
+from ._types import AnyArray, Key, Real, check_number, is_concrete, scalar
 from ._vectors import check_columns
 from .device import Rewrite, Statistical
 from .noise import AbstractNoiseModel
@@ -54,7 +54,7 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
     return _rewrite(tile, law, key)
 
 
-def reset(tile: Tile, columns: Int[Array, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
+def reset(tile: Tile, columns: Int[AnyArray, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
     """Reset the devices of some columns, each with a probability: `w <- reset_bias + reset_std xi`.
 
     Args:

@@ -3,9 +3,9 @@
 import abc
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from .._types import Real, Weight
+from .._types import AnyArray, Real, Weight
 from ..fields import Checked, Number, OptionalNumber, number, optional
 
 __all__ = ["AbstractRemap", "ChannelwiseSymmetric", "LayerwiseSymmetric", "map_weights"]
@@ -13,7 +13,7 @@ __all__ = ["AbstractRemap", "ChannelwiseSymmetric", "LayerwiseSymmetric", "map_w
 Scales = Float[Array, " out"]
 
 
-def map_weights(weight: Weight, omega: Real = 1.0, *, columnwise: bool = False) -> tuple[Weight, Scales]:
+def map_weights(weight: Num[AnyArray, "out in"], omega: Real = 1.0, *, columnwise: bool = False) -> tuple[Weight, Scales]:
     """Weights that fill the range up to omega, and the scales s that make up for it: W = s W'.
 
     (aihwkit's `weight_scaling_omega` and `weight_scaling_columnwise`.)

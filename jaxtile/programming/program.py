@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from .._loop import iterate, progress_meter
 from .._random import as_key
-from .._types import Key, Real, Scalar, Weight, check_number, is_concrete, is_whole, scalar
+from .._types import AnyArray, Key, Real, Scalar, Weight, check_number, is_concrete, is_whole, scalar
 from ..compensation import AbstractCompensation
 from ..quantities import QUANTITIES, RECORD, Quantity, Record, View, as_quantities
 from ..tile import Now, Tile, as_matrix, check_tile, connect
@@ -57,7 +57,7 @@ class InStage(eqx.Module):
 
 def program(
     tile: Tile,
-    target: Float[Array, "out in"],
+    target: Num[AnyArray, "out in"],
     method: AbstractMethod | Chain,
     *,
     key: Key,
@@ -124,7 +124,7 @@ class Run(eqx.Module):
     def of(
         cls,
         tile: Tile,
-        target: Float[Array, "out in"],
+        target: Num[AnyArray, "out in"],
         method: AbstractMethod | Chain,
         *,
         key: Key,

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from jaxtyping import Array, Float
+from jaxtyping import Num
 
 from .._random import as_key
-from .._types import Key, Weight
+from .._types import AnyArray, Key, Weight
 from ..device import SingleFixed
 from .checks import as_matrix, check_tile
 from .tally import PulseCounts
@@ -14,7 +14,7 @@ from .tile import Tile
 __all__ = ["connect", "count_pulses", "get_weights", "set_weights"]
 
 
-def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None = None) -> Tile:
+def set_weights(tile: Tile, weight: Num[AnyArray, "out in"], *, key: Key | None = None) -> Tile:
     """Put weights into a tile exactly, clipped to what each of its devices can hold (as aihwkit does).
 
     Args:

@@ -16,10 +16,10 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from .._random import as_key
-from .._types import Key, Real, Scalar, check_number, finite_array, scalar
+from .._types import AnyArray, Key, Real, Scalar, check_number, finite_array, scalar
 from .._vectors import UnitVectors
 from ..pulse import AbstractLines, Counts
 from ..tile import Chip, Now, Tile, TileConfig, as_vectors, check_tile
@@ -32,8 +32,8 @@ __all__ = ["send", "update"]
 
 def update(
     tile: Tile,
-    x: Float[Array, "k in"] | Float[Array, " in"] | UnitVectors,
-    d: Float[Array, "k out"] | Float[Array, " out"],
+    x: Num[AnyArray, "k in"] | Num[AnyArray, " in"] | UnitVectors,
+    d: Num[AnyArray, "k out"] | Num[AnyArray, " out"],
     *,
     learning_rate: Real,
     key: Key,

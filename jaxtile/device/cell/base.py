@@ -14,9 +14,11 @@ from jaxtyping import Array, Bool, Int
 
 from ..._random import Draws, Source, stream
 from ..._types import Key, Scalar, Weight
+from ...fields import Field, field
 from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells
+from ..step.constant_step import ConstantStep
 
 __all__ = ["AbstractUnitCell", "UnitCells", "UnitState"]
 
@@ -32,6 +34,14 @@ class UnitState(eqx.Module):
 
     devices: tuple[State, ...]
     turn: Int[Array, ""] | None
+
+
+Devices = Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]]
+
+
+def devices() -> Any:
+    """Declare the devices of a cell; two constant steps by default."""
+    return field(lambda name, value: tuple(value), default_factory=lambda: (ConstantStep(), ConstantStep()), kw_only=False)
 
 
 class AbstractUnitCell(AbstractCrosspoint):

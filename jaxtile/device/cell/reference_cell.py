@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
-
-from ...fields import Field, part
+from ...fields import part
 from ..base import AbstractCrosspoint
-from ..step.constant_step import ConstantStep
-from .base import AbstractUnitCell
+from .base import AbstractUnitCell, Devices, devices
 from .update_policy import SingleFixed
 
 __all__ = ["ReferenceCell"]
@@ -30,9 +27,7 @@ class ReferenceCell(AbstractUnitCell):
         update_policy: which of them is connected.
     """
 
-    devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = eqx.field(
-        default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple
-    )
+    devices: Devices = devices()
     update_policy: SingleFixed = part(SingleFixed, "must be SingleFixed(0) or SingleFixed(1)", default=SingleFixed)
 
     def __check_init__(self) -> None:

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 
-import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._types import Scalar
 from ...fields import Field, Reals, array, part
 from ..base import AbstractCrosspoint
 from ..routine import AbstractRoutine
-from ..step.constant_step import ConstantStep
-from .base import AbstractUnitCell
+from .base import AbstractUnitCell, Devices, devices
 from .update_policy import AbstractTurns, AbstractUpdatePolicy, All
 
 __all__ = ["VectorCell"]
@@ -31,9 +29,7 @@ class VectorCell(AbstractUnitCell):
         gamma_vec: what each device counts; None: 1 / n each.
     """
 
-    devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = eqx.field(
-        default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple
-    )
+    devices: Devices = devices()
     update_policy: AbstractUpdatePolicy = part(
         AbstractUpdatePolicy, "is no policy; pass one of jaxtile.device, such as All()", default=All
     )
