@@ -10,7 +10,9 @@ from aihwkit.exceptions import TileError
 
 import jaxtile as jt
 
-__all__ = ["from_named", "is_plain", "to_named"]
+from .hidden import is_weight
+
+__all__ = ["from_named", "to_named"]
 
 
 def to_named(tile: jt.Tile) -> dict[str, np.ndarray]:
@@ -36,21 +38,19 @@ def from_named(tile: jt.Tile, state: dict[str, Any]) -> jt.Tile:
     (half,) = (extra[name] for name in extra if name.startswith("half_select"))
     chip = dataclasses.replace(tile.chip, half_cells=half["cells"], forward=extra["forward"], backward=extra["backward"])
     now = tile.now.replace(
-        state=tile.state if is_plain(tile) else extra["state"], half_memory=half["memory"], tally=extra["tally"], **extra["average"]
+        state=tile.state if is_weight(tile.state) else extra["state"],
+        half_memory=half["memory"],
+        tally=extra["tally"],
+        **extra["average"],
     )
     return jt.Tile(tile.config, chip, now)
-
-
-def is_plain(tile: jt.Tile) -> bool:
-    """True if the state of the devices is the weight, and nothing else."""
-    return isinstance(tile.state, jax.Array)
 
 
 def _extra(tile: jt.Tile) -> dict[str, Any]:
     # Numbers of one disturb model mean nothing to another: its class is part of their names.
     half_select = f"half_select.{type(tile.config.half_select).__name__}"
     return {
-        "state": None if is_plain(tile) else tile.state,
+        "state": None if is_weight(tile.state) else tile.state,
         "forward": tile.chip.forward,
         "backward": tile.chip.backward,
         "average": {"forward": tile.now.forward, "backward": tile.now.backward},

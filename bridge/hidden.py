@@ -26,7 +26,7 @@ from jaxtile.device import (
     Written,
 )
 
-__all__ = ["from_hidden", "hidden_names", "to_hidden"]
+__all__ = ["from_hidden", "hidden_names", "is_weight", "to_hidden"]
 
 _DRIFT = "drift_nu"  # which all of aihwkit's devices have; it is zero if they do not drift
 _PERSISTENT = "persistent_weights"
@@ -86,21 +86,40 @@ def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State
         return slices
     if isinstance(device, Drifting) and isinstance(cells, DriftCells):
         return _slices(device.device, cells.device, state.device) | {_DRIFT: cells.nu}
+    held = {name: values for field, own in _fields(cells).items() for name, values in _unfold(own, getattr(cells, field)).items()}
     if not isinstance(cells, Cells):
-        return {}
+        return held
     reference = getattr(cells, "reference", 0)
-    held = {name: getattr(cells, field) for name, field in _fields(cells).items()}
     held |= {name: values + reference for name, values in held.items() if name in _REFERRED}
     held[_DRIFT] = jnp.zeros_like(cells.w_max)
-    if isinstance(state, Written):
+    if isinstance(state, Written) and is_weight(state.persistent):
         held[_PERSISTENT] = state.persistent
     return {name: held[name] for name in (*_FIELDS, *held) if name in held}
 
 
-def _fields(cells: Cells) -> dict[str, str]:
-    """Which slice holds which field of the cells."""
+def is_weight(state: State) -> bool:
+    """True if the state of devices is their weight; any other state goes by `dump_extra`."""
+    return eqx.is_array(state) and state.ndim == 2
+
+
+def _fields(cells: AbstractCells) -> dict[str, str]:
+    """The fields that hold numbers of each cell, and the names of their slices; what all of a tile shares stays with it."""
     names = {field: name for name, field in _FIELDS.items()}
-    return {names.get(field.name, field.name): field.name for field in dataclasses.fields(cells)}
+    arrays = {field.name: getattr(cells, field.name) for field in dataclasses.fields(cells)}
+    return {field: names.get(field, field) for field, values in arrays.items() if eqx.is_array(values) and values.ndim >= 2}
+
+
+def _unfold(name: str, values: Float[Array, "out in *n"]) -> Slices:
+    """A slice for each number of a cell."""
+    if values.ndim == 2:
+        return {name: values}
+    flat = values.reshape(*values.shape[:2], -1)
+    return {f"{name}[{n}]": flat[:, :, n] for n in range(flat.shape[2])}
+
+
+def _fold(name: str, slices: Slices, like: Float[Array, "out in *n"]) -> Float[Array, "cell line ..."]:
+    """The inverse of `_unfold`."""
+    return jnp.stack([slices[one] for one in _unfold(name, like)], axis=-1).reshape(like.shape)
 
 
 def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Float[Array, "out in"]) -> tuple[AbstractCells, State]:
@@ -116,12 +135,11 @@ def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Flo
         return DriftCells(part_cells, slices[_DRIFT]), Drifted(part_state, state.start, state.seen, state.age)
     if np.any(np.asarray(slices.get(_DRIFT, 0)) != 0):
         raise ConfigError(f"hidden parameter {_DRIFT} is not zero, but these devices do not drift: configure them with a drift.")
-    if not isinstance(cells, Cells):
-        return cells, weight
-    reference = slices.get("reference", 0)
-    fields = {field: slices[name] for name, field in _fields(cells).items()}
-    fields |= {field: fields[field] - reference for field in map(_FIELDS.__getitem__, _REFERRED)}
-    cells = eqx.tree_at(lambda cells: [getattr(cells, field) for field in fields], cells, list(fields.values()))
-    if isinstance(state, Written):
+    fields = {field: _fold(name, slices, getattr(cells, field)) for field, name in _fields(cells).items()}
+    if isinstance(cells, Cells):
+        reference = slices.get("reference", 0)
+        fields |= {field: fields[field] - reference for field in map(_FIELDS.__getitem__, _REFERRED)}
+    cells = dataclasses.replace(cells, **fields)
+    if isinstance(state, Written) and is_weight(state.persistent):
         return cells, Written(slices[_PERSISTENT], weight - slices[_PERSISTENT])
-    return cells, weight
+    return cells, weight if is_weight(state) else state

@@ -24,11 +24,14 @@ from .tile import HalfSelectedSimulatorTile
 __all__ = ["RPUConfigWithProgram", "RealisticTile"]
 
 
-class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper):
+# aihwkit's own tiles have these bases, which do not agree on types.
+class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper):  # pyright: ignore[reportIncompatibleMethodOverride]
     """A tile module (input range, weight scaling, digital bias) around a `HalfSelectedSimulatorTile`, programmed by pulses."""
 
     supports_indexed = False
     supports_ddp = False
+    rpu_config: Any  # the bases declare configurations that exclude this one
+    tile: Any
 
     def __init__(
         self,
@@ -41,15 +44,15 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
     ):
         if in_trans or out_trans:
             raise TileError("Transposed inputs or outputs are not supported.")
-        rpu_config = RPUConfigWithProgram() if rpu_config is None else rpu_config
-        if bias and not rpu_config.mapping.digital_bias:
+        config: Any = RPUConfigWithProgram() if rpu_config is None else rpu_config
+        if bias and not config.mapping.digital_bias:
             raise AnalogBiasConfigError("An analog bias is not supported: use mapping.digital_bias=True.")
         TileModule.__init__(self)
-        SimulatorTileWrapper.__init__(self, out_size, in_size, rpu_config, bias, in_trans, out_trans, torch_update=True)
+        SimulatorTileWrapper.__init__(self, out_size, in_size, config, bias, in_trans, out_trans, torch_update=True)
         InferenceTileWithPeriphery.__init__(self)
 
     # The custom tile's own: build the simulator tile of the configuration, and read through it.
-    _create_simulator_tile = CustomTile._create_simulator_tile
+    _create_simulator_tile: Any = CustomTile._create_simulator_tile
     forward = CustomTile.forward
     # The C++ wrapper's own: they call the methods of the simulator tile that have these names.
     decay_weights = RPUCudaSimulatorTileWrapper.decay_weights
@@ -93,8 +96,9 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
         if config.remap.type != WeightRemapType.NONE:
             self.set_scales(self.tile.remap_weights(config.remap, self.get_scales()))
         self.tile.modify_weights(config.modifier)
-        if hasattr(self, "_sync_analog_ctx_weights"):  # from aihwkit 1.2 on, the context shows a copy of the weights
-            self._sync_analog_ctx_weights()
+        sync: Any = getattr(self, "_sync_analog_ctx_weights", None)
+        if sync is not None:  # from aihwkit 1.2 on, the context shows a copy of the weights
+            sync()
 
 
 @dataclass
@@ -115,7 +119,7 @@ class RPUConfigWithProgram(CustomRPUConfig):
     simulator_tile_class: type = HalfSelectedSimulatorTile
     program_weights: Callable[..., Any] | None = program_weights_gdp
     device: Any = field(default_factory=ConstantStepDevice)
-    update: UpdateParameters = field(default_factory=UpdateParameters)
+    update: UpdateParameters = field(default_factory=UpdateParameters)  # pyright: ignore[reportIncompatibleVariableOverride]
     half_select: AbstractHalfSelect | None = None
     order: Literal["aggregate", "slot"] = "aggregate"
     clip: WeightClipParameter = field(default_factory=WeightClipParameter)

@@ -33,7 +33,8 @@ def noise_model_of(model: Any, *, aihwkit_compatible: bool = False) -> noise.Abs
 
 def converter_of(converter: Any) -> noise.AbstractConverter:
     """Translate what maps weights to conductances."""
-    kind, span = type(converter), {name: getattr(converter, name, None) for name in ("g_max", "g_min")}
+    kind = type(converter)
+    span: dict[str, Any] = {name: getattr(converter, name, None) for name in ("g_max", "g_min")}
     if kind is conductance.SinglePairConductanceConverter:
         return noise.NPair(**span)
     if kind in (conductance.DualPairConductanceConverter, conductance.NPairConductanceConverter):

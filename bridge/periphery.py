@@ -10,7 +10,7 @@ from aihwkit.simulator.parameters.enums import AnalogMVType, BoundManagementType
 from aihwkit.simulator.parameters.io import IOParameters, IOParametersIRDropT
 
 import jaxtile as jt
-from jaxtile import noise, periphery
+from jaxtile import periphery
 
 from ._fields import named_alike, numbers, refuse, refuse_rest
 
@@ -70,7 +70,7 @@ def from_io(io: Any, name: str) -> jt.IOParameters:
     if values["out_noise"] is None:  # then there is nothing to spread
         values["out_noise_std"] = None
     if io.w_noise_type in _WEIGHT_NOISE and io.w_noise != 0:
-        values["w_noise"] = _WEIGHT_NOISE[io.w_noise_type](io.w_noise)
+        values["w_noise"] = _WEIGHT_NOISE[io.w_noise_type](w_noise=io.w_noise)
     if io.ir_drop != 0:
         values["ir_drop"] = periphery.IRDrop(ir_drop=io.ir_drop, ir_drop_g_ratio=io.ir_drop_g_ratio)
     if io.v_offset_std != 0 or io.r_series != 0:
@@ -89,19 +89,19 @@ def from_io(io: Any, name: str) -> jt.IOParameters:
     )
 
 
-def from_ladder(io: IOParametersIRDropT, name: str, converter: noise.AbstractConverter, rows: int | None) -> jt.IOParameters:
+def from_ladder(io: IOParametersIRDropT, name: str, converter: Any, rows: int | None) -> jt.IOParameters:
     """Translate parameters with the IR drop of a circuit, as they are in evaluation (aihwkit trains without).
 
     Args:
         io: the parameters.
         name: of them, for errors.
-        converter: which pairs stand for a weight.
+        converter: pairs of devices that stand for a weight (`LadderIRDrop` refuses others).
         rows: of the array; None: as many as inputs.
 
     Raises:
         ConfigError: they ask for what jaxtile does not have; the message names it.
     """
-    plain = {field.name: getattr(io, field.name) for field in dataclasses.fields(IOParameters)}
+    plain: dict[str, Any] = {field.name: getattr(io, field.name) for field in dataclasses.fields(IOParameters)}
     passes = {
         AnalogMVType.SPLIT_MODE: lambda: periphery.SplitMode(split_mode_bit_shift=io.split_mode_bit_shift),
         AnalogMVType.BIT_WISE: lambda: periphery.BitWise(bits=math.floor(math.log2(max(io.inp_res, 1 / io.inp_res) + 2)) - 1),
@@ -109,7 +109,8 @@ def from_ladder(io: IOParametersIRDropT, name: str, converter: noise.AbstractCon
     in_parts = passes.get(io.mv_type)
     if in_parts is not None:
         plain["mv_type"] = AnalogMVType.ONE_PASS
-    ours = from_io(IOParameters(**plain | {"ir_drop": 0.0}), name)
+    plain["ir_drop"] = 0.0
+    ours = from_io(IOParameters(**plain), name)
     shared = {field.name for field in dataclasses.fields(periphery.LadderIRDrop)} & vars(io).keys()
     taken = {*plain, *shared, "adc_quantization", "ir_drop_v_read", "split_mode_bit_shift"}
     refuse_rest(io, IOParametersIRDropT, name, taken)
@@ -123,7 +124,7 @@ def _mv_type(io: IOParameters, name: str) -> periphery.AbstractMVType:
     if io.mv_type not in _MV_TYPES:
         refuse(f"{name}.mv_type", io.mv_type, "aihwkit's C++ tiles do not have it either")
     kind = _MV_TYPES[io.mv_type]
-    return kind() if kind is periphery.OnePass else kind(io.w_read_asymmetry_dtod or None)
+    return kind() if kind is periphery.OnePass else kind(w_read_asymmetry_dtod=io.w_read_asymmetry_dtod or None)
 
 
 def _noise_management(io: IOParameters, name: str) -> periphery.AbstractNoiseManagement | None:
@@ -137,7 +138,7 @@ def _noise_management(io: IOParameters, name: str) -> periphery.AbstractNoiseMan
     limit = io.nm_thres if io.nm_thres > 0 else None
     if io.noise_management == NoiseManagementType.ABS_MAX_NP_SUM:
         return periphery.AbsMaxNPSum(nm_thres=limit, max_bm_res=io.max_bm_res)
-    return _NOISE_MANAGEMENT[io.noise_management](limit)
+    return _NOISE_MANAGEMENT[io.noise_management](nm_thres=limit)
 
 
 def _bound_management(io: IOParameters, name: str) -> periphery.AbstractBoundManagement | None:
@@ -145,7 +146,9 @@ def _bound_management(io: IOParameters, name: str) -> periphery.AbstractBoundMan
         return None
     if io.bound_management not in _BOUND_MANAGEMENT:
         refuse(f"{name}.bound_management", io.bound_management, "aihwkit's C++ tiles do not have it either")
-    return _BOUND_MANAGEMENT[io.bound_management](io.max_bm_factor, io.max_bm_res, io.bm_test_negative_bound)
+    return _BOUND_MANAGEMENT[io.bound_management](
+        max_bm_factor=io.max_bm_factor, max_bm_res=io.max_bm_res, bm_test_negative_bound=io.bm_test_negative_bound
+    )
 
 
 def to_io(io: jt.IOParameters) -> IOParameters:
@@ -155,7 +158,7 @@ def to_io(io: jt.IOParameters) -> IOParameters:
         ConfigError: aihwkit's have no place for something.
     """
     ours = numbers(io)
-    values = {field: ours[field] for field in ("is_perfect", *_PLAIN)}
+    values: dict[str, Any] = {field: ours[field] for field in ("is_perfect", *_PLAIN)}
     values |= {field: idle if ours[field] is None else ours[field] for field, idle in _OPTIONAL.items()}
     values |= {
         "noise_management": named_alike(_NOISE_MANAGEMENT, io.noise_management, "noise_management"),
@@ -169,7 +172,7 @@ def to_io(io: jt.IOParameters) -> IOParameters:
     for stage in stages:
         own = {} if stage is None else {name: value for name, value in numbers(stage).items() if value is not None}
         for name in _FIXED & own.keys():
-            default = numbers(type(stage)())[name]
+            default = numbers(type(stage)())[name]  # pyright: ignore[reportCallIssue] (those that have it have defaults)
             if own.pop(name) != default:
                 refuse(name, getattr(stage, name), f"aihwkit's is {default}")
         if own.get("max_bm_res", 0) != values.get("max_bm_res", own.get("max_bm_res", 0)):

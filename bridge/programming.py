@@ -12,12 +12,13 @@ from typing import Any
 import jax.numpy as jnp
 import jax.random as jr
 import torch
+from aihwkit.exceptions import ConfigError
 from torch import Tensor
 
 import jaxtile as jt
 from jaxtile._types import is_whole
 from jaxtile.programming import AbstractMethod, Chain, Reads
-from jaxtile.programming.chain import goes_on, stages_of
+from jaxtile.programming.chain import connection, goes_on, stages_of
 from jaxtile.programming.inputs import outputs
 from jaxtile.programming.reading import Probe, ideal_reading
 from jaxtile.programming.stopping import relative_error
@@ -162,8 +163,8 @@ def _target(module: Any, *, from_reference: bool) -> Tensor:
 class _GrowingWindow(jt.GDP):
     """GDP with the notebook's batches: columns i b to (i + 1) b, and past the last column all of those up to where it would end."""
 
-    def init(self, shape, target):
-        return 0, shape[1]
+    def init(self, sheet, target):
+        return 0, sheet.shape[1]
 
     def probe(self, state):
         step, width = state
@@ -198,9 +199,11 @@ def _program(
     tile, goal = module.tile, to_jax(target)
     shape, stages = (goal.shape[0], goal.shape[1]), stages_of(method)
     for stage in stages:
-        stage.method.init(shape, goal)  # first, since it may refuse
         if stage.connect is not None:
             _check_connection(module, stage.connect)
+    sheets = [_datasheet(module, shape, connection(stages, number)) for number in range(len(stages))]
+    for stage, sheet in zip(stages, sheets, strict=True):
+        stage.method.init(sheet, goal)  # first, since it may refuse
     if isinstance(w_init, Tensor):
         tile.set_weights(w_init)
     else:
@@ -211,8 +214,9 @@ def _program(
     connected = tile.get_hidden_update_index() if any(stage.connect is not None for stage in stages) else None
     try:
         for number, stage in enumerate(stages):
-            method, state, progress, over = stage.method, stage.method.init(shape, goal), stage.begin(), False
-            rules |= {"goes_on": goes_on(stages, number, goal), "steps_in_pass": method.steps_in_pass(shape)}
+            method, state, progress, over = stage.method, stage.method.init(sheets[number], goal), stage.begin(), False
+            next_sheet = sheets[min(number + 1, len(stages) - 1)]
+            rules |= {"goes_on": goes_on(stages, number, goal, next_sheet), "steps_in_pass": method.steps_in_pass(shape)}
             tile.set_learning_rate(float(method.learning_rate))
             if stage.connect is not None:
                 tile.set_hidden_update_index(stage.connect)
@@ -238,6 +242,21 @@ def _program(
         if connected is not None:
             tile.set_hidden_update_index(connected)
     return done
+
+
+def _datasheet(module: Any, shape: tuple[int, int], index: int | None) -> jt.Datasheet:
+    """The datasheet of a tile module; the shape alone where jaxtile has no words for the configuration.
+
+    Args:
+        module: the tile module.
+        shape: (out, in).
+        index: the device of each unit cell that the lines are connected to; None: as its configuration says.
+    """
+    try:
+        config = tile_config(module.rpu_config)
+    except ConfigError:
+        return jt.Datasheet.of(None, shape)
+    return jt.Datasheet.of(config if index is None else config.connect(index), shape)
 
 
 def _check_connection(module: Any, index: int) -> None:

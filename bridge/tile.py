@@ -18,8 +18,8 @@ import jaxtile as jt
 
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
 from .config import hardware
-from .extra import from_named, is_plain, to_named
-from .hidden import from_hidden, hidden_names, to_hidden
+from .extra import from_named, to_named
+from .hidden import from_hidden, hidden_names, is_weight, to_hidden
 from .weights import clip_of, modifier_of, remap_of
 
 __all__ = ["HalfSelectedSimulatorTile"]
@@ -97,7 +97,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self.jax_tile = jt.observe(self.jax_tile, d=d)
         return to_torch(jt.backward(tile, d, key=self._draw()), like=d_input)
 
-    def update(
+    def update(  # pyright: ignore[reportIncompatibleMethodOverride] (aihwkit's tiles return nothing, either)
         self,
         x_input: Tensor,
         d_input: Tensor,
@@ -215,7 +215,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     def set_hidden_parameters(self, params: Tensor) -> None:
         """Become the chip with these devices; the weights are clipped to what they can hold."""
         self.jax_tile = from_hidden(self.jax_tile, to_jax(params), self.jax_tile.weight)
-        if is_plain(self.jax_tile):
+        if is_weight(self.jax_tile.state):
             self._put(self.jax_tile.weight)
 
     def dump_extra(self) -> dict[str, np.ndarray]:
@@ -261,7 +261,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def _write_key(self) -> jax.Array | None:
         """The key of the write noise, if there can be any."""
-        return None if is_plain(self.jax_tile) else self._draw()
+        return None if is_weight(self.jax_tile.state) else self._draw()
 
     def _draw(self) -> jax.Array:
         """The key of the next draw."""

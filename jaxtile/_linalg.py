@@ -1,12 +1,14 @@
 """Leading singular triplets, sparse factors and norms of a residual, by a few products with a vector or a small block of them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ._numerics import safe_sqrt
 from ._random import normal, numbers
 from ._types import Scalar, Weight
 
@@ -17,7 +19,6 @@ __all__ = [
     "product",
     "qr",
     "safe_norm",
-    "safe_sqrt",
     "sparse_factor",
     "sparse_line",
     "spectral_norm",
@@ -42,9 +43,8 @@ eigh = _lane_by_lane(lambda matrix: tuple(jnp.linalg.eigh(matrix)))
 svd = _lane_by_lane(lambda matrix: tuple(jnp.linalg.svd(matrix, full_matrices=False)))
 
 
-def product(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
-    """A matrix product in full precision, also where accelerators default to less."""
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+# A matrix product in full precision, also where accelerators default to less.
+product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:
@@ -148,8 +148,3 @@ def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Sca
 def safe_norm(matrix: Weight) -> Scalar:
     """The Frobenius norm, with gradient zero where it is zero."""
     return safe_sqrt(jnp.sum(matrix**2))
-
-
-def safe_sqrt(square: Scalar) -> Scalar:
-    """The square root, with gradient zero where it is zero."""
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ._types import Scalar
 
-__all__ = ["divide", "straight_through"]
+__all__ = ["divide", "safe_sqrt", "straight_through"]
 
 
 def divide(values: Float[Array, "..."], by: Scalar) -> Float[Array, "..."]:
@@ -17,6 +17,12 @@ def divide(values: Float[Array, "..."], by: Scalar) -> Float[Array, "..."]:
     left alone.
     """
     return values / jnp.where(jnp.isnan(values), jnp.nan, by)
+
+
+def safe_sqrt(square: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The square root of what is positive; elsewhere zero, with slope zero."""
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
 
 
 @jax.custom_jvp

@@ -136,8 +136,9 @@ def bits(key: Keys, index: Int[Array, "*shape"], count: int | Array = 0) -> UInt
     """Word number `index` of the stream `key`; an array of keys broadcasts against `index`."""
     words = jr.key_data(key)
     k0, k1 = words[..., 0], words[..., 1]
-    turn = _mix(jnp.asarray(count, jnp.uint32))  # scattered: under keys that differ by a little, streams are shifted copies
-    k0, k1 = k0 ^ turn, k1 + turn * jnp.uint32(0x9E3779B9)
+    if isinstance(count, Array) or count:  # 0 turns nothing
+        turn = _mix(jnp.asarray(count, jnp.uint32))  # scattered: under keys that differ by a little, streams are shifted copies
+        k0, k1 = k0 ^ turn, k1 + turn * jnp.uint32(0x9E3779B9)
     return _mix(_mix(index.astype(jnp.uint32) + k0) ^ k1)
 
 

@@ -20,7 +20,7 @@ __all__ = [
     "Real",
     "Scalar",
     "Weight",
-    "check_number",
+    "as_number",
     "finite_array",
     "is_concrete",
     "is_whole",
@@ -142,9 +142,9 @@ class Interval:
         return number
 
 
-def check_number(name: str, value: Any, **interval: Any) -> None:
-    """Refuse, by name, what is no number of an `Interval`."""
-    Interval(**interval).take(name, value)
+def as_number(name: str, value: Any, **interval: Any) -> Scalar:
+    """A number of an `Interval` as a `scalar`; anything else is refused by name."""
+    return Interval(**interval).take(name, value)
 
 
 def is_whole(value: Any, low: int) -> bool:

@@ -78,7 +78,7 @@ def number(
     """Declare a physical number, which is kept as an array leaf.
 
     Args:
-        default: the number; None: the class replaces it when it is built.
+        default: the number; None: the class replaces it when it is built, or a datasheet says it.
         low: the lower end of the interval of numbers that are accepted.
         high: the upper end.
         open: leave `low` out.
@@ -133,10 +133,10 @@ def flag(default: bool, /) -> Any:
     return field(take, default=default, static=True)
 
 
-def choice(*options: str) -> Any:
+def choice(*options: str | None) -> Any:
     """Declare a static name out of `options`; the first is the default."""
 
-    def take(name: str, value: Any) -> str:
+    def take(name: str, value: Any) -> str | None:
         if value not in options:
             raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")
         return value

@@ -100,7 +100,7 @@ def _work(solution: Solution, against: str, costs: AbstractCosts) -> np.ndarray:
         return np.arange(int(np.max(solution.stats["steps"])) + 1)[None]
     if against in solution.history or against not in ("time", "energy"):
         return _runs(solution, against)[0]
-    counts = {name: _runs(solution, name)[0] for name in solution.history}
+    counts: dict[str, Any] = {name: _runs(solution, name)[0] for name in solution.history}
     return np.asarray(costs.time(counts) if against == "time" else costs.energy(counts, solution.tile))
 
 

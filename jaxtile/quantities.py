@@ -4,6 +4,7 @@ To add one, add an entry to the table. A quantity of your own needs no entry: pa
 """
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -89,16 +90,16 @@ def _unreachable(view: View) -> Scalar:
 
 
 _TABLE = (
-    Quantity("read_error", "1", "read error (relative to largest)", lambda view: view.read_error),
+    Quantity("read_error", "1", "read error (relative to largest)", attrgetter("read_error")),
     Quantity("frobenius_error", "weight", "Frobenius error (weight units)", lambda view: safe_norm(_residual(view))),
     Quantity("spectral_error", "weight", "spectral error (weight units)", _spectral),
-    Quantity("full_pulses", "pulses per cell", "full pulses per cell", lambda view: view.tile.tally.full),
-    Quantity("half_pulses", "pulses per cell", "half pulses per cell", lambda view: view.tile.tally.half),
-    Quantity("row_pulses", "pulses per row", "pulses per row", lambda view: view.tile.tally.row),
-    Quantity("column_pulses", "pulses per column", "pulses per column", lambda view: view.tile.tally.column),
-    Quantity("phases", "sub-phases", "sub-phases driven", lambda view: view.tile.tally.phases),
-    Quantity("reads", "vectors", "vectors read", lambda view: view.tile.tally.reads),
-    Quantity("steps", "pulse steps", "pulse steps", lambda view: view.steps),
+    Quantity("full_pulses", "pulses per cell", "full pulses per cell", attrgetter("tile.now.tally.full")),
+    Quantity("half_pulses", "pulses per cell", "half pulses per cell", attrgetter("tile.now.tally.half")),
+    Quantity("row_pulses", "pulses per row", "pulses per row", attrgetter("tile.now.tally.row")),
+    Quantity("column_pulses", "pulses per column", "pulses per column", attrgetter("tile.now.tally.column")),
+    Quantity("phases", "sub-phases", "sub-phases driven", attrgetter("tile.now.tally.phases")),
+    Quantity("reads", "vectors", "vectors read", attrgetter("tile.now.tally.reads")),
+    Quantity("steps", "pulse steps", "pulse steps", attrgetter("steps")),
     Quantity("unreachable", "1", "fraction of the target out of reach", _unreachable),
 )
 
@@ -137,26 +138,23 @@ def as_quantities(name: str, record: Any) -> tuple[Quantity, ...]:
     """
     if not isinstance(record, tuple | list):
         raise TypeError(f"{name}={record!r} must be a tuple of names, such as ('read_error',).")
-    unknown = [one for one in record if not callable(one) and not (isinstance(one, str) and one in QUANTITIES)]
-    if unknown:
-        raise ValueError(f"{name} names {unknown}, which are unknown; choose from {', '.join(QUANTITIES)}.")
-    quantities = tuple(_as_quantity(name, one) for one in record)
-    names = [one.name for one in quantities]
-    twice = {one for one in names if names.count(one) > 1}
-    if twice:
-        raise ValueError(f"{name} holds {', '.join(sorted(twice))} more than once.")
-    for one in quantities:
-        if one.name in QUANTITIES and one != QUANTITIES[one.name]:
+    quantities: dict[str, Quantity] = {}
+    for one in record:
+        one = QUANTITIES.get(one, one) if isinstance(one, str) else one
+        one = one if isinstance(one, Quantity) else _of_function(name, one)
+        known = QUANTITIES.get(one.name, one)
+        if one is not known and one != known:
             raise ValueError(f"{name} gives {one.name!r} another meaning; choose a name that is none of {', '.join(QUANTITIES)}.")
-    return quantities
+        if one.name in quantities:
+            raise ValueError(f"{name} holds {one.name} more than once.")
+        quantities[one.name] = one
+    return tuple(quantities.values())
 
 
-def _as_quantity(name: str, one: str | Quantity | Callable[[View], Scalar]) -> Quantity:
-    if isinstance(one, Quantity):
-        return one
-    if isinstance(one, str):
-        return QUANTITIES[one]
-    called = getattr(one, "__name__", "")
+def _of_function(name: str, measure: Any) -> Quantity:
+    if not callable(measure):
+        raise ValueError(f"{name} names {[measure]}, which is unknown; choose from {', '.join(QUANTITIES)}.")
+    called = getattr(measure, "__name__", "")
     if not called.isidentifier():
-        raise ValueError(f"{name} holds {one!r}, which has no name; pass jaxtile.Quantity(name, unit, label, measure).")
-    return Quantity(called, "1", called.replace("_", " "), one)
+        raise ValueError(f"{name} holds {measure!r}, which has no name; pass jaxtile.Quantity(name, unit, label, measure).")
+    return Quantity(called, "1", called.replace("_", " "), measure)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Int
 
 from ._random import Source, as_key
-from ._types import AnyArray, Key, Real, check_number, is_concrete, scalar
+from ._types import AnyArray, Key, Real, as_number, is_concrete
 from ._vectors import check_columns
 from .device import Rewrite, Statistical
 from .noise import AbstractNoiseModel
@@ -29,8 +29,7 @@ def decay(tile: Tile, *, alpha: Real = 1.0, key: Key | None = None) -> Tile:
         key: of the write noise, for devices that have it.
     """
     check_tile(tile)
-    part, key = scalar(alpha), None if key is None else as_key(key)
-    check_number("alpha", part, low=0.0)
+    part, key = as_number("alpha", alpha, low=0.0), None if key is None else as_key(key)
 
     def law(device, cells, weight, noise):
         return cells.reset_bias + (weight - cells.reset_bias) * (1 - part * (1 - cells.decay_scale))
@@ -64,8 +63,7 @@ def reset(tile: Tile, columns: Int[AnyArray, " n"] | Sequence[int], *, probabili
         key: of this reset.
     """
     check_tile(tile)
-    chance, key = scalar(probability), as_key(key)
-    check_number("probability", chance, low=0.0, high=1.0)
+    chance, key = as_number("probability", probability, low=0.0, high=1.0), as_key(key)
     columns = jnp.asarray(columns)
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
@@ -110,8 +108,7 @@ def drift(tile: Tile, time: Real, *, key: Key) -> Tile:
         TypeError: the devices do not drift.
     """
     check_tile(tile)
-    span, key = scalar(time), as_key(key)
-    check_number("time", span, low=0.0)
+    span, key = as_number("time", time, low=0.0), as_key(key)
     if not tile.device.drifts:
         raise TypeError(
             f"device={tile.device!r} does not drift; wrap it, as in jaxtile.device.Drifting(device, nu=0.05), or "

@@ -108,6 +108,16 @@ def random_tile(config: jt.TileConfig, shape: tuple[int, int] = SHAPE, seed: int
     return jt.set_weights(tile, jnp.where(place > 0, place * cells.w_max, -place * cells.w_min))
 
 
+def make_tile(device: str, pulse, half_select=None, *, shape: tuple[int, int] = SHAPE, fill: float = 0.9, **numbers) -> jt.Tile:
+    """Such a tile of a device of the catalogue, with steps of 0.01 unless `numbers` has others."""
+    device = DEVICES[device](**{"dw_min": 0.01} | numbers)
+    return random_tile(jt.TileConfig(device=device, pulse=pulse, half_select=half_select), shape, fill=fill)
+
+
+def ratio(kappa: float, phases: str = "all") -> jt.half_select.ConstantRatio:
+    return jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
+
+
 def assert_mean(samples, expected, *, z: float = 4.5, axis: int = 0) -> None:
     """Independent samples have the expected mean, within z of their own standard errors (and a rounding error)."""
     samples = np.asarray(samples, np.float64)

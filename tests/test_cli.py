@@ -188,7 +188,7 @@ def test_refusals_are_one_line(folder, capsys, arguments, message):
 
 def test_as_a_process(folder):
     command = [sys.executable, "-c", "import sys; from jaxtile.cli import main; sys.exit(main())"]
-    how = {"capture_output": True, "text": True, "timeout": 120, "check": False}
+    how = {"capture_output": True, "text": True, "timeout": 600, "check": False}
     how["env"] = os.environ | {"PYTHONPATH": str(Path(jaxtile.__path__[0]).parent)}  # also where it is not installed
     how["env"] |= {"XDG_CACHE_HOME": str(folder / "caches"), "HOME": str(folder), "MPLCONFIGDIR": matplotlib.get_configdir()}
     how["env"].pop("JAX_COMPILATION_CACHE_DIR", None)

@@ -1,20 +1,84 @@
-"""The examples run from top to bottom, at a small size."""
+"""The examples run from top to bottom, at a small size, and show what they say they show."""
 
 import pathlib
 import runpy
 
 import jax
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 EXAMPLES = sorted((pathlib.Path(__file__).parent.parent / "examples").glob("*.py"))
 
 
+def batch_size(names):
+    """All sizes program, with as many pulses, and are as good for as many."""
+    small, large = names["solutions"].values()
+    for solution in (small, large):
+        assert np.all(solution.stats["spectral_error"] < 0.9 * solution.history["spectral_error"][:, 0])
+    for quantity in ("spectral_error", "full_pulses"):
+        np.testing.assert_allclose(np.mean(small.stats[quantity]), np.mean(large.stats[quantity]), rtol=0.02)
+
+
+def digits(names):
+    """Good arrays keep more of a network than poor ones, and drift compensation brings some of it back."""
+    assert names["in_digital"] > 0.7
+    for survived, half_pulses in names["results"].values():
+        assert np.mean(survived[0]) > np.mean(survived[-1])  # from kappa of infinity to 10
+        assert np.all(half_pulses > 0)
+    for aged in names["aged"].values():
+        without, compensated = np.moveaxis(np.mean(aged, axis=1), -1, 0)
+        assert np.all(compensated > without)
+        assert without[-1] < without[0]
+
+
+def fit_device(names):
+    """The numbers that made the devices are found again, within their spread over the devices."""
+    assert np.all(names["measured"].converged)
+    fitted, truth, devices = names["simulated"].device, names["truth"], names["devices"]
+    for name in ("dw_min", "w_max", "w_min"):
+        true = float(getattr(truth, name))
+        error = abs(true) * float(getattr(truth, f"{name}_dtod")) / np.sqrt(devices)
+        assert abs(float(getattr(fitted, name)) - true) < 4.5 * error
+    assert float(names["table"].dw_min) == pytest.approx(float(truth.dw_min), rel=0.3)
+
+
+def half_select_study(names):
+    """Good arrays are programmed better than poor ones, by every method."""
+    for found in (names["found"], names["found_exactly"]):
+        for data in found.values():
+            error = data.error.mean([dim for dim in data.error.dims if dim != "half_select.kappa"]).values
+            assert error[-1] < error[0] < 1
+
+
+def learned_schedule(names):
+    """Schedules beat SVD as it is on targets that none of them has seen."""
+    for kappa, schedules in names["found"].items():
+        unseen = {name: np.mean(names["error"](at[f"kappa {kappa:.0f}"])) for name, at in schedules.items()}
+        assert unseen["learned"] < unseen["SVD as it is"] < 100
+        assert unseen[names["best"][kappa]] < unseen["SVD as it is"]
+
+
+def notebook(names):
+    """Singular vectors program ideal devices at once; every other method is on the way."""
+    for kind, compared in names["solutions"].items():
+        for name, solution in compared.items():
+            share = solution.stats["spectral_error"] / solution.history["spectral_error"][:, 0]
+            assert np.all(share < (1e-5 if (kind, name) == ("ideal", "SVD") else 0.9))
+
+
+SHOWS = {show.__name__: show for show in (batch_size, digits, fit_device, half_select_study, learned_schedule, notebook)}
+
+
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if "bridge" not in path.name], ids=lambda path: path.stem)
-def test_example_runs(path, monkeypatch):
+def test_example_shows_what_it_says(path, monkeypatch):
     monkeypatch.setenv("JAXTILE_SMALL", "1")
     monkeypatch.setenv("MPLBACKEND", "Agg")
     with jax.numpy_dtype_promotion("standard"):  # optax leans on it
         names = runpy.run_path(str(path))
-    assert names["fig"].axes
+    SHOWS[path.stem](names)
+    drawn = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes]
+    assert drawn
+    for ax in drawn:
+        assert any(np.isfinite(line.get_ydata()).any() for line in ax.lines) or any(patch.get_height() > 0 for patch in ax.patches)
     plt.close("all")

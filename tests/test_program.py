@@ -11,7 +11,8 @@ import pytest
 from helpers import assert_runs_agree, without_spread
 
 import jaxtile as jt
-from jaxtile.programming.program import Run
+from jaxtile.programming.program import prepare
+from jaxtile.programming.run import Run
 
 KEY = jr.key(7)
 SHAPE = (6, 9)
@@ -85,7 +86,7 @@ def test_stepping_by_hand_is_what_program_does(name):
     """Read, propose, pulse in a Python loop gives the same weights."""
     method, start, by_hand, programmed = METHODS[name], make_tile(half_select=HALF), [], []
     for key in jr.split(KEY, 10):
-        tile, state = start, method.init(SHAPE, TARGET)
+        tile, state = start, method.init(jt.Datasheet.of(start.config, SHAPE), TARGET)
         for step in range(3):
             read_key, propose_key, update_key = jr.split(jr.fold_in(key, step), 3)
             reading = jt.programming.read(tile, method.probe(state), read_key)
@@ -134,7 +135,7 @@ def test_rank_atol_leaves_small_components_out():
 def test_mini_batches_wrap_around():
     """Nine columns in batches of four: steps use 0-3, 4-7, then 8, 0, 1, 2."""
     method = jt.GDP(batch_size=4)
-    state = method.init(SHAPE, TARGET)
+    state = method.init(jt.Datasheet.of(jt.TileConfig(), SHAPE), TARGET)
     seen = []
     for _ in range(3):
         x = method.probe(state)
@@ -361,13 +362,13 @@ def test_a_run_in_parts_has_the_bits_of_one_at_once(name):
     advance = eqx.filter_jit(Run.advance)
     for pulse in (jt.pulse.StochasticCompressed(), jt.pulse.MeanField()):
         tile = make_tile(pulse=pulse)
-        run = Run.of(tile, TARGET, METHODS[name], **arguments)
-        parts = once = run.enter(0, run.start())
+        run = prepare(tile, TARGET, METHODS[name], **arguments)
+        parts = once = run.start()
         for until in (2, 3, 7):
-            parts = advance(run, 0, parts, jnp.asarray(until))
-        jax.tree.map(np.testing.assert_array_equal, parts, advance(run, 0, once, jnp.asarray(7)))
+            parts = advance(run, parts, jnp.asarray(until))
+        jax.tree.map(np.testing.assert_array_equal, parts, advance(run, once, jnp.asarray(7)))
     at_once = jt.program(tile, TARGET, METHODS[name], **arguments)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), run.end(parts.run), at_once)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), run.end(parts), at_once)
 
 
 def test_progress_bar_moves_under_plain_and_vmap(capfd):

@@ -14,7 +14,9 @@ from jaxtile.quantities import QUANTITIES, RECORD
 KEY = jr.key(3)
 SHAPE = (5, 7)
 TARGET = 0.1 * jr.normal(jr.key(1), SHAPE)
-TILE = jt.init(jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=50.0)), SHAPE, key=KEY)
+# Runs that record other things are other programs; in a mean field a last bit cannot flip a pulse.
+CONFIG = jt.TileConfig(pulse=jt.pulse.MeanField(), half_select=jt.half_select.ConstantRatio(kappa=50.0))
+TILE = jt.init(CONFIG, SHAPE, key=KEY)
 
 
 def worst_cell(view):
@@ -58,7 +60,7 @@ def test_a_function_is_recorded_under_its_name():
     assert float(sol.history["worst_cell"][0]) == pytest.approx(float(jnp.max(jnp.abs(TARGET))))
     assert float(sol.history["worst_cell"][-1]) == pytest.approx(float(jnp.max(jnp.abs(sol.weight - TARGET))))
     assert float(sol.stats["worst_cell"]) == float(sol.history["worst_cell"][-1])
-    np.testing.assert_array_equal(run((WORST,)).history["worst_cell"], sol.history["worst_cell"])
+    np.testing.assert_allclose(run((WORST,)).history["worst_cell"], sol.history["worst_cell"], rtol=1e-4)
 
 
 def test_the_tally_of_a_view_is_that_of_the_run():

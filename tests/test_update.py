@@ -15,7 +15,9 @@ from helpers import (
     assert_mean,
     assert_std,
     lines_of,
+    make_tile,
     random_tile,
+    ratio,
     update,
     update_as_users_do,
     vectors,
@@ -28,13 +30,8 @@ KEY = jr.key(11)
 AWAY = {"w_max": 50, "w_min": -50}  # bounds that are never met
 
 
-def make_tile(device="constant", pulse="compressed", half_select=None, *, shape=SHAPE, fill=0.9, **numbers) -> jt.Tile:
-    config = jt.TileConfig(device=DEVICES[device](**{"dw_min": 0.01, **numbers}), pulse=PULSES[pulse](), half_select=half_select)
-    return random_tile(config, shape, fill=fill)
-
-
-def ratio(kappa, phases="all"):
-    return jt.half_select.ConstantRatio(kappa=kappa, phases=phases)
+def tile_of(device="constant", pulse="compressed", half_select=None, **numbers) -> jt.Tile:
+    return make_tile(device, PULSES[pulse](), half_select, **numbers)
 
 
 def equal(a: jt.Tile, b: jt.Tile) -> bool:
@@ -52,8 +49,8 @@ def test_infinite_kappa_is_none(device, pulse):
     """
     for kind in ("zeros", "one-hot"):
         x, d = vectors(kind)
-        without = update(make_tile(device, pulse), x, d, 0.1, KEY)
-        infinite = update(make_tile(device, pulse, ratio(np.inf)), x, d, 0.1, KEY)
+        without = update(tile_of(device, pulse), x, d, 0.1, KEY)
+        infinite = update(tile_of(device, pulse, ratio(np.inf)), x, d, 0.1, KEY)
         np.testing.assert_allclose(infinite.weight, without.weight, rtol=0, atol=1e-6)
         assert 0 < float(infinite.full_pulses) == pytest.approx(float(without.full_pulses), rel=1e-6)
         assert float(infinite.half_pulses) > 0 == float(without.half_pulses)
@@ -62,7 +59,7 @@ def test_infinite_kappa_is_none(device, pulse):
 @pytest.mark.parametrize("pulse", PULSES)
 def test_zero_disturbs_nothing(pulse):
     x, d = vectors("signed")
-    tile = make_tile("constant", pulse, ratio(1.0))
+    tile = tile_of("constant", pulse, ratio(1.0))
     assert not equal(update(tile, x, d, 0.1, KEY), tile)
     for nothing in ((0 * x, d, 0.1), (x, 0 * d, 0.1), (x, d, 0.0)):
         after = update(tile, *nothing, KEY)
@@ -71,12 +68,12 @@ def test_zero_disturbs_nothing(pulse):
 
 
 def test_a_silent_line_disturbs_the_cells_of_the_others_only():
-    tile = make_tile(half_select=ratio(2.0), dw_min_std=0.0, up_down_dtod=0.0, fill=0.3)
+    tile = tile_of(half_select=ratio(2.0), dw_min_std=0.0, up_down_dtod=0.0, fill=0.3)
     x, d = np.zeros(SHAPE[1], np.float32), np.zeros(SHAPE[0], np.float32)
     x[2], d[1] = 1, -1
     moved = np.asarray(update(tile, x, d, 0.05, KEY).weight - tile.weight)
     assert np.abs(moved).max() < 1e-6  # kappa 2: two half pulses undo each full one, and polarities cancel elsewhere
-    tile = make_tile(half_select=ratio(2.0, "active"), dw_min_std=0.0, fill=0.3)
+    tile = tile_of(half_select=ratio(2.0, "active"), dw_min_std=0.0, fill=0.3)
     moved = np.asarray(update(tile, x, d, 0.05, KEY).weight - tile.weight)
     seen = np.zeros(SHAPE, bool)
     seen[1, :], seen[:, 2] = True, True
@@ -88,12 +85,12 @@ def test_gain_is_exact(kind):
     """1 - 2 / kappa with all phases driven, equal steps up and down, no cycle noise and no bound touched; whatever the signs."""
     x, d = vectors(kind)
     numbers = {"dw_min_std": 0.0, "up_down_dtod": 0.0, "fill": 0.001, **AWAY}
-    start = make_tile(**numbers)
+    start = tile_of(**numbers)
     moved = np.asarray(update(start, x, d, 0.1, KEY).weight - start.weight)
     assert np.abs(moved).max() > 0.05
     for kappa in (1.0, 2.0, 10.0, 1e3):
         half_select = ratio(kappa)
-        disturbed = np.asarray(update(make_tile(half_select=half_select, **numbers), x, d, 0.1, KEY).weight - start.weight)
+        disturbed = np.asarray(update(tile_of(half_select=half_select, **numbers), x, d, 0.1, KEY).weight - start.weight)
         np.testing.assert_allclose(disturbed, (1 - 2 / kappa) * moved, atol=2e-6)
 
 
@@ -101,9 +98,9 @@ def test_gain_is_lost_without_all_phases():
     """The contrast that makes the test above a test."""
     x, d = vectors("both one-signed")
     numbers = {"dw_min_std": 0.0, "up_down_dtod": 0.0, "fill": 0.001, **AWAY}
-    start = make_tile(**numbers)
+    start = tile_of(**numbers)
     moved = np.asarray(update(start, x, d, 0.1, KEY).weight - start.weight)
-    active = np.asarray(update(make_tile(half_select=ratio(10.0, "active"), **numbers), x, d, 0.1, KEY).weight - start.weight)
+    active = np.asarray(update(tile_of(half_select=ratio(10.0, "active"), **numbers), x, d, 0.1, KEY).weight - start.weight)
     assert np.abs(active - 0.8 * moved).max() > 0.01
 
 
@@ -122,7 +119,7 @@ def test_batches_are_sequential():
 
 def test_a_batch_is_its_vectors_sent_in_turn():
     """Vector v draws from fold_in(key, v); `send` executes what `encode` made of it."""
-    tile = make_tile("soft bounds", half_select=ratio(10.0))
+    tile = tile_of("soft bounds", half_select=ratio(10.0))
     x, d = vectors("zeros")
     whole, by_hand = update(tile, x, d, 0.1, KEY), tile
     for v in range(len(x)):
@@ -152,7 +149,7 @@ def test_mean_field_moves_by_the_outer_product():
     """Unsaturated, constant step, no spread: exactly -lr d x, with half pulses 1 - 2 / kappa of it."""
     x, d = vectors("signed", k=1)
     for half_select, gain in ((None, 1.0), (ratio(10.0), 0.8)):
-        tile = make_tile(pulse="mean field", half_select=half_select, dw_min_dtod=0.0, up_down_dtod=0.0, fill=0.1)
+        tile = tile_of(pulse="mean field", half_select=half_select, dw_min_dtod=0.0, up_down_dtod=0.0, fill=0.1)
         moved = update(tile, x, d, 0.1, KEY).weight - tile.weight
         np.testing.assert_allclose(moved, -0.1 * gain * np.outer(d, x), atol=1e-6)
 
@@ -160,7 +157,7 @@ def test_mean_field_moves_by_the_outer_product():
 def test_stochastic_updates_have_the_right_mean():
     """-lr d x on average over keys, cycle noise and all."""
     x, d = vectors("signed", k=1)
-    tile = make_tile(dw_min_dtod=0.0, up_down_dtod=0.0, fill=0.1)
+    tile = tile_of(dw_min_dtod=0.0, up_down_dtod=0.0, fill=0.1)
     many = jax.jit(jax.vmap(lambda key: jt.update(tile, x, d, learning_rate=0.02, key=key).weight - tile.weight))
     assert_mean(many(jr.split(jr.key(0), 4000)), -0.02 * np.outer(d, x))
 
@@ -178,7 +175,7 @@ def test_unit_vectors_are_the_scan(device, pulse):
     """Without half-selection; the very trains and cycle noise, in two programs, which agree to rounding."""
     units, dense = unit([4, 0, 6, 1])
     _, d = vectors("signed", seed=3)
-    tile = make_tile(device, pulse)
+    tile = tile_of(device, pulse)
     at_once, in_turn = update_as_users_do(tile, units, d, 0.2, KEY), update_as_users_do(tile, dense, d, 0.2, KEY)
     np.testing.assert_allclose(at_once.weight, in_turn.weight, rtol=0, atol=1e-6)
     assert not equal(at_once, tile)
@@ -192,7 +189,7 @@ def test_unit_vectors_with_half_selection(policy):
     for columns in ([4, 0, 6, 1], [5, 3, 2, 6]):
         units, dense = unit(columns)
         for kappa in (2.0, 1e3):
-            tile = make_tile(half_select=ratio(kappa, policy), dw_min=1e-3, dw_min_std=0.0, fill=0.001, **AWAY)
+            tile = tile_of(half_select=ratio(kappa, policy), dw_min=1e-3, dw_min_std=0.0, fill=0.001, **AWAY)
             at_once, in_turn = update(tile, units, d, 0.02, KEY), update(tile, dense, d, 0.02, KEY)
             np.testing.assert_allclose(at_once.weight, in_turn.weight, atol=1e-6, rtol=0)
             assert float(at_once.full_pulses) == pytest.approx(float(in_turn.full_pulses), rel=1e-6)
@@ -207,7 +204,7 @@ def test_unit_vectors_at_a_bound():
     """
     none = {"dw_min_dtod": 0, "up_down_dtod": 0, "w_max_dtod": 0, "dw_min_std": 0, "w_min": 0, "dw_min": 0.01, "fill": 0}
     units, dense = unit([0, 1, 2, 3])
-    tile = make_tile(half_select=ratio(2.0, "active"), **none)
+    tile = tile_of(half_select=ratio(2.0, "active"), **none)
     d = np.array([[1], [1], [-1], [-1]], np.float32) * np.ones(SHAPE[0], np.float32)
     in_turn, at_once = update(tile, dense, d, 0.05, KEY), update(tile, units, d, 0.05, KEY)
     np.testing.assert_allclose(in_turn.weight[:, 0], 0.05, atol=1e-6)
@@ -221,7 +218,7 @@ def test_unit_vectors_at_a_bound():
 def test_moments_of_cycle_noise(order):
     """31 full pulses down and 62 half pulses up at each of 48 x 48 cells: mean and variance are sums of those of the pulses."""
     shape, kappa, sigma = (48, 48), 4.0, 0.3
-    tile = make_tile(half_select=ratio(kappa), shape=shape, order=order, dw_min=1e-3, dw_min_std=sigma, up_down_dtod=0.0, **AWAY)
+    tile = tile_of(half_select=ratio(kappa), shape=shape, order=order, dw_min=1e-3, dw_min_std=sigma, up_down_dtod=0.0, **AWAY)
     one = np.ones(48, np.float32)
     after = update(tile, one, one, 0.031, KEY)
     assert float(after.full_pulses) == pytest.approx(31)
@@ -241,7 +238,7 @@ def test_changing_kappa_leaves_all_else_alone():
 
     def after(kappa, sigma):
         half_select = None if kappa is None else ratio(kappa)
-        tile = make_tile(half_select=half_select, dw_min_std=sigma, up_down_dtod=0.0, fill=0.001, **AWAY)
+        tile = tile_of(half_select=half_select, dw_min_std=sigma, up_down_dtod=0.0, fill=0.001, **AWAY)
         after = update(jt.count_pulses(tile), x, d, 0.1, KEY)
         return np.asarray(after.weight, np.float64), after.tally.each, tile.cells
 
@@ -265,7 +262,7 @@ def test_changing_kappa_leaves_all_else_alone():
 
 def test_a_vmapped_lane_is_the_single_run():
     x, d = vectors("zeros")
-    tile = make_tile("soft bounds", half_select=ratio(10.0))
+    tile = tile_of("soft bounds", half_select=ratio(10.0))
     keys = jr.split(KEY, 3)
     lanes = jax.jit(jax.vmap(lambda key: jt.update(tile, x, d, learning_rate=0.1, key=key)))(keys)
     for lane in range(3):

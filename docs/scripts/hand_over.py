@@ -56,9 +56,9 @@ def crossing(ahead):
 def row(shape, rank, largest, phases):
     target = jt.targets.low_rank(shape, rank, key=jr.key(11))
     target = largest * target / jnp.max(jnp.abs(target))
-    star = float(jt.OneHotPays(phases=phases).boundary(target))
+    star = float(jt.OneHotPays(model=SOFT, phases=phases).boundary(target))
     least_risk = jt.RiskSVD(caution=2.0)
-    verify = jt.ProgramVerify(model=SOFT, digits=6, batch_size=shape[1] // 4)
+    verify = jt.ProgramVerify(digits=6, batch_size=shape[1] // 4)
     kappas = jnp.asarray(star * PARTS)
     goes_on = errors(least_risk, target, phases, kappas, 252)
     hands_over = errors(jt.chain(jt.Stage(least_risk, until=jt.After(60)), verify), target, phases, kappas, 252)

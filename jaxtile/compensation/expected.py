@@ -7,15 +7,16 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._linalg import product, safe_norm, safe_sqrt
-from .._types import Scalar
+from .._linalg import product, safe_norm
+from .._numerics import safe_sqrt
+from .._types import Scalar, Weight
 from .._vectors import UnitVectors
-from ..device import AbstractCrosspoint
+from ..datasheet import Datasheet
 from ..fields import Number, number, whole
-from ..pulse import AbstractTrainPulse, MeanField
-from ..tile import Tile, TileConfig, get_weights, set_weights
+from ..pulse import MeanField
+from ..tile import Tile, get_weights, set_weights
 from ..updating import update
-from .base import AbstractCompensation, noise_threshold
+from .base import AbstractCompensation, D, X, check_pulsed, noise_threshold
 from .sparsify import Sparsify
 
 __all__ = ["Expected"]
@@ -57,28 +58,24 @@ class Expected(AbstractCompensation):
     steps: int = whole(8, low=1)
     caution: Number = number(1.0, low=0.0)
 
-    def check(self, config: TileConfig) -> None:
-        if not config.is_pulsed:
-            raise ValueError(
-                f"compensation={self!r} needs pulses; device={config.device!r} with pulse={config.pulse!r} sends none."
-            )
-        if config.half_select is not None and config.half_select.remembers:
-            raise ValueError(f"compensation={self!r} needs half pulses without memory; {config.half_select!r} remembers them.")
-        if isinstance(config.device, AbstractCrosspoint) and config.device.order == "slot":
+    def check(self, sheet: Datasheet) -> None:
+        check_pulsed(self, sheet)
+        half_select = sheet.hardware.half_select
+        if half_select is not None and half_select.remembers:
+            raise ValueError(f"compensation={self!r} needs half pulses without memory; {half_select!r} remembers them.")
+        if sheet.hardware.crosspoint.order == "slot":
             raise ValueError(f"compensation={self!r} expects counts, which have no slots; use a device with order='aggregate'.")
 
-    def __call__(
-        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
-    ) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
+    def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
         if isinstance(x, UnitVectors):
             raise TypeError(f"compensation={self!r} solves for x, and the method sends UnitVectors; use Gain().")
-        copy = _nominal(tile)
+        copy = _nominal(sheet, weight)
         before = get_weights(copy)
         wanted = -learning_rate * product(d.T, x)
         # In units of the proposal all numbers are of order one, whatever the scale of weights and steps.
         x_size, d_size, size = _size(x), _size(d), _size(wanted)
-        risk = 2 * learning_rate**2 * noise_threshold(self.caution, tile, learning_rate)
-        x, d = Sparsify(caution=self.caution)(x, d, tile, learning_rate)
+        risk = 2 * learning_rate**2 * noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype)
+        x, d = Sparsify(caution=self.caution)(x, d, sheet, weight, learning_rate)
         assert not isinstance(x, UnitVectors)
 
         def vectors(shift: Float[Array, "k line"]) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
@@ -105,16 +102,12 @@ class Expected(AbstractCompensation):
         return vectors(jax.lax.fori_loop(0, self.steps, step, start)[0])
 
 
-def _nominal(tile: Tile) -> Tile:
-    """A tile of the same weights whose devices are all nominal and get expected pulses."""
-    shape, device, half_select, pulse = tile.shape, tile.device, tile.config.half_select, tile.config.pulse
-    assert isinstance(pulse, AbstractTrainPulse)
-    planned = {name: getattr(pulse, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
-    config = dataclasses.replace(tile.config, pulse=MeanField(**planned))
-    half_cells = None if half_select is None else half_select.fabricate(shape, key=None)
-    chip = dataclasses.replace(tile.chip, cells=device.fabricate(shape, key=None), half_cells=half_cells)
-    copy = Tile(config, chip, tile.now.replace(state=device.start(shape)))
-    return set_weights(copy, get_weights(tile))
+def _nominal(sheet: Datasheet, weight: Weight) -> Tile:
+    """A tile of these weights whose devices are all nominal and get expected pulses."""
+    trains = sheet.hardware.trains
+    planned = {name: getattr(trains, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
+    config = dataclasses.replace(sheet.hardware, pulse=MeanField(**planned))
+    return set_weights(Datasheet(config, sheet.shape).tile(), weight)
 
 
 def _size(values: Float[Array, "..."]) -> Scalar:

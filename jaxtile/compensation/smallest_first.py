@@ -1,12 +1,11 @@
 """Order of the pairs."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from .._types import Scalar
+from .._types import Scalar, Weight
 from .._vectors import UnitVectors
-from ..tile import Tile, TileConfig
-from .base import AbstractCompensation
+from ..datasheet import Datasheet
+from .base import AbstractCompensation, D, X
 
 __all__ = ["SmallestFirst"]
 
@@ -21,12 +20,10 @@ class SmallestFirst(AbstractCompensation):
     has none.
     """
 
-    def check(self, config: TileConfig) -> None:
+    def check(self, sheet: Datasheet) -> None:
         pass
 
-    def __call__(
-        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
-    ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
+    def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
         square = jnp.sum(d**2, axis=1)
         if isinstance(x, UnitVectors):
             order = jnp.argsort(square)

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import sparse_factor, sparse_line
-from .._types import Scalar
+from .._types import Scalar, Weight
 from .._vectors import UnitVectors
+from ..datasheet import Datasheet
 from ..fields import Number, number
-from ..tile import Tile, TileConfig
-from .base import AbstractCompensation, noise_threshold
+from .base import AbstractCompensation, D, X, check_pulsed, noise_threshold
 
 __all__ = ["Sparsify"]
 
@@ -33,18 +33,13 @@ class Sparsify(AbstractCompensation):
 
     caution: Number = number(1.0, low=0.0)
 
-    def check(self, config: TileConfig) -> None:
-        if not config.is_pulsed:
-            raise ValueError(
-                f"compensation={self!r} needs pulses; device={config.device!r} with pulse={config.pulse!r} sends none."
-            )
+    def check(self, sheet: Datasheet) -> None:
+        check_pulsed(self, sheet)
 
-    def __call__(
-        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
-    ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
+    def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
         if isinstance(x, UnitVectors):
             return x, d
-        threshold = noise_threshold(self.caution, tile, learning_rate)
+        threshold = noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype)
 
         def sparse(x0: Float[Array, " in"], d0: Float[Array, " out"]) -> tuple[Float[Array, " in"], Float[Array, " out"]]:
             def times(x: Float[Array, " in"]) -> Float[Array, " out"]:

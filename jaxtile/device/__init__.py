@@ -21,7 +21,6 @@ from .cells import AbstractCells as AbstractCells
 from .cells import Cells as Cells
 from .fabrication import spread as spread
 from .ideal import Ideal as Ideal
-from .pulsed import AbstractPulsedDevice as AbstractPulsedDevice
 from .routine import AbstractRoutine as AbstractRoutine
 from .routine import Sending as Sending
 from .routine import Vector as Vector
@@ -33,7 +32,6 @@ __all__ = [
     "AbstractCells",
     "AbstractCrosspoint",
     "AbstractDevice",
-    "AbstractPulsedDevice",
     "AbstractRoutine",
     "Burst",
     "Cells",

@@ -28,6 +28,10 @@ State = PyTree[Float[Array, "..."], "S"]
 class AbstractDevice(Checked):
     """A kind of device.
 
+    Three methods are to be written: `fabricate`, `clip` and `bounds`. The others are right
+    for a device whose state is its weight, and which time leaves alone. A device with
+    another state writes `start`, `weight` and `write`, too.
+
     Class attributes:
         takes_pulses: False for a device that adds what it is told to.
     """
@@ -37,6 +41,16 @@ class AbstractDevice(Checked):
     @abc.abstractmethod
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> AbstractCells:
         """Fabricate `shape` devices: draw the device-to-device spread; without a key all are nominal."""
+
+    @abc.abstractmethod
+    def clip(self, cells: Any, weight: Weight) -> Weight:
+        """The nearest weight that each device can hold."""
+
+    @abc.abstractmethod
+    def bounds(self) -> tuple[Scalar, Scalar] | None:
+        """The nominal range of the weights, or None if there is none."""
+
+    # The state.
 
     def start(self, shape: tuple[int, int]) -> State:
         """The state of `shape` devices at weight zero."""
@@ -54,12 +68,14 @@ class AbstractDevice(Checked):
         """Put a weight in, clipped to what each device can hold; `noise` is that of the write, for devices that have it."""
         return self.clip(cells, weight)
 
+    # Changes without pulses.
+
     def add(self, cells: Any, state: State, change: Weight, *, noise: Draws | None = None) -> State:
-        """Change the weight by so much, without pulses, clipped to what each device can hold."""
-        return self.clip(cells, state + change)
+        """Change the weight by so much, clipped to what each device can hold."""
+        return self.write(cells, state, self.held(state) + change, noise=noise)
 
     def rewrite(self, cells: Any, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
-        """Let a law that is no pulse, such as decay, change every device, with the clip to the bounds; ideal ones stay."""
+        """Let a law such as decay change every device, with the clip to the bounds; ideal ones stay."""
         return state
 
     @property
@@ -70,14 +86,6 @@ class AbstractDevice(Checked):
     def drift(self, cells: Any, state: State, time: Scalar, noise: Draws) -> State:
         """Let `time` pass; what does not drift stays."""
         return state
-
-    @abc.abstractmethod
-    def clip(self, cells: Any, weight: Weight) -> Weight:
-        """The nearest weight that each device can hold."""
-
-    @abc.abstractmethod
-    def bounds(self) -> tuple[Scalar, Scalar] | None:
-        """The nominal range of the weights, or None if there is none."""
 
 
 class AbstractCrosspoint(AbstractDevice):
@@ -100,6 +108,14 @@ class AbstractCrosspoint(AbstractDevice):
     @abc.abstractmethod
     def granularity(self) -> Scalar:
         """The size of step that pulse types plan with."""
+
+    @abc.abstractmethod
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """Mean size of the step of nominal devices at a weight, in one direction, and its spread from cycle to cycle."""
+
+    def gamma(self) -> Scalar | float:
+        """The part of a step that counts in the weight: all of it, but in unit cells."""
+        return 1.0
 
     @abc.abstractmethod
     def pulses(self, cells: Any, state: State, *bursts: Burst) -> State:

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
-from .._types import AnyArray, Interval, Real, Scalar, check_number, is_concrete, is_whole, real_array, scalar
-from ..device.pulsed import AbstractPulsedDevice
+from .._types import AnyArray, Interval, Real, Scalar, as_number, is_concrete, is_whole, real_array
+from ..device.step.base import AbstractPulsedDevice
 from .likelihood import Coordinates, from_line, maximise, to_line
 
 __all__ = ["Fit", "fit"]
@@ -85,8 +85,7 @@ def fit(
     names = (*_check_parameters(device, parameters), "dw_min_std")
     weights, pulses = _check_data(weights, pulses, len(names) + 1)
     if read_std is not None:
-        read_std = scalar(read_std)
-        check_number("read_std", read_std, low=0.0)
+        read_std = as_number("read_std", read_std, low=0.0)
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1.")
     found = _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), read_std, names=names, max_steps=max_steps)

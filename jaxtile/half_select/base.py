@@ -69,6 +69,13 @@ class AbstractHalfSelect(Checked):
         None where it is not the same for all vectors and cells.
         """
 
+    def ratio(self) -> Scalar | None:
+        """Kappa, a full step over that of a half pulse under V/2, of nominal cells.
+
+        None where it is not the same for all half pulses.
+        """
+        return None
+
     def weak(self, exposure: Exposure) -> tuple[Num[Array, "out in"], Num[Array, "out in"]]:
         """Pulses of less than the full voltage that each cell sees, up and down."""
         up, down = exposure.up, exposure.down

@@ -78,6 +78,10 @@ class ConstantRatio(AbstractHalfSelect):
             bursts.append(Burst(count_up, count_down, up / factor, down / factor, own))
         return tuple(bursts), None
 
+    def ratio(self) -> Scalar | None:
+        factors = (self.row, self.column, self.up, self.down)
+        return self.kappa if self.scheme == "V/2" and all(factor is None for factor in factors) else None
+
     def gain(self) -> Scalar | None:
         if self.up is not None or self.down is not None or self.kappa_dtod is not None:
             return None

@@ -46,5 +46,8 @@ class Sinh(AbstractHalfSelect):
         size = 1 / self.kappa
         return (Burst(*self.weak(exposure), size, size, noise),), None
 
+    def ratio(self) -> Scalar | None:
+        return self.kappa if self.scheme == "V/2" else None
+
     def gain(self) -> Scalar:
         return 1 - self.parts / self.kappa

@@ -40,6 +40,9 @@ class Stochastic(AbstractHalfSelect):
         steps = (_binomial(count, 1 / self.kappa, chance.fold(way)) for way, count in enumerate((up, down)))
         return (Burst(*steps, noise=noise),), None
 
+    def ratio(self) -> Scalar | None:
+        return self.kappa if self.scheme == "V/2" else None
+
     def gain(self) -> Scalar:
         return 1 - self.parts / self.kappa
 

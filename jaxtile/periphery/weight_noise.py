@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
+from .._numerics import safe_sqrt
 from .._types import Weight
 from ..fields import Checked, Number, number
 
@@ -30,7 +31,7 @@ class AdditiveConstant(AbstractWeightNoise):
     w_noise: Number = number(0.0, low=0.0)
 
     def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
-        return self.w_noise * _root(jnp.sum(u * u, axis=-1, keepdims=True))
+        return self.w_noise * safe_sqrt(jnp.sum(u * u, axis=-1, keepdims=True))
 
 
 class PCMRead(AbstractWeightNoise):
@@ -43,9 +44,4 @@ class PCMRead(AbstractWeightNoise):
     w_noise: Number = number(0.0, low=0.0)
 
     def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
-        return self.w_noise * _root(product(u * u, jnp.abs(weight).T))
-
-
-def _root(squares: Float[Array, "..."]) -> Float[Array, "..."]:
-    """A square root whose gradient at zero is zero."""
-    return jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1)), 0)
+        return self.w_noise * safe_sqrt(product(u * u, jnp.abs(weight).T))

@@ -1,8 +1,9 @@
 """The contract of a programming method.
 
-A method never touches a tile. It says what it wants read, looks at the reading and the target, and proposes a pair of vectors or a
-batch of them; `program` does the reading, the compensation and the pulsing. To add one: subclass `AbstractMethod` and write `init`,
-`probe` and `propose`.
+A method never touches a tile. It knows the datasheet of the hardware, says what it wants
+read, looks at the reading and the target, and proposes a pair of vectors or a batch of
+them; `program` does the reading, the compensation and the pulsing. To add one: subclass
+`AbstractMethod` and write `init`, `probe` and `propose`.
 """
 
 import abc
@@ -13,6 +14,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._types import Key, Real, Weight
+from ..datasheet import Datasheet
 from ..fields import Checked, Number
 from .inputs import Inputs
 from .reading import Probe
@@ -33,8 +35,16 @@ class AbstractMethod(Checked, Generic[State]):
     learning_rate: eqx.AbstractVar[Number]
 
     @abc.abstractmethod
-    def init(self, shape: tuple[int, int], target: Weight) -> State:
-        """The state before the first step, for a tile of `shape` = (out, in)."""
+    def init(self, sheet: Datasheet, target: Weight) -> State:
+        """The state before the first step.
+
+        It holds whatever `propose` needs to know of the hardware: the numbers that the
+        method was given, and those of the sheet in place of numbers left at None.
+
+        Args:
+            sheet: says what the hardware is; `sheet.shape` is (out, in).
+            target: the weights wanted, [out, in].
+        """
 
     @abc.abstractmethod
     def probe(self, state: State) -> Probe:
@@ -58,6 +68,9 @@ class AbstractMethod(Checked, Generic[State]):
     def for_gamma(self, gamma: Real) -> "AbstractMethod":
         """The same method for a device of which each step counts gamma times as much in the weight; see `residual`.
 
-        A method that knows the size of a step as a number of its own extends this.
+        The learning rate is divided by gamma. Numbers that it was given in units of weight,
+        such as the size of a step, are multiplied; those of the datasheet count gamma already.
         """
-        return dataclasses.replace(self, learning_rate=self.learning_rate / gamma)
+        given = (field.name for field in dataclasses.fields(self) if field.metadata.get("units") == "weight")
+        steps = {name: value * gamma for name in given if (value := getattr(self, name)) is not None}
+        return dataclasses.replace(self, learning_rate=self.learning_rate / gamma, **steps)

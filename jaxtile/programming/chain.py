@@ -7,14 +7,16 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from .._types import Real, Scalar, Weight, check_number, is_whole
+from .._types import Real, Scalar, Weight, as_number, is_whole
+from ..datasheet import Datasheet
 from ..fields import Checked, function, part
 from .base import AbstractMethod, Proposal
+from .gate import AbstractGate
 from .result import RESULTS
 from .stopping import Streaks, judge
 from .switching import AbstractSwitch
 
-__all__ = ["Chain", "Progress", "Stage", "chain", "goes_on", "residual", "stages_of"]
+__all__ = ["Chain", "Progress", "Stage", "chain", "connection", "goes_on", "residual", "stages_of"]
 
 
 class Progress(eqx.Module):
@@ -34,8 +36,8 @@ class Stage(Checked):
     Attributes:
         method: the method.
         until: `After`, `Plateau` or a condition of one's own; None: until it has nothing more to propose.
-        when: whether the stage is worth while for a target, such as `OneHotPays`; None: always. While it is not, the stage before
-            goes on.
+        when: whether the stage is worth while: a gate such as `OneHotPays`, or a function of the
+            target alone; None: always. While it is not, the stage before goes on.
         connect: the device of each unit cell that the stage writes (`jaxtile.connect`); None: what is connected.
     """
 
@@ -43,7 +45,7 @@ class Stage(Checked):
     until: AbstractSwitch | None = part(
         AbstractSwitch, "is no condition; pass None, or one such as jaxtile.After(40)", optional=True
     )
-    when: Callable[[Weight], Bool[Array, ""]] | None = function(
+    when: AbstractGate | Callable[[Weight], Bool[Array, ""]] | None = function(
         "is no function of the target; pass None, or one such as jaxtile.OneHotPays(kappa=30)"
     )
     connect: int | None = eqx.field(default=None, static=True, kw_only=True)
@@ -111,7 +113,8 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
     """Program several devices of each cell one after another: each corrects what the one before it left.
 
     What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees as its residual what devices 0 to k - 1 could
-    not hold; it must move by 1 / gamma_k of a change, and its steps count gamma_k times as much (`AbstractMethod.for_gamma`).
+    not hold; it must move by 1 / gamma_k of a change (`AbstractMethod.for_gamma`). The datasheet of its stage says what its steps
+    count.
     (Song et al., "Programming memristor arrays with arbitrarily high precision for analog computing", Science 383:903, 2024.)
 
     `ProgramVerify` takes the step of its model at the weight of the whole cell, not at that of device k.
@@ -127,15 +130,23 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
     if not isinstance(method, AbstractMethod):
         raise TypeError(f"method={method!r} is not a method; pass one such as SVD().")
     for gamma in gammas:
-        check_number("gammas", jnp.asarray(gamma), low=0.0, open=True)
+        as_number("gammas", gamma, low=0.0, open=True)
     return Chain(tuple(Stage(method.for_gamma(gamma), until=until, connect=k) for k, gamma in enumerate(gammas)))
 
 
-def goes_on(stages: tuple[Stage, ...], number: int, target: Weight) -> bool | Bool[Array, ""]:
-    """True if there is a stage after this one that is worth while for a target."""
+def connection(stages: tuple[Stage, ...], number: int) -> int | None:
+    """The device of each unit cell that the lines are connected to in a stage; None: as they were before the run."""
+    chosen = [stage.connect for stage in stages[: number + 1] if stage.connect is not None]
+    return chosen[-1] if chosen else None
+
+
+def goes_on(stages: tuple[Stage, ...], number: int, target: Weight, sheet: Datasheet) -> bool | Bool[Array, ""]:
+    """True if there is a stage after this one that is worth while for a target, on hardware with this datasheet."""
     if number + 1 == len(stages):
         return False
     when = stages[number + 1].when
+    if isinstance(when, AbstractGate):
+        return when(target, sheet)
     return when is None or when(target)
 
 

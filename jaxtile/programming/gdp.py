@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from .._random import numbers
 from .._types import Key, Weight
+from ..datasheet import Datasheet
 from ..fields import Field, Number, Reals, field, function, number, whole
 from .base import AbstractMethod, Proposal
 from .inputs import AbstractInputs, Eye, Inputs, as_inputs, outputs
@@ -52,9 +53,10 @@ class GDP(AbstractMethod[GDPState]):
         "is no function of the step; pass None, or one such as a schedule of optax"
     )
 
-    def init(self, shape: tuple[int, int], target: Weight) -> GDPState:
-        self._batch(shape[1])  # refuse a batch that does not fit before anything is compiled
-        return GDPState(jnp.asarray(0, jnp.int32), shape[1])
+    def init(self, sheet: Datasheet, target: Weight) -> GDPState:
+        _, width = sheet.shape
+        self._batch(width)  # refuse a batch that does not fit before anything is compiled
+        return GDPState(jnp.asarray(0, jnp.int32), width)
 
     def probe(self, state: GDPState) -> Inputs | Reads:
         return average(self._next(state), self.reads)

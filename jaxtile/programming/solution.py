@@ -1,10 +1,13 @@
 """The outcome of a programming run."""
 
+from typing import Any
+
 import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._types import Scalar, Weight, is_concrete
 from ..tile import Tile
+from .checkpoint import Checkpoint
 from .result import RESULTS
 
 __all__ = ["Solution"]
@@ -21,17 +24,25 @@ class Solution(eqx.Module):
         history: what `record=` asked for, in arrays of length max_steps + 1. Entry s is
             the state after s pulse steps, NaN after the end. `jaxtile.Costs` makes time
             and energy of the counts.
+        checkpoint: what else a run needs to go on from here.
     """
 
     tile: Tile
     result: RESULTS
     stats: dict[str, Scalar]
     history: dict[str, Float[Array, " step"]]
+    checkpoint: Checkpoint | None = None
 
     @property
     def weight(self) -> Weight:
         """The programmed weights, without read noise."""
         return self.tile.weight
+
+    @property
+    def method_state(self) -> Any:
+        """The state of the method before its last reading; of a chain, a tuple of them."""
+        states = tuple(at.method for at in self.checkpoint.stages)
+        return states[0] if len(states) == 1 else states
 
     def __repr__(self) -> str:
         steps = self.stats["steps"]

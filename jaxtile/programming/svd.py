@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 from .._linalg import Triplets, leading_triplets, starting_block, svd
 from .._loop import any_lane
 from .._types import Key, Weight
+from ..datasheet import Datasheet
 from ..fields import Number, OptionalNumber, choice, flag, number, optional, whole
 from .base import AbstractMethod, Proposal
 
@@ -60,9 +61,9 @@ class SVD(AbstractMethod[_State]):
     triplets: int = whole(1, low=1)
     learning_rate: Number = number(1.0, low=0.0, open=True)
 
-    def init(self, shape: tuple[int, int], target: Weight) -> _State:
-        out, width = shape
-        rank = min(shape)
+    def init(self, sheet: Datasheet, target: Weight) -> _State:
+        out, width = sheet.shape
+        rank = min(sheet.shape)
         if not self.refresh:
             empty = (jnp.zeros((rank, out), target.dtype), jnp.zeros((rank, width), target.dtype), jnp.zeros(rank, target.dtype))
             return _Walk(*empty, position=jnp.asarray(0, jnp.int32))

@@ -1,8 +1,9 @@
 """The configuration of a tile."""
 
+import dataclasses
 from typing import Any
 
-from ..device import AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal
+from ..device import AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal, SingleFixed
 from ..fields import Checked, part
 from ..half_select import AbstractHalfSelect
 from ..periphery import IOParameters
@@ -70,6 +71,18 @@ class TileConfig(Checked):
         """The pulse type, where an update is made of pulses."""
         assert isinstance(self.pulse, AbstractTrainPulse)
         return self.pulse
+
+    def connect(self, index: int) -> "TileConfig":
+        """The same hardware, its lines connected to another device of each of its unit cells.
+
+        Raises:
+            TypeError: the cells have no such choice.
+        """
+        if not isinstance(getattr(self.built_device, "update_policy", None), SingleFixed):
+            raise TypeError(
+                f"device={self.built_device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have."
+            )
+        return dataclasses.replace(self, device=dataclasses.replace(self.device, update_policy=SingleFixed(index)))
 
     @property
     def skips_phases(self) -> bool:

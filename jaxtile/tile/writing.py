@@ -6,7 +6,6 @@ from jaxtyping import Num
 
 from .._random import as_key
 from .._types import AnyArray, Key, Weight
-from ..device import SingleFixed
 from .checks import as_matrix, check_tile
 from .tally import PulseCounts
 from .tile import Tile
@@ -58,7 +57,4 @@ def connect(tile: Tile, index: int) -> Tile:
         TypeError, ValueError: the cells have no such choice, or no such device.
     """
     check_tile(tile)
-    if not isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
-        raise TypeError(f"device={tile.device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have.")
-    device = dataclasses.replace(tile.device, update_policy=SingleFixed(index))
-    return dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=device))
+    return dataclasses.replace(tile, config=tile.config.connect(index))

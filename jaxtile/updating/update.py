@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from .._random import as_key
-from .._types import AnyArray, Key, Real, Scalar, check_number, finite_array, scalar
+from .._types import AnyArray, Key, Real, Scalar, as_number, finite_array
 from .._vectors import UnitVectors
 from ..pulse import AbstractLines, Counts
 from ..tile import Chip, Now, Tile, TileConfig, as_vectors, check_tile
@@ -52,8 +52,7 @@ def update(
             tile or one another, or the learning rate is negative.
     """
     weight = check_tile(tile)
-    rate = scalar(learning_rate)
-    check_number("learning_rate", rate, low=0.0)
+    rate = as_number("learning_rate", learning_rate, low=0.0)
     (out, width), dtype = tile.shape, weight.dtype
     d = jnp.atleast_2d(as_vectors("d", finite_array(d, dtype, "d"), out, dtype))
     if isinstance(x, UnitVectors):

@@ -94,3 +94,45 @@ def test_what_cannot_be():
     chip = jt.init(jt.TileConfig(device=SpreadStep()), (4, 6), key=jax.random.key(0))
     with pytest.raises(ConfigError, match=r"no counterpart in aihwkit: pass rpu_config=.*OwnDevice"):
         to_analog_tile(chip)
+
+
+class BundleCells(jt.device.Cells):
+    """Each device is a bundle of filaments; the whole tile has one temperature."""
+
+    share: jax.Array  # [out, in, filament]
+    temperature: jax.Array
+
+
+class Bundle(jt.device.AbstractPulsedDevice):
+    """A device whose state is the parts of the weight that its filaments hold."""
+
+    def fabricate(self, shape, *, key):
+        share = jax.random.dirichlet(key, jnp.ones(3), shape)
+        return BundleCells(**vars(super().fabricate(shape, key=key)), share=share, temperature=jnp.asarray(300.0))
+
+    def start(self, shape):
+        return jnp.zeros((*shape, 3))
+
+    def weight(self, state):
+        return jnp.sum(state, axis=-1)
+
+    def write(self, cells, state, weight, *, noise=None):
+        return self.clip(cells, weight)[..., None] * cells.share
+
+    def step(self, cells, weight, *, up):
+        size = cells.step_up if up else cells.step_down
+        return size, self.dw_min_std * size
+
+    def pulses(self, cells, state, *bursts):
+        return self.write(cells, state, super().pulses(cells, self.weight(state), *bursts))
+
+
+@pytest.mark.parametrize("device", [Bundle(), jt.device.VectorCell(devices=(Bundle(), SpreadStep()))], ids=["one", "in a cell"])
+def test_cells_and_states_of_several_numbers_go_along(device):
+    tiles = [RealisticTile(4, 6, RPUConfigWithProgram(device=OwnDevice(device, construction_seed=seed))) for seed in (1, 2)]
+    first, second = tiles
+    first.tile.update(torch.randn(2, 6), torch.randn(2, 4), False, False, False, False)
+    assert any(name.startswith("share[2]") for name in first.tile.get_hidden_parameter_names())
+    second.load_state_dict(first.state_dict())
+    ours, theirs = ((tile.tile.jax_tile.cells, tile.tile.jax_tile.state) for tile in tiles)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), ours, theirs)

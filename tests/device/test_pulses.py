@@ -8,7 +8,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from helpers import AFFINE, DEVICES, assert_mean, assert_same_moments, assert_std, without_spread
-from reference.simulator import _plain, one_step
+from reference.laws import law_of
 
 from jaxtile._random import Draws, cell_index
 from jaxtile.device import burst
@@ -27,12 +27,12 @@ class Reference:
     """Pulses of whole arrays, one after another, each with its clip."""
 
     def __init__(self, device, cells, weight, seed=0):
-        self.kind, self.device = type(device).__name__, {name: _plain(value) for name, value in vars(device).items()}
+        self.law = law_of(device, cells)
         self.cells = {name: np.asarray(value, np.float64) for name, value in vars(cells).items()}
         self.weight, self.rng = np.array(weight, np.float64), np.random.default_rng(seed)
 
     def step(self, way, at, xi=0.0):
-        return one_step(self.kind, self.device, self.cells, at, way, xi)
+        return self.law(self.cells, at, way, xi)
 
     def pulse(self, way, count=1, size=1.0, xi=None):
         for _ in range(count):

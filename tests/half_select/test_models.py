@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from helpers import INPUTS, SHAPE, assert_mean, assert_std, lines_of, random_tile, update, vectors
 from reference.simulator import Crossbar, unpack
-from reference.test_against_simulator import check_counts, disturbed_tile, simulate
+from reference.test_against_simulator import check_counts, quiet_tile, simulate
 
 import jaxtile as jt
 from jaxtile._random import Draws, cell_index
@@ -59,7 +59,7 @@ def test_slot_order_is_exact(name):
     device = "soft bounds" if name in ("sinh", "threshold, V/3", "accumulation") else "constant"
     for kind, sigma in zip(INPUTS, (0.0, 0.3, 0.0, 0.3, 1.0), strict=True):
         sigma = 0.0 if "apart" in name else sigma  # there half pulses of row, column and neither draw from streams of their own
-        tile = disturbed_tile(device, SLOTS, MODELS[name], order="slot", dw_min=0.03, dw_min_std=sigma, fill=0.99)
+        tile = quiet_tile(device, SLOTS, MODELS[name], order="slot", dw_min=0.03, dw_min_std=sigma, fill=0.99)
         x, d = vectors(kind, seed=2)
         after = update(tile, x, d, 0.2, KEY)
         crossbar, sent = simulate(tile, x, d, 0.2, KEY)
@@ -72,7 +72,7 @@ def test_slot_order_is_exact(name):
 def test_aggregate_is_exact_for_constant_steps(name):
     """Away from bounds and without cycle noise; trains, and unit vectors all at once."""
     for kind in ("zeros", "one-hot"):
-        tile = jt.count_pulses(disturbed_tile("constant", SLOTS, MODELS[name], **AWAY))
+        tile = jt.count_pulses(quiet_tile("constant", SLOTS, MODELS[name], **AWAY))
         x, d = vectors(kind, seed=1)
         crossbar, sent = simulate(tile, x, d, 0.02, KEY)
         sendings = [x] if kind == "zeros" else [x, jt.UnitVectors(jnp.asarray(np.argmax(x, axis=1)), SHAPE[1])]
@@ -90,7 +90,7 @@ def test_aggregate_is_exact_for_constant_steps(name):
 def test_counts_have_no_slots(name):
     for kind in INPUTS:
         x, d = vectors(kind, seed=5)
-        tile = disturbed_tile("soft bounds", jt.pulse.MeanCount(desired_bl=9), MODELS[name], order="slot")
+        tile = quiet_tile("soft bounds", jt.pulse.MeanCount(desired_bl=9), MODELS[name], order="slot")
         after = update(tile, x, d, 0.1, KEY)
         crossbar, sent = simulate(tile, x, d, 0.1, KEY)
         np.testing.assert_allclose(after.weight, crossbar.weight, atol=1e-6, rtol=0)
@@ -100,7 +100,7 @@ def test_counts_have_no_slots(name):
 def test_aggregated_accumulation_is_off_by_the_half_pulses_of_a_slot():
     """Within a slot the counter goes up and down by two; the aggregate knows the net only."""
     half_select = Accumulation(dead_band=4.0, kappa=2.0)
-    tile = disturbed_tile("constant", SLOTS, half_select, **AWAY)
+    tile = quiet_tile("constant", SLOTS, half_select, **AWAY)
     x, d = vectors("signed", seed=3, k=12)
     after = update(tile, x, d, 0.02, KEY)
     crossbar, _ = simulate(tile, x, d, 0.02, KEY)
@@ -139,7 +139,7 @@ def test_stochastic_spread():
 def test_aggregated_stochastic_half_pulses_beside_coincidences(phases, scheme):
     """Trains with coincidences, sent with many keys: the simulator says what each cell sees, and so its mean and its spread."""
     kappa, sigma = 5.0, 0.3
-    tile = disturbed_tile("constant", SLOTS, Stochastic(kappa=kappa, phases=phases, scheme=scheme), **AWAY, dw_min_std=sigma)
+    tile = quiet_tile("constant", SLOTS, Stochastic(kappa=kappa, phases=phases, scheme=scheme), **AWAY, dw_min_std=sigma)
     many = jax.jit(jax.vmap(lambda lines, key: jt.send(tile, lines, key=key).weight, in_axes=(None, 0)))
     for kind in ("signed", "one-signed x"):  # of which one leaves two phases inactive
         x, d = vectors(kind, seed=3, k=1)

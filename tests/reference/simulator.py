@@ -5,6 +5,7 @@ Written to be read, not to be fast. It knows what fires and nothing else: no pop
 """
 
 import numpy as np
+from reference.laws import law_of, plain
 
 PHASES = ((+1, +1), (+1, -1), (-1, +1), (-1, -1))  # (sign of d, sign of x), in the order in which they are driven
 OTHER = {"up": "down", "down": "up"}
@@ -32,7 +33,7 @@ class Crossbar:
 
     def __init__(self, tile, disturb=None, phases: str = "all", scheme: str = "V/2"):
         """disturb(i, j, way, line, chance) is the size of a step at less than the full voltage; None: there are none."""
-        self.kind, self.device = type(tile.device).__name__, {n: _plain(value) for n, value in vars(tile.device).items()}
+        self.law = law_of(tile.device, tile.cells)
         self.cells = {name: np.asarray(value, np.float64) for name, value in vars(tile.cells).items()}
         self.weight = np.array(tile.weight, np.float64)
         self.disturb, self.phases, self.scheme = disturb, phases, scheme
@@ -101,9 +102,9 @@ class Crossbar:
         self._move(i, j, way, self.disturb(i, j, way, line, chance), xi)
 
     def _move(self, i: int, j: int, way: str, size: float, xi) -> None:
-        cell = {name: value[i, j] for name, value in self.cells.items()}
+        cell = {name: value[i, j] if value.ndim else value for name, value in self.cells.items()}
         w = self.weight[i, j]
-        step = one_step(self.kind, self.device, cell, w, way, 0.0 if xi is None else float(xi[i, j]))
+        step = self.law(cell, w, way, 0.0 if xi is None else float(xi[i, j]))
         moved = w + size * step if way == "up" else w - size * step
         self.weight[i, j] = min(max(moved, cell["w_min"]), cell["w_max"])
         self.clips += self.weight[i, j] != moved
@@ -112,7 +113,7 @@ class Crossbar:
 def disturb_of(half_select, half_cells):
     """The law of a disturb model of jaxtile, from its numbers and from what was drawn for each cell."""
     kind, n = type(half_select).__name__, {"V/2": 2, "V/3": 3}[half_select.scheme]
-    numbers = {name: _plain(value) for name, value in vars(half_select).items() if value is not None}
+    numbers = {name: plain(value) for name, value in vars(half_select).items() if value is not None}
     cells = None if half_cells is None else np.asarray(half_cells, np.float64)
 
     if kind == "ConstantRatio":
@@ -154,60 +155,3 @@ def disturb_of(half_select, half_cells):
     else:
         raise NotImplementedError(f"write the law of {kind} down here, from its definition and not from jaxtile")
     return disturb
-
-
-def _plain(value):
-    if isinstance(value, bool | str):
-        return value
-    return np.asarray(value, np.float64) if np.ndim(value) else float(value)
-
-
-def one_step(kind: str, device: dict, cell: dict, w, way: str, xi):
-    """Size of one full pulse of a kind of device, with the standard normal xi of its cycle noise.
-
-    Args:
-        kind: the name of its class.
-        device: its configured numbers.
-        cell: what was drawn for the one device at hand (or for many).
-        w: its weight.
-        way: "up" or "down".
-        xi: the normal.
-    """
-    sigma = device["dw_min_std"]
-    scale = cell["step_up"] if way == "up" else cell["step_down"]
-    if kind == "ConstantStep":
-        return scale * (1 + sigma * xi)
-    if kind in ("LinearStep", "SoftBounds"):
-        if kind == "SoftBounds":  # it vanishes at the device's own bound, or near the opposite one
-            offset, reverse = device["reverse_offset"], bool(device[f"reverse_{way}"])
-            ahead, behind = (cell["w_max"], cell["w_min"] - offset) if way == "up" else (cell["w_min"], cell["w_max"] + offset)
-            slope = -scale / (behind if reverse else ahead)
-        else:
-            slope = cell["slope_up"] if way == "up" else cell["slope_down"]
-        if device["mult_noise"]:
-            return (scale + slope * w) * (1 + sigma * xi)
-        return scale + slope * w + scale * sigma * xi
-    if kind == "ExpStep":
-        z = 2 * w / (cell["w_max"] - cell["w_min"]) * device["a"] + device["b"]
-        if way == "up":
-            response = 1 - device["A_up"] * np.exp(device["gamma_up"] * z)
-        else:
-            response = 1 - device["A_down"] * np.exp(-device["gamma_down"] * z)
-        size = np.maximum(response, 0) * scale
-        return size + sigma * (size + device["dw_min_std_add"] + device["dw_min_std_slope"] * np.abs(w)) * xi
-    if kind == "SoftBoundsReference":
-        v, v_max, v_min = (at + cell["reference"] for at in (w, cell["w_max"], cell["w_min"]))
-        share = 1 - v / v_max if way == "up" else 1 - v / v_min
-        return scale * (share * (1 + sigma * xi) if device["mult_noise"] else share + sigma * xi)
-    if kind in ("PowStep", "PowStepReference"):
-        left = cell["w_max"] - w if way == "up" else w - cell["w_min"]
-        share = np.maximum(left, 0) / (cell["w_max"] - cell["w_min"])
-        return scale * share ** (cell["gamma_up"] if way == "up" else cell["gamma_down"]) * (1 + sigma * xi)
-    if kind == "Table":
-        mean, spread = (np.interp(w, device["state"], device[way + end]) for end in ("", "_noise"))
-        return scale / device["dw_min"] * (mean + sigma * spread * xi)
-    if kind == "PiecewiseStep":
-        at_nodes = device["piecewise_up"] if way == "up" else device["piecewise_down"]
-        place = (w - cell["w_min"]) / (cell["w_max"] - cell["w_min"])
-        return scale * np.interp(place, np.linspace(0, 1, len(at_nodes)), at_nodes) * (1 + sigma * xi)
-    raise NotImplementedError(f"write the step of {kind} down here, from its paper and not from jaxtile")

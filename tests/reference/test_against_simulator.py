@@ -7,7 +7,19 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import COUNT_PULSES, DEVICES, INPUTS, SHAPE, TRAIN_PULSES, lines_of, random_tile, update, update_as_users_do, vectors
+from helpers import (
+    COUNT_PULSES,
+    DEVICES,
+    INPUTS,
+    SHAPE,
+    TRAIN_PULSES,
+    lines_of,
+    make_tile,
+    ratio,
+    update,
+    update_as_users_do,
+    vectors,
+)
 from reference.simulator import Crossbar, disturb_of, unpack
 
 import jaxtile as jt
@@ -20,14 +32,7 @@ KEY = jr.key(7)
 exposure_of = jax.jit(exposure, static_argnames="skip_inactive")
 
 
-def make_tile(device: str, pulse, policy: str, kappa: float | None, *, fill=0.9, **numbers) -> jt.Tile:
-    half_select = None if kappa is None else jt.half_select.ConstantRatio(kappa=kappa, phases=policy)
-    return disturbed_tile(device, pulse, half_select, fill=fill, **numbers)
-
-
-def disturbed_tile(device: str, pulse, half_select, *, fill=0.9, **numbers) -> jt.Tile:
-    numbers = {"dw_min": 0.01, "dw_min_std": 0.0, **numbers}
-    return random_tile(jt.TileConfig(device=DEVICES[device](**numbers), pulse=pulse, half_select=half_select), fill=fill)
+quiet_tile = partial(make_tile, dw_min_std=0.0)
 
 
 def simulate(tile: jt.Tile, x, d, learning_rate: float, key) -> tuple[Crossbar, list]:
@@ -109,12 +114,26 @@ def test_constant_step_in_one_go(policy, kind):
     """The default mode, away from bounds: exact, whatever kappa is."""
     x, d = vectors(kind, seed=1)
     for kappa in KAPPAS:
-        tile = make_tile("constant", jt.pulse.StochasticCompressed(), policy, kappa, dw_min=1e-3, w_max=50, w_min=-50, fill=0.01)
+        tile = quiet_tile(
+            "constant", jt.pulse.StochasticCompressed(), ratio(kappa, policy), dw_min=1e-3, w_max=50, w_min=-50, fill=0.01
+        )
         after = update_as_users_do(tile, x, d, 0.02, KEY)
         crossbar, sent = simulate(tile, x, d, 0.02, KEY)
         assert crossbar.full["up"].sum() + crossbar.full["down"].sum() > 50
         np.testing.assert_allclose(after.weight, crossbar.weight, atol=1e-6, rtol=0)
         check_counts(tile, after, crossbar, sent)
+
+
+def fades(tile: jt.Tile) -> bool:
+    """True if nominal steps are much smaller at a bound, in either direction, than at zero."""
+    device = tile.device
+    cells = device.fabricate((1, 1), key=None)
+
+    def size(at, up):
+        return float(device.step(cells, at, up=up)[0][0, 0])
+
+    nowhere = jnp.zeros((1, 1))
+    return any(size(bound, up) < 0.4 * size(nowhere, up) for bound, up in ((cells.w_max, True), (cells.w_min, False)))
 
 
 # Each structure is compiled once, so devices take turns with the policies; the counts do not depend on the device.
@@ -127,21 +146,21 @@ def test_slot_order_is_exact(device, policy):
     clips = 0
     for kind, kappa, sigma in zip(INPUTS, (3.0, 1.0, 10.0, 3.0, 1.5), (0.0, 0.3, 0.0, 0.3, 1.0), strict=True):
         pulse = jt.pulse.StochasticCompressed()
-        tile = make_tile(device, pulse, policy, kappa, order="slot", dw_min_std=sigma, dw_min=0.03, fill=0.99)
+        tile = make_tile(device, pulse, ratio(kappa, policy), order="slot", dw_min_std=sigma, dw_min=0.03, fill=0.99)
         x, d = vectors(kind, seed=2)
         after = update(tile, x, d, 0.3, KEY)
         crossbar, sent = simulate(tile, x, d, 0.3, KEY)
         np.testing.assert_allclose(after.weight, crossbar.weight, atol=1e-6, rtol=0)
         check_counts(tile, after, crossbar, sent)
         clips += crossbar.clips
-    # Without cells at their bounds this would not judge the clip after each pulse. Some steps vanish before them.
-    assert clips > 0 or device.startswith(("soft bounds", "exp", "pow", "piecewise", "table"))
+    # Without cells at their bounds this would not judge the clip after each pulse. Some steps (nearly) vanish before them.
+    assert clips > 0 or fades(tile)
 
 
 @pytest.mark.parametrize("order", ["aggregate", "slot"])
 def test_long_trains_take_several_words(order):
     pulse = jt.pulse.StochasticCompressed(desired_bl=70)
-    tile = make_tile("constant", pulse, "all", 10.0, order=order, dw_min=1e-4, w_max=50, w_min=-50, fill=0.001)
+    tile = quiet_tile("constant", pulse, ratio(10.0), order=order, dw_min=1e-4, w_max=50, w_min=-50, fill=0.001)
     x, d = vectors("zeros", seed=3)
     after = update(tile, x, d, 0.02, KEY)
     crossbar, sent = simulate(tile, x, d, 0.02, KEY)
@@ -156,7 +175,7 @@ def test_long_trains_take_several_words(order):
 
 @pytest.mark.parametrize("name", TRAIN_PULSES)
 def test_without_half_selection(name):
-    tile = make_tile("constant", TRAIN_PULSES[name](), "all", None, dw_min=1e-3, w_max=50, w_min=-50, fill=0.01)
+    tile = quiet_tile("constant", TRAIN_PULSES[name](), dw_min=1e-3, w_max=50, w_min=-50, fill=0.01)
     x, d = vectors("zeros", seed=4)
     after = update(tile, x, d, 0.02, KEY)
     crossbar, _ = simulate(tile, x, d, 0.02, KEY)
@@ -176,7 +195,7 @@ def test_counts_have_no_slots(name, device, policy):
     numbers = {"dw_min": 1e-3, "w_max": 50, "w_min": -50, "fill": 0.01} if device == "constant" else {"order": "slot"}
     for kind in INPUTS:
         x, d = vectors(kind, seed=5)
-        tile = make_tile(device, COUNT_PULSES[name](), policy, 10.0, **numbers)
+        tile = quiet_tile(device, COUNT_PULSES[name](), ratio(10.0, policy), **numbers)
         rate = 20 * float(tile.device.dw_min)
         after = update(tile, x, d, rate, KEY)
         crossbar, sent = simulate(tile, x, d, rate, KEY)

@@ -1,6 +1,6 @@
 """Drift."""
 
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
 from ...fields import Number, number, part
-from ..base import AbstractCrosspoint, Rewrite, State
-from ..burst import Burst
+from ..base import State
 from ..cells import AbstractCells, Cells
 from ..fabrication import spread
-from ..pulsed import AbstractPulsedDevice
+from ..step.base import AbstractPulsedDevice
+from .base import AbstractWrapper
 from .write_noise import WriteNoise
 
 __all__ = ["DriftCells", "Drifted", "Drifting"]
@@ -41,7 +41,7 @@ class Drifted(eqx.Module):
     age: Weight
 
 
-class Drifting(AbstractCrosspoint):
+class Drifting(AbstractWrapper):
     """A device that loses its conductance by a power law of time, from when it was last written.
 
         w(t) = w_0 f + (g_offset wg_ratio + w_offset)(f - 1),    f = max(t / t_0, 1)^-nu
@@ -78,9 +78,11 @@ class Drifting(AbstractCrosspoint):
     log_g0: Number = number(0.0)
     w_noise_std: Number = number(0.0, low=0.0, units="weight")
 
-    @property
-    def order(self) -> Literal["aggregate", "slot"]:
-        return self.device.order
+    def inner(self, state: Drifted) -> State:
+        return state.device
+
+    def inner_cells(self, cells: DriftCells) -> AbstractCells:
+        return cells.device
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
         nu = self.nu * (1 + self.nu_dtod * spread(shape, key, Source.DRIFT_EXPONENT))
@@ -89,33 +91,6 @@ class Drifting(AbstractCrosspoint):
     def start(self, shape: tuple[int, int]) -> Drifted:
         state, zero = self.device.start(shape), jnp.zeros(shape, float)
         return Drifted(state, start=zero, seen=jnp.full_like(zero, jnp.inf), age=zero)
-
-    def weight(self, state: Drifted) -> Weight:
-        return self.device.weight(state.device)
-
-    def held(self, state: Drifted) -> Weight:
-        return self.device.held(state.device)
-
-    def bounds(self) -> tuple[Scalar, Scalar]:
-        return self.device.bounds()
-
-    def clip(self, cells: DriftCells, weight: Weight) -> Weight:
-        return self.device.clip(cells.device, weight)
-
-    def granularity(self) -> Scalar:
-        return self.device.granularity()
-
-    def write(self, cells: DriftCells, state: Drifted, weight: Weight, *, noise: Draws | None = None) -> Drifted:
-        return _at(state, self.device.write(cells.device, state.device, weight, noise=noise))
-
-    def add(self, cells: DriftCells, state: Drifted, change: Weight, *, noise: Draws | None = None) -> Drifted:
-        return _at(state, self.device.add(cells.device, state.device, change, noise=noise))
-
-    def pulses(self, cells: DriftCells, state: Drifted, *bursts: Burst) -> Drifted:
-        return _at(state, self.device.pulses(cells.device, state.device, *bursts))
-
-    def rewrite(self, cells: DriftCells, state: Drifted, law: Rewrite, *, noise: Draws | None = None) -> Drifted:
-        return _at(state, self.device.rewrite(cells.device, state.device, law, noise=noise))
 
     @property
     def drifts(self) -> bool:
@@ -136,7 +111,3 @@ class Drifting(AbstractCrosspoint):
         moved = jnp.where(written, weight, drifted) + self.w_noise_std * noise.fold(Source.DRIFT_NOISE).normal(weight.dtype)
         device: Any = self.device.rewrite(cells.device, state.device, lambda *_: moved, noise=noise)
         return Drifted(device, start, seen=self.device.held(device), age=age)
-
-
-def _at(state: Drifted, device: State) -> Drifted:
-    return Drifted(device, state.start, state.seen, state.age)

@@ -1,18 +1,18 @@
 """Write noise."""
 
-from typing import Literal
-
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
+from ..._numerics import safe_sqrt
 from ..._random import Draws, Source
-from ..._types import Key, Scalar, Weight
+from ..._types import Weight
 from ...fields import Number, flag, number, part
-from ..base import AbstractCrosspoint, Rewrite
+from ..base import Rewrite, State
 from ..burst import Burst, Size
 from ..cells import Cells
-from ..pulsed import AbstractPulsedDevice
+from ..step.base import AbstractPulsedDevice
+from .base import AbstractWrapper
 
 __all__ = ["WriteNoise", "Written"]
 
@@ -20,11 +20,11 @@ __all__ = ["WriteNoise", "Written"]
 class Written(eqx.Module):
     """The state of devices with write noise: the weight that pulses move, and by how much it reads differently."""
 
-    persistent: Weight
+    persistent: State
     noise: Weight
 
 
-class WriteNoise(AbstractCrosspoint):
+class WriteNoise(AbstractWrapper):
     """A device that never reads exactly as it was written: every write leaves an error, which stays until the next one.
 
         persistent <- what the device makes of it
@@ -47,30 +47,14 @@ class WriteNoise(AbstractCrosspoint):
     write_noise_std: Number = number(0.0, low=0.0, units="weight")
     apply_write_noise_on_set: bool = flag(True)
 
-    @property
-    def order(self) -> Literal["aggregate", "slot"]:
-        return self.device.order
-
-    def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
-        return self.device.fabricate(shape, key=key)
+    def inner(self, state: Written) -> State:
+        return state.persistent
 
     def start(self, shape: tuple[int, int]) -> Written:
         return Written(self.device.start(shape), jnp.zeros(shape, float))
 
     def weight(self, state: Written) -> Weight:
-        return state.persistent + state.noise
-
-    def held(self, state: Written) -> Weight:
-        return state.persistent
-
-    def bounds(self) -> tuple[Scalar, Scalar]:
-        return self.device.bounds()
-
-    def clip(self, cells: Cells, weight: Weight) -> Weight:
-        return self.device.clip(cells, weight)
-
-    def granularity(self) -> Scalar:
-        return self.device.granularity()
+        return self.device.weight(state.persistent) + state.noise
 
     def write(self, cells: Cells, state: Written, weight: Weight, *, noise: Draws | None = None) -> Written:
         written = self.device.write(cells, state.persistent, weight)
@@ -92,13 +76,13 @@ class WriteNoise(AbstractCrosspoint):
             raise ValueError("Devices with write noise are written anew when they decay: pass key=jax.random.key(seed).")
         return self._renew(self.device.rewrite(cells, state.persistent, law, noise=noise), state.noise, 1, noise)
 
-    def _renew(self, persistent: Weight, old: Weight, share: Num[Array, "..."] | int, draws: Draws | None) -> Written:
+    def _renew(self, persistent: State, old: Weight, share: Num[Array, "..."] | int, draws: Draws | None) -> Written:
         """Renew a share of the variance of the noise; without draws that share is lost."""
         share = jnp.asarray(share, old.dtype)
-        noise = old * _root(1 - share)
+        noise = old * safe_sqrt(1 - share)
         if draws is not None:
             spread = self.write_noise_std * self.device.dw_min
-            noise = noise + spread * _root(share) * draws.fold(Source.WRITE_NOISE).normal(old.dtype)
+            noise = noise + spread * safe_sqrt(share) * draws.fold(Source.WRITE_NOISE).normal(old.dtype)
         return Written(persistent, noise)
 
 
@@ -107,8 +91,3 @@ def _left(size: Size, count: Weight) -> Weight:
     kept = jnp.asarray(1 - size, count.dtype)
     partly = kept > 0
     return jnp.where(count > 0, jnp.where(partly, jnp.where(partly, kept, 1) ** count, 0), 1)
-
-
-def _root(share: Num[Array, "..."]) -> Num[Array, "..."]:
-    """A square root whose slope is finite at zero, too."""
-    return jnp.where(share > 0, jnp.sqrt(jnp.where(share > 0, share, 1)), 0)

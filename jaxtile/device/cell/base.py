@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from ..._linalg import safe_sqrt
 from ..._random import Draws, Source, stream
 from ..._types import Key, Scalar, Weight
 from ...fields import Field, field
@@ -65,6 +66,10 @@ class AbstractUnitCell(AbstractCrosspoint):
         """True if device k is connected to the lines."""
         return True
 
+    def reach(self, k: int) -> float:
+        """The part of the vectors whose pulses reach device k."""
+        return float(self.connected(k, None))
+
     def written(self, k: int) -> bool:
         """True if a weight that is put into the cell is put into device k."""
         return True
@@ -88,6 +93,8 @@ class AbstractUnitCell(AbstractCrosspoint):
         for part in self.parts:
             if not isinstance(part, AbstractCrosspoint) or isinstance(part, AbstractUnitCell):
                 raise TypeError(f"{name} holds {part!r}, which is not one pulsed device; pass devices such as SoftBounds().")
+            if part.routines:
+                raise ValueError(f"{name} holds {part!r}, which has routines of its own; a cell has those of the cell alone.")
             if part.order != self.order:
                 raise ValueError(
                     f"{name} holds devices of order={self.order!r} and of order={part.order!r}; pass one order for all."
@@ -107,6 +114,21 @@ class AbstractUnitCell(AbstractCrosspoint):
 
     def granularity(self) -> Scalar:
         return _total(part.granularity() for part in self.parts) / len(self.parts)
+
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """The mean over the devices that a pulse reaches, by what they count; each of them at the weight of the whole cell."""
+        means, variances = [], []
+        for k, (gamma, part) in enumerate(zip(self.gammas, self.parts, strict=True)):
+            reach = self.reach(k)
+            if reach:
+                share = gamma / self.gamma()
+                mean, spread = part.nominal_step(weight, up=up)
+                means.append(reach * share * mean)
+                variances.append(reach * (share * spread) ** 2)
+        return _total(means), safe_sqrt(_total(variances))
+
+    def gamma(self) -> Scalar | float:
+        return sum(self.reach(k) * gamma for k, gamma in enumerate(self.gammas))
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self._range([part.bounds() for part in self.parts])

@@ -56,6 +56,13 @@ class OneSided(AbstractUnitCell):
         mine = up if k == 1 else down
         return mine, jnp.zeros_like(mine)
 
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """A step of g_plus, or of g_minus, of a pair of which one device is empty, as `jt.set_weights` leaves it."""
+        return self.device.nominal_step(jnp.maximum(weight if up else -weight, 0), up=True)
+
+    def gamma(self) -> float:
+        return 1.0
+
     def bounds(self) -> tuple[Scalar, Scalar]:
         _, high = self.device.bounds()
         return -high, high

@@ -23,6 +23,10 @@ class AbstractUpdatePolicy(Checked):
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         """True if device k is connected."""
 
+    def reach(self, k: int, n: int) -> float:
+        """The part of the vectors that reach device k of n."""
+        return float(self.connected(k, None))
+
     def written(self, k: int) -> bool:
         """True if a weight that is put into the cell is put into device k."""
         return True
@@ -70,6 +74,9 @@ class AbstractTurns(AbstractUpdatePolicy, AbstractRoutine):
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return turn == k
+
+    def reach(self, k: int, n: int) -> float:
+        return 1 / n
 
 
 class SingleSequential(AbstractTurns):

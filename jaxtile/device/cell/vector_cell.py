@@ -58,6 +58,9 @@ class VectorCell(AbstractUnitCell):
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return self.update_policy.connected(k, turn)
 
+    def reach(self, k: int) -> float:
+        return self.update_policy.reach(k, len(self.devices))
+
     def written(self, k: int) -> bool:
         return self.update_policy.written(k)
 

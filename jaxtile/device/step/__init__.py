@@ -1,5 +1,6 @@
 """The laws of a step: how much one pulse moves a single device. One law a file."""
 
+from .base import AbstractPulsedDevice as AbstractPulsedDevice
 from .constant_step import ConstantStep as ConstantStep
 from .exp_step import ExpStep as ExpStep
 from .linear_step import LinearCells as LinearCells
@@ -13,6 +14,7 @@ from .soft_bounds_reference import SoftBoundsReference as SoftBoundsReference
 from .table import Table as Table
 
 __all__ = [
+    "AbstractPulsedDevice",
     "ConstantStep",
     "ExpStep",
     "LinearCells",

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from ..._types import Weight
 from ..burst import constant
 from ..cells import Cells
-from ..pulsed import AbstractPulsedDevice
+from .base import AbstractPulsedDevice
 
 __all__ = ["ConstantStep"]
 

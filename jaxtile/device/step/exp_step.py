@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from ..._types import Scalar, Weight
 from ...fields import Number, number
 from ..cells import Cells
-from ..pulsed import AbstractPulsedDevice
+from .base import AbstractPulsedDevice
 
 __all__ = ["ExpStep"]
 

@@ -11,7 +11,7 @@ from ...fields import Number, flag, number
 from ..burst import affine
 from ..cells import Cells
 from ..fabrication import spread
-from ..pulsed import AbstractPulsedDevice
+from .base import AbstractPulsedDevice
 
 __all__ = ["AbstractLinearDevice", "LinearCells", "LinearStep"]
 

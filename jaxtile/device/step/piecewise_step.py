@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from ..._types import Scalar, Weight
 from ...fields import Field, Reals, array
 from ..cells import Cells
-from ..pulsed import AbstractPulsedDevice
+from .base import AbstractPulsedDevice
 
 __all__ = ["PiecewiseStep"]
 

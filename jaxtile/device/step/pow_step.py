@@ -9,7 +9,7 @@ from ..._types import Key, Scalar, Weight
 from ...fields import Number, number
 from ..cells import Cells
 from ..fabrication import folded_pair, spread
-from ..pulsed import AbstractPulsedDevice
+from .base import AbstractPulsedDevice
 
 __all__ = ["AbstractPowDevice", "PowStep"]
 

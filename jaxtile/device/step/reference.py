@@ -7,7 +7,7 @@ from ..._types import Key, Scalar, Weight
 from ...fields import Number, flag, number
 from ..cells import Cells
 from ..fabrication import spread
-from ..pulsed import AbstractPulsedDevice
+from .base import AbstractPulsedDevice
 
 __all__ = ["AbstractReferenceDevice"]
 

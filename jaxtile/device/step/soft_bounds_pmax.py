@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ..._types import Real, check_number, scalar
+from ..._types import Real, as_number
 from .soft_bounds import SoftBounds
 
 __all__ = ["SoftBoundsPmax"]
@@ -37,11 +37,10 @@ def SoftBoundsPmax(
     Raises:
         ValueError: a number is out of range, or follows from the others.
     """
-    p_max, alpha, range_min, range_max = (scalar(value) for value in (p_max, alpha, range_min, range_max))
-    check_number("SoftBoundsPmax.p_max", p_max, low=0.0, open=True)
-    check_number("SoftBoundsPmax.alpha", alpha, low=0.0, open=True)
-    check_number("SoftBoundsPmax.range_min", range_min, high=0.0)
-    check_number("SoftBoundsPmax.range_max", range_max, low=0.0, open=True)
+    p_max = as_number("SoftBoundsPmax.p_max", p_max, low=0.0, open=True)
+    alpha = as_number("SoftBoundsPmax.alpha", alpha, low=0.0, open=True)
+    range_min = as_number("SoftBoundsPmax.range_min", range_min, high=0.0)
+    range_max = as_number("SoftBoundsPmax.range_max", range_max, low=0.0, open=True)
     full = (range_max - range_min) / -jnp.expm1(-alpha * p_max)
     derived = {"w_min": range_min, "w_max": range_min + full, "dw_min": alpha * full, "up_down": 1 + 2 * range_min / full}
     for name in derived.keys() & shared.keys():

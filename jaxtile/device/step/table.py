@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Num
 from ..._types import AnyArray, Weight, is_concrete, is_whole, real_array
 from ...fields import Field, Number, Reals, array, number
 from ..cells import Cells
-from ..pulsed import AbstractPulsedDevice
+from .base import AbstractPulsedDevice
 
 __all__ = ["Table"]
 

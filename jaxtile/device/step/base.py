@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 
-from .._random import Draws, Source
-from .._types import Key, Scalar, Weight
-from ..fields import Number, choice, flag, number
-from .base import AbstractCrosspoint, Rewrite
-from .burst import Burst, one_by_one
-from .cells import Cells
-from .fabrication import chance, folded_pair, spread
+from ..._random import Draws, Source
+from ..._types import Key, Scalar, Weight
+from ...fields import Number, choice, flag, number
+from ..base import AbstractCrosspoint, Rewrite
+from ..burst import Burst, one_by_one
+from ..cells import Cells
+from ..fabrication import chance, folded_pair, spread
 
 __all__ = ["AbstractPulsedDevice"]
 
@@ -138,6 +138,10 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     def granularity(self) -> Scalar:
         return self.dw_min
 
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        cells = self.fabricate(weight.shape, key=None)
+        return self.step(cells, self.clip(cells, weight), up=up)
+
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min, self.w_max
 
@@ -153,4 +157,4 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         return cells.reset_bias + self.reset_std * noise.fold(Source.RESET).normal(cells.reset_bias.dtype)
 
     def rewrite(self, cells: Cells, state: Weight, law: Rewrite, *, noise: Draws | None = None) -> Weight:
-        return self.clip(cells, law(self, cells, state, noise))
+        return self.write(cells, state, law(self, cells, self.held(state), noise), noise=noise)

@@ -1,0 +1,196 @@
+"""`Run`: the loop of `program`, step by step."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Bool, Float, Int
+
+from .._loop import iterate, progress_meter
+from .._types import Key, Scalar, Weight
+from ..compensation import AbstractCompensation
+from ..datasheet import Datasheet
+from ..quantities import QUANTITIES, Quantity, View
+from ..tile import Now, Tile, connect
+from ..updating import update
+from .chain import Stage, connection, goes_on
+from .checkpoint import Checkpoint, StageState, checksum
+from .reading import ideal_reading, read, vectors
+from .result import RESULTS
+from .solution import Solution
+from .stopping import relative_error
+
+__all__ = ["Run", "State"]
+
+
+class State(eqx.Module):
+    """The numbers that change in the course of a run."""
+
+    # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
+    step: Int[Array, ""]
+    now: Now
+    stage: Int[Array, ""]
+    stages: tuple[StageState, ...]
+    # stopping
+    result: RESULTS
+    # recorded
+    read_error: Scalar
+    history: dict[str, Float[Array, " step"]]
+
+
+class Run(eqx.Module):
+    """A run of `program`, which makes it in one go; the command line stops on the way to move its bar.
+
+    Splitting a run changes no bit of its state: `advance` is one compiled program.
+    `program` is another one, and agrees to rounding.
+    """
+
+    tile: Tile
+    target: Weight
+    stages: tuple[Stage, ...]
+    compensation: AbstractCompensation | None
+    key: Key
+    tolerance: Scalar
+    max_steps: int = eqx.field(static=True)
+    record: tuple[Quantity, ...]
+
+    def start(self) -> State:
+        """The state before the first step."""
+        return State(
+            step=jnp.asarray(0, jnp.int32),
+            now=self.tile.now.recounted(),
+            stage=jnp.asarray(0, jnp.int32),
+            stages=tuple(self._enter(number) for number in range(len(self.stages))),
+            result=RESULTS.running,
+            read_error=jnp.asarray(jnp.nan, self.target.dtype),
+            history=self._histories({}),
+        )
+
+    def resume(self, solution: Solution) -> State:
+        """The state before the last reading of a solution, which is made again."""
+        left = solution.checkpoint
+        probes = (stage.method.probe(at.method) for stage, at in zip(self.stages, left.stages, strict=True))
+        reads = jnp.asarray([vectors(probe, self.tile.shape) for probe in probes], left.tally.reads.dtype)[left.stage]
+        last = jnp.where(solution.result == RESULTS.running, 0, reads)
+        stricter = self.tolerance < left.tolerance
+        return State(
+            step=solution.stats["steps"],
+            now=solution.tile.now.replace(tally=dataclasses.replace(left.tally, reads=left.tally.reads - last)),
+            stage=left.stage,
+            stages=tuple(at.forget_streak(stricter) for at in left.stages),
+            result=RESULTS.running,
+            read_error=solution.stats["read_error"],
+            history=self._histories(solution.history),
+        )
+
+    def _histories(self, past: Mapping[str, Float[Array, " step"]]) -> dict[str, Float[Array, " step"]]:
+        blank = jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype)
+        kept = {one.name: past.get(one.name, blank)[: self.max_steps + 1] for one in self.record}
+        return {name: blank.at[: values.size].set(values) for name, values in kept.items()}
+
+    def advance(self, state: State, until: Int[Array, ""] | int, *, progress: bool = False) -> State:
+        """Go on to the end, or until so many steps of the run are made."""
+        meter = progress_meter(self.max_steps, show=progress)
+        ended, shown = [], meter.init()
+
+        def goes(number: int, carry: Any) -> Bool[Array, ""]:
+            state = carry[0]
+            return (state.stage == number) & (state.result == RESULTS.running) & (state.step < until)
+
+        def step(number: int, carry: Any) -> Any:
+            state, at, shown = carry
+            state, at = self.step(number, state, at)
+            part = jnp.where(state.result == RESULTS.running, state.step.astype(float) / self.max_steps, 1.0)
+            return state, at, meter.step(shown, part)
+
+        for number, at in enumerate(state.stages):
+            carry = (dataclasses.replace(state, stages=()), at, shown)
+            state, at, shown = iterate(partial(goes, number), partial(step, number), carry, max_steps=self.max_steps + 1)
+            ended.append(at)
+        meter.close(shown)
+        return dataclasses.replace(state, stages=tuple(ended))
+
+    def step(self, number: int, state: State, at: StageState) -> tuple[State, StageState]:
+        """Read, test and, unless that ends the stage, pulse."""
+        stage, tile, target = self.stages[number], self._tile(number), self.target
+        method = stage.method
+        read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, state.step), 3)
+        probe = method.probe(at.method)
+        stands = tile.at(state.now.having_read(vectors(probe, tile.shape)))
+        reading = read(stands, probe, read_key)
+        read_error = relative_error(reading, ideal_reading(target, probe))
+        view = View(stands, target, read_error, state.step)
+        history = {one.name: state.history[one.name].at[state.step].set(one(view).astype(target.dtype)) for one in self.record}
+        (x, d), method_state = method.propose(reading, target, at.method, propose_key)
+        rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
+        rules |= {"steps_in_pass": method.steps_in_pass(tile.shape)}
+        rules |= {"goes_on": goes_on(self.stages, number, target, self._sheet(number + 1))}
+        result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)
+        done = over | (result != RESULTS.running)
+        before, after = (eqx.filter(one, eqx.is_array) for one in (at, StageState(method_state, progress)))
+
+        def pulse() -> tuple[Now, StageState]:
+            rate = method.learning_rate
+            pair = (x, d)
+            if self.compensation is not None:
+                pair = self.compensation(x, d, self._sheet(number), stands.weight, rate)
+            return update(stands, *pair, learning_rate=rate, key=update_key).now, after
+
+        now, at = jax.lax.cond(done, lambda: (stands.now, before), pulse)
+        state = State(
+            step=jnp.where(done, state.step, state.step + 1),
+            now=now,
+            stage=jnp.where(over, state.stage + 1, state.stage),
+            stages=state.stages,
+            result=result,
+            read_error=read_error,
+            history=history,
+        )
+        return state, eqx.combine(at, StageState(method_state, progress))
+
+    def end(self, state: State) -> Solution:
+        """The solution that a state amounts to."""
+        last = self._tile(len(self.stages) - 1)
+        view = View(last.at(state.now), self.target, state.read_error, state.step)
+        kept = {name: values[state.step] for name, values in state.history.items()}
+        measured = {name: measure(view) for name, measure in QUANTITIES.items() if name not in kept}
+        return Solution(
+            tile=last.at(state.now.counted_after(self.tile.now)),
+            result=state.result,
+            stats=kept | measured | {"steps": state.step},  # whole, where a history holds floats
+            history=state.history,
+            checkpoint=Checkpoint(
+                stage=state.stage,
+                stages=state.stages,
+                tally=state.now.tally,
+                before=self.tile.now.tally,
+                config=self.tile.config,
+                tolerance=self.tolerance,
+                target=checksum(self.target),
+                methods=self.methods,
+            ),
+        )
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the methods."""
+        return tuple(type(stage.method).__name__ for stage in self.stages)
+
+    def _enter(self, number: int) -> StageState:
+        """The state of a stage before its first step."""
+        stage = self.stages[number]
+        return StageState(stage.method.init(self._sheet(number), self.target), stage.begin())
+
+    def _sheet(self, number: int) -> Datasheet:
+        """The datasheet of the tile as the lines of a stage are connected."""
+        return Datasheet.of(self._tile(number).config, self.tile.shape)
+
+    def _tile(self, number: int) -> Tile:
+        """The tile as the lines of a stage are connected."""
+        index = connection(self.stages, number)
+        return self.tile if index is None else connect(self.tile, index)
