@@ -151,7 +151,7 @@ def as_quantities(name: str, record: Any) -> tuple[Quantity, ...]:
     return tuple(quantities.values())
 
 
-def _of_function(name: str, measure: Any) -> Quantity:
+def _of_function(name: str, measure: Callable[[View], Scalar]) -> Quantity:
     if not callable(measure):
         raise ValueError(f"{name} names {[measure]}, which is unknown; choose from {', '.join(QUANTITIES)}.")
     called = getattr(measure, "__name__", "")

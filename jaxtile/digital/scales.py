@@ -23,6 +23,7 @@ def map_weights(weight: Num[AnyArray, "out in"], omega: Real = 1.0, *, columnwis
         omega: where the largest weight goes.
         columnwise: a scale for each output; otherwise one for all of them.
     """
+    weight = jnp.asarray(weight)
     largest = jnp.max(jnp.abs(weight), axis=1 if columnwise else None)
     scales = jnp.broadcast_to(jnp.where(largest > 0, largest / omega, 1), weight.shape[:1])
     return weight / scales[:, None], scales

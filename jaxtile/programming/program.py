@@ -76,10 +76,16 @@ def program(
         TypeError, ValueError: an argument is of the wrong kind, shape or range, or does
             not belong to the solution; the message names it.
     """
-    going_on = tile if isinstance(tile, Solution) else None
-    if going_on is not None:
-        tile = _restore(going_on)
-    options = {"key": key, "max_steps": max_steps, "tolerance": tolerance, "compensation": compensation, "record": record}
+    going_on = None
+    if isinstance(tile, Solution):
+        going_on, tile = tile, _restore(tile)
+    options: dict[str, Any] = {
+        "key": key,
+        "max_steps": max_steps,
+        "tolerance": tolerance,
+        "compensation": compensation,
+        "record": record,
+    }
     run = prepare(tile, target, method, **options)
     if going_on is not None:
         _check_fit(going_on, run)
@@ -128,6 +134,7 @@ def _restore(solution: Solution) -> Tile:
 def _check_fit(solution: Solution, run: Run) -> None:
     """Refuse to go on from a solution of another method, of another target or of more steps."""
     left, steps = solution.checkpoint, solution.stats["steps"]
+    assert left is not None
     ours, theirs = eqx.filter_eval_shape(run.start).stages, eqx.filter_eval_shape(lambda: left.stages)
     if left.methods != run.methods or not eqx.tree_equal(ours, theirs):
         methods = ", ".join(repr(stage.method) for stage in run.stages)

@@ -74,6 +74,7 @@ class Run(eqx.Module):
     def resume(self, solution: Solution) -> State:
         """The state before the last reading of a solution, which is made again."""
         left = solution.checkpoint
+        assert left is not None
         probes = (stage.method.probe(at.method) for stage, at in zip(self.stages, left.stages, strict=True))
         reads = jnp.asarray([vectors(probe, self.tile.shape) for probe in probes], left.tally.reads.dtype)[left.stage]
         last = jnp.where(solution.result == RESULTS.running, 0, reads)

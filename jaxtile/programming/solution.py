@@ -41,6 +41,7 @@ class Solution(eqx.Module):
     @property
     def method_state(self) -> Any:
         """The state of the method before its last reading; of a chain, a tuple of them."""
+        assert self.checkpoint is not None
         states = tuple(at.method for at in self.checkpoint.stages)
         return states[0] if len(states) == 1 else states
 

@@ -9,7 +9,7 @@ from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
 from ...fields import Number, number, part
 from ..base import State
-from ..cells import AbstractCells, Cells
+from ..cells import AbstractCells
 from ..fabrication import spread
 from ..step.base import AbstractPulsedDevice
 from .base import AbstractWrapper
@@ -21,7 +21,7 @@ __all__ = ["DriftCells", "Drifted", "Drifting"]
 class DriftCells(AbstractCells):
     """Devices, and how fast each of them drifts."""
 
-    device: Cells
+    device: AbstractCells
     nu: Weight
 
 
@@ -41,7 +41,7 @@ class Drifted(eqx.Module):
     age: Weight
 
 
-class Drifting(AbstractWrapper):
+class Drifting(AbstractWrapper[AbstractPulsedDevice | WriteNoise]):
     """A device that loses its conductance by a power law of time, from when it was last written.
 
         w(t) = w_0 f + (g_offset wg_ratio + w_offset)(f - 1),    f = max(t / t_0, 1)^-nu

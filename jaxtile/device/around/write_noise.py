@@ -24,7 +24,7 @@ class Written(eqx.Module):
     noise: Weight
 
 
-class WriteNoise(AbstractWrapper):
+class WriteNoise(AbstractWrapper[AbstractPulsedDevice]):
     """A device that never reads exactly as it was written: every write leaves an error, which stays until the next one.
 
         persistent <- what the device makes of it

@@ -139,7 +139,8 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         return self.dw_min
 
     def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
-        cells = self.fabricate(weight.shape, key=None)
+        out, width = weight.shape
+        cells = self.fabricate((out, width), key=None)
         return self.step(cells, self.clip(cells, weight), up=up)
 
     def bounds(self) -> tuple[Scalar, Scalar]:
