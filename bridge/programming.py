@@ -18,7 +18,7 @@ from torch import Tensor
 import jaxtile as jt
 from jaxtile._types import is_whole
 from jaxtile.programming import AbstractMethod, Chain, Reads
-from jaxtile.programming.chain import connection, goes_on, stages_of
+from jaxtile.programming.chain import stages_of
 from jaxtile.programming.inputs import outputs
 from jaxtile.programming.reading import Probe, ideal_reading
 from jaxtile.programming.stopping import relative_error
@@ -201,7 +201,7 @@ def _program(
     for stage in stages:
         if stage.connect is not None:
             _check_connection(module, stage.connect)
-    sheets = [_datasheet(module, shape, connection(stages, number)) for number in range(len(stages))]
+    sheets = [_datasheet(module, shape, stage.connect) for stage in stages]
     for stage, sheet in zip(stages, sheets, strict=True):
         stage.method.init(sheet, goal)  # first, since it may refuse
     if isinstance(w_init, Tensor):
@@ -215,8 +215,9 @@ def _program(
     try:
         for number, stage in enumerate(stages):
             method, state, progress, over = stage.method, stage.method.init(sheets[number], goal), stage.begin(), False
-            next_sheet = sheets[min(number + 1, len(stages) - 1)]
-            rules |= {"goes_on": goes_on(stages, number, goal, next_sheet), "steps_in_pass": method.steps_in_pass(shape)}
+            later = number + 1 < len(stages)
+            rules |= {"goes_on": later and stages[number + 1].pays(goal, sheets[number + 1])}
+            rules |= {"steps_in_pass": method.steps_in_pass(shape)}
             tile.set_learning_rate(float(method.learning_rate))
             if stage.connect is not None:
                 tile.set_hidden_update_index(stage.connect)

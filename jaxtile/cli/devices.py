@@ -38,7 +38,7 @@ def makers(module: ModuleType, kinds: Any) -> dict[str, Callable[..., Any]]:
     return found
 
 
-DEVICES = makers(device, AbstractPulsedDevice | Ideal)
+DEVICES = dict(sorted(makers(device, AbstractPulsedDevice | Ideal).items()))
 PRESETS = makers(presets, AbstractDevice)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, PyTree, Shaped
 
 from .._random import Draws
 from .._types import Key, Scalar, Weight
@@ -22,7 +22,7 @@ from .routine import AbstractRoutine
 
 __all__ = ["AbstractCrosspoint", "AbstractDevice", "Rewrite", "State"]
 
-State = PyTree[Float[Array, "..."], "S"]
+State = PyTree[Shaped[Array, "..."], "S"]
 
 
 class AbstractDevice(Checked):

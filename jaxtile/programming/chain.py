@@ -1,5 +1,6 @@
 """One programming method after another."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from .result import RESULTS
 from .stopping import Streaks, judge
 from .switching import AbstractSwitch
 
-__all__ = ["Chain", "Progress", "Stage", "chain", "connection", "goes_on", "residual", "stages_of"]
+__all__ = ["Chain", "Progress", "Stage", "chain", "residual", "stages_of"]
 
 
 class Progress(eqx.Module):
@@ -58,6 +59,12 @@ class Stage(Checked):
         """Before its first step."""
         zero = jnp.asarray(0, jnp.int32)
         return Progress(zero, Streaks(zero, zero), None if self.until is None else self.until.init())
+
+    def pays(self, target: Weight, sheet: Datasheet) -> bool | Bool[Array, ""]:
+        """True if the stage is worth while for a target, on hardware with this datasheet."""
+        if isinstance(self.when, AbstractGate):
+            return self.when(target, sheet)
+        return self.when is None or self.when(target)
 
     def judge(
         self,
@@ -134,30 +141,16 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
     return Chain(tuple(Stage(method.for_gamma(gamma), until=until, connect=k) for k, gamma in enumerate(gammas)))
 
 
-def connection(stages: tuple[Stage, ...], number: int) -> int | None:
-    """The device of each unit cell that the lines are connected to in a stage; None: as they were before the run."""
-    chosen = [stage.connect for stage in stages[: number + 1] if stage.connect is not None]
-    return chosen[-1] if chosen else None
-
-
-def goes_on(stages: tuple[Stage, ...], number: int, target: Weight, sheet: Datasheet) -> bool | Bool[Array, ""]:
-    """True if there is a stage after this one that is worth while for a target, on hardware with this datasheet."""
-    if number + 1 == len(stages):
-        return False
-    when = stages[number + 1].when
-    if isinstance(when, AbstractGate):
-        return when(target, sheet)
-    return when is None or when(target)
-
-
 def stages_of(method: Any) -> tuple[Stage, ...]:
-    """The stages of a chain, or the only one of a method.
+    """The stages of a chain, or the only one of a method. A connection holds until a stage chooses another.
 
     Raises:
         TypeError: it is neither.
     """
-    if isinstance(method, Chain):
-        return method.stages
-    if not isinstance(method, AbstractMethod):
+    if not isinstance(method, Chain | AbstractMethod):
         raise TypeError(f"method={method!r} is not an AbstractMethod; pass a method such as jaxtile.GDP() or jaxtile.SVD().")
-    return (Stage(method),)
+    stages, connect = [], None
+    for stage in method.stages if isinstance(method, Chain) else (Stage(method),):
+        connect = connect if stage.connect is None else stage.connect
+        stages.append(stage if stage.connect == connect else dataclasses.replace(stage, connect=connect))
+    return tuple(stages)

@@ -114,11 +114,12 @@ def prepare(
 ) -> Run:
     """The run of these arguments of `program`, checked."""
     stages = stages_of(method)
+    weight = check_tile(tile)
     _check(tile, compensation, max_steps)
     quantities = as_quantities("record", record)
     key = as_key(key)
     threshold = as_number("tolerance", tolerance, low=0.0)
-    target = as_matrix("target", target, tile)
+    target = as_matrix("target", target, weight)
     _warn_out_of_range(tile, target)
     return Run(tile, target, stages, compensation, key, threshold, int(max_steps), quantities)
 
@@ -148,8 +149,7 @@ def _check_fit(solution: Solution, run: Run) -> None:
         raise ValueError(f"max_steps={run.max_steps} counts those of tile={solution!r}, which has made {int(steps)}; pass more.")
 
 
-def _check(tile: Any, compensation: Any, max_steps: Any) -> None:
-    check_tile(tile)
+def _check(tile: Tile, compensation: Any, max_steps: Any) -> None:
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:

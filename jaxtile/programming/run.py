@@ -18,7 +18,7 @@ from ..datasheet import Datasheet
 from ..quantities import QUANTITIES, Quantity, View
 from ..tile import Now, Tile, connect
 from ..updating import update
-from .chain import Stage, connection, goes_on
+from .chain import Stage
 from .checkpoint import Checkpoint, StageState, checksum
 from .reading import ideal_reading, read, vectors
 from .result import RESULTS
@@ -130,7 +130,8 @@ class Run(eqx.Module):
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
         rules |= {"steps_in_pass": method.steps_in_pass(tile.shape)}
-        rules |= {"goes_on": goes_on(self.stages, number, target, self._sheet(number + 1))}
+        later = number + 1 < len(self.stages)
+        rules |= {"goes_on": later and self.stages[number + 1].pays(target, self._sheet(number + 1))}
         result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)
         done = over | (result != RESULTS.running)
         before, after = (eqx.filter(one, eqx.is_array) for one in (at, StageState(method_state, progress)))
@@ -193,5 +194,5 @@ class Run(eqx.Module):
 
     def _tile(self, number: int) -> Tile:
         """The tile as the lines of a stage are connected."""
-        index = connection(self.stages, number)
+        index = self.stages[number].connect
         return self.tile if index is None else connect(self.tile, index)

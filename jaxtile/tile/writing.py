@@ -24,8 +24,7 @@ def set_weights(tile: Tile, weight: Num[AnyArray, "out in"], *, key: Key | None 
     Raises:
         ValueError: the shape is not the tile's, or a weight is not finite.
     """
-    check_tile(tile)
-    weight = as_matrix("weight", weight, tile)
+    weight = as_matrix("weight", weight, check_tile(tile))
     noise = None if key is None else tile.chip.draws(as_key(key))
     return tile.with_state(tile.device.write(tile.cells, tile.state, weight, noise=noise))
 

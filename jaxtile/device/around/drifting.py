@@ -78,7 +78,7 @@ class Drifting(AbstractWrapper[AbstractPulsedDevice | WriteNoise]):
     log_g0: Number = number(0.0)
     w_noise_std: Number = number(0.0, low=0.0, units="weight")
 
-    def inner(self, state: Drifted) -> State:
+    def inner(self, state: Drifted) -> Any:
         return state.device
 
     def inner_cells(self, cells: DriftCells) -> AbstractCells:

@@ -1,8 +1,10 @@
 """Write noise."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Num
+from jaxtyping import Array, Shaped
 
 from ..._numerics import safe_sqrt
 from ..._random import Draws, Source
@@ -47,7 +49,7 @@ class WriteNoise(AbstractWrapper[AbstractPulsedDevice]):
     write_noise_std: Number = number(0.0, low=0.0, units="weight")
     apply_write_noise_on_set: bool = flag(True)
 
-    def inner(self, state: Written) -> State:
+    def inner(self, state: Written) -> Any:
         return state.persistent
 
     def start(self, shape: tuple[int, int]) -> Written:
@@ -76,7 +78,7 @@ class WriteNoise(AbstractWrapper[AbstractPulsedDevice]):
             raise ValueError("Devices with write noise are written anew when they decay: pass key=jax.random.key(seed).")
         return self._renew(self.device.rewrite(cells, state.persistent, law, noise=noise), state.noise, 1, noise)
 
-    def _renew(self, persistent: State, old: Weight, share: Num[Array, "..."] | int, draws: Draws | None) -> Written:
+    def _renew(self, persistent: State, old: Weight, share: Shaped[Array, "..."] | int, draws: Draws | None) -> Written:
         """Renew a share of the variance of the noise; without draws that share is lost."""
         share = jnp.asarray(share, old.dtype)
         noise = old * safe_sqrt(1 - share)
