@@ -52,7 +52,8 @@ class NoisyCounts(jt.pulse.MeanField):
         rows, columns = noise(0, length * p * (1 - p)), noise(1, length * q * (1 - q))
         own = noise(2, mean.coincidence * ((1 - p)[:, None] * (1 - q)[None, :] + SPREAD**2))
         both = mean.coincidence + rows[:, None] * q[None, :] + p[:, None] * columns[None, :] + own
-        return jt.pulse.Counts(mean.x_count + columns, mean.d_count + rows, both, x.sign, d.sign, length, mean.n_slots)
+        counts = {"x_count": mean.x_count + columns, "d_count": mean.d_count + rows, "coincidence": both}
+        return jt.pulse.Counts(x_sign=x.sign, d_sign=d.sign, length=length, n_slots=mean.n_slots, **counts)
 
 
 # %% A method whose numbers change with what is spent

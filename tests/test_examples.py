@@ -74,6 +74,7 @@ SHOWS = {show.__name__: show for show in (batch_size, digits, fit_device, half_s
 def test_example_shows_what_it_says(path, monkeypatch):
     monkeypatch.setenv("JAXTILE_SMALL", "1")
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    plt.close("all")  # figures that other tests have left
     with jax.numpy_dtype_promotion("standard"):  # optax leans on it
         names = runpy.run_path(str(path))
     SHOWS[path.stem](names)

@@ -133,6 +133,8 @@ def test_cells_and_states_of_several_numbers_go_along(device):
     first, second = tiles
     first.tile.update(torch.randn(2, 6), torch.randn(2, 4), False, False, False, False)
     assert any(name.startswith("share[2]") for name in first.tile.get_hidden_parameter_names())
-    second.load_state_dict(first.state_dict())
+    state = {}
+    first.state_dict(destination=state)
+    second.load_state_dict(state)
     ours, theirs = ((tile.tile.jax_tile.cells, tile.tile.jax_tile.state) for tile in tiles)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), ours, theirs)

@@ -52,7 +52,7 @@ def test_from_jaxtile_and_back(device):
     chip = jt.set_weights(chip, jr.uniform(jr.key(2), (3, 4)) * 0.2)
     back = from_analog_tile(to_analog_tile(chip))
     if isinstance(chip.state, jt.device.Written):  # aihwkit draws the noise of a write when weights are put in
-        back = dataclasses.replace(back, state=dataclasses.replace(back.state, noise=chip.state.noise))
+        back = back.with_state(dataclasses.replace(back.state, noise=chip.state.noise))
     same_leaves(back, chip, atol=1e-7 if hasattr(chip.cells, "reference") else 0)
 
 

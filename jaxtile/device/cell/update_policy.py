@@ -92,7 +92,7 @@ class SingleSequential(AbstractTurns):
             begins, as in aihwkit.
     """
 
-    first_update_idx: int = whole(0, low=0)
+    first_update_idx: int = whole(0, low=0, kw_only=False)
 
     def start(self) -> Int[Array, ""]:
         return jnp.asarray(self.first_update_idx, jnp.int32)
