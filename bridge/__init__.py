@@ -1,10 +1,13 @@
-"""jaxtile inside aihwkit: a simulator tile, its configuration, programming methods, and translators of configurations and chips."""
+"""jaxtile inside aihwkit: a simulator tile, its configuration, programming methods, and
+translators of configurations and chips.
+"""
 
 from ._check import check_installation
 
 check_installation()
 
-# What follows imports aihwkit, whose absence or mismatch with torch the check has explained.
+# What follows imports aihwkit, whose absence or mismatch with torch the check has
+# explained.
 from .config import tile_config as tile_config  # noqa: E402
 from .inference import Inference as Inference  # noqa: E402
 from .inference import drift_compensation_of as drift_compensation_of  # noqa: E402

@@ -11,8 +11,9 @@ _PAIRS = (
 def check_installation() -> None:
     """Send one number through a C++ tile.
 
-    aihwkit's wheel is bound to the C++ interface of the torch that it was built with, which its metadata does not say: with another
-    torch it imports and builds tiles, but no tensor gets into them, and the error that follows speaks of something else.
+    aihwkit's wheel is bound to the C++ interface of the torch that it was built with,
+    which its metadata does not say: with another torch it imports and builds tiles, but
+    no tensor gets into them, and the error that follows speaks of something else.
 
     Raises:
         ImportError: aihwkit or torch is missing, or they do not fit each other.

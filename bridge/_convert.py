@@ -1,7 +1,7 @@
 """The one place where torch tensors and JAX arrays become one another.
 
-Numbers are copied in both directions: a JAX array must not change when torch writes into its own memory, and what torch gets must
-be its own to write into.
+Numbers are copied in both directions: a JAX array must not change when torch writes
+into its own memory, and what torch gets must be its own to write into.
 """
 
 import jax
@@ -17,19 +17,25 @@ __all__ = ["fresh_seed", "to_inputs", "to_jax", "to_torch"]
 
 
 def to_jax(tensor: Tensor) -> jax.Array:
-    """A copy of a tensor, in single precision (in double precision where JAX defaults to that)."""
+    """A copy of a tensor, in single precision (in double precision where JAX defaults
+    to that).
+    """
     return jnp.array(_to_numpy(tensor), dtype=float)
 
 
 def to_torch(array: ArrayLike | UnitVectors, like: Tensor | None = None) -> Tensor:
-    """A fresh tensor that may be written into; on the device and of the type of `like`, else on the CPU in single precision."""
+    """A fresh tensor that may be written into; on the device and of the type of `like`,
+    else on the CPU in single precision.
+    """
     dense = array.dense(jnp.float32) if isinstance(array, UnitVectors) else array
     tensor = torch.from_numpy(np.array(dense, dtype=np.float32))
     return tensor if like is None else tensor.to(device=like.device, dtype=like.dtype)
 
 
 def to_inputs(tensor: Tensor) -> jax.Array | UnitVectors:
-    """Inputs [k, in] of an update; different unit vectors as such, since a batch of them is one pass over a tile."""
+    """Inputs [k, in] of an update; different unit vectors as such, since a batch of
+    them is one pass over a tile.
+    """
     x = _to_numpy(tensor)
     columns = np.argmax(x, axis=1)
     are_units = np.all(np.sum(x != 0, axis=1) == 1) and np.all(np.max(x, axis=1) == 1)
@@ -39,7 +45,9 @@ def to_inputs(tensor: Tensor) -> jax.Array | UnitVectors:
 
 
 def fresh_seed() -> int:
-    """A seed from torch's generator, so that `torch.manual_seed` makes a whole model reproducible."""
+    """A seed from torch's generator, so that `torch.manual_seed` makes a whole model
+    reproducible.
+    """
     return int(torch.randint(2**31 - 1, ()))
 
 

@@ -1,4 +1,6 @@
-"""Fields of configurations on either side: what goes over, what is refused and how numbers are written down."""
+"""Fields of configurations on either side: what goes over, what is refused and how
+numbers are written down.
+"""
 
 import dataclasses
 from typing import Any, NoReturn
@@ -11,14 +13,18 @@ __all__ = ["by_name", "named_alike", "numbers", "refuse", "refuse_rest"]
 
 
 def by_name(theirs: Any, base: type, ours: set[str], name: str, *, inert: set[str]) -> dict[str, Any]:
-    """The fields of an aihwkit object that jaxtile has too; all others, but for `inert`, must stand at their defaults."""
+    """The fields of an aihwkit object that jaxtile has too; all others, but for
+    `inert`, must stand at their defaults.
+    """
     shared = ours & {field.name for field in dataclasses.fields(base)}
     refuse_rest(theirs, base, name, shared | inert)
     return {field: getattr(theirs, field) for field in shared}
 
 
 def refuse_rest(params: Any, base: type, name: str, taken: set[str], *, instead: str = "") -> None:
-    """Refuse fields that are unknown, or not taken over and away from their defaults; `instead` says where those belong."""
+    """Refuse fields that are unknown, or not taken over and away from their defaults;
+    `instead` says where those belong.
+    """
     defaults = {field.name: field for field in dataclasses.fields(base)}
     for field, value in vars(params).items():
         if field not in defaults:
@@ -33,7 +39,9 @@ def refuse(name: str, value: Any, reason: str = "") -> NoReturn:
 
 
 def named_alike(table: dict, ours: Any, name: str, *, instead: str = "") -> Any:
-    """The name in aihwkit of an object of jaxtile's; `instead` says what to do about one that it has no name for."""
+    """The name in aihwkit of an object of jaxtile's; `instead` says what to do about
+    one that it has no name for.
+    """
     for theirs, kind in table.items():
         if type(ours) is kind:
             return theirs
@@ -41,7 +49,9 @@ def named_alike(table: dict, ours: Any, name: str, *, instead: str = "") -> Any:
 
 
 def numbers(module: Any) -> dict[str, Any]:
-    """The fields of a jaxtile object; a number as the shortest one that gives the same in single precision."""
+    """The fields of a jaxtile object; a number as the shortest one that gives the same
+    in single precision.
+    """
     values = {field.name: getattr(module, field.name) for field in dataclasses.fields(module)}
     return {name: _shortest(np.asarray(value).tolist()) if eqx.is_array(value) else value for name, value in values.items()}
 

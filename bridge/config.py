@@ -1,7 +1,8 @@
 """aihwkit's configurations as jaxtile's, and back: total or loud.
 
-Both sides use the same names for the same numbers, so fields go over by name. What jaxtile has no field for must stand at its
-default; anything else is refused by name, and nothing is dropped silently.
+Both sides use the same names for the same numbers, so fields go over by name. What
+jaxtile has no field for must stand at its default; anything else is refused by name,
+and nothing is dropped silently.
 """
 
 import dataclasses
@@ -48,22 +49,26 @@ _PULSES = {
 HARDWARE = {"device", "update", "forward", "backward", "half_select", "order"}
 # How tiles are built and programmed.
 BUILDING = {"tile_class", "tile_array_class", "simulator_tile_class", "runtime", "program_weights"}
-# What works on whole matrices, in digital or in a statistical model: aihwkit's tile modules do it, or `RealisticTile`.
+# What works on whole matrices, in digital or in a statistical model: aihwkit's tile
+# modules do it, or `RealisticTile`.
 _AROUND_THE_TILE = {"mapping", "pre_post", "clip", "remap", "modifier", "noise_model", "drift_compensation"}
 
 
 def tile_config(rpu_config: Any) -> jt.TileConfig:
     """Translate an aihwkit configuration.
 
-    An inference configuration becomes that of the chip that its weights are written into: its noise model is the device
-    (`jaxtile.device.Statistical`), which is not trained. `inference_of` translates what training needs and what is around the tile.
+    An inference configuration becomes that of the chip that its weights are written
+    into: its noise model is the device (`jaxtile.device.Statistical`), which is not
+    trained. `inference_of` translates what training needs and what is around the tile.
 
     Args:
-        rpu_config: one with `device`, `update`, `forward` and `backward`, such as `SingleRPUConfig`, `RPUConfigWithProgram` (which
-            also has jaxtile's `half_select` and `order`) or `InferenceRPUConfig`.
+        rpu_config: one with `device`, `update`, `forward` and `backward`, such as
+            `SingleRPUConfig`, `RPUConfigWithProgram` (which also has jaxtile's
+            `half_select` and `order`) or `InferenceRPUConfig`.
 
     Raises:
-        ConfigError: it asks for something that a `jaxtile.TileConfig` does not have; the message names it.
+        ConfigError: it asks for something that a `jaxtile.TileConfig` does not have;
+            the message names it.
         ValueError: a number is outside the range that jaxtile accepts.
     """
     config = hardware(rpu_config)
@@ -79,7 +84,9 @@ def tile_config(rpu_config: Any) -> jt.TileConfig:
 
 
 def hardware(rpu_config: Any) -> jt.TileConfig:
-    """The same for what is used inside a tile module, which clips, scales and modifies by itself."""
+    """The same for what is used inside a tile module, which clips, scales and modifies
+    by itself.
+    """
     missing = [part for part in ("device", "update", "forward", "backward") if not hasattr(rpu_config, part)]
     if missing:
         raise ConfigError(f"{type(rpu_config).__name__} has no {', '.join(missing)}: use SingleRPUConfig or RPUConfigWithProgram.")
@@ -112,13 +119,15 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
     if cell is not None:
         refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
         return from_unit_cell(device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, from_io)
-    # Presets are subclasses with other defaults, so what counts as a default is the base class's.
+    # Presets are subclasses with other defaults, so what counts as a default is the
+    # base class's.
     base = next((theirs for theirs in _DEVICES if isinstance(device, theirs)), None)
     if base is None:
         known = ", ".join(theirs.__name__ for theirs in (*_DEVICES, *UNIT_CELLS))
         refuse("device", type(device).__name__, f"known are {known}")
     make = _DEVICES[base]
-    # The seed of fabrication is not a property of the hardware: the tile takes it from the configuration.
+    # The seed of fabrication is not a property of the hardware: the tile takes it from
+    # the configuration.
     around = {"construction_seed", "write_noise_std", "apply_write_noise_on_set", "drift"}
     values = by_name(device, base, _parameters(make), "device", inert=around)
     values = {name: value for name, value in values.items() if value is not None}  # numbers that follow from others
@@ -135,7 +144,9 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
 
 
 def _parameters(make: Callable[..., Any]) -> set[str]:
-    """The names of what makes a jaxtile object: of the arguments, and of the fields that they set."""
+    """The names of what makes a jaxtile object: of the arguments, and of the fields
+    that they set.
+    """
     return {*inspect.signature(make).parameters, *(field.name for field in dataclasses.fields(make()))}
 
 
@@ -147,7 +158,8 @@ def _pulse(update: Any) -> jt.pulse.AbstractPulse:
         return kind()
     if not (update.fixed_bl or update.update_bl_management):
         refuse("update.fixed_bl", update.fixed_bl, "jaxtile has it only where update_bl_management makes it irrelevant")
-    # aihwkit reads `res` for all types but one, which has two resolutions of its own; 0 or less is none.
+    # aihwkit reads `res` for all types but one, which has two resolutions of its own; 0
+    # or less is none.
     grids = {"res", "x_res_implicit", "d_res_implicit"}
     values = by_name(update, UpdateParameters, _parameters(kind), "update", inert={"pulse_type", "fixed_bl"} | grids)
     return kind(**{name: max(value, 0) if name in grids else value for name, value in values.items()})

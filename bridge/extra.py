@@ -16,7 +16,9 @@ __all__ = ["from_named", "to_named"]
 
 
 def to_named(tile: jt.Tile) -> dict[str, np.ndarray]:
-    """The arrays of a tile that aihwkit knows nothing of, such as `bridge.forward.v_offset`."""
+    """The arrays of a tile that aihwkit knows nothing of, such as
+    `bridge.forward.v_offset`.
+    """
     leaves, _ = jax.tree_util.tree_flatten_with_path(_extra(tile))
     return {_name(path): np.array(leaf) for path, leaf in leaves}
 
@@ -47,7 +49,8 @@ def from_named(tile: jt.Tile, state: dict[str, Any]) -> jt.Tile:
 
 
 def _extra(tile: jt.Tile) -> dict[str, Any]:
-    # Numbers of one disturb model mean nothing to another: its class is part of their names.
+    # Numbers of one disturb model mean nothing to another: its class is part of their
+    # names.
     half_select = f"half_select.{type(tile.config.half_select).__name__}"
     return {
         "state": None if is_weight(tile.state) else tile.state,

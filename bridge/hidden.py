@@ -1,10 +1,13 @@
-"""aihwkit's hidden parameters: the realised numbers of every device, stacked in one array with a name for each slice.
+"""aihwkit's hidden parameters: the realised numbers of every device, stacked in one
+array with a name for each slice.
 
-They hold the state of unit cells and of devices with write noise, too; the weight that is read is carried beside them. What the
-cells of a device of one's own hold besides is carried under its own name.
+They hold the state of unit cells and of devices with write noise, too; the weight that
+is read is carried beside them. What the cells of a device of one's own hold besides is
+carried under its own name.
 """
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -64,10 +67,12 @@ def to_hidden(tile: jt.Tile) -> Float[Array, "name out in"]:
 
 
 def from_hidden(tile: jt.Tile, hidden: Float[Array, "name out in"], weight: Float[Array, "out in"]) -> jt.Tile:
-    """A tile like `tile` with the parameters and the state that are stacked in `hidden`, of which `weight` is what is read.
+    """A tile like `tile` with the parameters and the state that are stacked in
+    `hidden`, of which `weight` is what is read.
 
     Raises:
-        ConfigError: the stack has another shape, or holds devices that drift where the tile's do not.
+        ConfigError: the stack has another shape, or holds devices that drift where the
+            tile's do not.
     """
     names = hidden_names(tile)
     if names and hidden.shape != (len(names), *tile.shape):
@@ -98,12 +103,16 @@ def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State
 
 
 def is_weight(state: State) -> bool:
-    """True if the state of devices is their weight; any other state goes by `dump_extra`."""
+    """True if the state of devices is their weight; any other state goes by
+    `dump_extra`.
+    """
     return eqx.is_array(state) and state.ndim == 2
 
 
 def _fields(cells: AbstractCells) -> dict[str, str]:
-    """The fields that hold numbers of each cell, and the names of their slices; what all of a tile shares stays with it."""
+    """The fields that hold numbers of each cell, and the names of their slices; what
+    all of a tile shares stays with it.
+    """
     names = {field: name for name, field in _FIELDS.items()}
     arrays = {field.name: getattr(cells, field.name) for field in dataclasses.fields(cells)}
     return {field: names.get(field, field) for field, values in arrays.items() if eqx.is_array(values) and values.ndim >= 2}
@@ -131,6 +140,7 @@ def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Flo
         cells_of_all, states = zip(*parts, strict=True)
         return UnitCells(cells_of_all), UnitState(states, state.turn)
     if isinstance(cells, DriftCells):
+        part_cells: Any
         part_cells, part_state = _from_slices(cells.device, state.device, slices | {_DRIFT: jnp.zeros(())}, weight)
         return DriftCells(part_cells, slices[_DRIFT]), Drifted(part_state, state.start, state.seen, state.age)
     if np.any(np.asarray(slices.get(_DRIFT, 0)) != 0):

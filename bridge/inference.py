@@ -33,13 +33,16 @@ class Inference(NamedTuple):
     """The parts of an inference configuration of aihwkit; None is absent.
 
     Attributes:
-        config: the hardware that is trained: ideal devices in the periphery of the configuration.
+        config: the hardware that is trained: ideal devices in the periphery of the
+            configuration.
         noise_model: for `jaxtile.apply_programming_noise`.
         drift_compensation: a factor on the outputs.
         clip, remap: of the weights, after each step of training.
         modifier: of the weights that training reads.
-        map_weights: maps logical weights to those of the tile and the scales of its outputs.
-        out_scales: makes the scales that are learned, ones, for so many outputs: one for each, or one for all.
+        map_weights: maps logical weights to those of the tile and the scales of its
+            outputs.
+        out_scales: makes the scales that are learned, ones, for so many outputs: one
+            for each, or one for all.
         input_range: of the inputs.
     """
 
@@ -61,7 +64,8 @@ def inference_of(rpu_config: Any) -> Inference:
         rpu_config: the configuration.
 
     Raises:
-        ConfigError: it asks for something else, such as an analog bias; the message names it.
+        ConfigError: it asks for something else, such as an analog bias; the message
+            names it.
     """
     parts = {"noise_model", "drift_compensation", "clip", "remap", "modifier", "mapping", "pre_post"}
     config, name = _hardware(rpu_config), type(rpu_config).__name__

@@ -26,7 +26,9 @@ __all__ = ["RPUConfigWithProgram", "RealisticTile"]
 
 # aihwkit's own tiles have these bases, which do not agree on types.
 class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper):  # pyright: ignore[reportIncompatibleMethodOverride]
-    """A tile module (input range, weight scaling, digital bias) around a `HalfSelectedSimulatorTile`, programmed by pulses."""
+    """A tile module (input range, weight scaling, digital bias) around a
+    `HalfSelectedSimulatorTile`, programmed by pulses.
+    """
 
     supports_indexed = False
     supports_ddp = False
@@ -51,22 +53,27 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
         SimulatorTileWrapper.__init__(self, out_size, in_size, config, bias, in_trans, out_trans, torch_update=True)
         InferenceTileWithPeriphery.__init__(self)
 
-    # The custom tile's own: build the simulator tile of the configuration, and read through it.
+    # The custom tile's own: build the simulator tile of the configuration, and read
+    # through it.
     _create_simulator_tile: Any = CustomTile._create_simulator_tile
     forward = CustomTile.forward
-    # The C++ wrapper's own: they call the methods of the simulator tile that have these names.
+    # The C++ wrapper's own: they call the methods of the simulator tile that have these
+    # names.
     decay_weights = RPUCudaSimulatorTileWrapper.decay_weights
     diffuse_weights = RPUCudaSimulatorTileWrapper.diffuse_weights
     reset_columns = RPUCudaSimulatorTileWrapper.reset_columns
     reset = RPUCudaSimulatorTileWrapper.reset
 
     def _recreate_simulator_tile(self, x_size: int, d_size: int, rpu_config: Any) -> HalfSelectedSimulatorTile:
-        # Loading a state replaces the fresh chip's devices; that there was one must not show in torch's random numbers.
+        # Loading a state replaces the fresh chip's devices; that there was one must not
+        # show in torch's random numbers.
         with torch.random.fork_rng(devices=[]):
             return self._create_simulator_tile(x_size, d_size, rpu_config)
 
     def program_weights(self, *args: Any, noise_model: Any = None, **kwargs: Any) -> Any:
-        """Program the weights that were set, by the method of the configuration (`rpu_config.program_weights`)."""
+        """Program the weights that were set, by the method of the configuration
+        (`rpu_config.program_weights`).
+        """
         if noise_model is not None:
             raise ConfigError(f"noise_model={noise_model!r}: this tile is programmed by pulses, not by a noise model.")
         if self.rpu_config.program_weights is None:
@@ -74,7 +81,9 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
         return self.rpu_config.program_weights(self, *args, **kwargs)
 
     def drift_weights(self, t_inference: float = 0.0) -> None:
-        """Refused: inference counts time from the programming, drifting devices count it from the last call."""
+        """Refused: inference counts time from the programming, drifting devices count
+        it from the last call.
+        """
         raise ConfigError(
             f"t_inference={t_inference!r}: devices with a drift take the time since the last call; use tile.drift_weights(delta_t) "
             "of the simulator tile, the attribute `tile` of this one."
@@ -82,9 +91,11 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
 
     @torch.no_grad()
     def post_update_step(self) -> None:
-        """Diffuse, decay, clip, remap and modify the weights, once per optimizer step, in aihwkit's order.
+        """Diffuse, decay, clip, remap and modify the weights, once per optimizer step,
+        in aihwkit's order.
 
-        The parent would hand C++ objects to the tile; this one reads the configuration itself.
+        The parent would hand C++ objects to the tile; this one reads the configuration
+        itself.
         """
         config = self.rpu_config
         if config.device.requires_diffusion():
@@ -103,13 +114,15 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
 
 @dataclass
 class RPUConfigWithProgram(CustomRPUConfig):
-    """Configuration of a `RealisticTile`: aihwkit's fields and defaults, and those of jaxtile.
+    """Configuration of a `RealisticTile`: aihwkit's fields and defaults, and those of
+    jaxtile.
 
     Attributes:
         program_weights: how weights are programmed, a function of the tile module.
         device, update: as in aihwkit's `SingleRPUConfig`.
         half_select: what half-selected cells suffer; None: nothing.
-        order: how jaxtile executes the pulses of one vector: "aggregate", or "slot" by slot, which is exact and slow.
+        order: how jaxtile executes the pulses of one vector: "aggregate", or "slot" by
+            slot, which is exact and slow.
         clip, remap, modifier: as in aihwkit's `InferenceRPUConfig`.
 
     The other fields are those of `CustomRPUConfig`.

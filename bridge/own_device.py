@@ -11,10 +11,12 @@ __all__ = ["OwnDevice"]
 
 @dataclass
 class OwnDevice:
-    """Any device of jaxtile's, one's own included, as the `device` of an `RPUConfigWithProgram`.
+    """Any device of jaxtile's, one's own included, as the `device` of an
+    `RPUConfigWithProgram`.
 
     Attributes:
-        device: how a pulse moves a conductance. It says itself how pulses are executed; the configuration's `order` does not.
+        device: how a pulse moves a conductance. It says itself how pulses are executed;
+            the configuration's `order` does not.
         construction_seed: fabricates the same chip each time, unless it is 0.
     """
 
@@ -27,12 +29,14 @@ class OwnDevice:
 
     @property
     def lifetime(self) -> float:
-        """The longest of what it is made of; aihwkit's modules ask whether there is any."""
+        """The longest of what it is made of; aihwkit's modules ask whether there is
+        any.
+        """
         return self._largest("lifetime")
 
     @property
     def diffusion(self) -> float:
-        """Likewise."""
+        """The largest `diffusion` of the devices that it is made of."""
         return self._largest("diffusion")
 
     def requires_decay(self) -> bool:

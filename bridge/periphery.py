@@ -1,4 +1,6 @@
-"""aihwkit's I/O parameters as jaxtile's, and back; and the numbers of a periphery that are drawn once for each tile."""
+"""aihwkit's I/O parameters as jaxtile's, and back; and the numbers of a periphery that
+are drawn once for each tile.
+"""
 
 import dataclasses
 import math
@@ -36,7 +38,8 @@ _MV_TYPES = {
 }
 _WEIGHT_NOISE = {WeightNoiseType.ADDITIVE_CONSTANT: periphery.AdditiveConstant, WeightNoiseType.PCM_READ: periphery.PCMRead}
 
-# Numbers of stages that are None here where aihwkit's value is the second of the pair, which does nothing.
+# Numbers of stages that are None here where aihwkit's value is the second of the pair,
+# which does nothing.
 _OPTIONAL = {"inp_noise": 0, "inp_asymmetry": 0, "out_noise": 0, "out_noise_std": 0, "out_asymmetry": 0, "out_scale": 1}
 _OPTIONAL |= {"slope_calibration": 0}
 _PLAIN = ("inp_bound", "inp_res", "inp_sto_round", "out_bound", "out_res", "out_sto_round")
@@ -90,12 +93,14 @@ def from_io(io: Any, name: str) -> jt.IOParameters:
 
 
 def from_ladder(io: IOParametersIRDropT, name: str, converter: Any, rows: int | None) -> jt.IOParameters:
-    """Translate parameters with the IR drop of a circuit, as they are in evaluation (aihwkit trains without).
+    """Translate parameters with the IR drop of a circuit, as they are in evaluation
+    (aihwkit trains without).
 
     Args:
         io: the parameters.
         name: of them, for errors.
-        converter: pairs of devices that stand for a weight (`LadderIRDrop` refuses others).
+        converter: pairs of devices that stand for a weight (`LadderIRDrop` refuses
+            others).
         rows: of the array; None: as many as inputs.
 
     Raises:
@@ -167,7 +172,8 @@ def to_io(io: jt.IOParameters) -> IOParameters:
     }
     if io.w_noise is not None:
         values["w_noise_type"] = named_alike(_WEIGHT_NOISE, io.w_noise, "w_noise")
-    # Bound management last: its `max_bm_res` is the one that aihwkit's noise management uses, too.
+    # Bound management last: its `max_bm_res` is the one that aihwkit's noise management
+    # uses, too.
     stages = (io.mv_type, io.w_noise, io.ir_drop, io.v_offset, io.out_nonlinearity, io.noise_management, io.bound_management)
     for stage in stages:
         own = {} if stage is None else {name: value for name, value in numbers(stage).items() if value is not None}
@@ -184,7 +190,9 @@ def to_io(io: jt.IOParameters) -> IOParameters:
 
 
 def from_extra(tile: jt.Tile, extra: dict[str, Any]) -> jt.Tile:
-    """The same tile with the peripheries that aihwkit drew: those in the `dump_extra` of a C++ tile."""
+    """The same tile with the peripheries that aihwkit drew: those in the `dump_extra`
+    of a C++ tile.
+    """
     chip, now, dtype = tile.chip, tile.now, tile.weight.dtype
     for field, direction in _DIRECTIONS.items():
         channels, prefix = getattr(chip, field), f"rpu.fb_pass.{direction}."

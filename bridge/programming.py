@@ -1,7 +1,9 @@
-"""Programming methods for aihwkit's tile modules: jaxtile's methods, stepped on a foreign tile.
+"""Programming methods for aihwkit's tile modules: jaxtile's methods, stepped on a
+foreign tile.
 
-The functions take the arguments of a tile module's `program_weights` and are attached to one, of either engine, by
-`tile.program_weights = program_weights_svd.__get__(tile)`, or by `RPUConfigWithProgram(program_weights=program_weights_svd)`.
+The functions take the arguments of a tile module's `program_weights` and are attached
+to one, of either engine, by `tile.program_weights = program_weights_svd.__get__(tile)`,
+or by `RPUConfigWithProgram(program_weights=program_weights_svd)`.
 """
 
 import logging
@@ -12,12 +14,14 @@ from typing import Any
 import jax.numpy as jnp
 import jax.random as jr
 import torch
+from aihwkit.exceptions import ConfigError
 from torch import Tensor
 
 import jaxtile as jt
 from jaxtile._types import is_whole
+from jaxtile.fields import Number, number, whole
 from jaxtile.programming import AbstractMethod, Chain, Reads
-from jaxtile.programming.chain import goes_on, stages_of
+from jaxtile.programming.chain import stages_of
 from jaxtile.programming.inputs import outputs
 from jaxtile.programming.reading import Probe, ideal_reading
 from jaxtile.programming.stopping import relative_error
@@ -32,11 +36,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Programmed:
-    """The record of a programming run; entry s of a history is the state after s pulse steps.
+    """The record of a programming run; entry s of a history is the state after s pulse
+    steps.
 
     Attributes:
         result: how it ended; `jaxtile.RESULTS[result]` is the message.
-        read_error: mean |reading - wanted| over max |wanted|, of the numbers that the method was given.
+        read_error: mean |reading - wanted| over max |wanted|, of the numbers that the
+            method was given.
         spectral_error: the largest singular value of weights - target.
     """
 
@@ -55,16 +61,18 @@ def program_weights_gdp(
     tolerance: float | None = 0.01,
     w_init: float | Tensor = 0.01,
 ) -> Programmed:
-    """Gradient-descent programming: read outputs, and let the tile's own update correct them.
+    """Gradient-descent programming: read outputs, and let the tile's own update correct
+    them.
 
     Args:
         self: the tile module.
-        from_reference: program what the tile held when it was first programmed after the module's last `set_weights`; otherwise
-            what it holds now.
+        from_reference: program what the tile held when it was first programmed after
+            the module's last `set_weights`; otherwise what it holds now.
         x_values: inputs to read with, `[n, in]`; None: the unit vectors.
         learning_rate: of the descent.
         max_iter: most pulse steps.
-        tolerance: stop when the mean error of the outputs, relative to the largest output wanted, is below this; None: never.
+        tolerance: stop when the mean error of the outputs, relative to the largest
+            output wanted, is below this; None: never.
         w_init: weights to start from, or the range of uniform random ones.
     """
     target = _target(self, from_reference=from_reference)
@@ -92,11 +100,14 @@ def program_weights_gdp2(
         batch_size: how many; all if the tile has fewer columns.
         learning_rate: of the descent.
         max_iter: most pulse steps.
-        tolerance: as for `program_weights_gdp`; it must hold for a full pass over the columns.
+        tolerance: as for `program_weights_gdp`; it must hold for a full pass over the
+            columns.
         w_init: as for `program_weights_gdp`.
-        from_reference: as for `program_weights_gdp`; by default what the tile holds now, as in the notebook that this comes from.
-        legacy_wrap: use the window of that notebook, and its rule. The window does not go around: past the last column it is a
-            growing prefix of them; and a single batch, whose error is relative to the largest weight of all, ends the run.
+        from_reference: as for `program_weights_gdp`; by default what the tile holds
+            now, as in the notebook that this comes from.
+        legacy_wrap: use the window of that notebook, and its rule. The window does not
+            go around: past the last column it is a growing prefix of them; and a single
+            batch, whose error is relative to the largest weight of all, ends the run.
     """
     target = _target(self, from_reference=from_reference)
     kind = _GrowingWindow if legacy_wrap else jt.GDP
@@ -120,10 +131,13 @@ def program_weights_svd(
     Args:
         self: the tile module.
         max_iter: most pulse steps.
-        tolerance: stop when the largest singular value of the error is below this (absolute); None: never.
+        tolerance: stop when the largest singular value of the error is below this
+            (absolute); None: never.
         w_init: as for `program_weights_gdp`.
-        rank_atol: for `svd_once`: components of at most this size are left out; None: those that rounding makes.
-        svd_once: decompose once and walk the components; otherwise take a leading one of the fresh error in every step.
+        rank_atol: for `svd_once`: components of at most this size are left out; None:
+            those that rounding makes.
+        svd_once: decompose once and walk the components; otherwise take a leading one
+            of the fresh error in every step.
         from_reference: as for `program_weights_gdp2`.
     """
     method = jt.SVD(refresh=False, rank_atol=rank_atol) if svd_once else jt.SVD()
@@ -132,10 +146,12 @@ def program_weights_svd(
 
 
 def program_weights_by(method: AbstractMethod | Chain) -> Callable[..., Programmed]:
-    """The function that programs a tile module by any method of jaxtile, or by a chain of them.
+    """The function that programs a tile module by any method of jaxtile, or by a chain
+    of them.
 
-    Its arguments are those of `program_weights_gdp`, without those that the method has. After a chain that writes the devices of a
-    unit cell one by one, the lines are connected as they were before it.
+    Its arguments are those of `program_weights_gdp`, without those that the method has.
+    After a chain that writes the devices of a unit cell one by one, the lines are
+    connected as they were before it.
     """
 
     @torch.no_grad()
@@ -153,17 +169,24 @@ def program_weights_by(method: AbstractMethod | Chain) -> Callable[..., Programm
 
 
 def _target(module: Any, *, from_reference: bool) -> Tensor:
-    """The target: the module's reference if it is asked for and there is one, or the weights of the tile, the next reference."""
+    """The target: the module's reference if it is asked for and there is one, or the
+    weights of the tile, the next reference.
+    """
     if not from_reference or module.reference_combined_weights is None:
         module.reference_combined_weights = module.tile.get_weights().clone()
     return module.reference_combined_weights
 
 
-class _GrowingWindow(jt.GDP):
-    """GDP with the notebook's batches: columns i b to (i + 1) b, and past the last column all of those up to where it would end."""
+class _GrowingWindow(AbstractMethod[tuple[int, int]]):
+    """GDP with the notebook's batches: columns i b to (i + 1) b, past the last one all
+    up to where they would end.
+    """
 
-    def init(self, shape, target):
-        return 0, shape[1]
+    learning_rate: Number = number(1.0, low=0.0, open=True)
+    batch_size: int = whole(5, low=1)
+
+    def init(self, sheet, target):
+        return 0, sheet.shape[1]
 
     def probe(self, state):
         step, width = state
@@ -174,9 +197,6 @@ class _GrowingWindow(jt.GDP):
     def propose(self, reading, target, state, key):
         x = self.probe(state)
         return (x, reading - outputs(target, x)), (state[0] + 1, state[1])
-
-    def steps_in_pass(self, shape):
-        return 1
 
 
 def _program(
@@ -190,7 +210,9 @@ def _program(
     test_spectral: bool = False,
     relative_to_all: bool = False,
 ) -> Programmed:
-    """Step a method of jaxtile on the simulator tile of a module: read, test, propose, update."""
+    """Step a method of jaxtile on the simulator tile of a module: read, test, propose,
+    update.
+    """
     if not is_whole(max_iter, 0):
         raise ValueError(f"max_iter={max_iter!r} must be a whole number of at least 0.")
     if tolerance is not None and not tolerance >= 0:
@@ -198,9 +220,11 @@ def _program(
     tile, goal = module.tile, to_jax(target)
     shape, stages = (goal.shape[0], goal.shape[1]), stages_of(method)
     for stage in stages:
-        stage.method.init(shape, goal)  # first, since it may refuse
         if stage.connect is not None:
             _check_connection(module, stage.connect)
+    sheets = [_datasheet(module, shape, stage.connect) for stage in stages]
+    for stage, sheet in zip(stages, sheets, strict=True):
+        stage.method.init(sheet, goal)  # first, since it may refuse
     if isinstance(w_init, Tensor):
         tile.set_weights(w_init)
     else:
@@ -211,8 +235,10 @@ def _program(
     connected = tile.get_hidden_update_index() if any(stage.connect is not None for stage in stages) else None
     try:
         for number, stage in enumerate(stages):
-            method, state, progress, over = stage.method, stage.method.init(shape, goal), stage.begin(), False
-            rules |= {"goes_on": goes_on(stages, number, goal), "steps_in_pass": method.steps_in_pass(shape)}
+            method, state, progress, over = stage.method, stage.method.init(sheets[number], goal), stage.begin(), False
+            later = number + 1 < len(stages)
+            rules |= {"goes_on": later and stages[number + 1].pays(goal, sheets[number + 1])}
+            rules |= {"steps_in_pass": method.steps_in_pass(shape)}
             tile.set_learning_rate(float(method.learning_rate))
             if stage.connect is not None:
                 tile.set_hidden_update_index(stage.connect)
@@ -240,9 +266,28 @@ def _program(
     return done
 
 
+def _datasheet(module: Any, shape: tuple[int, int], index: int | None) -> jt.Datasheet:
+    """The datasheet of a tile module; the shape alone where jaxtile has no words for
+    the configuration.
+
+    Args:
+        module: the tile module.
+        shape: (out, in).
+        index: the device of each unit cell that the lines are connected to; None: as
+            its configuration says.
+    """
+    try:
+        config = tile_config(module.rpu_config)
+    except ConfigError:
+        return jt.Datasheet.of(None, shape)
+    return jt.Datasheet.of(config if index is None else config.connect(index), shape)
+
+
 def _check_connection(module: Any, index: int) -> None:
-    """Refuse what the C++ tile takes without a word: a device that is not there, or cells without a choice."""
-    cell = tile_config(module.rpu_config).device
+    """Refuse what the C++ tile takes without a word: a device that is not there, or
+    cells without a choice.
+    """
+    cell: Any = tile_config(module.rpu_config).device
     if not isinstance(getattr(cell, "update_policy", None), jt.device.SingleFixed):
         raise ValueError(f"Stage.connect={index}: device={cell!r} has no connection to choose; unit cells of SINGLE_FIXED have.")
     if index >= len(cell.devices):
@@ -266,7 +311,9 @@ def _read(module: Any, probe: Probe) -> Any:
 
 
 def _spectral_norm(matrix: Tensor) -> float:
-    """The largest singular value, by the smaller of the two products of a matrix with itself; NaN of what is not finite."""
+    """The largest singular value, by the smaller of the two products of a matrix with
+    itself; NaN of what is not finite.
+    """
     gram = matrix @ matrix.T if matrix.shape[0] <= matrix.shape[1] else matrix.T @ matrix
     if not torch.isfinite(gram).all():
         return float("nan")

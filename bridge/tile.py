@@ -28,8 +28,9 @@ __all__ = ["HalfSelectedSimulatorTile"]
 class HalfSelectedSimulatorTile(SimulatorTile):
     """A simulator tile that aihwkit's layers, optimizers and tile modules drive.
 
-    It owns a `jaxtile.Tile`, the key of its random stream and the number of draws made from it; every call that needs randomness
-    uses `fold_in(key, number)`. The devices are fabricated once, from `device.construction_seed` if that is not 0.
+    It owns a `jaxtile.Tile`, the key of its random stream and the number of draws made
+    from it; every call that needs randomness uses `fold_in(key, number)`. The devices
+    are fabricated once, from `device.construction_seed` if that is not 0.
 
     Attributes:
         jax_tile: the tile as it stands.
@@ -53,7 +54,8 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Follow a change of the read and update parameters.
 
         Raises:
-            ConfigError: what was fabricated would have to change: devices or half-selection.
+            ConfigError: what was fabricated would have to change: devices or
+                half-selection.
         """
         if _settings(rpu_config) == self._settings:
             return
@@ -106,7 +108,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         out_trans: bool = False,
         non_blocking: bool = False,
     ) -> None:
-        """Send the pulses of `[..., in]` and `[..., out]`, one pair of vectors after another."""
+        """Send the pulses of `[..., in]` and `[..., out]`, one pair of vectors after
+        another.
+        """
         _refuse_transposed(bias, in_trans, out_trans)
         if x_input.numel() == 0:
             return
@@ -123,7 +127,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self._put(to_jax(weight))
 
     def set_weights_uniform_random(self, bmin: float, bmax: float) -> None:
-        """Put in uniform random weights between two numbers, clipped to what each device can hold."""
+        """Put in uniform random weights between two numbers, clipped to what each
+        device can hold.
+        """
         low, high = min(bmin, bmax), max(bmin, bmax)
         self._put(jr.uniform(self._draw(), self.jax_tile.shape, self.jax_tile.weight.dtype, low, high))
 
@@ -143,7 +149,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         self.jax_tile = jt.diffuse(self.jax_tile, key=self._draw())
 
     def reset_columns(self, start: int, n_columns: int, probability: float) -> None:
-        """Reset the devices of `n_columns` columns from `start` on and around the end (-1: of all), each with a probability."""
+        """Reset the devices of `n_columns` columns from `start` on and around the end
+        (-1: of all), each with a probability.
+        """
         width = self.get_x_size()
         columns = (start + np.arange(width if n_columns < 0 else n_columns)) % width
         self.jax_tile = jt.reset(self.jax_tile, jnp.asarray(columns), probability=probability, key=self._draw())
@@ -155,7 +163,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             self._put(limit(self.jax_tile.weight))
 
     def remap_weights(self, remap: WeightRemapParameter, scales: Tensor) -> Tensor:
-        """Stretch the weights to the range of the array; returns the scales of the outputs that make up for it."""
+        """Stretch the weights to the range of the array; returns the scales of the
+        outputs that make up for it.
+        """
         stretch = remap_of(remap)
         if stretch is None:
             return scales
@@ -164,7 +174,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         return to_torch(new_scales, like=scales)
 
     def modify_weights(self, modifier: WeightModifierParameter) -> None:
-        """Draw the modified weights that training reads see until the next call; updates act on the true ones."""
+        """Draw the modified weights that training reads see until the next call;
+        updates act on the true ones.
+        """
         self.jax_modified = None
         self._read_during_test = modifier.enable_during_test
         modify = modifier_of(modifier)
@@ -202,7 +214,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         return getattr(getattr(self.jax_tile.device, "update_policy", None), "index", 0)
 
     def set_hidden_update_index(self, index: int) -> None:
-        """Connect the lines to another device of each unit cell, as `jaxtile.connect` does."""
+        """Connect the lines to another device of each unit cell, as `jaxtile.connect`
+        does.
+        """
         self.jax_tile = jt.connect(self.jax_tile, index)
 
     def get_hidden_parameter_names(self) -> list[str]:
@@ -213,13 +227,17 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         return to_torch(to_hidden(self.jax_tile))
 
     def set_hidden_parameters(self, params: Tensor) -> None:
-        """Become the chip with these devices; the weights are clipped to what they can hold."""
+        """Become the chip with these devices; the weights are clipped to what they can
+        hold.
+        """
         self.jax_tile = from_hidden(self.jax_tile, to_jax(params), self.jax_tile.weight)
         if is_weight(self.jax_tile.state):
             self._put(self.jax_tile.weight)
 
     def dump_extra(self) -> dict[str, np.ndarray]:
-        """The arrays that hidden parameters and weights leave out: where the random stream stands, counters, modified weights."""
+        """The arrays that hidden parameters and weights leave out: where the random
+        stream stands, counters, modified weights.
+        """
         modified_weight = np.zeros(0) if self.jax_modified is None else self.jax_modified
         return {
             "bridge.random_key": np.array(jr.key_data(self._key)),
@@ -230,7 +248,8 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         }
 
     def load_extra(self, extra: dict[str, Any], strict: bool = False) -> None:
-        """Take up a state of `dump_extra`; what it lacks stays as it is, and keys of another kind of tile are ignored.
+        """Take up a state of `dump_extra`; what it lacks stays as it is, and keys of
+        another kind of tile are ignored.
 
         Raises:
             RuntimeError: `strict`, and a key is missing.
@@ -254,7 +273,8 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         tile = self.jax_tile
         if weight.shape != tile.shape:
             raise TileError(f"weights have shape {tuple(weight.shape)}; the tile is [out, in] = {tile.shape}.")
-        # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first write memory that is not initialised.
+        # Not `jaxtile.set_weights`, which refuses NaN: some layers of aihwkit first
+        # write memory that is not initialised.
         key = self._write_key()
         noise = None if key is None else tile.chip.draws(key)
         self.jax_tile = tile.with_state(tile.device.write(tile.cells, tile.state, weight, noise=noise))

@@ -37,12 +37,14 @@ _DIRECTIONS = ("forward", "backward")
 
 
 def from_analog_tile(analog_tile: Any) -> jt.Tile:
-    """The chip in a tile module of aihwkit: its configuration, the very devices that were drawn, and the weights.
+    """The chip in a tile module of aihwkit: its configuration, the very devices that
+    were drawn, and the weights.
 
     Args:
         analog_tile: a tile module, such as `AnalogTile` or `RealisticTile`.
 
-    The chip is the hardware: digital scales and biases, and learned input ranges, stay behind.
+    The chip is the hardware: digital scales and biases, and learned input ranges, stay
+    behind.
 
     Raises:
         ConfigError: it is no tile module, or has something that jaxtile does not have.
@@ -58,7 +60,8 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
     if list(source.get_hidden_parameter_names()) != names:
         raise ConfigError(f"the tile has hidden parameters {source.get_hidden_parameter_names()}; jaxtile's devices have {names}.")
     tile = from_hidden(tile, to_jax(source.get_hidden_parameters()), to_jax(source.get_weights()))
-    # The size of step that pulse trains are planned with is a number of the C++ tile, which may differ from the configuration's.
+    # The size of step that pulse trains are planned with is a number of the C++ tile,
+    # which may differ from the configuration's.
     extra = source.dump_extra() or {}
     tile = from_extra(tile, extra)
     if isinstance(tile.device, AbstractCrosspoint) and _GRANULARITY in extra:
@@ -112,15 +115,18 @@ def _planned(device: AbstractCrosspoint, factor: Any) -> AbstractCrosspoint:
 
 
 def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
-    """A tile module of aihwkit that holds this chip: its devices, its weights, and the size of step that trains are planned with.
+    """A tile module of aihwkit that holds this chip: its devices, its weights, and the
+    size of step that trains are planned with.
 
     Args:
         tile: the chip.
-        rpu_config: what to build, with the chip's devices (and its half-selection, if it has any); pulses and periphery may be
-            others. None: aihwkit's C++ `AnalogTile` with the chip's own configuration.
+        rpu_config: what to build, with the chip's devices (and its half-selection, if
+            it has any); pulses and periphery may be others. None: aihwkit's C++
+            `AnalogTile` with the chip's own configuration.
 
     Raises:
-        ConfigError: aihwkit has nothing like it, or `rpu_config` describes other devices.
+        ConfigError: aihwkit has nothing like it, or `rpu_config` describes other
+            devices.
         ValueError: `tile` is a batch of tiles.
     """
     check_tile(tile)
@@ -154,8 +160,8 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         now = target.jax_tile.now.replace(state=tile.state, half_memory=half_memory, **averages)
         target.jax_tile = jt.Tile(target.jax_tile.config, chip, now)
         return analog_tile
-    # The size of step that trains are planned with, which aihwkit changes to the mean of the devices if they are far from the
-    # configuration's.
+    # The size of step that trains are planned with, which aihwkit changes to the mean
+    # of the devices if they are far from the configuration's.
     extra = {name: value for name, value in (target.dump_extra() or {}).items() if name == _GRANULARITY}
     extra |= _clocks(tile.state) | to_extra(tile)
     if names:
@@ -184,7 +190,9 @@ def _own_or(made: Any, asked: Any) -> Any:
 
 
 def _refuse_other_hardware(wanted: jt.TileConfig, chip: jt.TileConfig) -> None:
-    """The devices must be the chip's; half-selection, too, unless the chip was made without."""
+    """The devices must be the chip's; half-selection, too, unless the chip was made
+    without.
+    """
     names = ("device",) if chip.half_select is None else ("device", "half_select")
     for name in names:
         theirs, ours = getattr(wanted, name), getattr(chip, name)

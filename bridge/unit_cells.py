@@ -1,4 +1,6 @@
-"""aihwkit's unit cells as jaxtile's, and back: which field is which. What they are made of is translated by `config`."""
+"""aihwkit's unit cells as jaxtile's, and back: which field is which. What they are made
+of is translated by `config`.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +27,9 @@ _POLICIES = {
 
 
 def from_unit_cell(cell: Any, devices: tuple, pulse: Callable, io: Callable) -> jt.device.AbstractUnitCell:
-    """The unit cell of these devices, already translated; `pulse` and `io` translate what a refresh needs."""
+    """The unit cell of these devices, already translated; `pulse` and `io` translate
+    what a refresh needs.
+    """
     if isinstance(cell, OneSidedUnitCell):
         if not 1 <= len(devices) <= 2 or type(devices[0]) is not type(devices[-1]):
             raise ConfigError(f"device.unit_cell_devices={cell.unit_cell_devices!r}: a one-sided pair is of one or two of a kind.")

@@ -25,7 +25,9 @@ _MODIFIERS = {
 
 
 def clip_of(clip: WeightClipParameter) -> jt.digital.AbstractClip | None:
-    """Translate; None where nothing is clipped (aihwkit's C++ tiles take a fixed value of 0 or less for none)."""
+    """Translate; None where nothing is clipped (aihwkit's C++ tiles take a fixed value
+    of 0 or less for none).
+    """
     cap = clip.fixed_value if clip.fixed_value > 0 else None
     if clip.type == WeightClipType.LAYER_GAUSSIAN:
         return jt.digital.LayerGaussian(sigma=clip.sigma, fixed_value=cap)
@@ -54,7 +56,8 @@ def remap_of(remap: WeightRemapParameter) -> jt.digital.AbstractRemap | None:
 
 
 def modifier_of(modifier: WeightModifierParameter) -> jt.modifier.AbstractModifier | None:
-    """Translate, with the meaning that parameters have for aihwkit's C++ tiles; None where nothing is modified.
+    """Translate, with the meaning that parameters have for aihwkit's C++ tiles; None
+    where nothing is modified.
 
     Raises:
         ConfigError: `per_batch_sample`, which those do not have.

@@ -48,41 +48,33 @@ exact = {"soft bounds": dataclasses.replace(configs["soft bounds"], forward=perf
 
 
 # %% Methods
-# Each knows the nominal device. SVD and least risk decompose exact weights; all others read outputs through the periphery.
+# Each knows the datasheet. SVD and least risk decompose exact weights; all others read outputs through the periphery.
 quarter = shape[1] // 4
 
 
-def nominal(tile):
-    return getattr(tile.device, "device", tile.device)  # inside of its write noise
-
-
 def least_risk(tile):
-    return jt.RiskSVD(dw_min=nominal(tile).dw_min, dw_min_std=nominal(tile).dw_min_std, caution=2.0)
+    return jt.RiskSVD(caution=2.0)
 
 
 def power(tile):
-    exact = tile.config.forward.is_perfect
-    return jt.PowerSVD(reads=1 if exact else 16, read_noise=0.0 if exact else tile.config.forward.out_noise)
+    return jt.PowerSVD(reads=1 if tile.config.forward.is_perfect else 16)
 
 
 def verify(tile, **how):
     reads = 1 if tile.config.forward.is_perfect else 4
-    return jt.ProgramVerify(**{"model": nominal(tile), "digits": 6, "batch_size": quarter, "reads": reads} | how)
+    return jt.ProgramVerify(**{"digits": 6, "batch_size": quarter, "reads": reads} | how)
 
 
 def finish(tile):
     return verify(tile, read_out="eye" if tile.config.forward.is_perfect else "hadamard")
 
 
-def pays(tile):
-    """The gate of writing cell by cell."""
-    half_select = tile.config.half_select
-    return jt.OneHotPays(model=nominal(tile), kappa=half_select.kappa, phases=half_select.phases)
+pays = jt.OneHotPays()  # the gate of writing cell by cell
 
 
 def then(first, gate=pays):
     """A few large corrections in parallel, then cell by cell where that pays."""
-    return lambda tile: jt.chain(jt.Stage(first(tile), until=jt.After(60)), jt.Stage(finish(tile), when=gate(tile)))
+    return lambda tile: jt.chain(jt.Stage(first(tile), until=jt.After(60)), jt.Stage(finish(tile), when=gate))
 
 
 methods = {
@@ -104,7 +96,7 @@ methods = {
 drawn = ["GDP, one-hot", "SVD", "SVD through reads", "least risk", "verify, columns", "verify, Hadamard", "least risk, then verify"]
 if SMALL:
     methods = {name: (methods[name][0], 4) for name in ("SVD", "least risk, then verify")}
-with_exact_reads = methods | {"the same at any kappa": (then(least_risk, gate=lambda tile: None), 4 if SMALL else 252)}
+with_exact_reads = methods | {"the same at any kappa": (then(least_risk, gate=None), 4 if SMALL else 252)}
 drawn = [name for name in drawn if name in methods]
 colours = dict(zip(drawn, jt.plot.COLOURS, strict=False))
 
@@ -143,7 +135,7 @@ found_exactly = study(with_exact_reads, exact, near, "exactly")
 # Two devices a weight, one after another: the second counts a tenth, and takes what the first has left.
 soft, gammas = devices["soft bounds"], (1.0, 0.1)
 cell = jt.device.VectorCell(devices=(soft, soft), update_policy=jt.device.SingleFixed(0), gamma_vec=gammas)
-one_device = jt.ProgramVerify(model=soft, digits=6, batch_size=quarter)
+one_device = jt.ProgramVerify(digits=6, batch_size=quarter)
 two = {"two devices, residual": (lambda tile: jt.residual(one_device, gammas, until=jt.After(96)), 4 if SMALL else 192)}
 found_exactly |= study(two, {"soft bounds": dataclasses.replace(exact["soft bounds"], device=cell)}, near, "exactly")
 
@@ -223,7 +215,8 @@ costly.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center"
 # %% With exact reads, on soft bounds, around the kappa from which cell by cell pays
 exactly, panels = plt.subplots(1, len(ranks), figsize=(9, 3.4), sharey=True, squeeze=False, layout="constrained")
 percents = (2, 5, 10, 20, 50)
-boundaries = [float(jt.OneHotPays(phases=half_select.phases).boundary(target)) for target in targets]
+sheet = jt.Datasheet.of(configs["soft bounds"], shape)
+boundaries = [float(jt.OneHotPays().boundary(target, sheet)) for target in targets]
 styles = {name: {"color": colours[name]} for name in drawn if name != "verify, Hadamard"}  # the same as by columns, read exactly
 styles["the same at any kappa"] = {"color": colours["least risk, then verify"], "linestyle": "--"}
 for row, (ax, boundary) in enumerate(zip(panels[0], boundaries, strict=True)):

@@ -79,8 +79,8 @@ class Scheduled(jt.programming.AbstractMethod):
     def learning_rate(self):
         return jnp.ones(())
 
-    def init(self, shape, target):
-        return Spending(jt.RiskSVD().init(shape, target), jnp.zeros(()))
+    def init(self, sheet, target):
+        return Spending(jt.RiskSVD().init(sheet, target), jnp.zeros(()))
 
     def probe(self, state):
         return None

@@ -19,6 +19,7 @@ from . import targets as targets
 from ._vectors import UnitVectors as UnitVectors
 from ._version import __version__ as __version__
 from .costs import Costs as Costs
+from .datasheet import Datasheet as Datasheet
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
 from .programming import RESULTS as RESULTS
@@ -64,6 +65,7 @@ __all__ = [
     "Chip",
     "GDP",
     "Costs",
+    "Datasheet",
     "IOParameters",
     "Now",
     "OneHotPays",

@@ -1,4 +1,6 @@
-"""Leading singular triplets, sparse factors and norms of a residual, by a few products with a vector or a small block of them."""
+"""Leading singular triplets, sparse factors and norms of a residual, by a few products
+with a vector or a small block of them.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,10 +31,12 @@ __all__ = [
 
 
 def _lane_by_lane(decompose: Callable[[Float[Array, "..."]], Any]) -> Callable[[Float[Array, "..."]], Any]:
-    """A decomposition that under `vmap` takes one matrix after another on a CPU, which is as fast as a batch there.
+    """A decomposition that under `vmap` takes one matrix after another on a CPU, which
+    is as fast as a batch there.
 
-    jaxlib runs a batch of decompositions on the very threads that wait for them. So on two cores two batches side by side, be it of
-    one program or of two devices, wait for ever.
+    jaxlib runs a batch of decompositions on the very threads that wait for them. So on
+    two cores two batches side by side, be it of one program or of two devices, wait for
+    ever.
     """
     in_turn = jax.custom_batching.sequential_vmap(decompose)
     return lambda matrix: jax.lax.platform_dependent(matrix, cpu=in_turn, default=decompose)
@@ -66,10 +70,12 @@ class Triplets(NamedTuple):
 
 
 def leading_triplets(matrix: Weight, block: Float[Array, "in block"], k: int = 1) -> tuple[Triplets, Float[Array, "in block"]]:
-    """The k leading singular triplets by one sweep of block power iteration, and the block to start the next one from.
+    """The k leading singular triplets by one sweep of block power iteration, and the
+    block to start the next one from.
 
-    The sweep finds the best triplets within the span of `matrix.T @ matrix @ block` (Halko, Martinsson and Tropp, SIAM Review
-    53:217, 2011): exact ones if the block is as wide as the rank, otherwise directions of nearly the largest gain.
+    The sweep finds the best triplets within the span of `matrix.T @ matrix @ block`
+    (Halko, Martinsson and Tropp, SIAM Review 53:217, 2011): exact ones if the block is
+    as wide as the rank, otherwise directions of nearly the largest gain.
     """
     range_, _ = qr(product(matrix, block))  # [out, block]
     return triplets_within(range_, product(range_.T, matrix), k)
@@ -78,7 +84,9 @@ def leading_triplets(matrix: Weight, block: Float[Array, "in block"], k: int = 1
 def triplets_within(
     range_: Float[Array, "out block"], core: Float[Array, "block in"], k: int = 1
 ) -> tuple[Triplets, Float[Array, "in block"]]:
-    """The k best triplets of a matrix within the span of orthonormal columns, from `core = range_.T @ matrix`; and all s v."""
+    """The k best triplets of a matrix within the span of orthonormal columns, from
+    `core = range_.T @ matrix`; and all s v.
+    """
     squares, vectors = eigh(product(core, core.T))  # ascending
     vectors = vectors[:, ::-1]
     rotated = product(core.T, vectors)  # columns s_i v_i, largest first
@@ -88,7 +96,8 @@ def triplets_within(
 
 
 def sparse_factor(image: Float[Array, " a"], other: Float[Array, " b"], threshold: Scalar) -> Float[Array, " a"]:
-    """The `a` that minimises |a other^T - M|^2 + 2 threshold |a|_1 |other|_1, from `image = M other`: a soft threshold.
+    """The `a` that minimises |a other^T - M|^2 + 2 threshold |a|_1 |other|_1, from
+    `image = M other`: a soft threshold.
 
     a_i = soft(image_i, threshold |other|_1) / |other|^2,    soft(z, t) = sign(z) max(|z| - t, 0)
     """
@@ -98,7 +107,9 @@ def sparse_factor(image: Float[Array, " a"], other: Float[Array, " b"], threshol
 
 
 def sparse_line(times: Callable, back: Callable, start: Float[Array, " in"], threshold: Scalar) -> Float[Array, " in"]:
-    """The factor of the columns after ten sweeps of `sparse_factor` for either side; `times` is M x, `back` is M^T d."""
+    """The factor of the columns after ten sweeps of `sparse_factor` for either side;
+    `times` is M x, `back` is M^T d.
+    """
 
     def sweep(_, x: Float[Array, " in"]) -> Float[Array, " in"]:
         d = sparse_factor(times(x), x, threshold)
@@ -108,9 +119,11 @@ def sparse_line(times: Callable, back: Callable, start: Float[Array, " in"], thr
 
 
 def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:
-    """The largest singular value: the best estimate within what power iteration has visited (Lanczos, reorthogonalised).
+    """The largest singular value: the best estimate within what power iteration has
+    visited (Lanczos, reorthogonalised).
 
-    Right to 1e-3 also for flat spectra (tested on Gaussian matrices up to 1000 x 1000); exact if a side is not longer than `steps`.
+    Right to 1e-3 also for flat spectra (tested on Gaussian matrices up to 1000 x 1000);
+    exact if a side is not longer than `steps`.
     """
     if matrix.shape[0] < matrix.shape[1]:
         matrix = matrix.T
@@ -135,7 +148,9 @@ def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:
 
 
 def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Scalar:
-    """The largest eigenvalue of a positive semidefinite matrix, by repeated squaring: too small by n / (e 2^squarings) at most."""
+    """The largest eigenvalue of a positive semidefinite matrix, by repeated squaring:
+    too small by n / (e 2^squarings) at most.
+    """
 
     def normalise(power):
         trace = jnp.trace(power)

@@ -13,7 +13,8 @@ Carry = TypeVar("Carry")
 
 
 def iterate(cond: Callable[[Carry], Bool[Array, ""]], body: Callable[[Carry], Carry], init: Carry, *, max_steps: int) -> Carry:
-    """A while loop of at most `max_steps` steps that can be differentiated in reverse, with checkpoints.
+    """A while loop of at most `max_steps` steps that can be differentiated in reverse,
+    with checkpoints.
 
     Leaves of the carry that are not arrays are left as they are.
     """
@@ -29,10 +30,14 @@ def iterate(cond: Callable[[Carry], Bool[Array, ""]], body: Callable[[Carry], Ca
 
 
 def any_lane(condition: Bool[Array, ""]) -> Bool[Array, ""]:
-    """True if a condition holds in any lane of the enclosing `vmap`s: a predicate that keeps `lax.cond` a branch."""
+    """True if a condition holds in any lane of the enclosing `vmap`s: a predicate that
+    keeps `lax.cond` a branch.
+    """
     return eqxi.unvmap_any(condition)
 
 
 def progress_meter(max_steps: int, *, show: bool) -> eqxi.AbstractProgressMeter:
-    """A progress bar (of the slowest lane, under `vmap`) that moves about fifty times, or one that shows nothing."""
+    """A progress bar (of the slowest lane, under `vmap`) that moves about fifty times,
+    or one that shows nothing.
+    """
     return eqxi.TqdmProgressMeter(refresh_steps=max(1, max_steps // 50)) if show else eqxi.NoProgressMeter()

@@ -12,9 +12,10 @@ __all__ = ["divide", "safe_sqrt", "straight_through"]
 def divide(values: Float[Array, "..."], by: Scalar) -> Float[Array, "..."]:
     """`values / by`, correctly rounded.
 
-    XLA multiplies an array by the reciprocal of a scalar instead of dividing it, which is off by a last bit now and then: enough to
-    round a tie (5 / 6 * 15 = 12.5) to the other side. A divisor that depends on the values, if only on whether they are numbers, is
-    left alone.
+    XLA multiplies an array by the reciprocal of a scalar instead of dividing it, which
+    is off by a last bit now and then: enough to round a tie (5 / 6 * 15 = 12.5) to the
+    other side. A divisor that depends on the values, if only on whether they are
+    numbers, is left alone.
     """
     return values / jnp.where(jnp.isnan(values), jnp.nan, by)
 
@@ -29,8 +30,9 @@ def safe_sqrt(square: Float[Array, "..."]) -> Float[Array, "..."]:
 def straight_through(value: Float[Array, "..."], replacement: Float[Array, "..."]) -> Float[Array, "..."]:
     """The replacement, which passes its gradient on to the value.
 
-    The usual `replacement + (value - value)` is more than it seems: XLA keeps the difference, in case the value is infinite, and
-    computes the value (a whole read, noise and all) once more for it.
+    The usual `replacement + (value - value)` is more than it seems: XLA keeps the
+    difference, in case the value is infinite, and computes the value (a whole read,
+    noise and all) once more for it.
     """
     return replacement
 

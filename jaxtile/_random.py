@@ -1,16 +1,20 @@
 """Random draws as counters: a draw is a pure function of (key, count, index).
 
-Keys are JAX's and fold by threefry, so streams are as far apart as JAX's own. Within a stream, word i is a hash of i under the two
-words k0, k1 of the key: two rounds of a 32-bit mixing permutation with a word of the key before each,
+Keys are JAX's and fold by threefry, so streams are as far apart as JAX's own. Within a
+stream, word i is a hash of i under the two words k0, k1 of the key: two rounds of a
+32-bit mixing permutation with a word of the key before each,
 
     mix(mix(i + k0) ^ k1)
 
-with the permutation `lowbias32` (C. Wellons, "Prospecting for hash functions", 2018). A count (of pulses in a burst) changes both
-words of the key by a hash of itself. This is integer arithmetic that XLA fuses with whatever consumes the numbers, which on a CPU
-makes it many times faster than `jax.random`, and a draw does not depend on the shape it is part of: the number of cell 7 is the
-same whether one asks for cell 7 alone, for a column or for the whole tile. docs/random_numbers.md has what it was tested for.
+with the permutation `lowbias32` (C. Wellons, "Prospecting for hash functions", 2018). A
+count (of pulses in a burst) changes both words of the key by a hash of itself. This is
+integer arithmetic that XLA fuses with whatever consumes the numbers. On a CPU that
+makes it many times faster than `jax.random`. A draw does not depend on the shape it is
+part of: the number of cell 7 is the same whether one asks for cell 7 alone, for a
+column or for the whole tile. docs/random_numbers.md has what it was tested for.
 
-Draws are made in single precision and cast, so a run with 64-bit numbers sees the same randomness.
+Draws are made in single precision and cast, so a run with 64-bit numbers sees the same
+randomness.
 """
 
 import enum
@@ -27,7 +31,9 @@ __all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "following", "frac
 
 
 class Source(enum.IntEnum):
-    """The use of a random number. Each source is a stream of its own, so that switching one changes no other."""
+    """The use of a random number. Each source is a stream of its own, so that switching
+    one changes no other.
+    """
 
     # fabrication
     GAIN = 1
@@ -117,12 +123,16 @@ def stream(key: Key, *tags: int | Array) -> Key:
 
 
 def numbers(count: int) -> Int[Array, " {count}"]:
-    """0, 1, 2, ...: of lines, slots or vectors, in 32 bits also where JAX defaults to 64."""
+    """0, 1, 2, ...: of lines, slots or vectors, in 32 bits also where JAX defaults to
+    64.
+    """
     return jnp.arange(count, dtype=jnp.int32)
 
 
 def cell_index(rows: int, columns: Int[Array, " column"], width: int) -> Int[Array, "{rows} column"]:
-    """Row-major number of each cell in an array of the given width, for all rows and the given columns."""
+    """Row-major number of each cell in an array of the given width, for all rows and
+    the given columns.
+    """
     return numbers(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
 
 
@@ -133,7 +143,9 @@ def _mix(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
 
 
 def bits(key: Keys, index: Int[Array, "*shape"], count: int | Array = 0) -> UInt32[Array, "*shape"]:
-    """Word number `index` of the stream `key`; an array of keys broadcasts against `index`."""
+    """Word number `index` of the stream `key`; an array of keys broadcasts against
+    `index`.
+    """
     words = jr.key_data(key)
     k0, k1 = words[..., 0], words[..., 1]
     if isinstance(count, Array) or count:  # 0 turns nothing
@@ -143,10 +155,12 @@ def bits(key: Keys, index: Int[Array, "*shape"], count: int | Array = 0) -> UInt
 
 
 def following(start: UInt32[Array, "*shape"], stride: UInt32[Array, "*shape"], n: int | Array) -> UInt32[Array, "*shape"]:
-    """Word n of a series that two random words make, mix(start + n stride): many words for one index, at half of what `bits` costs.
+    """Word n of a series that two random words make, mix(start + n stride): many words
+    for one index, at half of what `bits` costs.
 
-    The stride makes neighbouring words independent whatever the permutation does: with a constant one in its place, as SplitMix
-    has it (Steele, Lea and Flood, OOPSLA 2014), one round of this permutation fails the tests of their bytes.
+    The stride makes neighbouring words independent whatever the permutation does.
+    SplitMix has a constant one in its place (Steele, Lea and Flood, OOPSLA 2014). With
+    that, one round of this permutation fails the tests of their bytes.
     """
     return _mix(start + jnp.asarray(n, jnp.uint32) * stride)
 
@@ -162,24 +176,29 @@ def fraction(word: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def normal(key: Keys, index: Int[Array, "*shape"], count: int | Array = 0) -> Float[Array, "*shape"]:
-    """Standard normal, by the inverse of the distribution function: of 2^24 equal steps, so at most 5.42.
+    """Standard normal, by the inverse of the distribution function: of 2^24 equal
+    steps, so at most 5.42.
 
-    With s uniform in (-1, 1), z = s P(-log2(1 - s^2)): a polynomial without branches, within 2e-4 of the true inverse up to 3 sigma
-    and 1.5e-3 beyond. Over all 2^24 values the variance is 1 + 1e-7, the excess kurtosis -5e-6, and the distribution function
-    nowhere off by more than 3e-5.
+    With s uniform in (-1, 1), z = s P(-log2(1 - s^2)): a polynomial without branches,
+    within 2e-4 of the true inverse up to 3 sigma and 1.5e-3 beyond. Over all 2^24
+    values the variance is 1 + 1e-7, the excess kurtosis -5e-6, and the distribution
+    function nowhere off by more than 3e-5.
     """
     steps = jax.lax.bitcast_convert_type(bits(key, index, count), jnp.int32) >> 8
     s = (steps.astype(jnp.float32) + jnp.float32(0.5)) * jnp.float32(2.0**-23)
     return s * _polynomial(_INVERSE, -_log2((1 - s) * (1 + s)))
 
 
-# Fitted by least squares reweighted towards the least maximum (Lawson), the inverse with the weight exp(-z^2 / 8) + 0.03.
+# Fitted by least squares reweighted towards the least maximum (Lawson), the inverse
+# with the weight exp(-z^2 / 8) + 0.03.
 _LOG2 = (0.44191704, -0.2671794, 0.14842664, -0.04514904)
 _INVERSE = (1.2537824, 0.225580852, 0.00981249353, -0.00196032583, 1.35457555e-4, -4.66509717e-6, 7.34835121e-8, -3.28610401e-10)
 
 
 def _log2(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The logarithm of a positive normal number, to 1.6e-5: exact at powers of two, between them a polynomial in the mantissa."""
+    """The logarithm of a positive normal number, to 1.6e-5: exact at powers of two,
+    between them a polynomial in the mantissa.
+    """
     word = jax.lax.bitcast_convert_type(x, jnp.int32)
     exponent = ((word >> 23) - 127).astype(jnp.float32)
     f = jax.lax.bitcast_convert_type((word & 0x7FFFFF) | 0x3F800000, jnp.float32) - 1
@@ -194,7 +213,9 @@ def _polynomial(coefficients: tuple[float, ...], x: Float[Array, "*shape"]) -> F
 
 
 class Draws(eqx.Module):
-    """The normals of a set of cells: `index` says which cells, `key` which stream (it may differ from column to column)."""
+    """The normals of a set of cells: `index` says which cells, `key` which stream (it
+    may differ from column to column).
+    """
 
     key: Keys
     index: Int[Array, "*shape"]

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray, Shaped
 
 __all__ = [
+    "AnyArray",
     "Interval",
     "Key",
     "Keys",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 Scalar = Float[Array, ""]
+AnyArray = Array | np.ndarray
 Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int  # given by a user, before it becomes a Scalar
 Weight = Float[Array, "out in"]
 Key = PRNGKeyArray
@@ -35,15 +37,19 @@ Keys = Shaped[Array, "..."]  # one, or one for each lane or column
 
 
 def is_concrete(value: Any) -> bool:
-    """True if the values of an array can be looked at (under a trace only its shape and type can)."""
+    """True if the values of an array can be looked at (under a trace only its shape and
+    type can).
+    """
     return not isinstance(value, jax.core.Tracer)
 
 
 def scalar(value: Any) -> Any:
-    """Turn a Python number, a NumPy or a JAX scalar (or a tracer) into a strongly typed floating JAX scalar.
+    """Turn a Python number, a NumPy or a JAX scalar (or a tracer) into a strongly typed
+    floating JAX scalar.
 
-    A number that is known stays known under a trace, so that it can be checked there too. What cannot be converted is returned as
-    it came, so that `Interval.take` can refuse it by name.
+    A number that is known stays known under a trace, so that it can be checked there
+    too. What cannot be converted is returned as it came, so that `Interval.take` can
+    refuse it by name.
     """
     if isinstance(value, bool | str | bytes):  # NumPy would take them for numbers
         return value
@@ -55,7 +61,8 @@ def scalar(value: Any) -> Any:
 
 
 def real_array(value: Any, dtype: Any, name: str) -> Array:
-    """An array of real numbers; one that is known stays known under a trace, so that its values can be checked there too.
+    """An array of real numbers; one that is known stays known under a trace, so that
+    its values can be checked there too.
 
     Raises:
         TypeError: it holds something else.
@@ -120,7 +127,8 @@ class Interval:
         return lower if math.isinf(self.high) else f"{lower} and at most {self.high:g}"
 
     def take(self, name: str, value: Any) -> Scalar:
-        """Return a number of the interval as a `scalar`, and refuse anything else by name.
+        """Return a number of the interval as a `scalar`, and refuse anything else by
+        name.
 
         Raises:
             TypeError: `value` is not a number.

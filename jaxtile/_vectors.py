@@ -22,9 +22,11 @@ def check_columns(columns: Int[Array, " k"], width: int) -> None:
 
 
 class UnitVectors(eqx.Module):
-    """The unit vectors of some *different* columns, wherever a batch of inputs x [k, in] is wanted.
+    """The unit vectors of some *different* columns, wherever a batch of inputs x [k,
+    in] is wanted.
 
-    An `update` with them touches each column once, so the whole batch is one pass over the tile instead of one for each vector.
+    An `update` with them touches each column once, so the whole batch is one pass over
+    the tile instead of one for each vector.
 
     Attributes:
         columns: which columns, in the order in which they are driven; no column twice.

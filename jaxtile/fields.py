@@ -1,9 +1,9 @@
 """The fields that configuration classes are made of.
 
-A physical number is a leaf: it can be traced, vmapped and differentiated. Anything
-that changes shapes or code paths is static. Each field states its domain beside its
-default. It converts the value that it is given, or refuses it by name. Fields are
-keyword-only, but for those that say otherwise.
+A physical number is a leaf: it can be traced, vmapped and differentiated. Anything that
+changes shapes or code paths is static. Each field states its domain beside its default.
+It converts the value that it is given, or refuses it by name. Fields are keyword-only,
+but for those that say otherwise.
 
     class Mine(AbstractPulsedDevice):
         gamma: Number = number(0.5, low=0.0)
@@ -78,7 +78,8 @@ def number(
     """Declare a physical number, which is kept as an array leaf.
 
     Args:
-        default: the number; None: the class replaces it when it is built.
+        default: the number; None: the class replaces it when it is built, or a
+            datasheet says it.
         low: the lower end of the interval of numbers that are accepted.
         high: the upper end.
         open: leave `low` out.
@@ -102,7 +103,9 @@ def optional(default: float | None = None, *, low: float = -math.inf, high: floa
 
 
 def array(default: Any = dataclasses.MISSING) -> Any:
-    """Declare physical numbers, which are kept as one array leaf; None as default: they may be absent."""
+    """Declare physical numbers, which are kept as one array leaf; None as default: they
+    may be absent.
+    """
 
     def take(name: str, value: Any) -> Array:
         return finite_array(value, float, name)
@@ -111,7 +114,9 @@ def array(default: Any = dataclasses.MISSING) -> Any:
 
 
 def whole(default: int | None, *, low: int, kw_only: bool = True) -> Any:
-    """Declare a static whole number of at least `low`, which sets a shape; None as default: it may be absent."""
+    """Declare a static whole number of at least `low`, which sets a shape; None as
+    default: it may be absent.
+    """
 
     def take(name: str, value: Any) -> int:
         if not is_whole(value, low):
@@ -133,10 +138,10 @@ def flag(default: bool, /) -> Any:
     return field(take, default=default, static=True)
 
 
-def choice(*options: str) -> Any:
+def choice(*options: str | None) -> Any:
     """Declare a static name out of `options`; the first is the default."""
 
-    def take(name: str, value: Any) -> str:
+    def take(name: str, value: Any) -> str | None:
         if value not in options:
             raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")
         return value
@@ -168,12 +173,13 @@ def part(
             raise TypeError(f"{name}={value!r} {refusal}.")
         return value
 
-    how = {"default_factory": default} if default is not None else {"default": None} if optional else {}
+    how: dict[str, Any] = {"default_factory": default} if default is not None else {"default": None} if optional else {}
     return field(_or_none(take) if optional else take, kw_only=kw_only, **how)
 
 
 def function(refusal: str, *, optional: bool = True, kw_only: bool = True) -> Any:
-    """Declare a function, kept as a pytree: the numbers of a module are leaves, and a plain function is static.
+    """Declare a function, kept as a pytree: the numbers of a module are leaves, and a
+    plain function is static.
 
     Args:
         refusal: as for a `part`.
@@ -181,7 +187,7 @@ def function(refusal: str, *, optional: bool = True, kw_only: bool = True) -> An
         kw_only: as for a `part`.
     """
 
-    def take(name: str, value: Any) -> Callable[..., Any]:
+    def take(name: str, value: Any) -> Any:
         if not callable(value):
             raise TypeError(f"{name}={value!r} {refusal}.")
         return value if isinstance(value, eqx.Module) else Partial(value)

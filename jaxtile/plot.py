@@ -1,10 +1,12 @@
-"""Pictures of programming runs and of devices. Each takes and returns matplotlib Axes, and sets no global style."""
+"""Pictures of programming runs and of devices. Each takes and returns matplotlib Axes,
+and sets no global style.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -39,10 +41,11 @@ def convergence(
     colours: Sequence[Any] = COLOURS,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw a quantity of programming runs against the work done, on a logarithmic scale.
+    """Draw a quantity of programming runs against the work done, on a logarithmic
+    scale.
 
     A solution with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its
-    median, with a band from the 10 % to the 90 % quantile. A run that has stopped is
+    median. A band goes from the 10 % to the 90 % quantile. A run that has stopped is
     pulsed no further, so it keeps its last value in the median. The line ends, with a
     dot, where the last of the runs stopped.
 
@@ -105,7 +108,9 @@ def _work(solution: Solution, against: str, costs: AbstractCosts) -> np.ndarray:
 
 
 def _runs(solution: Solution, name: str) -> tuple[np.ndarray, int]:
-    """A history as [run, step], each run held at its last value up to the step at which the last run stopped; and that step."""
+    """A history as [run, step], each run held at its last value up to the step at which
+    the last run stopped; and that step.
+    """
     if name not in solution.history:
         raise ValueError(f"{name!r} was not recorded; run `program` with it among record=.")
     history = np.asarray(solution.history[name])
@@ -117,7 +122,9 @@ def _runs(solution: Solution, name: str) -> tuple[np.ndarray, int]:
 
 
 def _log_scale(ax: Axes) -> None:
-    """A logarithmic y axis, with plain numbers where it spans less than two decades: powers of ten are too few there."""
+    """A logarithmic y axis, with plain numbers where it spans less than two decades:
+    powers of ten are too few there.
+    """
     from matplotlib import ticker
 
     ax.set_yscale("log")
@@ -136,13 +143,15 @@ def pulse_response(
     key: Key | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The weight of some fabricated cells, and of the nominal one (no spread, no noise), under pulses up and then as many down.
+    """The weight of some fabricated cells, and of the nominal one (no spread, no
+    noise), under pulses up and then as many down.
 
     All start from their lower bounds.
 
     Args:
         device: the kind of device.
-        n_pulses: pulses in each direction; None: as many nominal steps as the range from w_min to w_max holds.
+        n_pulses: pulses in each direction; None: as many nominal steps as the range
+            from w_min to w_max holds.
         n_cells: how many cells to fabricate.
         key: of the cells and of their cycle noise; None: a fixed one.
         ax: where to draw; None: a new figure.
@@ -193,11 +202,13 @@ def _nominal(device: AbstractCrosspoint) -> AbstractCrosspoint:
 def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[Any] = COLOURS, ax: Axes | None = None) -> Axes:
     """Measured weights (dots), and what the fitted devices do without noise (lines).
 
-    Cycle noise adds up, so a measured device strays from its line; whether the fit is good is for `residuals` to say.
+    Cycle noise adds up, so a measured device strays from its line; whether the fit is
+    good is for `residuals` to say.
 
     Args:
         result: of `jaxtile.device.fit`.
-        devices: which of the measured devices to draw; those beyond the last are left out.
+        devices: which of the measured devices to draw; those beyond the last are left
+            out.
         colours: of the devices, in turn.
         ax: where to draw; None: a new figure.
     """
@@ -215,7 +226,8 @@ def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[An
 
 
 def residuals(result: Fit, *, ax: Axes | None = None) -> Axes:
-    """The residuals of a fit against the standard normal that they are if the kind of device describes the data.
+    """The residuals of a fit against the standard normal that they are if the kind of
+    device describes the data.
 
     Args:
         result: of `jaxtile.device.fit`.
@@ -236,8 +248,8 @@ def residuals(result: Fit, *, ax: Axes | None = None) -> Axes:
 def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes | None = None) -> Axes:
     """The error W - target of each cell.
 
-    The colour scale ends at the 99.5 % quantile of |W - target|, so that a few cells that cannot reach their targets do not hide
-    the rest; the title gives the largest error.
+    The colour scale ends at the 99.5 % quantile of |W - target|: a few cells that
+    cannot reach their targets would hide the rest; the title gives the largest error.
 
     Args:
         solution: of a single run.
@@ -269,7 +281,8 @@ def sweep(
     colours: Sequence[Any] = COLOURS,
     ax: Axes | None = None,
 ) -> Axes:
-    """A result of a sweep against a number that was swept: the median over chips, targets and seeds, and the band of 10 % to 90 %.
+    """A result of a sweep against a number that was swept: the median over chips,
+    targets and seeds, and the band of 10 % to 90 %.
 
     Each run, configuration and value of the other numbers is a line.
 
@@ -323,6 +336,6 @@ def _axes(ax: Axes | None) -> Axes:
     return plt.subplots(figsize=(3.5, 2.6), layout="constrained")[1]
 
 
-def _check_choice(name: str, value: str, options: Iterable[str]) -> None:
+def _check_choice(name: str, value: str, options: Collection[str]) -> None:
     if value not in options:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")

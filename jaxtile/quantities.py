@@ -1,6 +1,7 @@
 """The quantities of a run: one table for records, results, plots, sweeps and costs.
 
-To add one, add an entry to the table. A quantity of your own needs no entry: pass it to `program(record=...)`.
+To add one, add an entry to the table. A quantity of your own needs no entry: pass it to
+`program(record=...)`.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,7 +50,8 @@ class Quantity(Checked):
         name: key of the history, of the stats and of a sweep's data set.
         unit: unit in a data set; "1" where it has none.
         label: label of an axis, with the unit.
-        measure: function of a `View` that returns one number. It is traced, so it is pure.
+        measure: function of a `View` that returns one number. It is traced, so it is
+            pure.
     """
 
     name: str = field(_text, static=True, kw_only=False)
@@ -80,7 +82,8 @@ def _residual(view: View) -> Weight:
 
 
 def _spectral(view: View) -> Scalar:
-    # Eigenvalues of a degenerate residual have no gradient: this is a diagnostic, not an objective.
+    # Eigenvalues of a degenerate residual have no gradient: this is a diagnostic, not
+    # an objective.
     return spectral_norm(jax.lax.stop_gradient(_residual(view)))
 
 
@@ -125,7 +128,8 @@ Record = Sequence[str | Quantity | Callable[[View], Scalar]]
 
 
 def as_quantities(name: str, record: Any) -> tuple[Quantity, ...]:
-    """Look up names in the table, make quantities of functions, and take quantities as they are.
+    """Look up names in the table, make quantities of functions, and take quantities as
+    they are.
 
     A function `view -> number` goes by its own name, and has no unit.
 
@@ -134,7 +138,8 @@ def as_quantities(name: str, record: Any) -> tuple[Quantity, ...]:
         record: a tuple of names, of `Quantity` objects and of functions.
 
     Raises:
-        TypeError, ValueError: it is none, an entry is unknown or has no name, or two have the same.
+        TypeError, ValueError: it is none, an entry is unknown or has no name, or two
+            have the same.
     """
     if not isinstance(record, tuple | list):
         raise TypeError(f"{name}={record!r} must be a tuple of names, such as ('read_error',).")

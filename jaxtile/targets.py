@@ -20,8 +20,8 @@ def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None =
     Args:
         shape: (out, in).
         rank: how many singular values to keep.
-        spectral_norm: scale to this largest singular value; None leaves the entries as they were drawn, with variance 1 before the
-            truncation.
+        spectral_norm: scale to this largest singular value; None leaves the entries as
+            they were drawn, with variance 1 before the truncation.
         key: of the draw.
 
     Raises:
@@ -35,7 +35,8 @@ def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None =
 
 
 def load(path: str | Path, name: str | None = None) -> np.ndarray:
-    """Read a matrix from a .npy, .npz, .safetensors or .csv file (numbers separated by commas, without a header).
+    """Read a matrix from a .npy, .npz, .safetensors or .csv file (numbers separated by
+    commas, without a header).
 
     Args:
         path: the file.
@@ -43,7 +44,8 @@ def load(path: str | Path, name: str | None = None) -> np.ndarray:
 
     Raises:
         OSError: there is no such file, or it cannot be opened.
-        ValueError: it holds no such matrix, or not one of finite numbers; the message names the file.
+        ValueError: it holds no such matrix, or not one of finite numbers; the message
+            names the file.
     """
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())

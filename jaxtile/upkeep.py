@@ -1,8 +1,11 @@
-"""Changes of the weights between updates or after the last one: decay, diffusion, reset, programming noise, drift.
+"""Changes of the weights between updates or after the last one: decay, diffusion,
+reset, programming noise, drift.
 
-Nothing here is automatic: call what the time that has passed asks for. Each ends with the clip to the bounds. Ideal devices
-keep their weights.
+Nothing here is automatic: call what the time that has passed asks for. Each ends with
+the clip to the bounds. Ideal devices keep their weights.
 """
+
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int
@@ -19,7 +22,8 @@ __all__ = ["apply_programming_noise", "decay", "diffuse", "drift", "reset"]
 
 
 def decay(tile: Tile, *, alpha: Real = 1.0, key: Key | None = None) -> Tile:
-    """One decay of every device towards its reset bias b: `w <- b + (w - b)(1 - alpha (1 - decay_scale))`.
+    """One decay of every device towards its reset bias b: `w <- b + (w - b)(1 - alpha
+    (1 - decay_scale))`.
 
     Args:
         tile: the tile.
@@ -51,8 +55,9 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
     return _rewrite(tile, law, key)
 
 
-def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Real = 1.0, key: Key) -> Tile:
-    """Reset the devices of some columns, each with a probability: `w <- reset_bias + reset_std xi`.
+def reset(tile: Tile, columns: Int[Array, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
+    """Reset the devices of some columns, each with a probability: `w <- reset_bias +
+    reset_std xi`.
 
     Args:
         tile: the tile.
@@ -62,9 +67,10 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Real = 1.0, key
     """
     check_tile(tile)
     chance, key = as_number("probability", probability, low=0.0, high=1.0), as_key(key)
+    columns = jnp.asarray(columns)
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
-    named = jnp.zeros(tile.shape[1], bool).at[jnp.asarray(columns)].set(True)
+    named = jnp.zeros(tile.shape[1], bool).at[columns].set(True)
 
     def law(device, cells, weight, noise):
         drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < chance
@@ -74,30 +80,34 @@ def reset(tile: Tile, columns: Int[Array, " n"], *, probability: Real = 1.0, key
 
 
 def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key: Key) -> Tile:
-    """Write the weights of a tile, as they are, into statistical devices: the same periphery around a chip that is only read.
+    """Write the weights of a tile, as they are, into statistical devices: the same
+    periphery around a chip that is only read.
 
     Args:
         tile: the tile; its weights are the targets.
-        noise_model: one of `jaxtile.noise`: how devices come out, and what time makes of them.
+        noise_model: one of `jaxtile.noise`: how devices come out, and what time makes
+            of them.
         key: of this write: programming noise and drift coefficients.
     """
     weight, key = check_tile(tile), as_key(key)
     device = Statistical(noise_model)
     config = TileConfig(device, NoneWithDevice(), forward=tile.config.forward, backward=tile.config.backward)
-    chip = Chip(tile.shape, device.fabricate(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
-    state = device.write(chip.cells, device.start(tile.shape), weight, noise=chip.draws(key))
+    cells = device.fabricate(tile.shape, key=None)
+    chip = Chip(tile.shape, cells, forward=tile.chip.forward, backward=tile.chip.backward)
+    state = device.write(cells, device.start(tile.shape), weight, noise=chip.draws(key))
     return Tile(config, chip, tile.now.replace(state=state, half_memory=None))
 
 
 def drift(tile: Tile, time: Real, *, key: Key) -> Tile:
-    """Let time pass for devices that drift: those of `jt.apply_programming_noise`, and `jt.device.Drifting`, also in unit cells.
+    """Let time pass for devices that drift: those of `jt.apply_programming_noise`, and
+    `jt.device.Drifting`, also in unit cells.
 
     Of the latter, what was written since the last call starts anew.
 
     Args:
         tile: the tile.
-        time: what has passed since the last call, or since the weights were written; in seconds, or in the units of the `t_0` of
-            `Drifting`.
+        time: what has passed since the last call, or since the weights were written; in
+            seconds, or in the units of the `t_0` of `Drifting`.
         key: of this drift, and of the read noise of then.
 
     Raises:

@@ -36,6 +36,7 @@ ROOMS = [
     "presets",
     "updating",
     "upkeep",
+    "datasheet",
     "compensation",
     "quantities",
     "costs",

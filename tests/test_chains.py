@@ -23,7 +23,7 @@ def test_a_chain_is_its_stages_with_one_history():
         np.testing.assert_allclose(both.history[name][:4], first.history[name][:4], rtol=1e-5)
     assert np.isfinite(both.history["frobenius_error"]).all()
     read = ideal_reading(
-        first.weight, jt.GDP().probe(jt.GDP().init(SHAPE, TARGET))
+        first.weight, jt.GDP().probe(jt.GDP().init(jt.Datasheet.of(tile.config, SHAPE), TARGET))
     )  # entry 3 is as the stage that goes on has read it
     expected = np.mean(np.abs(np.asarray(read) - np.asarray(TARGET.T))) / np.max(np.abs(TARGET))
     assert float(both.history["read_error"][3]) == pytest.approx(expected, rel=1e-4)

@@ -29,8 +29,13 @@ def proposal(k=1, size=0.2):
     return size * jr.normal(jr.fold_in(KEY, 1), (k, SHAPE[1])), size * jr.normal(jr.fold_in(KEY, 2), (k, SHAPE[0]))
 
 
+def sent_by(compensation, x, d, tile, rate):
+    """The vectors that it sends for a proposal to this tile."""
+    return compensation(x, d, jt.Datasheet.of(tile.config, tile.shape), tile.weight, jnp.asarray(rate))
+
+
 def _correct(tile, x, d, caution=0.0):
-    return jt.compensation.Expected(caution=caution)(x, d, tile, jnp.asarray(0.5))
+    return sent_by(jt.compensation.Expected(caution=caution), x, d, tile, 0.5)
 
 
 correct = jax.jit(_correct)
@@ -138,7 +143,7 @@ def risk(x, d, x0, d0, threshold):
 def test_sparsify_lowers_the_risk_and_no_small_change_lowers_it_further():
     tile, (x, d) = make_tile(SOFT, pulse=TRAINS), proposal()
     sparse = jt.compensation.Sparsify(caution=20.0)
-    sent = sparse(x, d, tile, jnp.asarray(0.5))
+    sent = sent_by(sparse, x, d, tile, 0.5)
     args = (np.asarray(x[0], np.float64), np.asarray(d[0], np.float64), 20 * 0.001)  # caution dw_min / (2 learning_rate)
     (sent_x,), (sent_d,) = (np.asarray(v, np.float64) for v in sent)
     assert 0 < np.count_nonzero(sent_x) + np.count_nonzero(sent_d) < sum(SHAPE)
@@ -147,11 +152,11 @@ def test_sparsify_lowers_the_risk_and_no_small_change_lowers_it_further():
     for seed in range(20):
         change_x, change_d = (1e-3 * np.random.default_rng([seed, n]).normal(size=n) for n in SHAPE[::-1])
         assert risk(sent_x + change_x, sent_d + change_d, *args) > least - 1e-7
-    silent = jt.compensation.Sparsify(caution=1e3)(x, d, tile, jnp.asarray(0.5))
+    silent = sent_by(jt.compensation.Sparsify(caution=1e3), x, d, tile, 0.5)
     assert not jnp.any(silent[1])
 
     def change(caution):
-        x_sent, d_sent = jt.compensation.Sparsify(caution=caution)(x, d, tile, jnp.asarray(0.5))
+        x_sent, d_sent = sent_by(jt.compensation.Sparsify(caution=caution), x, d, tile, 0.5)
         assert not isinstance(x_sent, jt.UnitVectors)
         return d_sent.T @ x_sent
 
@@ -159,7 +164,7 @@ def test_sparsify_lowers_the_risk_and_no_small_change_lowers_it_further():
     np.testing.assert_allclose(lanes[0], d.T @ x, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(lanes[1], np.outer(sent_d, sent_x), rtol=1e-5, atol=1e-7)
     unit = jt.UnitVectors(jnp.arange(2), SHAPE[1])
-    assert sparse(unit, jnp.ones((2, SHAPE[0])), tile, jnp.asarray(1.0))[0] is unit
+    assert sent_by(sparse, unit, jnp.ones((2, SHAPE[0])), tile, 1.0)[0] is unit
 
 
 def test_expected_weighs_the_noise_of_its_pulses():
@@ -184,7 +189,7 @@ def test_expected_weighs_the_noise_of_its_pulses():
 
 def test_without_half_selection_of_constant_steps_expected_is_sparsify():
     tile, (x, d) = make_tile(CONSTANT, jnp.inf, pulse=TRAINS), proposal()
-    sparse_x, sparse_d = jt.compensation.Sparsify(caution=20.0)(x, d, tile, jnp.asarray(0.5))
+    sparse_x, sparse_d = sent_by(jt.compensation.Sparsify(caution=20.0), x, d, tile, 0.5)
     assert not isinstance(sparse_x, jt.UnitVectors)
     sent_x, sent_d = correct(tile, x, d, 20.0)
     np.testing.assert_allclose(sent_d.T @ sent_x, sparse_d.T @ sparse_x, atol=2e-4)
@@ -196,7 +201,9 @@ def test_gain_weighs_the_noise_of_its_pulses(kappa):
     """The factor of each pair is the best of a grid, unit vectors are as dense ones, and what is not worth its noise stays silent."""
     tile, (x, d), gain = make_tile(CONSTANT, kappa, pulse=TRAINS), proposal(3), 1 if kappa is None else 1 - 2 / kappa
     x, d, rate = jnp.eye(3, SHAPE[1]).at[0].set(x[0]), d * jnp.asarray([[1.0], [0.5], [0.01]]), jnp.asarray(0.5)
-    lanes = jax.jit(jax.vmap(lambda caution: jt.compensation.Gain(caution=caution)(x, d, tile, rate)[1]))(jnp.asarray([0.0, 20.0]))
+    lanes = jax.jit(jax.vmap(lambda caution: sent_by(jt.compensation.Gain(caution=caution), x, d, tile, rate)[1]))(
+        jnp.asarray([0.0, 20.0])
+    )
     np.testing.assert_allclose(lanes[0], d / gain, rtol=1e-6)
     factors = np.linspace(0, 2, 4001)
     for x_k, d_k, sent in zip(*(np.asarray(v, np.float64) for v in (x, d, lanes[1])), strict=True):
@@ -205,7 +212,7 @@ def test_gain_weighs_the_noise_of_its_pulses(kappa):
         best = factors[np.argmin((1 - gain * factors) ** 2 * change + noise * factors)]
         np.testing.assert_allclose(sent, best * d_k, atol=1e-3 * np.abs(d_k).max())
     assert not np.any(lanes[1][2])
-    unit = jt.compensation.Gain(caution=20.0)(jt.UnitVectors(jnp.asarray([1, 2]), SHAPE[1]), d[1:], tile, rate)[1]
+    unit = sent_by(jt.compensation.Gain(caution=20.0), jt.UnitVectors(jnp.asarray([1, 2]), SHAPE[1]), d[1:], tile, rate)[1]
     np.testing.assert_allclose(unit, lanes[1][1:], rtol=1e-6)
 
 
@@ -219,16 +226,16 @@ def test_only_what_is_drawn_has_noise_to_weigh(name):
     assert drawn == name.startswith("Stochastic")
     for kind in (jt.compensation.Gain, jt.compensation.Sparsify):
         bold, cautious = (
-            sent_d.T @ sent_x for sent_x, sent_d in (kind(caution=caution)(x, d, tile, rate) for caution in (0.0, 5.0))
+            sent_d.T @ sent_x for sent_x, sent_d in (sent_by(kind(caution=caution), x, d, tile, rate) for caution in (0.0, 5.0))
         )
         assert np.allclose(bold, cautious, atol=1e-6) != drawn
     if not drawn:
-        np.testing.assert_allclose(jt.compensation.Gain()(x, d, tile, rate)[1], 1.25 * d, rtol=1e-6)  # kappa 10
+        np.testing.assert_allclose(sent_by(jt.compensation.Gain(), x, d, tile, rate)[1], 1.25 * d, rtol=1e-6)  # kappa 10
 
 
 def test_gain_leaves_what_sends_no_pulses():
     tile, (x, d) = jt.init(jt.TileConfig(device=jt.device.Ideal()), SHAPE, key=KEY), proposal()
-    np.testing.assert_array_equal(jt.compensation.Gain()(x, d, tile, jnp.asarray(0.5))[1], d)
+    np.testing.assert_array_equal(sent_by(jt.compensation.Gain(), x, d, tile, 0.5)[1], d)
 
 
 def test_smallest_first_turns_the_order_of_singular_vectors():
@@ -237,11 +244,13 @@ def test_smallest_first_turns_the_order_of_singular_vectors():
     tile = jt.set_weights(make_tile(SOFT, 30.0), jnp.zeros(SHAPE))
     method = jt.SVD(refresh=False, triplets=min(SHAPE))
     target = 0.1 * jr.normal(KEY, SHAPE)
-    (x, d), _ = method.propose(tile.weight, target, method.init(SHAPE, target), KEY)
-    lanes = jax.jit(jax.vmap(lambda size: order(x, size * d, tile, rate)))(jnp.asarray([1.0, 2.0]))
+    (x, d), _ = method.propose(tile.weight, target, method.init(jt.Datasheet.of(tile.config, SHAPE), target), KEY)
+    lanes = jax.jit(jax.vmap(lambda size: sent_by(order, x, size * d, tile, rate)))(jnp.asarray([1.0, 2.0]))
     np.testing.assert_array_equal(lanes[0], [x[::-1]] * 2)
     np.testing.assert_array_equal(lanes[1], [d[::-1], 2 * d[::-1]])
-    unit = jax.jit(lambda d: order(jt.UnitVectors(jnp.asarray([4, 0, 7]), SHAPE[1]), d, tile, rate))(d[jnp.asarray([1, 3, 2])])
+    unit = jax.jit(lambda d: sent_by(order, jt.UnitVectors(jnp.asarray([4, 0, 7]), SHAPE[1]), d, tile, rate))(
+        d[jnp.asarray([1, 3, 2])]
+    )
     np.testing.assert_array_equal(unit[0].columns, [0, 7, 4])
     np.testing.assert_array_equal(unit[1], d[jnp.asarray([3, 2, 1])])
 
@@ -278,7 +287,7 @@ def test_caution_has_a_derivative():
 def test_a_learning_rate_of_zero_sends_numbers():
     tile, (x, d) = make_tile(CONSTANT, pulse=TRAINS), proposal()
     for compensation in (jt.compensation.Gain(), jt.compensation.Sparsify()):
-        assert all(bool(jnp.all(jnp.isfinite(sent))) for sent in compensation(x, d, tile, jnp.asarray(0.0)))
+        assert all(bool(jnp.all(jnp.isfinite(sent))) for sent in sent_by(compensation, x, d, tile, 0.0))
 
 
 def refuse(method=None, **config):

@@ -18,7 +18,7 @@ from jaxtile.programming.reading import ideal_reading
 
 def proposal(method, weight, target):
     """What a method proposes first, for weights that it reads exactly."""
-    state = method.init(target.shape, target)
+    state = method.init(jt.Datasheet.of(jt.TileConfig(), target.shape), target)
     (x, d), _ = method.propose(ideal_reading(weight, method.probe(state)), target, state, KEY)
     return (x.dense(float) if isinstance(x, jt.UnitVectors) else x), d
 
@@ -225,7 +225,7 @@ def test_hadamard_read_out_has_less_noise():
         method = jt.ProgramVerify(model=model, read_out=read_out, closed_loop=False)
 
         def one(key):
-            state = method.init(SHAPE, TARGET)
+            state = method.init(jt.Datasheet.of(tile.config, SHAPE), TARGET)
             _, state = method.propose(jt.programming.read(tile, method.probe(state), key), 0 * TARGET, state, key)
             return 1e-6 * state.left
 

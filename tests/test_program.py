@@ -86,7 +86,7 @@ def test_stepping_by_hand_is_what_program_does(name):
     """Read, propose, pulse in a Python loop gives the same weights."""
     method, start, by_hand, programmed = METHODS[name], make_tile(half_select=HALF), [], []
     for key in jr.split(KEY, 10):
-        tile, state = start, method.init(SHAPE, TARGET)
+        tile, state = start, method.init(jt.Datasheet.of(start.config, SHAPE), TARGET)
         for step in range(3):
             read_key, propose_key, update_key = jr.split(jr.fold_in(key, step), 3)
             reading = jt.programming.read(tile, method.probe(state), read_key)
@@ -135,7 +135,7 @@ def test_rank_atol_leaves_small_components_out():
 def test_mini_batches_wrap_around():
     """Nine columns in batches of four: steps use 0-3, 4-7, then 8, 0, 1, 2."""
     method = jt.GDP(batch_size=4)
-    state = method.init(SHAPE, TARGET)
+    state = method.init(jt.Datasheet.of(jt.TileConfig(), SHAPE), TARGET)
     seen = []
     for _ in range(3):
         x = method.probe(state)

@@ -1,4 +1,6 @@
-"""The command line: `jaxtile program`, `jaxtile devices`, `jaxtile sweep` and `jaxtile plot`."""
+"""The command line: `jaxtile program`, `jaxtile devices`, `jaxtile sweep` and `jaxtile
+plot`.
+"""
 
 import contextlib
 import io
@@ -21,12 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: the words after `jaxtile`; None: those of this process, which then is the command line's own, and keeps what it
-            compiles for the next one.
+        argv: the words after `jaxtile`; None: those of this process, which then is the
+            command line's own, and keeps what it compiles for the next one.
 
     Returns:
-        The exit code: 0; 1 if a run ended with weights that are not finite; 2 if an argument or a file was refused, in one line on
-        stderr.
+        The exit code: 0; 1 if a run ended with weights that are not finite; 2 if an
+        argument or a file was refused, in one line on stderr.
     """
     if argv is None:
         keep_compiled_programs()
@@ -50,7 +52,8 @@ def _parse(argv: Sequence[str] | None) -> Program | Devices | Sweep | Plot:
     except SystemExit as end:
         if end.code != 2:  # --help
             raise
-        # tyro draws a box around its errors; what stands between its title and its first rule says it in one line.
+        # tyro draws a box around its errors; what stands between its title and its
+        # first rule says it in one line.
         lines = [line.strip(" │╭╮╰╯─") for line in complaint.getvalue().splitlines()][1:]
         said = list(itertools.takewhile(bool, lines))
         raise Refusal(" ".join([*said, "See jaxtile --help."])) from None

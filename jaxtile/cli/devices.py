@@ -38,12 +38,13 @@ def makers(module: ModuleType, kinds: Any) -> dict[str, Callable[..., Any]]:
     return found
 
 
-DEVICES = makers(device, AbstractPulsedDevice | Ideal)
+DEVICES = dict(sorted(makers(device, AbstractPulsedDevice | Ideal).items()))
 PRESETS = makers(presets, AbstractDevice)
 
 
 def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
-    """A device or preset by its name, in either spelling, with settings "name=value"; values are checked by the device itself.
+    """A device or preset by its name, in either spelling, with settings "name=value";
+    values are checked by the device itself.
 
     Raises:
         Refusal: a name is unknown, or a setting is not of that form.
@@ -58,7 +59,8 @@ def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
 
 
 def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
-    """A device or preset by its name, in either spelling, with other values of its parameters.
+    """A device or preset by its name, in either spelling, with other values of its
+    parameters.
 
     Raises:
         Refusal: a name is unknown.
@@ -93,7 +95,9 @@ def _value(text: str) -> bool | float | str | list:
 
 @dataclasses.dataclass
 class Devices:
-    """List devices with their parameters, and presets, and plot how they respond to pulses."""
+    """List devices with their parameters, and presets, and plot how they respond to
+    pulses.
+    """
 
     device: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
     """Devices and presets to plot; none: all kinds of devices."""

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,11 +23,11 @@ from rich.table import Table
 from .. import plot, programming, targets
 from .._types import Key, Weight
 from ..half_select import ConstantRatio
-from ..programming import GDP, RESULTS, AbstractMethod, ProgramVerify, RiskSVD, Solution
+from ..programming import RESULTS, AbstractMethod, Solution
 from ..programming.program import prepare
 from ..programming.run import Run
 from ..quantities import RECORD
-from ..tile import Tile, TileConfig, init, set_weights
+from ..tile import Tile, TileConfig, init
 from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name, check_whole, refusals
@@ -35,14 +35,7 @@ from .refusal import Refusal, check_file, check_name, check_whole, refusals
 __all__ = ["Program"]
 
 METHODS = makers(programming, AbstractMethod)
-KNOWING = {  # what some of them know of the tile
-    "gdp": lambda tile: GDP(batch_size=min(BATCH_SIZE, tile.shape[1])),
-    "risk-svd": lambda tile: RiskSVD(dw_min=tile.device.granularity()) if tile.config.is_pulsed else RiskSVD(),
-    "program-verify": lambda tile: ProgramVerify(model=tile.device),
-}
-BATCH_SIZE = 5
 BAR = 50  # times that the bar moves
-START = 0.01  # GDP starts from uniform weights in +-START
 CAPTION = "error: spectral, in weight units, the last one once a run has stopped\npulses: mean per cell"
 
 
@@ -56,13 +49,14 @@ class Programmed(NamedTuple):
 
 @dataclasses.dataclass
 class Program:
-    """Program a matrix into a simulated crossbar; compare methods in a table and a plot.
+    """Program a matrix into a simulated crossbar; compare methods in a table and a
+    plot.
 
     Without an argument:
 
     - a random 300 x 500 matrix of rank 20 and spectral norm 3;
     - constant-step devices, half-selected cells left in peace;
-    - GDP in mini-batches of 5 from uniform weights in +-0.01, against SVD from zero;
+    - GDP against SVD, from weights of zero;
     - 100 pulse steps.
     """
 
@@ -99,12 +93,12 @@ class Program:
             self._check()
             half_select = None if self.kappa is None else ConstantRatio(kappa=self.kappa)
             config = TileConfig(device=make_device(self.device, self.set), half_select=half_select)
-            target_key, tile_key, start_key, run_key = jax.random.split(jax.random.key(self.seed), 4)
+            target_key, tile_key, run_key = jax.random.split(jax.random.key(self.seed), 3)
             name, target = self._target(target_key)
             tile = init(config, target.shape, key=tile_key)
         runs = {}
         for method in self.method:
-            runs[method] = self._program(method, _start(method, tile, start_key), target, run_key)
+            runs[method] = self._program(method, tile, target, run_key)
 
         title = f"{name} on {self.device}" + ("" if self.kappa is None else f", kappa {self.kappa:g}")
         solutions = {method: run.solution for method, run in runs.items()}
@@ -153,13 +147,15 @@ class Program:
                 "compensation": None,
                 "record": (*RECORD, "spectral_error"),
             }
-            run = prepare(tile, target, _make(method, tile), key=key, **options)
+            run = prepare(tile, target, METHODS[method](), key=key, **options)
             state = eqx.filter_jit(Run.start)(run)
         console = Console(stderr=True)
         with console.status(f"{method}: compiling"):
             begun = time.perf_counter()
-            # Numbers are arguments, and the bar moves outside: so other numbers find the compiled program in JAX's cache.
-            advance = eqx.filter_jit(Run.advance).lower(run, state, jnp.asarray(0)).compile()
+            # Numbers are arguments, and the bar moves outside: so other numbers find
+            # the compiled program in JAX's cache.
+            jitted: Any = eqx.filter_jit(Run.advance)
+            advance = jitted.lower(run, state, jnp.asarray(0)).compile()
             compiling = time.perf_counter() - begun
         begun = time.perf_counter()
         with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
@@ -171,16 +167,6 @@ class Program:
             bar.update(task, completed=self.steps)
         running = time.perf_counter() - begun
         return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
-
-
-def _make(method: str, tile: Tile) -> AbstractMethod:
-    return KNOWING[method](tile) if method in KNOWING else METHODS[method]()
-
-
-def _start(method: str, tile: Tile, key: Key) -> Tile:
-    if method != "gdp":
-        return tile
-    return set_weights(tile, jax.random.uniform(key, tile.shape, float, -START, START))
 
 
 @contextlib.contextmanager
@@ -212,11 +198,14 @@ def _short(value: float) -> str:
 
 
 def _save(path: Path, target: Weight, solutions: dict[str, Solution], arguments: str) -> None:
-    """Arrays by name: "target", "arguments" (JSON), and of each method, such as svd, "svd/weight", "svd/history/..." and so on."""
+    """Arrays by name: "target", "arguments" (JSON), and of each method, such as svd,
+    "svd/weight", "svd/history/..." and so on.
+    """
     arrays = {"target": target, "arguments": arguments}
     for method, solution in solutions.items():
         arrays[f"{method}/weight"] = solution.weight
         arrays[f"{method}/result"] = RESULTS[solution.result]
         arrays |= {f"{method}/history/{name}": values for name, values in solution.history.items()}
         arrays |= {f"{method}/stats/{name}": value for name, value in solution.stats.items()}
-    np.savez(path, **{name: np.asarray(value) for name, value in arrays.items()})
+    saved: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
+    np.savez(path, **saved)

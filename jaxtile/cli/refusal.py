@@ -16,7 +16,9 @@ class Refusal(Exception):
 
 @contextlib.contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what the library says about values into refusals. Only around what checks arguments: elsewhere an error is a bug."""
+    """Turn what the library says about values into refusals. Only around what checks
+    arguments: elsewhere an error is a bug.
+    """
     try:
         yield
     except (OSError, TypeError, ValueError) as error:

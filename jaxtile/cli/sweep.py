@@ -1,4 +1,6 @@
-"""`jaxtile sweep`: a study from a file, into a store; `jaxtile plot`: figures from a store."""
+"""`jaxtile sweep`: a study from a file, into a store; `jaxtile plot`: figures from a
+store.
+"""
 
 import contextlib
 import dataclasses
@@ -34,7 +36,9 @@ _TABLES = ("target", "device", "pulse", "half_select", "forward", "backward", "m
 
 @dataclasses.dataclass
 class Sweep:
-    """Run a study: methods over numbers, chips and targets, into a store that an interrupted run goes on with."""
+    """Run a study: methods over numbers, chips and targets, into a store that an
+    interrupted run goes on with.
+    """
 
     study: Annotated[Path, tyro.conf.Positional]
     """The study, a .toml file; docs/sweep.md describes it."""

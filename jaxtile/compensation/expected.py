@@ -9,14 +9,14 @@ from jaxtyping import Array, Float
 
 from .._linalg import product, safe_norm
 from .._numerics import safe_sqrt
-from .._types import Scalar
+from .._types import Scalar, Weight
 from .._vectors import UnitVectors
-from ..device import AbstractCrosspoint
+from ..datasheet import Datasheet
 from ..fields import Number, number, whole
-from ..pulse import AbstractTrainPulse, MeanField
-from ..tile import Tile, TileConfig, get_weights, set_weights
+from ..pulse import MeanField
+from ..tile import Tile, get_weights, set_weights
 from ..updating import update
-from .base import AbstractCompensation, noise_threshold
+from .base import AbstractCompensation, D, X, check_pulsed, noise_threshold
 from .sparsify import Sparsify
 
 __all__ = ["Expected"]
@@ -26,29 +26,35 @@ _DAMPING = (1e-3, 0.1, 10.0)  # least, first, most; in units of the proposal the
 
 
 class Expected(AbstractCompensation):
-    """Send the x and d whose total effect has the least expected squared error, half-selection and the noise of pulses included.
+    """Send the x and d whose total effect has the least expected squared error,
+    half-selection and the noise of pulses included.
 
         minimise |E(x, d) / learning_rate + d_0^T x_0|^2 + 2 tau sum_k |d_k|_1 |x_k|_1    over x and d
 
-    where (x_0, d_0) is the proposal, k numbers its pairs and tau = caution dw / (2 learning_rate), as in `Sparsify`: the second
-    term is the variance of the pulses sent. E is what `update` does to a nominal copy of the tile: devices without spread at the
-    weights of the tile (clipped to the nominal bounds), expected counts (`jt.pulse.MeanField`) of trains as long as the tile's,
-    half pulses of the same model with all of its phases. So it knows the gain, what skipped phases leave, and how steps depend on
-    the weight. What no proposal of this rank can undo stays, such as most of the pull of soft bounds, and so does what is beyond
-    the longest train.
+    where (x_0, d_0) is the proposal, k numbers its pairs and tau = caution dw / (2
+    learning_rate), as in `Sparsify`: the second term is the variance of the pulses
+    sent. E is what `update` does to a nominal copy of the tile: devices without spread
+    at the weights of the tile (clipped to the nominal bounds), expected counts
+    (`jt.pulse.MeanField`) of trains as long as the tile's, half pulses of the same
+    model with all of its phases. So it knows the gain, what skipped phases leave, and
+    how steps depend on the weight. Errors that no proposal of this rank can undo stay,
+    such as most of the pull of soft bounds. So does a change beyond the longest train.
 
-    Levenberg-Marquardt steps, each solved by conjugate gradients on the damped normal equations, which take products with the
-    Jacobian J and never form it:
+    Levenberg-Marquardt steps, each solved by conjugate gradients on the damped normal
+    equations, which take products with the Jacobian J and never form it:
 
         (J^T J + mu) step = -J^T excess,    mu a tenth after a step that lessens the excess, fivefold after one that does not
 
-    The excess is what is off in each cell and, as one more entry, the root of the second term. (The gauge, x larger and d smaller,
-    is a null direction of J that the damping closes.) They start from what `Sparsify` makes of the proposal, and entries that are
-    silent there stay so, since |d_i| has no slope at zero. A step that does not lessen the sum of squares is not taken, so that in
-    the model what is sent is never worse than that start.
+    The excess is what is off in each cell and, as one more entry, the root of the
+    second term. (The gauge, x larger and d smaller, is a null direction of J that the
+    damping closes.) They start from what `Sparsify` makes of the proposal. Entries that
+    are silent there stay so, since |d_i| has no slope at zero. A step that does not
+    lessen the sum of squares is not taken. So in the model the vectors sent are never
+    worse than that start.
 
-    A controller must know the weights (a read of all of them), the nominal device and the half-selection. Refused: devices without
-    pulses or with order="slot", models that remember half pulses, and unit vectors, whose x is not there to be solved for.
+    A controller must know the weights (a read of all of them), the nominal device and
+    the half-selection. Refused: devices without pulses or with order="slot", models
+    that remember half pulses, and unit vectors, whose x is not there to be solved for.
 
     Attributes:
         steps: Levenberg-Marquardt steps.
@@ -58,28 +64,25 @@ class Expected(AbstractCompensation):
     steps: int = whole(8, low=1)
     caution: Number = number(1.0, low=0.0)
 
-    def check(self, config: TileConfig) -> None:
-        if not config.is_pulsed:
-            raise ValueError(
-                f"compensation={self!r} needs pulses; device={config.device!r} with pulse={config.pulse!r} sends none."
-            )
-        if config.half_select is not None and config.half_select.remembers:
-            raise ValueError(f"compensation={self!r} needs half pulses without memory; {config.half_select!r} remembers them.")
-        if isinstance(config.device, AbstractCrosspoint) and config.device.order == "slot":
+    def check(self, sheet: Datasheet) -> None:
+        check_pulsed(self, sheet)
+        half_select = sheet.hardware.half_select
+        if half_select is not None and half_select.remembers:
+            raise ValueError(f"compensation={self!r} needs half pulses without memory; {half_select!r} remembers them.")
+        if sheet.hardware.crosspoint.order == "slot":
             raise ValueError(f"compensation={self!r} expects counts, which have no slots; use a device with order='aggregate'.")
 
-    def __call__(
-        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
-    ) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
+    def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
         if isinstance(x, UnitVectors):
             raise TypeError(f"compensation={self!r} solves for x, and the method sends UnitVectors; use Gain().")
-        copy = _nominal(tile)
+        copy = _nominal(sheet, weight)
         before = get_weights(copy)
         wanted = -learning_rate * product(d.T, x)
-        # In units of the proposal all numbers are of order one, whatever the scale of weights and steps.
+        # In units of the proposal all numbers are of order one, whatever the scale of
+        # weights and steps.
         x_size, d_size, size = _size(x), _size(d), _size(wanted)
-        risk = 2 * learning_rate**2 * noise_threshold(self.caution, tile, learning_rate)
-        x, d = Sparsify(caution=self.caution)(x, d, tile, learning_rate)
+        risk = 2 * learning_rate**2 * noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype)
+        x, d = Sparsify(caution=self.caution)(x, d, sheet, weight, learning_rate)
         assert not isinstance(x, UnitVectors)
 
         def vectors(shift: Float[Array, "k line"]) -> tuple[Float[Array, "k in"], Float[Array, "k out"]]:
@@ -106,16 +109,12 @@ class Expected(AbstractCompensation):
         return vectors(jax.lax.fori_loop(0, self.steps, step, start)[0])
 
 
-def _nominal(tile: Tile) -> Tile:
-    """A tile of the same weights whose devices are all nominal and get expected pulses."""
-    shape, device, half_select, pulse = tile.shape, tile.device, tile.config.half_select, tile.config.pulse
-    assert isinstance(pulse, AbstractTrainPulse)
-    planned = {name: getattr(pulse, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
-    config = dataclasses.replace(tile.config, pulse=MeanField(**planned))
-    half_cells = None if half_select is None else half_select.fabricate(shape, key=None)
-    chip = dataclasses.replace(tile.chip, cells=device.fabricate(shape, key=None), half_cells=half_cells)
-    copy = Tile(config, chip, tile.now.replace(state=device.start(shape)))
-    return set_weights(copy, get_weights(tile))
+def _nominal(sheet: Datasheet, weight: Weight) -> Tile:
+    """A tile of these weights whose devices are all nominal and get expected pulses."""
+    trains = sheet.hardware.trains
+    planned = {name: getattr(trains, name) for name in ("desired_bl", "update_bl_management", "update_management", "um_grad_scale")}
+    config = dataclasses.replace(sheet.hardware, pulse=MeanField(**planned))
+    return set_weights(Datasheet(config, sheet.shape).tile(), weight)
 
 
 def _size(values: Float[Array, "..."]) -> Scalar:

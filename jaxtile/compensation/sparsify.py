@@ -5,27 +5,31 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import sparse_factor, sparse_line
-from .._types import Scalar
+from .._types import Scalar, Weight
 from .._vectors import UnitVectors
+from ..datasheet import Datasheet
 from ..fields import Number, number
-from ..tile import Tile, TileConfig
-from .base import AbstractCompensation, noise_threshold
+from .base import AbstractCompensation, D, X, check_pulsed, noise_threshold
 
 __all__ = ["Sparsify"]
 
 
 class Sparsify(AbstractCompensation):
-    """Keep lines silent whose entries are not worth the noise and the half pulses that they send.
+    """Keep lines silent whose entries are not worth the noise and the half pulses that
+    they send.
 
         minimise |d^T x - d_0^T x_0|^2 + 2 tau |d|_1 |x|_1   for each pair,    tau = caution dw / (2 learning_rate)
 
-    |d_i x_j| learning_rate / dw is how many pulses a cell gets, and their variance is as large: with caution 1 the second term is
-    the squared error that they add, but for cycle noise (1 + c^2 counts its spread c, too, as `RiskSVD` does). It is the risk of
-    `RiskSVD`, of the proposal instead of the residual. For a fixed x its minimum is a soft threshold, d_i = soft(d_0i x_0.x,
-    tau |x|_1) / |x|^2 with soft(a, t) = sign(a) max(|a| - t, 0), and likewise for x: alternating sweeps lower it each time. A small
-    entry sends few full pulses, yet half pulses to all cells of its line. What is left out of the change is for the next read to
-    find: of use in a closed loop only. Pairs that are not worth their noise come out zero. Unit vectors have no small entries, and
-    are left as they are together with their d.
+    |d_i x_j| learning_rate / dw is how many pulses a cell gets, and their variance is
+    as large: with caution 1 the second term is the squared error that they add, but for
+    cycle noise. A caution of 1 + c^2 counts its spread c, too, as `RiskSVD` does. It is
+    the risk of `RiskSVD`, of the proposal instead of the residual. For a fixed x its
+    minimum is a soft threshold, d_i = soft(d_0i x_0.x, tau |x|_1) / |x|^2 with soft(a,
+    t) = sign(a) max(|a| - t, 0), and likewise for x: alternating sweeps lower it each
+    time. A small entry sends few full pulses, yet half pulses to all cells of its line.
+    What is left out of the change is for the next read to find: of use in a closed loop
+    only. Pairs that are not worth their noise come out zero. Unit vectors have no small
+    entries, and are left as they are together with their d.
 
     Attributes:
         caution: factor on the noise; 0 sends all.
@@ -33,18 +37,13 @@ class Sparsify(AbstractCompensation):
 
     caution: Number = number(1.0, low=0.0)
 
-    def check(self, config: TileConfig) -> None:
-        if not config.is_pulsed:
-            raise ValueError(
-                f"compensation={self!r} needs pulses; device={config.device!r} with pulse={config.pulse!r} sends none."
-            )
+    def check(self, sheet: Datasheet) -> None:
+        check_pulsed(self, sheet)
 
-    def __call__(
-        self, x: Float[Array, "k in"] | UnitVectors, d: Float[Array, "k out"], tile: Tile, learning_rate: Scalar
-    ) -> tuple[Float[Array, "k in"] | UnitVectors, Float[Array, "k out"]]:
+    def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
         if isinstance(x, UnitVectors):
             return x, d
-        threshold = noise_threshold(self.caution, tile, learning_rate)
+        threshold = noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype)
 
         def sparse(x0: Float[Array, " in"], d0: Float[Array, " out"]) -> tuple[Float[Array, " in"], Float[Array, " out"]]:
             def times(x: Float[Array, " in"]) -> Float[Array, " out"]:

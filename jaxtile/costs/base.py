@@ -1,13 +1,15 @@
 """The contract of a model of costs.
 
-To add one, subclass `AbstractCosts`, name the counts that it needs, and write `time` and `energy`.
+To add one, subclass `AbstractCosts`, name the counts that it needs, and write `time`
+and `energy`.
 """
 
 import abc
 from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-import equinox as eqx
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Num
 
 from .._types import Scalar
 from ..fields import Checked
@@ -16,18 +18,19 @@ from ..tile import Tile
 
 __all__ = ["AbstractCosts", "Counts"]
 
-Counts = Mapping[str, Float[Array, "..."]]
+Counts = Mapping[str, Num[Array, "..."] | Num[np.ndarray, "..."]]
 
 
 class AbstractCosts(Checked):
     """A model of what a run costs in time and energy.
 
     Class attributes:
-        OF_TIME, OF_ENERGY: names of the counts that it needs, for `program(record=...)`.
+        OF_TIME, OF_ENERGY: names of the counts that it needs, for
+            `program(record=...)`.
     """
 
-    OF_TIME: eqx.AbstractClassVar[tuple[str, ...]]
-    OF_ENERGY: eqx.AbstractClassVar[tuple[str, ...]]
+    OF_TIME: ClassVar[tuple[str, ...]]
+    OF_ENERGY: ClassVar[tuple[str, ...]]
 
     @abc.abstractmethod
     def time(self, counts: Counts) -> Float[Array, "..."]:
@@ -52,7 +55,7 @@ class AbstractCosts(Checked):
             ValueError: a count is missing.
         """
 
-    def take(self, counts: Counts, names: Sequence[str]) -> tuple[Float[Array, "..."], ...]:
+    def take(self, counts: Counts, names: Sequence[str]) -> tuple[Any, ...]:
         """Take counts by name.
 
         Raises:
@@ -68,13 +71,16 @@ class AbstractCosts(Checked):
         return tuple(counts[name] for name in names)
 
     def quantities(self) -> tuple[Quantity, Quantity]:
-        """Time and energy as quantities of their own, for `program(record=...)` and plots."""
+        """Time and energy as quantities of their own, for `program(record=...)` and
+        plots.
+        """
         return (
             Quantity("time", "s", "model time (s)", self._time_at),
             Quantity("energy", "J", "energy (J)", self._energy_at),
         )
 
-    # Bound methods, unlike lambdas, are equal from call to call: a run that records them is compiled once.
+    # Bound methods, unlike lambdas, are equal from call to call: a run that records
+    # them is compiled once.
     def _time_at(self, view: View) -> Scalar:
         return self.time({name: QUANTITIES[name](view) for name in self.OF_TIME})
 

@@ -20,10 +20,10 @@ class Costs(AbstractCosts):
                + (out row + in column) line_capacitance (write_voltage / n)^2
                + reads (cells conductance read_voltage^2 read_time + out conversion_energy)
 
-    The three lines of the energy are pulses through cells, lines charged for each pulse,
-    and reads with their conversions. n = 2 under V/2 and 3 under V/3. Under V/3 a cell
-    that no line selects sees a third in every sub-phase: idle = phases - full - half.
-    Without half-selection, current flows through fully selected cells only.
+    The three lines of the energy are pulses through cells, lines charged for each
+    pulse, and reads with their conversions. n = 2 under V/2 and 3 under V/3. Under V/3
+    a cell that no line selects sees a third in every sub-phase: idle = phases - full -
+    half. Without half-selection, current flows through fully selected cells only.
 
     Cells are ohmic, and all of the mean conductance. Backward reads are charged as
     forward ones, with a conversion for each row. The counts are those of a `Solution`,
@@ -35,8 +35,8 @@ class Costs(AbstractCosts):
     selected are biased too.
 
     Attributes:
-        pulse_width, pulse_period: of one sub-phase of one slot, in seconds; the pulse is
-            within its period.
+        pulse_width, pulse_period: of one sub-phase of one slot, in seconds; the pulse
+            is within its period.
         write_voltage: of a fully selected cell, in volts.
         conductance: mean over the cells, in siemens.
         line_capacitance: of one row or column, in farads.

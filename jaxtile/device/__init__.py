@@ -1,7 +1,7 @@
 """Devices: how a pulse moves a conductance. Knows no tile.
 
-`step/` holds the laws of a step, `around/` the wrappers of a device, `cell/` the unit cells. This file is their table
-of contents; it lists `jaxtile.fitting`, too.
+`step/` holds the laws of a step, `around/` the wrappers of a device, `cell/` the unit
+cells. This file is their table of contents; it lists `jaxtile.fitting`, too.
 """
 
 from ..fields import number as number

@@ -1,8 +1,9 @@
 """Devices where two lines cross, and how a pulse moves them. Knows no tile.
 
 Pulses act on the *state* of the devices, a pytree that each kind of device defines. For
-a single device it is the weight; others hold more than the weight that is read. In cells
-and states, arrays are [out, in] or [out, in, ...], and a scalar belongs to the whole tile.
+a single device it is the weight; others hold more than the weight that is read. In
+cells and states, arrays are [out, in] or [out, in, ...], and a scalar belongs to the
+whole tile. Cells, too, are of a class of each kind's own: the contract takes any.
 """
 
 import abc
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, PyTree, Shaped
 
 from .._random import Draws
 from .._types import Key, Scalar, Weight
@@ -21,15 +22,15 @@ from .routine import AbstractRoutine
 
 __all__ = ["AbstractCrosspoint", "AbstractDevice", "Rewrite", "State"]
 
-State = PyTree[Float[Array, "..."], "S"]
+State = PyTree[Shaped[Array, "..."], "S"]
 
 
 class AbstractDevice(Checked):
     """A kind of device.
 
-    Three methods are to be written: `fabricate`, `clip` and `bounds`. The others are right
-    for a device whose state is its weight, and which time leaves alone. A device with
-    another state writes `start`, `weight` and `write`, too.
+    Three methods are to be written: `fabricate`, `clip` and `bounds`. The others are
+    right for a device whose state is its weight, and which time leaves alone. A device
+    with another state writes `start`, `weight` and `write`, too.
 
     Class attributes:
         takes_pulses: False for a device that adds what it is told to.
@@ -39,10 +40,12 @@ class AbstractDevice(Checked):
 
     @abc.abstractmethod
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> AbstractCells:
-        """Fabricate `shape` devices: draw the device-to-device spread; without a key all are nominal."""
+        """Fabricate `shape` devices: draw the device-to-device spread; without a key
+        all are nominal.
+        """
 
     @abc.abstractmethod
-    def clip(self, cells: AbstractCells, weight: Weight) -> Weight:
+    def clip(self, cells: Any, weight: Weight) -> Weight:
         """The nearest weight that each device can hold."""
 
     @abc.abstractmethod
@@ -63,18 +66,22 @@ class AbstractDevice(Checked):
         """The weight that pulses and time move: what is read, but for write noise."""
         return self.weight(state)
 
-    def write(self, cells: AbstractCells, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
-        """Put a weight in, clipped to what each device can hold; `noise` is that of the write, for devices that have it."""
+    def write(self, cells: Any, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
+        """Put a weight in, clipped to what each device can hold; `noise` is that of the
+        write, for devices that have it.
+        """
         return self.clip(cells, weight)
 
     # Changes without pulses.
 
-    def add(self, cells: AbstractCells, state: State, change: Weight, *, noise: Draws | None = None) -> State:
+    def add(self, cells: Any, state: State, change: Weight, *, noise: Draws | None = None) -> State:
         """Change the weight by so much, clipped to what each device can hold."""
         return self.write(cells, state, self.held(state) + change, noise=noise)
 
-    def rewrite(self, cells: AbstractCells, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
-        """Let a law such as decay change every device, with the clip to the bounds; ideal ones stay."""
+    def rewrite(self, cells: Any, state: State, law: "Rewrite", *, noise: Draws | None = None) -> State:
+        """Let a law such as decay change every device, with the clip to the bounds;
+        ideal ones stay.
+        """
         return state
 
     @property
@@ -82,7 +89,7 @@ class AbstractDevice(Checked):
         """True if time alone changes anything."""
         return False
 
-    def drift(self, cells: AbstractCells, state: State, time: Scalar, noise: Draws) -> State:
+    def drift(self, cells: Any, state: State, time: Scalar, noise: Draws) -> State:
         """Let `time` pass; what does not drift stays."""
         return state
 
@@ -109,13 +116,24 @@ class AbstractCrosspoint(AbstractDevice):
         """The size of step that pulse types plan with."""
 
     @abc.abstractmethod
-    def pulses(self, cells: AbstractCells, state: State, *bursts: Burst) -> State:
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """Mean size of the step of nominal devices at a weight, in one direction, and
+        its spread from cycle to cycle.
+        """
+
+    def gamma(self) -> Scalar | float:
+        """The part of a step that counts in the weight: all of it, but in unit cells."""
+        return 1.0
+
+    @abc.abstractmethod
+    def pulses(self, cells: Any, state: State, *bursts: Burst) -> State:
         """Send bursts of pulses, one after another, with the clip to the bounds.
 
         Args:
             cells: the devices.
             state: where they stand.
-            bursts: how many pulses each cell gets, of which size, with which cycle noise.
+            bursts: how many pulses each cell gets, of which size, with which cycle
+                noise.
         """
 
 

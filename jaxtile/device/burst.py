@@ -1,7 +1,9 @@
 """Bursts of pulses, and the laws of what many steps of one device sum up to.
 
-Every law is a function of (device, cells, weight, *bursts), see `AbstractCrosspoint.pulses`, and uses nothing of the device but its
-`step`, its `clip` and (`affine`) `mult_noise`. `one_by_one` is exact; the others cost the same for one pulse as for thousands.
+Every law is a function of (device, cells, weight, *bursts), see
+`AbstractCrosspoint.pulses`. It uses nothing of the device but its `step`, its `clip`
+and (`affine`) `mult_noise`. `one_by_one` is exact; the others cost the same for one
+pulse as for thousands.
 """
 
 import functools
@@ -26,11 +28,14 @@ class Burst(eqx.Module):
     """Pulses of one kind, such as the full pulses of a vector or its half pulses.
 
     Attributes:
-        up, down: pulses of each cell in either direction: whole numbers, or fractional ones for expected pulses and the many small
-            half pulses. Of whole numbers a cell gets one kind only; fractional ones of both kinds are mixed evenly.
-        size_up, size_down: step of one pulse relative to a full one, for all cells or for each.
+        up, down: pulses of each cell in either direction: whole numbers, or fractional
+            ones for expected pulses and the many small half pulses. Of whole numbers a
+            cell gets one kind only; fractional ones of both kinds are mixed evenly.
+        size_up, size_down: step of one pulse relative to a full one, for all cells or
+            for each.
         noise: the cycle noise; None leaves it out.
-        most: whole numbers are no larger than this. (Static: the smaller, the cheaper is their sum.)
+        most: whole numbers are no larger than this. (Static: the smaller, the cheaper
+            is their sum.)
     """
 
     up: Pulses
@@ -52,9 +57,10 @@ def constant(device, cells, weight: Weight, *bursts: Burst) -> Weight:
 
         w' = w + up_1 s_up - down_1 s_down + sqrt(up_2 v_up^2 + down_2 v_down^2) xi,     up_p = sum of size_up^p up
 
-    with mean steps s and spreads v of a full pulse, and one standard normal xi, that of the first burst: a second normal would
-    cost as much as all the rest. Without the other bursts, or where they have no size, the cell moves by its own with the same xi.
-    Exact in law while no bound is met; it clips once, at the end.
+    with mean steps s and spreads v of a full pulse, and one standard normal xi, that of
+    the first burst: a second normal would cost as much as all the rest. If the other
+    bursts are absent or of no size, the result is that of the first burst alone, with
+    the same xi. Exact in law while no bound is met; it clips once, at the end.
     """
     up, down, up_2, down_2 = 4 * [jnp.zeros((), weight.dtype)]
     for burst in bursts:
@@ -70,27 +76,31 @@ def constant(device, cells, weight: Weight, *bursts: Burst) -> Weight:
 
 
 def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
-    """For steps that are affine in the weight: the geometric sum, one burst after another.
+    """For steps that are affine in the weight: the geometric sum, one burst after
+    another.
 
-    One up pulse multiplies the distance to its fixed point by q_up = 1 + s_up', one down pulse by q_down = 1 - s_down' (s is the
-    step at the size of the burst's pulses, s' its slope). Whole numbers of pulses, of one direction for each cell, sum up to
+    One up pulse multiplies the distance to its fixed point by q_up = 1 + s_up', one
+    down pulse by q_down = 1 - s_down'. Here s is the step at the size of the burst's
+    pulses, and s' is its slope. Whole numbers of pulses, of one direction for each
+    cell, sum up to
 
         w' = w +- s S_n(q),     S_n(q) = 1 + q + ... + q^(n - 1)
 
-    and the noise of a step decays with the pulses that follow it. Its spread v is constant, or (`device.mult_noise`) in
-    proportion to the step, which decays as well:
+    and the noise of a step decays with the pulses that follow it. Its spread v is
+    constant, or (`device.mult_noise`) in proportion to the step, which decays as well:
 
         variance = v^2 S_n(q^2)     or     n (v q^(n - 1))^2
 
-    Fractional numbers may be of both directions, mixed evenly; the order of single pulses is lost. With ell(q) = ln(q) / (q - 1)
-    they are the flow
+    Fractional numbers may be of both directions, mixed evenly; the order of single
+    pulses is lost. With ell(q) = ln(q) / (q - 1) they are the flow
 
         Lambda = up ln q_up + down ln q_down,   V = up s_up ell(q_up) - down s_down ell(q_down)
         w' = w + V (e^Lambda - 1) / Lambda
 
-    which for one direction is the same sum, and the variance of the noise is summed along it by Simpson's rule. Bounds are clipped
-    once, at the end, as in `constant`, and a step that is longer than the distance to its fixed point ends there: of devices that a
-    few steps take across their range the law is a rough one.
+    which for one direction is the same sum, and the variance of the noise is summed
+    along it by Simpson's rule. Bounds are clipped once, at the end, as in `constant`,
+    and a step that is longer than the distance to its fixed point ends there: of
+    devices that a few steps take across their range the law is a rough one.
     """
     for burst in bursts:
         law = _mixed if jnp.issubdtype(burst.up.dtype, jnp.floating) else _geometric
@@ -101,7 +111,8 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     return weight
 
 
-# A step longer than the distance to its fixed point would overshoot; bounds then hold it, so that (almost) nothing is left of it.
+# A step longer than the distance to its fixed point would overshoot; bounds then hold
+# it, so that (almost) nothing is left of it.
 _LEAST = -1 + 1e-6
 
 
@@ -131,8 +142,9 @@ def _geometric(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Wei
 def _series(n: Num[Array, "out in"], to: Weight, most: int) -> Weight:
     """1 + q + ... + q^(n - 1) with q = 1 + to, for whole n.
 
-    By doubling, S_2k = S_k (2 + to S_k) and S_(k + 1) = 1 + S_k + to S_k: products and sums, which XLA fuses into one pass, where
-    (q^n - 1) / (q - 1) by logarithm and exponential takes six; and without its cancellation.
+    By doubling, S_2k = S_k (2 + to S_k) and S_(k + 1) = 1 + S_k + to S_k: products and
+    sums, which XLA fuses into one pass, where (q^n - 1) / (q - 1) by logarithm and
+    exponential takes six; and without its cancellation.
     """
     total = jnp.zeros_like(to)
     for digit in reversed(range(most.bit_length())):
@@ -160,10 +172,12 @@ def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]
 
 
 def one_by_one(device, cells, weight: Weight, *bursts: Burst) -> Weight:
-    """For any step, one burst after another. Whole numbers of pulses: each with its own noise and clip, up before down; exact.
+    """For any step, one burst after another. Whole numbers of pulses: each with its own
+    noise and clip, up before down; exact.
 
-    Fractional numbers of pulses (expected ones, or the many small half pulses of an aggregate): the flow
-    dw/dn = up s_up(w) - down s_down(w), by four Runge-Kutta steps, with the noise of all pulses added at the end.
+    Fractional numbers of pulses (expected ones, or the many small half pulses of an
+    aggregate): the flow dw/dn = up s_up(w) - down s_down(w), by four Runge-Kutta steps,
+    with the noise of all pulses added at the end.
     """
     for burst in bursts:
         law = _flow if jnp.issubdtype(burst.up.dtype, jnp.floating) else _each
@@ -207,7 +221,9 @@ def _flow(device, cells, weight: Weight, burst: Burst) -> Weight:
 
 
 def _spread(variance: Weight) -> Weight:
-    """The root of a variance, which rounding of expected counts of idle cells (slots less those of the lines) takes below zero."""
+    """The root of a variance, which rounding of expected counts of idle cells (slots
+    less those of the lines) takes below zero.
+    """
     return jnp.sqrt(jnp.maximum(variance, 0))
 
 

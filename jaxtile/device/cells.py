@@ -10,7 +10,8 @@ __all__ = ["AbstractCells", "Cells"]
 class AbstractCells(eqx.Module):
     """The realised parameters of every device of a tile, drawn once at fabrication.
 
-    Arrays are [out, in], or [out, in, ...] where a cell has several numbers. A scalar is one number for the whole tile.
+    Arrays are [out, in], or [out, in, ...] where a cell has several numbers. A scalar
+    is one number for the whole tile.
     """
 
 

@@ -13,7 +13,9 @@ class NoCells(AbstractCells):
 
 
 class Ideal(AbstractDevice):
-    """Holds any number and adds exactly what it is told: `W <- W - lr d^T x`, whatever the pulse type."""
+    """Holds any number and adds exactly what it is told: `W <- W - lr d^T x`, whatever
+    the pulse type.
+    """
 
     takes_pulses: ClassVar[bool] = False
 

@@ -2,8 +2,8 @@
 
 A device may hold a *routine*: it sees each vector before it is sent, and may change or
 replace it; and from time to time it reads lines of the array and writes others. A unit
-cell whose devices take turns, a pair that is refreshed when it is full, and an algorithm
-that moves weights from one array to another differ in their routine alone.
+cell whose devices take turns has one, and a pair that is refreshed when it is full. So
+has an algorithm that moves weights from one array to another.
 """
 
 from typing import Any
@@ -16,7 +16,6 @@ from .._types import Key, Scalar
 from .._vectors import UnitVectors
 from ..fields import Checked
 from ..pulse import AbstractTrainPulse
-from .cells import AbstractCells
 
 __all__ = ["AbstractRoutine", "Sending", "Vector"]
 
@@ -38,14 +37,16 @@ class Vector(eqx.Module):
 
 
 class Sending(eqx.Module):
-    """Vectors that a routine sends, half-selected cells and all; they change the weights by `-learning_rate d^T x`.
+    """Vectors that a routine sends, half-selected cells and all; they change the
+    weights by `-learning_rate d^T x`.
 
     Attributes:
         x: for the columns.
         d: for the rows.
         learning_rate: of this update.
         pulse: the pulse type.
-        part: the device of each unit cell that is connected to the lines for it; None: those that are.
+        part: the device of each unit cell that is connected to the lines for it; None:
+            those that are.
     """
 
     x: Float[Array, "k in"] | UnitVectors
@@ -56,22 +57,23 @@ class Sending(eqx.Module):
 
 
 class AbstractRoutine(Checked):
-    """Something that a device does between the vectors of a batch; `update` executes it.
+    """Something that a device does between the vectors of a batch; `update` executes
+    it.
 
         state, vector <- before(vector)       for each vector, first
         send the vector
         if due: state, sending <- act(), and send that
 
-    Its memory, such as counters, digital buffers and signs, is part of the device's state.
-    Each method gets the device that holds the routine, its cells and its state. By default
-    a routine leaves vectors as they are, and is never due. A device with several routines
-    runs `before` of each in turn, sends, and then looks at each in turn.
+    Its memory, such as counters, digital buffers and signs, is part of the device's
+    state. Each method gets the device that holds the routine, its cells and its state.
+    By default a routine leaves vectors as they are, and is never due. A device with
+    several routines runs `before` of each in turn, sends, and then looks at each in
+    turn.
     """
 
-    def before(
-        self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, *, key: Key
-    ) -> tuple[Any, Vector | None]:
-        """The state before a vector is sent, and the vector that is really sent; None: nothing is.
+    def before(self, device: Any, cells: Any, state: Any, vector: Vector | None, *, key: Key) -> tuple[Any, Vector | None]:
+        """The state before a vector is sent, and the vector that is really sent; None:
+        nothing is.
 
         Args:
             device: the device that holds the routine.
@@ -84,17 +86,21 @@ class AbstractRoutine(Checked):
         return state, vector
 
     def due(self, device: Any, state: Any, vector: Vector | None) -> Bool[Array, ""] | None:
-        """True where something is to be done now that the vector has been sent; None: it never is."""
+        """True where something is to be done now that the vector has been sent; None:
+        it never is.
+        """
         return None
 
-    def act(self, device: Any, cells: AbstractCells, state: Any, vector: Vector | None, draws: Draws) -> tuple[Any, Sending]:
-        """Read, decide and say what to send: the state that this leaves, and the sending.
+    def act(self, device: Any, cells: Any, state: Any, vector: Vector | None, draws: Draws) -> tuple[Any, Sending]:
+        """Read, decide and say what to send: the state that this leaves, and the
+        sending.
 
         Args:
             device: the device that holds the routine.
             cells: its cells.
             state: where it stands.
-            vector: the vector as it came, whatever was sent for it; None as for `before`.
+            vector: the vector as it came, whatever was sent for it; None as for
+                `before`.
             draws: normals of all cells; `draws.key` is for reads.
         """
         raise NotImplementedError

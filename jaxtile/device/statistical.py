@@ -26,7 +26,8 @@ class Programmed(eqx.Module):
         weight: what is read.
         target: conductances that were asked for, uS.
         conductances: those that the write left, uS.
-        coefficient: what each device drifts by until it is written again; None: nothing of its own.
+        coefficient: what each device drifts by until it is written again; None: nothing
+            of its own.
         mapping: what conductances are worth.
         age: time since the write, s.
     """
@@ -40,10 +41,12 @@ class Programmed(eqx.Module):
 
 
 class Statistical(AbstractDevice):
-    """Devices that are written once, by whatever means, and then read: a noise model says how they come out and what time does.
+    """Devices that are written once, by whatever means, and then read: a noise model
+    says how they come out and what time does.
 
-    `jt.set_weights` with a key writes them with programming noise, without a key as asked for; `jt.drift` counts time in seconds,
-    and draws their read noise. They are not pulsed, and there is no update of them.
+    `jt.set_weights` with a key writes them with programming noise, without a key as
+    asked for; `jt.drift` counts time in seconds, and draws their read noise. They are
+    not pulsed, and there is no update of them.
 
     Attributes:
         noise_model: one of `jaxtile.noise`.

@@ -1,4 +1,6 @@
-"""Digital work around a tile: clipping and mapping of weights, ranges of inputs, scales of outputs."""
+"""Digital work around a tile: clipping and mapping of weights, ranges of inputs, scales
+of outputs.
+"""
 
 from .clip import AbstractClip as AbstractClip
 from .clip import AverageChannelMax as AverageChannelMax

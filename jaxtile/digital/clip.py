@@ -11,7 +11,9 @@ __all__ = ["AbstractClip", "AverageChannelMax", "FixedValue", "LayerGaussian"]
 
 
 class AbstractClip(Checked):
-    """W' = clip(W, -c, c): once in a while, so that no outlier takes up the range of the array (aihwkit's names)."""
+    """W' = clip(W, -c, c): once in a while, so that no outlier takes up the range of
+    the array (aihwkit's names).
+    """
 
     @abc.abstractmethod
     def limit(self, weight: Weight) -> Scalar:

@@ -24,10 +24,12 @@ class AbstractDriftCompensation(Checked):
 
         alpha = readout right after the write / readout now,   each at least 1e-4
 
-    Both are reads through the periphery, with its noise, as hardware would do them. (aihwkit's.)
+    Both are reads through the periphery, with its noise, as hardware would do them.
+    (aihwkit's.)
 
     Attributes:
-        exact_reference: the first readout is that of the targets themselves, without noise. (aihwkit has it for the global one, as
+        exact_reference: the first readout is that of the targets themselves, without
+            noise. (aihwkit has it for the global one, as
             `GlobalDriftCompensationWithExactReference`.)
     """
 

@@ -1,4 +1,6 @@
-"""The range of inputs that a DAC of fixed range is scaled to: first found in the data, then learned."""
+"""The range of inputs that a DAC of fixed range is scaled to: first found in the data,
+then learned.
+"""
 
 import dataclasses
 
@@ -16,20 +18,23 @@ Vectors = Float[Array, "... in"]
 
 
 class InputRange(Checked):
-    """Inputs are clipped to +-input_range, divided by it, and the outputs multiplied by it (aihwkit's names and defaults).
+    """Inputs are clipped to +-input_range, divided by it, and the outputs multiplied by
+    it (aihwkit's names and defaults).
 
     `observe` moves the range with the data of the first `init_from_data` batches:
 
         input_range <- |input_range n + init_std_alpha std(x)| / (n + 1),   n = 0, 1, ...
 
-    A gradient g of the clipped inputs x gives the range, beside the gradient of the division and the multiplication, one of its
-    own, which widens it where clipping hurts and lets it decay where it hardly happens:
+    A gradient g of the clipped inputs x gives the range, beside the gradient of the
+    division and the multiplication, one of its own, which widens it where clipping
+    hurts and lets it decay where it hardly happens:
 
         sum_(x = +range) min(g, 0) - sum_(x = -range) max(g, 0)     times input_range gradient_scale, if `gradient_relative`
         + decay input_range, if more than `input_min_percentage` of the inputs are within the range
 
-    Where it is to manage the clipping of outputs, too, it also widens if a part p of them, more than 1 - `output_min_percentage`,
-    is at the bound of the ADC (which needs a read without noise and bound management):
+    Where it is to manage the clipping of outputs, too, it also widens if a part p of
+    them, more than 1 - `output_min_percentage`, is at the bound of the ADC (which needs
+    a read without noise and bound management):
 
         - p input_range
 
@@ -38,7 +43,8 @@ class InputRange(Checked):
         updates: how many batches it has been moved by.
         init_from_data, init_std_alpha: see there.
         decay, input_min_percentage, gradient_scale, gradient_relative: see there.
-        output_min_percentage: see there; None: outputs are let be. (aihwkit's 0.95, with `manage_output_clipping`.)
+        output_min_percentage: see there; None: outputs are let be. (aihwkit's 0.95,
+            with `manage_output_clipping`.)
     """
 
     input_range: Number = number(3.0, low=0.0, open=True)

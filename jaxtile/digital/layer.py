@@ -12,10 +12,11 @@ __all__ = ["Linear"]
 
 
 class Linear(eqx.Module):
-    """y = a s o r T(x / r) + b, with T the read of the tile; every part but the tile may be absent.
+    """y = a s o r T(x / r) + b, with T the read of the tile; every part but the tile
+    may be absent.
 
-    A pytree like any other: `eqx.filter_grad` of a loss of it gives the gradients of weights (`tile.state`, where that is the
-    weight), range, scales and bias.
+    A pytree like any other: `eqx.filter_grad` of a loss of it gives the gradients of
+    weights (`tile.state`, where that is the weight), range, scales and bias.
 
     Attributes:
         tile: T.

@@ -1,4 +1,6 @@
-"""Digital scales of the outputs: what maps a matrix to the range of an array, and maps it again later."""
+"""Digital scales of the outputs: what maps a matrix to the range of an array, and maps
+it again later.
+"""
 
 import abc
 
@@ -14,7 +16,8 @@ Scales = Float[Array, " out"]
 
 
 def map_weights(weight: Weight, omega: Real = 1.0, *, columnwise: bool = False) -> tuple[Weight, Scales]:
-    """Weights that fill the range up to omega, and the scales s that make up for it: W = s W'.
+    """Weights that fill the range up to omega, and the scales s that make up for it: W
+    = s W'.
 
     (aihwkit's `weight_scaling_omega` and `weight_scaling_columnwise`.)
 
@@ -29,7 +32,9 @@ def map_weights(weight: Weight, omega: Real = 1.0, *, columnwise: bool = False) 
 
 
 class AbstractRemap(Checked):
-    """Stretches weights to the range of the array, and takes it back in the digital scales of the outputs (aihwkit's names)."""
+    """Stretches weights to the range of the array, and takes it back in the digital
+    scales of the outputs (aihwkit's names).
+    """
 
     @abc.abstractmethod
     def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
@@ -37,7 +42,8 @@ class AbstractRemap(Checked):
 
 
 class LayerwiseSymmetric(AbstractRemap):
-    """a = max_ij |W_ij| / remapped_wmax,   W' = W / a,   s' = a s: relative scales are kept.
+    """a = max_ij |W_ij| / remapped_wmax, W' = W / a, s' = a s: relative scales are
+    kept.
 
     Attributes:
         remapped_wmax: where the largest weight goes.
@@ -51,9 +57,11 @@ class LayerwiseSymmetric(AbstractRemap):
 
 
 class ChannelwiseSymmetric(AbstractRemap):
-    """a_i = max_j |W_ij| / remapped_wmax,   s_i' = min(a_i s_i, max_scale_range m),   W_i' = W_i s_i / s_i'.
+    """a_i = max_j |W_ij| / remapped_wmax, s_i' = min(a_i s_i, max_scale_range m), W_i'
+    = W_i s_i / s_i'.
 
-    m = max(min_i s_i, max_scale_ref): a row whose scale is limited may exceed `remapped_wmax`. A row of zeros keeps its scale.
+    m = max(min_i s_i, max_scale_ref): a row whose scale is limited may exceed
+    `remapped_wmax`. A row of zeros keeps its scale.
 
     Attributes:
         remapped_wmax: where the largest weight of each output goes.

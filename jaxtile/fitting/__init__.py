@@ -1,4 +1,6 @@
-"""From measured responses to devices, and back: `measure` simulates a measurement, `fit` finds the devices behind one."""
+"""From measured responses to devices, and back: `measure` simulates a measurement,
+`fit` finds the devices behind one.
+"""
 
 from .fitting import Fit as Fit
 from .fitting import fit as fit

@@ -26,14 +26,20 @@ class Fit(eqx.Module):
     """The result of `fit`.
 
     Attributes:
-        device: the population: mean parameters, their device-to-device spreads and the cycle noise; `jt.init` makes more of it.
-        estimates: of each measured device, by the name of the parameter; among them "dw_min_std" (cycle noise) and "read_std".
-        standard_errors: of the estimates; infinite or NaN where the pulses do not determine a parameter.
-        converged: whether the search settled. `device` leaves out those where it did not, and those without standard errors.
+        device: the population: mean parameters, their device-to-device spreads and the
+            cycle noise; `jt.init` makes more of it.
+        estimates: of each measured device, by the name of the parameter; among them
+            "dw_min_std" (cycle noise) and "read_std".
+        standard_errors: of the estimates; infinite or NaN where the pulses do not
+            determine a parameter.
+        converged: whether the search settled. `device` leaves out those where it did
+            not, and those without standard errors.
         weights: the measurements.
-        response: the weights that the fitted devices go through without any noise, from the first measurement on.
-        residuals: what each measurement adds to what was expected from all those before it, over its expected spread: standard
-            normal if the kind of device describes the data.
+        response: the weights that the fitted devices go through without any noise, from
+            the first measurement on.
+        residuals: what each measurement adds to what was expected from all those before
+            it, over its expected spread: standard normal if the kind of device
+            describes the data.
     """
 
     device: AbstractPulsedDevice
@@ -54,41 +60,53 @@ def fit(
     read_std: float | None = None,
     max_steps: int = 100,
 ) -> Fit:
-    """Estimate the parameters of devices from their weights after each of many pulses; all devices at once.
+    """Estimate the parameters of devices from their weights after each of many pulses;
+    all devices at once.
 
-    Neither curves nor steps are fitted by themselves. Cycle noise adds up along a curve, so the errors of a fitted curve depend on
-    one another, and its standard errors come out far too small. Read noise enters a step at both ends, so measured steps fall with
-    the weight even where true ones do not. What is independent is the *innovation*: what a measurement adds to what was expected
-    from all those before it. With steps s(w) of spread v(w) and read noise r,
+    Neither curves nor steps are fitted by themselves. Cycle noise adds up along a
+    curve, so the errors of a fitted curve depend on one another. Its standard errors
+    then come out far too small. Read noise enters a step at both ends, so measured
+    steps fall with the weight even where true ones do not. What is independent is the
+    *innovation*: what a measurement adds to what was expected from all those before it.
+    With steps s(w) of spread v(w) and read noise r,
 
         w_n+1 = w_n + s(w_n) + v(w_n) xi,      y_n = w_n + r xi'
 
-    are filtered by an extended Kalman filter, and the likelihood of the innovations is maximised. Without read noise that is a fit
-    of the steps, each weighted by its spread; without cycle noise, of the curve. The Fisher information gives the standard errors.
+    are filtered by an extended Kalman filter, and the likelihood of the innovations is
+    maximised. Without read noise that is a fit of the steps, each weighted by its
+    spread; without cycle noise, of the curve. The Fisher information gives the standard
+    errors.
 
-    The population gets the mean of the estimates and, for `_dtod`, their variance less their mean squared standard error (for
-    "dw_min" and "up_down" by way of the gain and imbalance of each device, see `AbstractPulsedDevice`). Left out are devices whose
-    search did not settle, and of each parameter those with a standard error ten times off the median.
+    The population gets the mean of the estimates and, for `_dtod`, their variance less
+    their mean squared standard error (for "dw_min" and "up_down" by way of the gain and
+    imbalance of each device, see `AbstractPulsedDevice`). Left out are devices whose
+    search did not settle, and of each parameter those with a standard error ten times
+    off the median.
 
-    Clips are not part of the model: put NaN for measurements at a hard bound, which say nothing about steps, and for missing ones.
-    Arrays, such as the nodes of `PiecewiseStep`, are not estimated: make a `Table.from_pulses` instead.
+    Clips are not part of the model: put NaN for measurements at a hard bound, which say
+    nothing about steps, and for missing ones. Arrays, such as the nodes of
+    `PiecewiseStep`, are not estimated: make a `Table.from_pulses` instead.
 
     Args:
-        device: the kind of device. The search starts from its parameters, and those that are not estimated are kept. A device of
-            your own draws its spread by `jaxtile.device.spread`, so that it is known without.
-        weights: normalised conductance of each device before the first pulse and after each; NaN: not measured.
-        pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the first; for all devices or for each.
-        parameters: what to estimate besides the noise; None: `device.response`, if the kind of device has one.
-        read_std: read noise, in weight units; None: estimate it too. If it is known (0: there is none), there is one unknown less.
+        device: the kind of device. The search starts from its parameters, and those
+            that are not estimated are kept. A device of your own draws its spread by
+            `jaxtile.device.spread`, so that it is known without.
+        weights: normalised conductance of each device before the first pulse and after
+            each; NaN: not measured.
+        pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the
+            first; for all devices or for each.
+        parameters: what to estimate besides the noise; None: `device.response`, if the
+            kind of device has one.
+        read_std: read noise, in weight units; None: estimate it too. If it is known (0:
+            there is none), there is one unknown less.
         max_steps: most steps of the search.
     """
     names = (*_check_parameters(device, parameters), "dw_min_std")
     weights, pulses = _check_data(weights, pulses, len(names) + 1)
-    if read_std is not None:
-        read_std = as_number("read_std", read_std, low=0.0)
+    noise = None if read_std is None else as_number("read_std", read_std, low=0.0)
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1.")
-    found = _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), read_std, names=names, max_steps=max_steps)
+    found = _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), noise, names=names, max_steps=max_steps)
     _check_bounds(device, names, weights, found.estimates["read_std"])
     return found
 
@@ -118,7 +136,9 @@ def _check_parameters(device, parameters) -> tuple[str, ...]:
 
 
 def _check_bounds(device, names, weights, read_std) -> None:
-    """Warn of weights that the device cannot reach: farther out than read noise puts one in a million."""
+    """Warn of weights that the device cannot reach: farther out than read noise puts
+    one in a million.
+    """
     margin = 5 * read_std
     ends = jnp.nanmin(jnp.nanmin(weights, axis=1) + margin), jnp.nanmax(jnp.nanmax(weights, axis=1) - margin)
     for name, bound, reached, way in zip(("w_min", "w_max"), device.bounds(), ends, (-1, 1), strict=True):
@@ -242,10 +262,12 @@ def _response(device, start, pulses):
 
 
 def _stages(unknowns, read_std, dtype):
-    """The numbers that are free in each search, and those that are set before it (NaN: nothing).
+    """The numbers that are free in each search, and those that are set before it (NaN:
+    nothing).
 
-    First the noise stays where it starts, or it would stand in for steps that are not yet right. A known read noise is set last:
-    without it the likelihood is rugged, because where a weight was measured, a step can no longer cross zero.
+    First the noise stays where it starts, or it would stand in for steps that are not
+    yet right. A known read noise is set last: without it the likelihood is rugged,
+    because where a weight was measured, a step can no longer cross zero.
     """
     noise, read = ([name in group for name in unknowns] for group in (("dw_min_std", "read_std"), ("read_std",)))
     free = [~jnp.asarray(noise), jnp.ones(len(unknowns), bool)]
@@ -257,7 +279,9 @@ def _stages(unknowns, read_std, dtype):
 
 
 def _first_bounds(device, weights) -> dict[str, Scalar]:
-    """Where the search for the bounds starts: beyond the weights, because a step that vanishes between them is hard to move on."""
+    """Where the search for the bounds starts: beyond the weights, because a step that
+    vanishes between them is hard to move on.
+    """
     low, high = jnp.nanmin(weights), jnp.nanmax(weights)
     margin, reference = (high - low) / 10, device.w_max - device.bounds()[1]
     bounds = (("w_max", jnp.maximum, high + margin), ("w_min", jnp.minimum, low - margin))
@@ -267,8 +291,8 @@ def _first_bounds(device, weights) -> dict[str, Scalar]:
 def _first_scales(device, weights, pulses) -> dict[str, Scalar]:
     """Where the search for the size of steps and of noise starts.
 
-    Steps: as large as those measured, by least squares. Noise: half of the variance of the steps is cycle noise, and a quarter read
-    noise at each end.
+    Steps: as large as those measured, by least squares. Noise: half of the variance of
+    the steps is cycle noise, and a quarter read noise at each end.
     """
     mean, spread = jax.vmap(_stepper(_replace(device, {"dw_min_std": 1.0})))(jnp.nan_to_num(weights)[:-1], pulses)
     seen, steps = ~jnp.isnan(jnp.diff(weights)), jnp.nan_to_num(jnp.diff(weights))
@@ -280,7 +304,8 @@ def _first_scales(device, weights, pulses) -> dict[str, Scalar]:
 
 
 def _traits(device: AbstractPulsedDevice, names: tuple[str, ...]) -> dict[str, Scalar]:
-    """The numbers that are spread over the devices: single ones, and the sum and difference of the two of a pair, up and down.
+    """The numbers that are spread over the devices: single ones, and the sum and
+    difference of the two of a pair, up and down.
 
     up + down = (2 gain - |tilt|) size and up - down = (tilt + 2 imbalance) size
     """
@@ -314,7 +339,9 @@ def _population(device, traits, errors, settled) -> dict[str, Scalar]:
 
 
 def _moments(values, errors, settled) -> tuple[Scalar, Scalar]:
-    """Mean and spread of what was measured with errors: the spread of the estimates is that of the devices and of the errors."""
+    """Mean and spread of what was measured with errors: the spread of the estimates is
+    that of the devices and of the errors.
+    """
     # An error far from that of most devices is that of a search that went astray.
     usual = jnp.nanmedian(jnp.where(settled, errors, jnp.nan))
     used = settled & (errors < 10 * usual) & (errors > usual / 10)

@@ -1,4 +1,6 @@
-"""Maximum likelihood for independent normal errors whose size depends on the parameters too."""
+"""Maximum likelihood for independent normal errors whose size depends on the parameters
+too.
+"""
 
 import math
 from collections.abc import Callable
@@ -39,7 +41,9 @@ class Maximum(NamedTuple):
     settled: Bool[Array, ""]
 
     def standard_error(self, slope: Coordinates) -> Scalar:
-        """The standard error of a quantity with this derivative by the parameters, by the inverse of the information."""
+        """The standard error of a quantity with this derivative by the parameters, by
+        the inverse of the information.
+        """
         direction = slope / _scale(self.information)
         return jnp.sqrt(direction @ jnp.linalg.inv(_normed(self.information)) @ direction)
 
@@ -52,15 +56,18 @@ def maximise(
     size: int,
     max_steps: int,
 ) -> Maximum:
-    """Maximise the likelihood of `size` errors e of variance S, both functions of the parameters, of which only the free ones move.
+    """Maximise the likelihood of `size` errors e of variance S, both functions of the
+    parameters, of which only the free ones move.
 
         loss        = sum (e^2 / S + log S) / 2
         gradient    = sum e e' / S + (1 - e^2 / S) S' / 2 S
         information = sum e' e'^T / S + S' S'^T / 2 S^2         (Fisher's, for normal e)
 
-    by Newton steps with the information for the second derivative (Fisher scoring), damped in proportion to its diagonal as by
-    Levenberg and Marquardt. With S fixed it is their least squares. No parameter moves by more than 1 at once, a fair share of any
-    on the line of `to_line`: a spread that has been sent to (almost) zero does not come back.
+    by Newton steps with the information for the second derivative (Fisher scoring),
+    damped in proportion to its diagonal as by Levenberg and Marquardt. With S fixed it
+    is their least squares. No parameter moves by more than 1 at once, a fair share of
+    any on the line of `to_line`: a spread that has been sent to (almost) zero does not
+    come back.
     """
 
     def both(at: Coordinates):
@@ -109,19 +116,25 @@ def maximise(
 
 
 def _scale(information):
-    """The inverse of what each parameter is known to on its own; 1 where nothing is known of it."""
+    """The inverse of what each parameter is known to on its own; 1 where nothing is
+    known of it.
+    """
     diagonal = jnp.diagonal(information)
     return jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1))
 
 
 def _normed(information):
-    """The information in units of its diagonal, which is solvable in single precision whatever the units of the parameters."""
+    """The information in units of its diagonal, which is solvable in single precision
+    whatever the units of the parameters.
+    """
     scale = _scale(information)
     return information / scale[:, None] / scale[None, :] + 1e-7 * jnp.eye(scale.size, dtype=scale.dtype)
 
 
 def to_line(domain: Interval, value: Scalar, start: Scalar) -> Scalar:
-    """Map an interval smoothly onto the real line, with `start` at a distance of the order of 1 from where it matters."""
+    """Map an interval smoothly onto the real line, with `start` at a distance of the
+    order of 1 from where it matters.
+    """
     if math.isinf(domain.low) and math.isinf(domain.high):
         return value / _unit(start)
     if math.isinf(domain.low):

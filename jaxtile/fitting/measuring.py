@@ -23,12 +23,15 @@ def measure(
     read_std: float = 0.0,
     key: Key,
 ) -> Float[Array, "device measurement"]:
-    """Fabricate devices and measure the weight of each before the first pulse and after every one.
+    """Fabricate devices and measure the weight of each before the first pulse and after
+    every one.
 
-    What happens between vectors (the turns of a vector cell, a refresh) does not happen here: such cells are refused.
+    What happens between vectors (the turns of a vector cell, a refresh) does not happen
+    here: such cells are refused.
 
     Args:
-        device: the kind of device; the cells are those of `device.fabricate((1, n_devices), key=key)`.
+        device: the kind of device; the cells are those of `device.fabricate((1,
+            n_devices), key=key)`.
         pulses: 1 (up), -1 (down) or 0 (only a read), in turn.
         n_devices: how many.
         start: the weight that all start from, or the nearest that each can hold.

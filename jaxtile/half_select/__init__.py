@@ -1,4 +1,6 @@
-"""Half-selection: sub-phases of a parallel write, and models of what it does to the cells that see one line only."""
+"""Half-selection: sub-phases of a parallel write, and models of what it does to the
+cells that see one line only.
+"""
 
 from . import phases as phases
 from .accumulation import Accumulation as Accumulation

@@ -15,21 +15,27 @@ __all__ = ["Accumulation"]
 
 
 class Accumulation(AbstractHalfSelect):
-    """Half pulses add up in a counter of each cell, and move it only where they push the counter beyond a dead band.
+    """Half pulses add up in a counter of each cell, and move it only where they push
+    the counter beyond a dead band.
 
         c <- clip(c +- 1, -dead_band, dead_band)
         w <- clip(w +- (step + noise) / kappa)       only if that clip was met
 
-    A cell that is driven back and forth stays where it is; one that is driven one way takes `dead_band` half pulses from the
-    middle, and twice as many from the other end, before it moves by 1 / kappa of a full step with each. Full pulses leave the
-    counter as it is. (The backlash of a hysteretic cell, US patent 10755170, for half pulses only.)
+    A cell that is driven back and forth stays where it is. One that is driven one way
+    takes `dead_band` half pulses from the middle, and twice as many from the other end.
+    From then on it moves by 1 / kappa of a full step with each. Full pulses leave the
+    counter as it is. (The backlash of a hysteretic cell, US patent 10755170, for half
+    pulses only.)
 
-    Half pulses of one vector that are sent at once (`order="aggregate"`) count by their net number, and vectors are sent one after
-    another, also unit vectors. A counter starts in the middle.
+    Half pulses of one vector that are sent at once (`order="aggregate"`) count by their
+    net number. Vectors are sent one after another, also unit vectors. A counter starts
+    in the middle.
 
     Attributes:
-        dead_band: half pulses from the middle to either end, a whole number (or infinity). What is beyond it when the number comes
-            under a trace is cut off; with expected counts (`jt.pulse.MeanField`) it counts, so that the band has a derivative.
+        dead_band: half pulses from the middle to either end, a whole number (or
+            infinity). What is beyond it when the number comes under a trace is cut off;
+            with expected counts (`jt.pulse.MeanField`) it counts, so that the band has
+            a derivative.
         kappa: a half pulse beyond the band moves the cell by 1 / kappa of a full step.
         scheme, phases: see `AbstractHalfSelect`.
     """

@@ -1,7 +1,8 @@
 """The contract of a model of half-selection.
 
-To add one: subclass `AbstractHalfSelect` and write `bursts` and `gain`. Which cells are half selected, how often and with which
-polarity is bookkeeping of lines and phases (`phases`), the same for every model. A model whose cells differ extends `init`; one
+To add one: subclass `AbstractHalfSelect` and write `bursts` and `gain`. Which cells are
+half selected, how often and with which polarity is bookkeeping of lines and phases
+(`phases`), the same for every model. A model whose cells differ extends `init`; one
 that remembers pulses extends `start` and `remembers`.
 """
 
@@ -23,20 +24,25 @@ __all__ = ["AbstractHalfSelect"]
 class AbstractHalfSelect(Checked):
     """A model of what half-selected cells suffer.
 
-    Two schemes of bias. "V/2": lines that pulse carry half of the write voltage each, the others none, so that a cell of which one
-    line pulses sees V/2, and one of which none does sees nothing. "V/3": all lines are biased so that a cell of which one line
-    pulses sees V/3 of the polarity of the phase, and one of which none does sees V/3 of the *opposite* polarity, in every slot.
+    Two schemes of bias. "V/2": lines that pulse carry half of the write voltage each,
+    the others none. A cell with one line that pulses sees V/2; a cell with none sees
+    nothing. "V/3": all lines are biased. A cell with one line that pulses sees V/3 of
+    the polarity of the phase. A cell with none sees V/3 of the *opposite* polarity, in
+    every slot.
 
     Attributes:
         scheme: "V/2" or "V/3".
-        phases: "all" drives all four sub-phases; "active" skips those in which no row or no column has the signs.
+        phases: "all" drives all four sub-phases; "active" skips those in which no row
+            or no column has the signs.
     """
 
     scheme: eqx.AbstractVar[Literal["V/2", "V/3"]]
     phases: eqx.AbstractVar[Literal["all", "active"]]
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> PyTree[Array]:
-        """Draw what tells one cell from the next (None: nothing does); without a key all are nominal."""
+        """Draw what tells one cell from the next (None: nothing does); without a key
+        all are nominal.
+        """
         return None
 
     def start(self, shape: tuple[int, int]) -> PyTree[Array]:
@@ -64,10 +70,18 @@ class AbstractHalfSelect(Checked):
 
     @abc.abstractmethod
     def gain(self) -> Scalar | None:
-        """Expected net change of a cell relative to that without half-selection: all phases driven, symmetric steps.
+        """Expected net change of a cell relative to that without half-selection: all
+        phases driven, symmetric steps.
 
         None where it is not the same for all vectors and cells.
         """
+
+    def ratio(self) -> Scalar | None:
+        """Kappa, a full step over that of a half pulse under V/2, of nominal cells.
+
+        None where it is not the same for all half pulses.
+        """
+        return None
 
     def weak(self, exposure: Exposure) -> tuple[Num[Array, "out in"], Num[Array, "out in"]]:
         """Pulses of less than the full voltage that each cell sees, up and down."""

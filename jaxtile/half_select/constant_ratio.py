@@ -15,25 +15,32 @@ __all__ = ["ConstantRatio"]
 
 
 class ConstantRatio(AbstractHalfSelect):
-    """A half-selected cell moves by 1 / kappa of a full step, cycle noise included and drawn anew.
+    """A half-selected cell moves by 1 / kappa of a full step, cycle noise included and
+    drawn anew.
 
-    Each half pulse is the device's own step at 1 / kappa of its size:  w <- clip(w +- (step + noise) / kappa).  With every phase
-    driven, a cell with K full pulses sees 2 K more half pulses against its direction than along it (under V/3, 3 K more), so its
-    net change is exactly 1 - 2 / kappa (1 - 3 / kappa) of that without half-selection, provided its up and down steps are equal
-    and do not depend on the weight, there is no cycle noise, and no bound is met.
+    Each half pulse is the device's own step at 1 / kappa of its size: w <- clip(w +-
+    (step + noise) / kappa). With every phase driven, a cell with K full pulses sees 2 K
+    more half pulses against its direction than along it (under V/3, 3 K more). So its
+    net change is exactly 1 - 2 / kappa (1 - 3 / kappa) of the change without
+    half-selection. This holds where up and down steps are equal and do not depend on
+    the weight, without cycle noise, and while no bound is met.
 
-    The ratio can differ by the line that pulses, by direction, and from device to device, with a fresh standard normal xi for each:
+    The ratio can differ by the line that pulses, by direction, and from device to
+    device, with a fresh standard normal xi for each:
 
         kappa_cell = kappa (row or column, or neither for an idle cell under V/3) (up or down) exp(kappa_dtod xi)
 
-    A half pulse is at most a full one: the factors may not take kappa below 1, only its spread may, for single cells.
+    A half pulse is at most a full one: the factors may not take kappa below 1, only its
+    spread may, for single cells.
 
     Attributes:
-        kappa: switching rate at the full voltage over that at the half-select voltage. 10 is a poor array, 1e5 a very good one;
-            infinity is none.
-        row, column: factors on kappa where the row, or the column, pulses alone; None: 1.
+        kappa: switching rate at the full voltage over that at the half-select voltage.
+            10 is a poor array, 1e5 a very good one; infinity is none.
+        row, column: factors on kappa where the row, or the column, pulses alone; None:
+            1.
         up, down: factors on kappa for pulses up, or down; None: 1.
-        kappa_dtod: spread of the logarithm of kappa from device to device; None: all alike.
+        kappa_dtod: spread of the logarithm of kappa from device to device; None: all
+            alike.
         scheme, phases: see `AbstractHalfSelect`.
     """
 
@@ -77,6 +84,10 @@ class ConstantRatio(AbstractHalfSelect):
             own = noise if noise is None or n == 0 else noise.fold(n)
             bursts.append(Burst(count_up, count_down, up / factor, down / factor, own))
         return tuple(bursts), None
+
+    def ratio(self) -> Scalar | None:
+        factors = (self.row, self.column, self.up, self.down)
+        return self.kappa if self.scheme == "V/2" and all(factor is None for factor in factors) else None
 
     def gain(self) -> Scalar | None:
         if self.up is not None or self.down is not None or self.kappa_dtod is not None:

@@ -1,8 +1,11 @@
-"""Sub-phases: how one pair of signed vectors is sent by lines that can only pull one way at a time.
+"""Sub-phases: how one pair of signed vectors is sent by lines that can only pull one
+way at a time.
 
-A slot is up to four sub-phases, one for each (sign of d, sign of x), in the order ++, +-, -+, --. In each only the lines of those
-signs fire, and every half-selected cell sees half a pulse of the *phase's* polarity, whichever of its lines fired. Let row i send
-n_i pulses, column j send m_j, and let K_ij coincide; for a cell whose row and column have signs (s, t):
+A slot is up to four sub-phases, one for each (sign of d, sign of x), in the order ++,
++-, -+, --. In each only the lines of those signs fire. Every half-selected cell sees
+half a pulse of the *phase's* polarity, whichever of its lines fired. Let row i send n_i
+pulses, column j send m_j, and let K_ij coincide; for a cell whose row and column have
+signs (s, t):
 
 | sub-phase | full | half | polarity |
 |---|---|---|---|
@@ -11,10 +14,12 @@ n_i pulses, column j send m_j, and let K_ij coincide; for a cell whose row and c
 | (-s, t): its column fires, its row does not | 0 | m | opposite |
 | (-s, -t) | 0 | 0 | |
 
-Summed over phases of one polarity, the half pulses of a cell are therefore a number of its row plus a number of its column, less
-twice its own coincidences: a popcount and two broadcasts, never a pass over slots. A line of value zero has no sign and never
-fires; its cells see the other line in both of that line's phases. In every slot of every driven phase a cell is either fully
-selected, or by its row alone, or by its column alone, or not at all.
+Summed over phases of one polarity, the half pulses of a cell are a number of its row
+plus one of its column, less twice its coincidences. That is a popcount and two
+broadcasts, never a pass over slots. A line of value zero has no sign and never fires;
+its cells see the other line in both of that line's phases. In every slot of every
+driven phase a cell is either fully selected, or by its row alone, or by its column
+alone, or not at all.
 """
 
 from typing import NamedTuple
@@ -37,7 +42,9 @@ class Phase(NamedTuple):
 
     @property
     def up(self) -> bool:
-        """The polarity: whether the fully selected cells move up (`update` subtracts d x)."""
+        """The polarity: whether the fully selected cells move up (`update` subtracts d
+        x).
+        """
         return self.d * self.x < 0
 
 
@@ -47,7 +54,8 @@ _DOWN = PHASES[::3]
 
 
 class Seen(eqx.Module):
-    """Pulses that cells see in the driven sub-phases of one polarity; each array broadcasts against [out, in].
+    """Pulses that cells see in the driven sub-phases of one polarity; each array
+    broadcasts against [out, in].
 
     Attributes:
         row, column: pulses of the cell's row and of its column.
@@ -89,7 +97,9 @@ class Exposure(eqx.Module):
 
 
 def active(phase: Phase, lines: AbstractLines) -> Bool[Array, ""]:
-    """True if some row and some column have the phase's signs (by value, not by the bits drawn)."""
+    """True if some row and some column have the phase's signs (by value, not by the
+    bits drawn).
+    """
     return jnp.any(lines.d_sign == phase.d) & jnp.any(lines.x_sign == phase.x)
 
 

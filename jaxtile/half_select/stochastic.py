@@ -19,9 +19,10 @@ __all__ = ["Stochastic"]
 class Stochastic(AbstractHalfSelect):
     """A half pulse is a full step with probability 1 / kappa, and nothing otherwise.
 
-    Of n half pulses Binomial(n, 1 / kappa) are full steps, each with its own cycle noise: in the mean as `ConstantRatio`, but with
-    a far larger spread, sqrt(n / kappa) steps. For filaments, which form or do not. With expected counts (`jt.pulse.MeanField`)
-    n / kappa of them are full steps.
+    Of n half pulses Binomial(n, 1 / kappa) are full steps, each with its own cycle
+    noise: in the mean as `ConstantRatio`, but with a far larger spread, sqrt(n / kappa)
+    steps. For filaments, which form or do not. With expected counts
+    (`jt.pulse.MeanField`) n / kappa of them are full steps.
 
     Attributes:
         kappa: one over the probability.
@@ -40,15 +41,19 @@ class Stochastic(AbstractHalfSelect):
         steps = (_binomial(count, 1 / self.kappa, chance.fold(way)) for way, count in enumerate((up, down)))
         return (Burst(*steps, noise=noise),), None
 
+    def ratio(self) -> Scalar | None:
+        return self.kappa if self.scheme == "V/2" else None
+
     def gain(self) -> Scalar:
         return 1 - self.parts / self.kappa
 
 
 def _binomial(n: Num[Array, "out in"], p: Scalar, draws: Draws) -> Num[Array, "out in"]:
-    """Number of n trials that succeed, cell by cell: from success to success, over gaps of a geometric law.
+    """Number of n trials that succeed, cell by cell: from success to success, over gaps
+    of a geometric law.
 
-    Exact but for the resolution of the uniform numbers, multiples of 2^-23: by so much a chance may be off, and those below about
-    1e-6 are not resolved (0 is exact).
+    Exact but for the resolution of the uniform numbers, multiples of 2^-23: by so much
+    a chance may be off, and those below about 1e-6 are not resolved (0 is exact).
     """
     rate, trials = jnp.log1p(-p), n.astype(p.dtype)
 

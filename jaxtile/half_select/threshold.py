@@ -15,21 +15,26 @@ __all__ = ["Threshold"]
 
 
 class Threshold(AbstractHalfSelect):
-    """A cell moves only above its threshold, at a rate (|V| / V_t - 1)^alpha; most cells are immune, some are not.
+    """A cell moves only above its threshold, at a rate (|V| / V_t - 1)^alpha; most
+    cells are immune, some are not.
 
-    Each device has a threshold of its own, V_t = threshold (1 + threshold_dtod xi) with xi standard normal, fabricated. Where the
-    half-select voltage V / n (n = 2 under V/2, 3 under V/3) is above it, a half pulse moves the cell by
+    Each device has a threshold of its own, V_t = threshold (1 + threshold_dtod xi) with
+    xi standard normal, fabricated. Where the half-select voltage V / n (n = 2 under
+    V/2, 3 under V/3) is above it, a half pulse moves the cell by
 
         1 / kappa = ((V / (n V_t) - 1) / (V / V_t - 1))^alpha
 
-    of a full step, cycle noise included and drawn anew; where it is not, by nothing. The law gives the ratio only: a full step is
-    the device's own, whatever its threshold. The share of cells that are exposed is Phi((V / (n threshold) - 1) / threshold_dtod).
-    Thresholds are cut off at zero. (VTEAM: Kvatinsky et al., IEEE Trans. Circuits Syst. II 62:786, 2015; a spread of 0.26 was
-    measured on a passive TiOx array, Kim et al., Nat. Commun. 12, 2021.)
+    of a full step, cycle noise included and drawn anew; where it is not, by nothing.
+    The law gives the ratio only: a full step is the device's own, whatever its
+    threshold. The share of cells that are exposed is Phi((V / (n threshold) - 1) /
+    threshold_dtod). Thresholds are cut off at zero. (VTEAM: Kvatinsky et al., IEEE
+    Trans. Circuits Syst. II 62:786, 2015; a spread of 0.26 was measured on a passive
+    TiOx array, Kim et al., Nat. Commun. 12, 2021.)
 
     Attributes:
         voltage: the write voltage V of a fully selected cell, in volts.
-        threshold, threshold_dtod: mean V_t in volts, and its spread from device to device, relative.
+        threshold, threshold_dtod: mean V_t in volts, and its spread from device to
+            device, relative.
         alpha: the exponent.
         scheme, phases: see `AbstractHalfSelect`.
     """

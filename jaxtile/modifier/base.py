@@ -14,10 +14,12 @@ __all__ = ["AbstractModifier", "rounded"]
 
 
 class AbstractModifier(Checked):
-    """A noisy, coarse or thinned copy of the weights, for training that must get along with such weights (aihwkit's names).
+    """A noisy, coarse or thinned copy of the weights, for training that must get along
+    with such weights (aihwkit's names).
 
-    Sizes are in units of A, the largest |W|. A gradient passes straight through to W. For a copy of its own for each vector, as
-    aihwkit's `per_batch_sample`, `jax.vmap` over keys.
+    Sizes are in units of A, the largest |W|. A gradient passes straight through to W.
+    For a copy of its own for each vector, as aihwkit's `per_batch_sample`, `jax.vmap`
+    over keys.
 
     Attributes:
         assumed_wmax: A, if it is not to be that of the actual weights.
@@ -51,7 +53,9 @@ class AbstractModifier(Checked):
 
 
 def rounded(value: Float[Array, "out in"], step: Scalar, draws: Draws | None) -> Float[Array, "out in"]:
-    """To multiples of `step` (0: as it is), half away from zero; up or down by chance, to the right mean, if there are draws."""
+    """To multiples of `step` (0: as it is), half away from zero; up or down by chance,
+    to the right mean, if there are draws.
+    """
     scaled = value / jnp.where(step > 0, step, 1)
     if draws is not None:
         scaled = scaled + draws.fold(Source.MODIFY_ROUND).uniform(value.dtype) - 0.5

@@ -14,7 +14,8 @@ class Discretize(AbstractModifier):
     """W' = A res round(W / (A res)), half away from zero.
 
     Attributes:
-        res: step in units of A; 0: none. (aihwkit's torch tile takes it as a fraction of the full range: half of this number.)
+        res: step in units of A; 0: none. (aihwkit's torch tile takes it as a fraction
+            of the full range: half of this number.)
         sto_round: round up or down by chance.
     """
 
@@ -45,7 +46,8 @@ class DiscretizeAddNormal(AbstractModifier):
 class DoReFa(AbstractModifier):
     """W' = res round(tanh(W) dorefa_clip / (tanh(A) res)), half away from zero.
 
-    (Zhou et al., "DoReFa-Net: Training low bitwidth convolutional neural networks with low bitwidth gradients", 2016.)
+    (Zhou et al., "DoReFa-Net: Training low bitwidth convolutional neural networks with
+    low bitwidth gradients", 2016.)
 
     Attributes:
         dorefa_clip: where the largest weight goes.

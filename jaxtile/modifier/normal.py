@@ -24,7 +24,8 @@ class AddNormal(AbstractModifier):
 class MultNormal(AbstractModifier):
     """W' = W (1 + std_dev A xi).
 
-    The A is that of aihwkit's C++ tiles; its torch tile has none, and neither has `assumed_wmax=1`.
+    The A is that of aihwkit's C++ tiles; its torch tile has none, and neither has
+    `assumed_wmax=1`.
 
     Attributes:
         std_dev: relative noise of a weight, over A.

@@ -14,23 +14,27 @@ __all__ = ["PCMNoise"]
 
 
 class PCMNoise(AbstractModifier):
-    """Programming noise, drift noise and read noise of phase-change memory, in conductances g = W g_max / A clipped to g_max.
+    """Programming noise, drift noise and read noise of phase-change memory, in
+    conductances g = W g_max / A clipped to g_max.
 
         g1 = g + std_dev (0.26348 + 1.965 r - 1.1731 r^2) xi,   r = |g| / g_max;   0 stays 0
         g2 = g1 ((t + t0) / t0)^-nu,    nu = |xi clip(-0.0125 ln r1 - 0.0059, 0.008, 0.045)|,   r1 = |g1| / g_max
         g3 = g2 + std_dev |g2| min(0.0088 / r1^0.65, 0.2) sqrt(ln((t + t0 + t_read) / (2 t_read))) xi
 
-    The mean of the drift is left out, because it is compensated for. The sign of a pair is kept by reflection. With their chances,
-    a device is at reset (0), at g_max, or at random. (aihwkit's CUDA code, `PCM_NOISE`; its CPU has none. Polynomials: Nandakumar
+    The mean of the drift is left out, because it is compensated for. The sign of a pair
+    is kept by reflection. With their chances, a device is at reset (0), at g_max, or at
+    random. (aihwkit's CUDA code, `PCM_NOISE`; its CPU has none. Polynomials: Nandakumar
     et al., IEEE ICECS 2019.)
 
     Attributes:
         std_dev: scale of programming and read noise.
         g_max: the largest conductance, uS.
-        pcm_zero_thres: weights below this many standard deviations of the noise at zero are not programmed.
+        pcm_zero_thres: weights below this many standard deviations of the noise at zero
+            are not programmed.
         pcm_t_inference: time t since programming, s; 0: programming noise alone.
         pcm_t0: time t0 of the first read, s.
-        pcm_prob_at_reset, pcm_prob_at_gmax, pcm_prob_at_random: chances of stuck devices.
+        pcm_prob_at_reset, pcm_prob_at_gmax, pcm_prob_at_random: chances of stuck
+            devices.
         prog_coeff: coefficients of 1, r, r^2 in g1, uS.
         nu_std, read: the laws of the drift and of the read noise.
         t_read: duration of a read, s.

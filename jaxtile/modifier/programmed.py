@@ -11,12 +11,13 @@ from .base import AbstractModifier
 
 __all__ = ["Poly", "ProgNoise"]
 
-# Of phase-change memory (Nandakumar et al., IEEE ICECS 2019) over 25 uS, as aihwkit has them; 1.965 / 25 would be 0.0786.
+# Of phase-change memory (Nandakumar et al., IEEE ICECS 2019) over 25 uS, as aihwkit has
+# them; 1.965 / 25 would be 0.0786.
 _PCM = (0.0105392, 0.0768, -0.046925)
 
 
 class Poly(AbstractModifier):
-    """W' = W + std_dev A (c_0 + c_1 r + c_2 r^2 + ...) xi,   r = |W| / A.
+    """W' = W + std_dev A (c_0 + c_1 r + c_2 r^2 + ...) xi, r = |W| / A.
 
     Attributes:
         std_dev: scale of the noise.
@@ -31,7 +32,8 @@ class Poly(AbstractModifier):
 
 
 class ProgNoise(AbstractModifier):
-    """Noise as of `Poly` with std_dev / g_max, but for the sign: W' = sign(W) |W + noise|, as a pair keeps its sign.
+    """Noise as of `Poly` with std_dev / g_max, but for the sign: W' = sign(W) |W +
+    noise|, as a pair keeps its sign.
 
     Attributes:
         std_dev: scale of the noise.

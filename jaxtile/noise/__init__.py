@@ -1,4 +1,6 @@
-"""The statistics of devices that are written once: programming noise, drift, read noise. Knows no tile."""
+"""The statistics of devices that are written once: programming noise, drift, read
+noise. Knows no tile.
+"""
 
 from .base import AbstractNoiseModel as AbstractNoiseModel
 from .converter import AbstractConverter as AbstractConverter

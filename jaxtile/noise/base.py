@@ -1,7 +1,9 @@
-"""The statistics of devices that are written once and then read for a long time. Knows no tile.
+"""The statistics of devices that are written once and then read for a long time. Knows
+no tile.
 
-Noise has a name by when it is drawn: *programming noise* with each write, together with what each device will drift by; *read
-noise* (the 1/f noise that has piled up, and relaxation) each time that time is let pass. Conductances are in uS, times in seconds.
+Noise has a name by when it is drawn: *programming noise* with each write, together with
+what each device will drift by; *read noise* (the 1/f noise that has piled up, and
+relaxation) each time that time is let pass. Conductances are in uS, times in seconds.
 """
 
 import abc
@@ -27,11 +29,13 @@ def converter(default: Callable[[], AbstractConverter]) -> Any:
 
 
 class AbstractNoiseModel(Checked):
-    """A law of what a conductance becomes that is asked for. All methods work device by device.
+    """A law of what a conductance becomes that is asked for. All methods work device by
+    device.
 
     Attributes:
         converter: how weights become conductances, and the range of those.
-        aihwkit_compatible: repeat what aihwkit's code does where that is not what it means, see `docs/differences.md`.
+        aihwkit_compatible: repeat what aihwkit's code does where that is not what it
+            means, see `docs/differences.md`.
     """
 
     converter: AbstractConverter = converter(NPair)
@@ -39,10 +43,14 @@ class AbstractNoiseModel(Checked):
 
     @abc.abstractmethod
     def program(self, target: Conductance, draws: Draws | None) -> Conductance:
-        """Conductances right after a write; without draws they have no programming noise."""
+        """Conductances right after a write; without draws they have no programming
+        noise.
+        """
 
     def drift_coefficient(self, target: Conductance, draws: Draws | None) -> Conductance | None:
-        """The drift coefficient of each device, from write to write; without draws its mean. None: it has none of its own."""
+        """The drift coefficient of each device, from write to write; without draws its
+        mean. None: it has none of its own.
+        """
         return None
 
     @abc.abstractmethod

@@ -53,13 +53,14 @@ class AbstractConverter(Checked):
 
 
 class NPair(AbstractConverter):
-    """Pairs of devices, of which the first takes the weight; each next one only what exceeds the range of those before it.
+    """Pairs of devices, of which the first takes the weight; each next one only what
+    exceeds the range of those before it.
 
         w k   = sum_n f_n (g_n+ - g_n-),   k = sum_n f_n (g_max - g_min) / max|W|
         g_n+- = clip((max(+-w k, 0) - L_n) / f_n + g_min, g_min, g_max),   L_n = sum_(m < n) f_m (g_max - g_min)
 
-    One of the two devices of a pair is at `g_min`. One factor makes aihwkit's `SinglePairConductanceConverter`, two its
-    `DualPairConductanceConverter`.
+    One of the two devices of a pair is at `g_min`. One factor makes aihwkit's
+    `SinglePairConductanceConverter`, two its `DualPairConductanceConverter`.
 
     Attributes:
         f_lst: significance of each pair, f_n, from the first to be used to the last.
@@ -88,11 +89,13 @@ class NPair(AbstractConverter):
 
 
 class CustomPair(AbstractConverter):
-    """Pairs of devices whose conductances are any functions of the weight, given by lists that are interpolated.
+    """Pairs of devices whose conductances are any functions of the weight, given by
+    lists that are interpolated.
 
         w k = sum_n f_n (g_n+ - g_n-),   k = max of it over the lists / max|W|
 
-    The entries of a list belong to equal steps of the weight from -max|W| to max|W|. (aihwkit's `CustomPairConductanceConverter`.)
+    The entries of a list belong to equal steps of the weight from -max|W| to max|W|.
+    (aihwkit's `CustomPairConductanceConverter`.)
 
     Attributes:
         f_lst: significance of each pair, f_n.
@@ -100,7 +103,8 @@ class CustomPair(AbstractConverter):
         g_max, g_min: the range of a device, uS, to which noise models refer.
 
     Raises:
-        ValueError: the lists do not fit the pairs, or what they are worth is no straight line of the weight.
+        ValueError: the lists do not fit the pairs, or what they are worth is no
+            straight line of the weight.
     """
 
     f_lst: Field[Reals, Float[Array, " pair"]] = array()

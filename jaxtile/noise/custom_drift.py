@@ -15,7 +15,8 @@ __all__ = ["CustomDriftPCM"]
 
 
 class CustomDriftPCM(AbstractPowerLaw):
-    """`PCM` with exponents from a list, linear in between (aihwkit's `CustomDriftPCMLikeNoiseModel`).
+    """`PCM` with exponents from a list, linear in between (aihwkit's
+    `CustomDriftPCMLikeNoiseModel`).
 
     Attributes:
         g_lst: conductances, increasing, uS; they hold the range of the converter.
@@ -25,7 +26,8 @@ class CustomDriftPCM(AbstractPowerLaw):
     The others: see `AbstractPowerLaw`.
 
     Raises:
-        ValueError: the lists have different lengths or order, or do not hold the range of the converter.
+        ValueError: the lists have different lengths or order, or do not hold the range
+            of the converter.
     """
 
     g_lst: Field[Reals, Float[Array, " point"]] = array()

@@ -14,13 +14,17 @@ __all__ = ["Hermes", "HermesOneDevice"]
 
 
 def _branched(at: float, below: tuple[float, float, float, float], coeffs: tuple[float, ...]) -> Any:
-    """Declare a law: below `at` a `ClippedLog` of (slope, offset, low, high), above a polynomial."""
+    """Declare a law: below `at` a `ClippedLog` of (slope, offset, low, high), above a
+    polynomial.
+    """
     slope, offset, low, high = below
     return law(lambda: Branched(at=at, below=ClippedLog(slope=slope, offset=offset, low=low, high=high), coeffs=coeffs))
 
 
 class _AbstractHermes(AbstractPowerLaw):
-    """The laws of the chip are `AbstractPowerLaw`'s, with branches for small and large conductances."""
+    """The laws of the chip are `AbstractPowerLaw`'s, with branches for small and large
+    conductances.
+    """
 
     nu_mean: AbstractLaw = _branched(0.0945, (-0.0387, -0.0182, 0.072, 0.13), (0.0736, -0.0126, -0.0436))
     nu_std: AbstractLaw = law(Branched)
@@ -35,7 +39,8 @@ class _AbstractHermes(AbstractPowerLaw):
 
 
 class Hermes(_AbstractHermes):
-    """Phase-change memory as in the HERMES project chip, two devices for each conductance.
+    """Phase-change memory as in the HERMES project chip, two devices for each
+    conductance.
 
     The laws of `AbstractPowerLaw` with
 
@@ -44,8 +49,10 @@ class Hermes(_AbstractHermes):
         sigma = clip(-0.0117 ln r - 0.0057, 0.0091, 0.04)   if r < 0.3055, else 0.0073 + 0.0093 r - 0.0118 r^2
         q     = clip(-0.0117 ln r - 0.0069, 0.015, 0.04)    if r < 0.16,   else 0.0123 + 0.0211 r - 0.0280 r^2 + 0.0069 r^3
 
-    (M. Le Gallo et al., Nature Electronics 6, 2023, doi.org/10.1038/s41928-023-01010-1; programmed as by A. Vasilopoulos et al.,
-    IEEE Trans. Electron Devices 2023; aihwkit's `HermesNoiseModel` with its default of two devices, which drift alike there.)
+    (M. Le Gallo et al., Nature Electronics 6, 2023, doi.org/10.1038/s41928-023-01010-1;
+    programmed as by A. Vasilopoulos et al., IEEE Trans. Electron Devices 2023;
+    aihwkit's `HermesNoiseModel` with its default of two devices, which drift alike
+    there.)
 
     Attributes:
         nu_mean, nu_std: mu and sigma.

@@ -30,7 +30,9 @@ class AbstractLaw(Checked):
 
 
 def law(default: Callable[[], AbstractLaw]) -> Any:
-    """Declare a law; its default is made late, because arrays at import would start a backend."""
+    """Declare a law; its default is made late, because arrays at import would start a
+    backend.
+    """
     return part(AbstractLaw, "is no law; pass one of jaxtile.noise, such as ClippedLog()", default=default)
 
 

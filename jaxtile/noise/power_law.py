@@ -25,17 +25,20 @@ class AbstractPowerLaw(AbstractNoiseModel):
         g(t)    = max(g_drift + read_noise_scale g_drift q(r_prog) Q(t) xi, 0)                    each drift
         Q(t)    = sqrt(ln((t + t_0 + t_read) / (2 t_read)))
 
-    (S. R. Nandakumar et al., IEEE ICECS 2019, doi.org/10.1109/ICECS46596.2019.8964852; aihwkit's parameters.) Time t counts from
-    the first read, which is t_0 after the write; a tile that has not drifted has no read noise.
+    (S. R. Nandakumar et al., IEEE ICECS 2019, doi.org/10.1109/ICECS46596.2019.8964852;
+    aihwkit's parameters.) Time t counts from the first read, which is t_0 after the
+    write; a tile that has not drifted has no read noise.
 
     Attributes:
         converter: how weights become conductances.
         prog_coeff: c_0, c_1, ..., uS.
-        prog_coeff_g_max_reference: g_ref, uS: the g_max of the devices that they were fitted to; None: that of the converter.
+        prog_coeff_g_max_reference: g_ref, uS: the g_max of the devices that they were
+            fitted to; None: that of the converter.
         t_0: time of the first read, s.
         t_read: duration of a read, s.
         prog_noise_scale, drift_scale, read_noise_scale: see there.
-        aihwkit_compatible: drift starts from the conductances that the programmed *weights* map to.
+        aihwkit_compatible: drift starts from the conductances that the programmed
+            *weights* map to.
     """
 
     prog_coeff: Field[Reals, Float[Array, " k"]] = array((0.0,))
@@ -52,7 +55,9 @@ class AbstractPowerLaw(AbstractNoiseModel):
 
     @abc.abstractmethod
     def read_noise(self, r: Conductance) -> Conductance:
-        """The 1/f noise q of a device that was programmed to r, relative to its conductance."""
+        """The 1/f noise q of a device that was programmed to r, relative to its
+        conductance.
+        """
 
     def programming_std(self, target: Conductance) -> Conductance:
         """Spread of the programming noise, uS."""

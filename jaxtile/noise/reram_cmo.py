@@ -16,7 +16,8 @@ _TWO_PERCENT = (0.0112185391, 0.01129027418)
 
 
 class ReRAMCMO(AbstractNoiseModel):
-    """Filamentary memory of a conductive metal oxide and HfOx (aihwkit's `ReRamCMONoiseModel`).
+    """Filamentary memory of a conductive metal oxide and HfOx (aihwkit's
+    `ReRamCMONoiseModel`).
 
     With conductances in uS, t in s, and fresh standard normals xi:
 
@@ -24,9 +25,10 @@ class ReRAMCMO(AbstractNoiseModel):
         g_rel  = g_prog + drift_scale (mean ln t + (std_1 ln t + std_0) xi)                             each drift
         g(t)   = clip(g_rel + read_noise_scale K log10(g_rel) sqrt(ln((t + t_read) / (2 t_read))) xi, g_min, g_max)
 
-    Relaxation was measured from a second on: before that its mean is zero and its spread that of a second. (D. F. Falcone et al.,
-    IBM Research Europe, as fitted in aihwkit.) The default c are those of devices that are programmed to within 2 %; for 0.2 %
-    `prog_coeff=(0.00081107, 0.00106879)`.
+    Relaxation was measured from a second on: before that its mean is zero and its
+    spread that of a second. (D. F. Falcone et al., IBM Research Europe, as fitted in
+    aihwkit.) The default c are those of devices that are programmed to within 2 %; for
+    0.2 % `prog_coeff=(0.00081107, 0.00106879)`.
 
     Attributes:
         converter: how weights become conductances.
@@ -36,8 +38,9 @@ class ReRAMCMO(AbstractNoiseModel):
         read_k: K, uS.
         t_read: duration of a read, s.
         prog_noise_scale, drift_scale, read_noise_scale: see there.
-        aihwkit_compatible: relax by the same law before a second, too, where the mean rises and the spread falls; and start from
-            the conductances that the programmed weights map to.
+        aihwkit_compatible: relax by the same law before a second, too, where the mean
+            rises and the spread falls; and start from the conductances that the
+            programmed weights map to.
     """
 
     converter: AbstractConverter = converter(SingleDevice)

@@ -15,7 +15,8 @@ __all__ = ["ReRAMWan2022"]
 
 
 class ReRAMWan2022(AbstractNoiseModel):
-    """Resistive memory whose spread about the target grows (aihwkit's `ReRamWan2022NoiseModel`).
+    """Resistive memory whose spread about the target grows (aihwkit's
+    `ReRamWan2022NoiseModel`).
 
     With r = g / g_max and a fresh standard normal xi:
 
@@ -24,9 +25,10 @@ class ReRAMWan2022(AbstractNoiseModel):
                 0.701 + 22.086 r - 50.773 r^2 + 47.095 r^3 - 16.458 r^4 uS     after a day
                 0.782 + 20.274 r - 43.507 r^2 + 37.062 r^3 - 11.934 r^4 uS     after two
 
-    of devices of g_ref = 40 uS, which aihwkit fitted to figures of W. Wan et al., Nature 608, 2022,
-    doi.org/10.1038/s41586-022-04992-8. In between sigma is interpolated in the logarithm of time, before and beyond it is constant.
-    What is measured is the spread at a time, so every drift draws xi anew.
+    of devices of g_ref = 40 uS, which aihwkit fitted to figures of W. Wan et al.,
+    Nature 608, 2022, doi.org/10.1038/s41586-022-04992-8. In between sigma is
+    interpolated in the logarithm of time, before and beyond it is constant. What is
+    measured is the spread at a time, so every drift draws xi anew.
 
     Attributes:
         converter: how weights become conductances.
@@ -34,7 +36,8 @@ class ReRAMWan2022(AbstractNoiseModel):
         coeff: its coefficients then, of 1, r, r^2, ..., uS; [time, k].
         coeff_g_max_reference: g_ref, uS; None: that of the converter.
         noise_scale: see there.
-        aihwkit_compatible: drifted conductances count as those that the programmed weights map to.
+        aihwkit_compatible: drifted conductances count as those that the programmed
+            weights map to.
     """
 
     times: Field[Reals, Float[Array, " time"]] = array((1.0, 86400.0, 172800.0))

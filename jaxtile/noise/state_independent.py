@@ -11,7 +11,8 @@ __all__ = ["StateIndependent"]
 
 
 class StateIndependent(AbstractPowerLaw):
-    """Programming noise and drift that are the same for all conductances (aihwkit's `StateIndependentNoiseModel`).
+    """Programming noise and drift that are the same for all conductances (aihwkit's
+    `StateIndependentNoiseModel`).
 
     The laws of `AbstractPowerLaw` with
 

@@ -16,16 +16,20 @@ Scales = Float[Array, "k 1"]
 
 
 class AbstractBoundManagement(Checked):
-    """Reads a vector again with smaller inputs, each vector for itself, until no output is clipped.
+    """Reads a vector again with smaller inputs, each vector for itself, until no output
+    is clipped.
 
-    Inputs are multiplied by scale / reduction and the outputs divided by it, so the output noise grows with the reduction. A vector
-    gives up, and keeps its clipped outputs, once its reduction has exceeded `max_bm_factor`, or `max_bm_res` over the step of
-    the DAC (beyond that the input would be left with too few levels).
+    Inputs are multiplied by scale / reduction and the outputs divided by it, so the
+    output noise grows with the reduction. A vector gives up, and keeps its clipped
+    outputs, once its reduction has exceeded `max_bm_factor`, or `max_bm_res` over the
+    step of the DAC. Beyond that the input would be left with too few levels.
 
     Attributes:
         max_bm_factor: largest reduction.
-        max_bm_res: largest reduction times the step of the DAC, in units of the DAC's bound.
-        bm_test_negative_bound: whether an output clipped at the lower bound counts, too.
+        max_bm_res: largest reduction times the step of the DAC, in units of the DAC's
+            bound.
+        bm_test_negative_bound: whether an output clipped at the lower bound counts,
+            too.
     """
 
     max_bm_factor: eqx.AbstractVar[Number]
@@ -40,10 +44,12 @@ class AbstractBoundManagement(Checked):
 
         Args:
             passes: how many passes there have been.
-            scale: what inputs were multiplied by in the last pass, before the reduction.
+            scale: what inputs were multiplied by in the last pass, before the
+                reduction.
             reduction: that of the last pass.
-            worst_case: the scale that `AbsMaxNPSum` would give with this `max_bm_res`; None where that cannot help: without noise
-                management, or where the scale is that one already.
+            worst_case: the scale that `AbsMaxNPSum` would give with this `max_bm_res`;
+                None where that cannot help: without noise management, or where the
+                scale is that one already.
         """
 
     def gives_up(self, reduction: Scales, inp_step: Scalar) -> Bool[Array, "k 1"]:
@@ -64,9 +70,11 @@ class Iterative(AbstractBoundManagement):
 
 
 class IterativeWorstCase(AbstractBoundManagement):
-    """The second pass is scaled as `AbsMaxNPSum` would, at reduction 1; from there 2, 4, ...
+    """The second pass is scaled as `AbsMaxNPSum` would, at reduction 1; from there 2,
+    4, ...
 
-    Without noise management, and with `AbsMaxNPSum` itself, it is the same as `Iterative`.
+    Without noise management, and with `AbsMaxNPSum` itself, it is the same as
+    `Iterative`.
     """
 
     max_bm_factor: Number = number(1000.0, low=1.0, high=2.0**30)

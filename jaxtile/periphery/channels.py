@@ -1,4 +1,6 @@
-"""Numbers that fabrication draws for each line of a periphery, and what its noise management remembers."""
+"""Numbers that fabrication draws for each line of a periphery, and what its noise
+management remembers.
+"""
 
 import math
 
@@ -15,14 +17,18 @@ __all__ = ["Channels", "fabricate", "remember", "start"]
 
 
 class Channels(eqx.Module):
-    """The realised periphery of one direction of reading; what the configuration does not ask for is None.
+    """The realised periphery of one direction of reading; what the configuration does
+    not ask for is None.
 
     Attributes:
-        out_noise: standard deviation of the noise of each output, |out_noise (1 + out_noise_std xi)|.
+        out_noise: standard deviation of the noise of each output, |out_noise (1 +
+            out_noise_std xi)|.
         v_offset: voltage offset of each line, max(v_offset_std xi, 0).
-        out_nonlinearity: saturation of each line, |out_nonlinearity / out_bound (1 + out_nonlinearity_std xi)|.
-        w_asymmetry: what a weight is multiplied by for negative inputs, 1 + w_read_asymmetry_dtod xi, in the orientation that is
-            read (of backward reads: [in, out]).
+        out_nonlinearity: saturation of each line, |out_nonlinearity / out_bound (1 +
+            out_nonlinearity_std xi)|.
+        w_asymmetry: what a weight is multiplied by for negative inputs, 1 +
+            w_read_asymmetry_dtod xi, in the orientation that is read (of backward
+            reads: [in, out]).
     """
 
     out_noise: Float[Array, " out"] | None = None
@@ -69,7 +75,9 @@ def fabricate(io: IOParameters, shape: tuple[int, int], key: Key) -> Channels:
 
 
 def start(io: IOParameters) -> Scalar | None:
-    """The running average of `AverageAbsMax` before the first vector, negative; None: nothing is remembered."""
+    """The running average of `AverageAbsMax` before the first vector, negative; None:
+    nothing is remembered.
+    """
     return jnp.asarray(-1.0, float) if isinstance(io.noise_management, AverageAbsMax) else None
 
 

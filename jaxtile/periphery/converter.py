@@ -35,7 +35,8 @@ def quantise(value: Float[Array, "..."], step: Scalar, shift: Float[Array, "..."
     Args:
         value: what to round.
         step: 0 for no rounding.
-        shift: uniform within half a step on either side, to round up or down by chance; None: to the nearest.
+        shift: uniform within half a step on either side, to round up or down by chance;
+            None: to the nearest.
     """
     unit = jnp.where(step > 0, step, 1)
     levels = divide(value, unit)
@@ -51,7 +52,9 @@ def truncate(value: Float[Array, "..."], step: Scalar) -> Float[Array, "..."]:
 
 
 def clip(value: Float[Array, "..."], bound: Scalar) -> Float[Array, "..."]:
-    """Limit to the range from -bound to bound; at a bound itself the gradient still passes, beyond it is zero."""
+    """Limit to the range from -bound to bound; at a bound itself the gradient still
+    passes, beyond it is zero.
+    """
     return jnp.where(value > bound, bound, jnp.where(value < -bound, -bound, value))
 
 

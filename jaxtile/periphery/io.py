@@ -24,14 +24,16 @@ def _stage(kind: type, example: str, *, default: Callable[[], Any] | None = None
 class IOParameters(Checked):
     """The periphery of one direction of reading (names and defaults are aihwkit's).
 
-    Numbers are in normalised units: the DAC's range is +-1 after noise management, weights are normalised conductances. A stage
-    that is None is left out of the program. `read` says what happens in which order.
+    Numbers are in normalised units: the DAC's range is +-1 after noise management,
+    weights are normalised conductances. A stage that is None is left out of the
+    program. `read` says what happens in which order.
 
     Attributes:
         is_perfect: skip all of it but `out_scale`: y = W x.
         mv_type: inputs of both signs at once, or each sign by itself.
         inp_bound: range of the DAC; infinite: none, and no steps.
-        inp_res: step of the DAC as a fraction of its full range, or number of steps if above 1; 0 or less for none.
+        inp_res: step of the DAC as a fraction of its full range, or number of steps if
+            above 1; 0 or less for none.
         inp_sto_round: let the DAC round up or down by chance, to the right mean.
         inp_noise: standard deviation of Gaussian noise on each input, after the DAC.
         inp_asymmetry: negative inputs are smaller by this fraction.
@@ -42,14 +44,17 @@ class IOParameters(Checked):
         out_sto_round: as `inp_sto_round`, of the ADC.
         out_asymmetry: negative outputs are smaller by this fraction.
         out_scale: a digital factor on the result.
-        noise_management: scales each vector to the range of the DAC; None leaves it as it is.
-        bound_management: what to do about clipped outputs; None leaves them clipped. Forward reads only, as in aihwkit.
+        noise_management: scales each vector to the range of the DAC; None leaves it as
+            it is.
+        bound_management: what to do about clipped outputs; None leaves them clipped.
+            Forward reads only, as in aihwkit.
         w_noise: noise of the weights while they are read.
         ir_drop: voltage lost along the output lines.
         v_offset: voltage offsets and series resistance of the output lines.
         out_nonlinearity: saturation of the output lines.
-        slope_calibration: outputs are multiplied by (1 + (mean_i g_i + r_series) slope_calibration out_bound)^2, which undoes
-            `out_nonlinearity` and `r_series` where the output is that fraction of the bound.
+        slope_calibration: outputs are multiplied by (1 + (mean_i g_i + r_series)
+            slope_calibration out_bound)^2, which undoes `out_nonlinearity` and
+            `r_series` where the output is that fraction of the bound.
     """
 
     is_perfect: bool = flag(False)

@@ -30,19 +30,21 @@ class AbstractIRDrop(Checked):
 
 
 class IRDrop(AbstractIRDrop):
-    """The steady state along an output line of n cells, approximated by a polynomial of its current.
+    """The steady state along an output line of n cells, approximated by a polynomial of
+    its current.
 
         a_i  = n / ir_drop_g_ratio sum_j |W_ij| |u_j|
         c_i  = 0.05 a_i^3 - 0.2 a_i^2 + 0.5 a_i
         y_i -= ir_drop c_i sum_j W_ij u_j (1 - (1 - j/n)^2),   j = 0 ... n-1
 
-    As aihwkit's simulator writes it (`rpu_forward_backward_pass.cpp`, `applyIrDrop`); input 0 is at the ADC. It assumes that
-    currents are spread evenly along the line; `WireNetwork` does not.
+    As aihwkit's simulator writes it (`rpu_forward_backward_pass.cpp`, `applyIrDrop`);
+    input 0 is at the ADC. It assumes that currents are spread evenly along the line;
+    `WireNetwork` does not.
 
     Attributes:
         ir_drop: scale of the whole.
-        ir_drop_g_ratio: conductance of the wire between two cells over the largest one of a device; the default is that of 0.35
-            Ohm and 5 uS.
+        ir_drop_g_ratio: conductance of the wire between two cells over the largest one
+            of a device; the default is that of 0.35 Ohm and 5 uS.
     """
 
     ir_drop: Number = number(1.0, low=0.0)

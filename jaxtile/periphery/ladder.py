@@ -23,30 +23,37 @@ _LEAK = 1e-12  # uS: a segment without conductance divides by no zero
 
 
 class LadderIRDrop(AbstractIRDrop):
-    """Inputs are pulse widths, and each output line a ladder of wire segments that ends in an integrating ADC.
+    """Inputs are pulse widths, and each output line a ladder of wire segments that ends
+    in an integrating ADC.
 
-    While the input of a row pulses, its two devices, g+ and g-, see v_rest +- v_pulse (the other way round if it is negative), and
-    v_rest otherwise. So the conductance of a segment of the line, G_s = sum_(j in s) (g_j+ + g_j-), does not change with time, the
-    line is linear, and the charge of all time slots is one product. From the far end to the ADC, with r the wire resistance of a
-    segment,
+    While the input of a row pulses, its two devices, g+ and g-, see v_rest +- v_pulse,
+    the other way round if it is negative. Otherwise they see v_rest. So the conductance
+    of a segment of the line, G_s = sum_(j in s) (g_j+ + g_j-), does not change with
+    time. The line is linear, and the charge of all time slots is one product. From the
+    far end to the ADC, with r the wire resistance of a segment,
 
         R_0 = 1 / G_0,   R_s = (R_(s-1) + r) || 1 / G_s,   c_s = (R_(s-1) + r) / (R_(s-1) + r + 1 / G_s)
         I   = (v_rest - v_read + v_pulse sum_s c_s prod_(s' > s) (1 - c_s') sum_(j in s) +-(g_j+ - g_j-) / G_s) / (R_last + r / 2)
 
-    where the sum over j is over the rows that pulse. Lines of even number end at the last row, those of odd number at the first; an
-    array of more rows than inputs has idle ones, half of them before the first. The ADC counts whole periods of its clock.
+    where the sum over j is over the rows that pulse. Lines of even number end at the
+    last row, those of odd number at the first; an array of more rows than inputs has
+    idle ones, half of them before the first. The ADC counts whole periods of its clock.
 
-    (What aihwkit's `TorchInferenceTileIRDropT` computes slot by slot. There the first slot counts one and a half times and the last
-    half, by default; here that is `ir_drop_integration_sum=False`.)
+    (What aihwkit's `TorchInferenceTileIRDropT` computes slot by slot. There the first
+    slot counts one and a half times and the last half, by default; here that is
+    `ir_drop_integration_sum=False`.)
 
     Attributes:
         converter: which pairs stand for a weight.
         ir_drop: scale of the wire resistance.
         ir_drop_rs: resistance of the wire from one row to the next, Ohm.
-        ir_drop_segments: into how many segments a line is divided; as many as rows: exactly.
+        ir_drop_segments: into how many segments a line is divided; as many as rows:
+            exactly.
         rows: of the array; None: as many as inputs.
-        v_rest, v_pulse, v_read: voltages of idle rows, of pulses above and below, and of the ADC, V.
-        adc_frequency: of the clock of the ADC, in periods for 100 uA in a time slot; None: as it is.
+        v_rest, v_pulse, v_read: voltages of idle rows, of pulses above and below, and
+            of the ADC, V.
+        adc_frequency: of the clock of the ADC, in periods for 100 uA in a time slot;
+            None: as it is.
         ir_drop_integration_sum: count all time slots alike.
     """
 
@@ -109,7 +116,9 @@ class LadderIRDrop(AbstractIRDrop):
 
 
 class _Line(NamedTuple):
-    """The pairs as the end of their line sees them, uS, and its current while all rows are idle, uA."""
+    """The pairs as the end of their line sees them, uS, and its current while all rows
+    are idle, uA.
+    """
 
     conductance: Weight
     idle: Float[Array, " out"]

@@ -24,7 +24,8 @@ class AbstractMVType(Checked):
     @property
     @abc.abstractmethod
     def w_read_asymmetry_dtod(self) -> Scalar | None:
-        """The weight of a device for negative inputs is W (1 + w_read_asymmetry_dtod xi); None: W.
+        """The weight of a device for negative inputs is W (1 + w_read_asymmetry_dtod
+        xi); None: W.
 
         The xi of each device is drawn once.
         """
@@ -39,7 +40,8 @@ class AbstractMVType(Checked):
             weight: W.
             asymmetry: what to multiply it by for negative inputs.
             u: the prepared inputs.
-            multiply: the analog product of W and u, in the pass of that number and of so many time slots (all that there are).
+            multiply: the analog product of W and u, in the pass of that number and of
+                so many time slots (all that there are).
             convert: the ADC in that pass; clips, and says which vectors it clipped.
             grid: of the DAC.
         """
@@ -64,9 +66,11 @@ class OnePass(AbstractMVType):
 
 
 class PosNegSeparate(AbstractMVType):
-    """y = ADC(A(max(u, 0)) + A(min(u, 0))): two passes, whose currents are summed before the ADC."""
+    """y = ADC(A(max(u, 0)) + A(min(u, 0))): two passes, whose currents are summed
+    before the ADC.
+    """
 
-    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)
+    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def read(self, weight, asymmetry, u, multiply, convert, grid) -> tuple[Outputs, Bool[Array, "k 1"]]:
         positive, negative = _by_sign(weight, asymmetry, u, multiply)
@@ -74,12 +78,14 @@ class PosNegSeparate(AbstractMVType):
 
 
 class PosNegSeparateDigitalSum(AbstractMVType):
-    """y = ADC(A(max(u, 0))) + ADC(A(min(u, 0))): two passes, each converted, and summed in digital.
+    """y = ADC(A(max(u, 0))) + ADC(A(min(u, 0))): two passes, each converted, and summed
+    in digital.
 
-    The outputs reach twice the bound of the ADC and carry its noise twice; a vector is clipped if it is in one of the passes.
+    The outputs reach twice the bound of the ADC and carry its noise twice; a vector is
+    clipped if it is in one of the passes.
     """
 
-    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)
+    w_read_asymmetry_dtod: OptionalNumber = optional(low=0.0)  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def read(self, weight, asymmetry, u, multiply, convert, grid) -> tuple[Outputs, Bool[Array, "k 1"]]:
         positive, negative = _by_sign(weight, asymmetry, u, multiply)
@@ -88,7 +94,8 @@ class PosNegSeparateDigitalSum(AbstractMVType):
 
 
 class SplitMode(AbstractMVType):
-    """y = ADC(A(u_low)) + 2^b ADC(A(u_high)): n steps of input as n mod 2^b and n // 2^b, with their sign, in two short passes.
+    """y = ADC(A(u_low)) + 2^b ADC(A(u_high)): n steps of input as n mod 2^b and n //
+    2^b, with their sign, in two short passes.
 
     Attributes:
         split_mode_bit_shift: b.
@@ -109,7 +116,8 @@ class SplitMode(AbstractMVType):
 
 
 class BitWise(AbstractMVType):
-    """y = sum_k 2^k ADC(A(u_k)): n steps of input bit by bit, with their sign, in a pass each.
+    """y = sum_k 2^k ADC(A(u_k)): n steps of input bit by bit, with their sign, in a
+    pass each.
 
     Attributes:
         bits: of the largest input; 6 for the default resolution of 63 steps.

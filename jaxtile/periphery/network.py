@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._types import Real, Weight
+from .._types import Scalar, Weight
 from ..fields import Number, number, part
 from ..noise import CustomPair, NPair
 from .converter import Grid
@@ -17,18 +17,21 @@ _LEAK = 1e-9  # uS: without it the slope at a device without conductance is none
 
 
 def currents(
-    conductances: Float[Array, "out in"], voltages: Float[Array, " in"], *, r_in: Real, r_out: Real
+    conductances: Float[Array, "out in"], voltages: Float[Array, " in"], *, r_in: Scalar | float, r_out: Scalar | float
 ) -> Float[Array, " out"]:
-    """Currents out of an array with resistive wires, exactly: Kirchhoff's laws at both ends of every device.
+    """Currents out of an array with resistive wires, exactly: Kirchhoff's laws at both
+    ends of every device.
 
-    The source of each input line is before output 0, the ADC of each output line, at 0 V, before input 0; there is one segment of
-    wire between neighbours, and one more at each source and ADC. With I_ij the current of a device, its two ends stand at
+    The source of each input line is before output 0, the ADC of each output line, at 0
+    V, before input 0; there is one segment of wire between neighbours, and one more at
+    each source and ADC. With I_ij the current of a device, its two ends stand at
 
         V_j - r_in sum_(k <= i) sum_(l >= k) I_lj     and     r_out sum_(k <= j) sum_(l >= k) I_il
 
-    of which the difference is I_ij / g_ij. With I = sqrt(g) z this is (1 + sqrt(g) R sqrt(g)) z = sqrt(g) V, where R takes the
-    currents to what wires lose: symmetric, positive, and near 1 where wires are good, so that conjugate gradients converge in a few
-    steps.
+    of which the difference is I_ij / g_ij. With I = sqrt(g) z this is (1 + sqrt(g) R
+    sqrt(g)) z = sqrt(g) V, where R takes the currents to what wires lose: symmetric,
+    positive, and near 1 where wires are good, so that conjugate gradients converge in a
+    few steps.
 
     Args:
         conductances: of the devices, uS.
@@ -51,14 +54,18 @@ def currents(
 
 
 def _drop(current: Float[Array, "out in"], axis: int) -> Float[Array, "out in"]:
-    """Along lines that end before index 0: each segment carries what flows through all devices beyond it."""
+    """Along lines that end before index 0: each segment carries what flows through all
+    devices beyond it.
+    """
     return jnp.cumsum(jax.lax.cumsum(current, axis=axis, reverse=True), axis=axis)
 
 
 class WireNetwork(AbstractIRDrop):
-    """Each read solves the network of all wires of the array exactly, as `currents` does; slow, and the judge of what is faster.
+    """Each read solves the network of all wires of the array exactly, as `currents`
+    does; slow, and the judge of what is faster.
 
-    The two devices of a pair are in arrays of their own with the same inputs (as are pairs of different significance).
+    The two devices of a pair are in arrays of their own with the same inputs (as are
+    pairs of different significance).
 
     Attributes:
         converter: which pairs stand for a weight.

@@ -13,17 +13,21 @@ __all__ = ["AbsMax", "AbsMaxNPSum", "AbstractNoiseManagement", "AverageAbsMax", 
 
 
 class AbstractNoiseManagement(Checked):
-    """Chooses the number alpha by which each vector is divided before the DAC, and its result multiplied after the ADC."""
+    """Chooses the number alpha by which each vector is divided before the DAC, and its
+    result multiplied after the ADC.
+    """
 
     @abc.abstractmethod
     def alpha(self, x: Float[Array, "k in"], *, inp_step: Scalar, out_bound: Scalar, average: Scalar | None) -> Float[Array, "k 1"]:
-        """The scale of each vector; one of scale zero (or below) reads as exactly zero, unless there is noise on the inputs.
+        """The scale of each vector; one of scale zero (or below) reads as exactly zero,
+        unless there is noise on the inputs.
 
         Args:
             x: the vectors.
             inp_step: step of the DAC.
             out_bound: range of the ADC.
-            average: what the tile remembers of vectors it has seen, for `AverageAbsMax`.
+            average: what the tile remembers of vectors it has seen, for
+                `AverageAbsMax`.
         """
 
 
@@ -41,7 +45,8 @@ class AbsMax(AbstractNoiseManagement):
 
 
 class Max(AbstractNoiseManagement):
-    """alpha = min(max_j x_j, nm_thres), with its sign: a vector without positive inputs reads as zero.
+    """alpha = min(max_j x_j, nm_thres), with its sign: a vector without positive inputs
+    reads as zero.
 
     Attributes:
         nm_thres: the largest scale; None: no limit.
@@ -67,10 +72,11 @@ class Constant(AbstractNoiseManagement):
 
 
 class AverageAbsMax(AbstractNoiseManagement):
-    """alpha = the running average m of max_j |x_j|, m <- (1 - nm_decay) m + nm_decay max_j |x_j|, the present vector included.
+    """alpha = the running average m of max_j |x_j|, m <- (1 - nm_decay) m + nm_decay
+    max_j |x_j|, the present vector included.
 
-    The first vector of all sets m. Vectors of a batch follow one another. A read does not change the tile: `jt.observe` returns
-    one that remembers the vectors.
+    The first vector of all sets m. Vectors of a batch follow one another. A read does
+    not change the tile: `jt.observe` returns one that remembers the vectors.
 
     Attributes:
         nm_decay: weight of the newest vector.
@@ -93,18 +99,21 @@ class AverageAbsMax(AbstractNoiseManagement):
 
 
 class AbsMaxNPSum(AbstractNoiseManagement):
-    """A scale that keeps outputs in range even if all weights of one sign were as large as assumed.
+    """A scale that keeps outputs in range even if all weights of one sign were as large
+    as assumed.
 
         A = min(max_j |x_j|, nm_thres)
         S = larger of the sums of positive inputs and of negative ones
         alpha = max(A, min(S nm_assumed_wmax / out_bound, A max_bm_res / inp_step))
 
-    with out_bound = 1 where there is none, and without the second limit where the DAC has no steps.
+    with out_bound = 1 where there is none, and without the second limit where the DAC
+    has no steps.
 
     Attributes:
         nm_thres: limit of A; None: none.
         nm_assumed_wmax: the weights that are assumed.
-        max_bm_res: largest loss of input resolution: alpha / A times the step of the DAC, in units of its bound.
+        max_bm_res: largest loss of input resolution: alpha / A times the step of the
+            DAC, in units of its bound.
     """
 
     nm_thres: OptionalNumber = optional(low=0.0, open=True)
@@ -123,9 +132,11 @@ class AbsMaxNPSum(AbstractNoiseManagement):
 
 @jax.custom_jvp
 def _largest(x: Float[Array, "k in"]) -> Float[Array, "k 1"]:
-    """The largest entry of each vector; of several, the first one gets the gradient, as in torch.
+    """The largest entry of each vector; of several, the first one gets the gradient, as
+    in torch.
 
-    (Left to itself JAX splits it, which an input range sees: it takes gradients of either sign apart.)
+    (Left to itself JAX splits it, which an input range sees: it takes gradients of
+    either sign apart.)
     """
     return jnp.max(x, axis=-1, keepdims=True)
 

@@ -1,4 +1,6 @@
-"""Errors of output lines on the way to the ADC: voltage offsets, series resistance, saturation."""
+"""Errors of output lines on the way to the ADC: voltage offsets, series resistance,
+saturation.
+"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -9,7 +11,8 @@ __all__ = ["OutputNonlinearity", "VoltageOffset"]
 
 
 class VoltageOffset(Checked):
-    """Offsets of the voltages across devices, and the resistance in series with a line that is read as a differential pair.
+    """Offsets of the voltages across devices, and the resistance in series with a line
+    that is read as a differential pair.
 
     The reference line carries a current R of its own:
 
@@ -20,7 +23,8 @@ class VoltageOffset(Checked):
 
     Attributes:
         v_offset_std: spread of the offsets, relative to the read voltage.
-        v_offset_w_min: the weight that the devices of the reference line stand at; 0: no reference line.
+        v_offset_w_min: the weight that the devices of the reference line stand at; 0:
+            no reference line.
         r_series: the resistance, times the unit of the current.
     """
 
@@ -37,9 +41,11 @@ class VoltageOffset(Checked):
 
 
 class OutputNonlinearity(Checked):
-    """A line saturates: y_i <- y_i / (1 + |g_i y_i|), with g_i = |out_nonlinearity / out_bound (1 + out_nonlinearity_std xi_i)|.
+    """A line saturates: y_i <- y_i / (1 + |g_i y_i|), with g_i = |out_nonlinearity /
+    out_bound (1 + out_nonlinearity_std xi_i)|.
 
-    The spread is drawn once for each line; where the ADC has no bound, g is relative to 1.
+    The spread is drawn once for each line; where the ADC has no bound, g is relative to
+    1.
 
     Attributes:
         out_nonlinearity: strength at the bound of the ADC.

@@ -40,13 +40,15 @@ def read(
         y = W u, less IR drop, offsets, series resistance; plus noise of the weights
         y = ADC(y, saturated, plus noise of the outputs) * alpha r * out_scale
 
-    Noise is drawn anew at every reduction r. With noise management a vector of scale zero reads as exactly zero (unless there is
-    noise on the inputs); without, as the noise that it is.
+    Noise is drawn anew at every reduction r. With noise management a vector of scale
+    zero reads as exactly zero (unless there is noise on the inputs); without, as the
+    noise that it is.
 
     Args:
         io: the periphery.
         weight: W.
-        x: the vectors; of unit vectors each takes one column of W, and no product is made.
+        x: the vectors; of unit vectors each takes one column of W, and no product is
+            made.
         key: of the noise.
         channels: what was drawn once; None where `io` asks for nothing of that kind.
         average: what the noise management remembers; None where it remembers nothing.
@@ -115,7 +117,8 @@ def _until_unclipped(
         return passes + 1, scale, reduction, y, redo & clipped & ~management.gives_up(reduction, inp_step)
 
     state = (jnp.asarray(1), scale, reduction, y, clipped & ~management.gives_up(reduction, inp_step))
-    # 32 halvings exhaust any reduction that can be asked for, and one pass more sets out from the worst case.
+    # 32 halvings exhaust any reduction that can be asked for, and one pass more sets
+    # out from the worst case.
     return iterate(lambda s: jnp.any(s[4]), again, state, max_steps=33)[3]
 
 
@@ -126,7 +129,9 @@ class _Draws(eqx.Module):
     passes: Int[Array, ""] | int
 
     def normal(self, source: Source, like: Float[Array, "k line"], part: int = 0) -> Float[Array, "k line"]:
-        """A standard normal for each line of each vector; `part` tells the two signs of input from each other."""
+        """A standard normal for each line of each vector; `part` tells the two signs of
+        input from each other.
+        """
         return self._draw(normal, source, like, part)
 
     def shift(self, source: Source, like: Float[Array, "k line"], part: int = 0) -> Float[Array, "k line"]:
@@ -182,7 +187,9 @@ def _prepared(io: IOParameters, x: Inputs, draws: _Draws) -> Inputs:
 
 
 def _saturated(io: IOParameters, y: Outputs, channels: Channels) -> Outputs:
-    """Saturation of the output lines, and the gain that makes up for it and for their resistance."""
+    """Saturation of the output lines, and the gain that makes up for it and for their
+    resistance.
+    """
     strength = jnp.zeros((), y.dtype)
     if io.out_nonlinearity is not None:
         strength = channels.drawn("out_nonlinearity")

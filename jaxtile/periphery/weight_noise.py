@@ -14,7 +14,9 @@ __all__ = ["AbstractWeightNoise", "AdditiveConstant", "PCMRead"]
 
 
 class AbstractWeightNoise(Checked):
-    """Independent Gaussian noise on every weight, drawn anew for every vector: a Gaussian at each output of known spread."""
+    """Independent Gaussian noise on every weight, drawn anew for every vector: a
+    Gaussian at each output of known spread.
+    """
 
     @abc.abstractmethod
     def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
@@ -35,7 +37,8 @@ class AdditiveConstant(AbstractWeightNoise):
 
 
 class PCMRead(AbstractWeightNoise):
-    """Growing with the root of the weight, as in phase-change memory: w_noise sqrt(sum_j |W_ij| u_j^2).
+    """Growing with the root of the weight, as in phase-change memory: w_noise
+    sqrt(sum_j |W_ij| u_j^2).
 
     Attributes:
         w_noise: standard deviation of a weight of 1.

@@ -5,6 +5,8 @@ from .chain import Chain as Chain
 from .chain import Stage as Stage
 from .chain import chain as chain
 from .chain import residual as residual
+from .gate import AbstractGate as AbstractGate
+from .gate import OneHotPays as OneHotPays
 from .gdp import GDP as GDP
 from .inputs import AbstractInputs as AbstractInputs
 from .inputs import Gaussian as Gaussian
@@ -20,13 +22,13 @@ from .solution import Solution as Solution
 from .svd import SVD as SVD
 from .switching import AbstractSwitch as AbstractSwitch
 from .switching import After as After
-from .switching import OneHotPays as OneHotPays
 from .switching import Plateau as Plateau
 
 __all__ = [
     "GDP",
     "RESULTS",
     "SVD",
+    "AbstractGate",
     "AbstractInputs",
     "AbstractMethod",
     "AbstractSwitch",

@@ -1,8 +1,9 @@
 """The contract of a programming method.
 
-A method never touches a tile. It says what it wants read, looks at the reading and the target, and proposes a pair of vectors or a
-batch of them; `program` does the reading, the compensation and the pulsing. To add one: subclass `AbstractMethod` and write `init`,
-`probe` and `propose`.
+A method never touches a tile. It knows the datasheet of the hardware, says what it
+wants read, looks at the reading and the target, and proposes a pair of vectors or a
+batch of them; `program` does the reading, the compensation and the pulsing. To add one:
+subclass `AbstractMethod` and write `init`, `probe` and `propose`.
 """
 
 import abc
@@ -13,6 +14,7 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._types import Key, Real, Weight
+from ..datasheet import Datasheet
 from ..fields import Checked, Number
 from .inputs import Inputs
 from .reading import Probe
@@ -33,31 +35,50 @@ class AbstractMethod(Checked, Generic[State]):
     learning_rate: eqx.AbstractVar[Number]
 
     @abc.abstractmethod
-    def init(self, shape: tuple[int, int], target: Weight) -> State:
-        """The state before the first step, for a tile of `shape` = (out, in)."""
+    def init(self, sheet: Datasheet, target: Weight) -> State:
+        """The state before the first step.
+
+        It holds whatever `propose` needs to know of the hardware: the numbers that the
+        method was given, and those of the sheet in place of numbers left at None.
+
+        Args:
+            sheet: says what the hardware is; `sheet.shape` is (out, in).
+            target: the weights wanted, [out, in].
+        """
 
     @abc.abstractmethod
     def probe(self, state: State) -> Probe:
-        """The inputs whose outputs it wants to see, `Reads` in both directions, or None for the weights themselves."""
+        """The inputs whose outputs it wants to see, `Reads` in both directions, or None
+        for the weights themselves.
+        """
 
     @abc.abstractmethod
     def propose(self, reading: Any, target: Weight, state: State, key: Key) -> tuple[Proposal, State]:
-        """Propose x [k, in] and d [k, out], so that `W - learning_rate d^T x` comes nearer to the target.
+        """Propose x [k, in] and d [k, out], so that `W - learning_rate d^T x` comes
+        nearer to the target.
 
         Args:
-            reading: the outputs [k, out] for its inputs, what `Reads` asked for, or the weights [out, in].
+            reading: the outputs [k, out] for its inputs, what `Reads` asked for, or the
+                weights [out, in].
             target: the weights wanted, [out, in].
             state: its own.
             key: of this step.
         """
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
-        """Number of steps that look at the whole tile once: that many in a row decide that it is done."""
+        """Number of steps that look at the whole tile once: that many in a row decide
+        that it is done.
+        """
         return 1
 
     def for_gamma(self, gamma: Real) -> "AbstractMethod":
-        """The same method for a device of which each step counts gamma times as much in the weight; see `residual`.
+        """The same method for a device of which each step counts gamma times as much in
+        the weight; see `residual`.
 
-        A method that knows the size of a step as a number of its own extends this.
+        The learning rate is divided by gamma. Numbers that it was given in units of
+        weight, such as the size of a step, are multiplied; those of the datasheet count
+        gamma already.
         """
-        return dataclasses.replace(self, learning_rate=self.learning_rate / gamma)
+        given = (field.name for field in dataclasses.fields(self) if field.metadata.get("units") == "weight")
+        steps = {name: value * gamma for name in given if (value := getattr(self, name)) is not None}
+        return dataclasses.replace(self, learning_rate=self.learning_rate / gamma, **steps)

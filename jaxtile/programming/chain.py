@@ -1,5 +1,6 @@
 """One programming method after another."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,17 +9,21 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from .._types import Real, Scalar, Weight, as_number, is_whole
+from ..datasheet import Datasheet
 from ..fields import Checked, function, part
 from .base import AbstractMethod, Proposal
+from .gate import AbstractGate
 from .result import RESULTS
 from .stopping import Streaks, judge
 from .switching import AbstractSwitch
 
-__all__ = ["Chain", "Progress", "Stage", "chain", "goes_on", "residual", "stages_of"]
+__all__ = ["Chain", "Progress", "Stage", "chain", "residual", "stages_of"]
 
 
 class Progress(eqx.Module):
-    """Progress of a stage: pulse steps made in it, and the numbers that decide when it ends."""
+    """Progress of a stage: pulse steps made in it, and the numbers that decide when it
+    ends.
+    """
 
     steps: Int[Array, ""]
     streaks: Streaks
@@ -28,22 +33,26 @@ class Progress(eqx.Module):
 class Stage(Checked):
     """A method, and how long it is used.
 
-    A stage hands over to the next one when its condition holds or when its method has nothing more to propose, provided that the
-    next one is worth while. The last stage ends as a run of its own would.
+    A stage hands over to the next one when its condition holds or when its method has
+    nothing more to propose. The next one must be worth while. The last stage ends as a
+    run of its own would.
 
     Attributes:
         method: the method.
-        until: `After`, `Plateau` or a condition of one's own; None: until it has nothing more to propose.
-        when: whether the stage is worth while for a target, such as `OneHotPays`; None: always. While it is not, the stage before
-            goes on.
-        connect: the device of each unit cell that the stage writes (`jaxtile.connect`); None: what is connected.
+        until: `After`, `Plateau` or a condition of one's own; None: until it has
+            nothing more to propose.
+        when: whether the stage is worth while: a gate such as `OneHotPays`, or a
+            function of the target alone; None: always. While it is not, the stage
+            before goes on.
+        connect: the device of each unit cell that the stage writes (`jaxtile.connect`);
+            None: what is connected.
     """
 
     method: AbstractMethod = part(AbstractMethod, "is no method; pass one such as jaxtile.SVD()", kw_only=False)
     until: AbstractSwitch | None = part(
         AbstractSwitch, "is no condition; pass None, or one such as jaxtile.After(40)", optional=True
     )
-    when: Callable[[Weight], Bool[Array, ""]] | None = function(
+    when: AbstractGate | Callable[[Weight], Bool[Array, ""]] | None = function(
         "is no function of the target; pass None, or one such as jaxtile.OneHotPays(kappa=30)"
     )
     connect: int | None = eqx.field(default=None, static=True, kw_only=True)
@@ -57,6 +66,14 @@ class Stage(Checked):
         zero = jnp.asarray(0, jnp.int32)
         return Progress(zero, Streaks(zero, zero), None if self.until is None else self.until.init())
 
+    def pays(self, target: Weight, sheet: Datasheet) -> bool | Bool[Array, ""]:
+        """True if the stage is worth while for a target, on hardware with this
+        datasheet.
+        """
+        if isinstance(self.when, AbstractGate):
+            return self.when(target, sheet)
+        return self.when is None or self.when(target)
+
     def judge(
         self,
         error: Scalar,
@@ -69,7 +86,9 @@ class Stage(Checked):
         steps_in_pass: int,
         max_steps: int,
     ) -> tuple[RESULTS, Bool[Array, ""], Progress]:
-        """The end of the run at this step, if it ends, and true if the stage hands over to one that `goes_on`."""
+        """The end of the run at this step, if it ends, and true if the stage hands over
+        to one that `goes_on`.
+        """
         rules = {"tolerance": tolerance, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
         result, streaks = judge(error, proposal, progress.streaks, step=step, **rules)
         switch, over = None, result == RESULTS.stalled
@@ -81,10 +100,11 @@ class Stage(Checked):
 
 
 class Chain(Checked):
-    """Stages that follow one another in one run of `program`, with one history and one count of steps.
+    """Stages that follow one another in one run of `program`, with one history and one
+    count of steps.
 
-    Stages are not skipped: one in the middle that is not worth while (`Stage.when`) keeps all later ones out of reach, too, and the
-    stage before it goes on.
+    Stages are not skipped: one in the middle that is not worth while (`Stage.when`)
+    keeps all later ones out of reach, too, and the stage before it goes on.
 
     Attributes:
         stages: the first one begins.
@@ -98,27 +118,34 @@ class Chain(Checked):
 
 
 def chain(*stages: Stage | AbstractMethod | Chain) -> Chain:
-    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)), ProgramVerify())`; see `Chain`.
+    """Methods that follow one another: `chain(Stage(SVD(), until=After(40)),
+    ProgramVerify())`; see `Chain`.
 
     Args:
-        stages: each a `Stage`, a method that is used until it has nothing more to propose, or a chain, whose stages are taken.
+        stages: each a `Stage`, a method that is used until it has nothing more to
+            propose, or a chain, whose stages are taken.
     """
     parts = (part.stages if isinstance(part, Chain) else (part,) for part in stages)
     return Chain(tuple(one if isinstance(one, Stage) else Stage(one) for part in parts for one in part))
 
 
 def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractSwitch) -> Chain:
-    """Program several devices of each cell one after another: each corrects what the one before it left.
+    """Program several devices of each cell one after another: each corrects what the
+    one before it left.
 
-    What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees as its residual what devices 0 to k - 1 could
-    not hold; it must move by 1 / gamma_k of a change, and its steps count gamma_k times as much (`AbstractMethod.for_gamma`).
-    (Song et al., "Programming memristor arrays with arbitrarily high precision for analog computing", Science 383:903, 2024.)
+    What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees
+    as its residual what devices 0 to k - 1 could not hold; it must move by 1 / gamma_k
+    of a change (`AbstractMethod.for_gamma`). The datasheet of its stage says what its
+    steps count. (Song et al., "Programming memristor arrays with arbitrarily high
+    precision for analog computing", Science 383:903, 2024.)
 
-    `ProgramVerify` takes the step of its model at the weight of the whole cell, not at that of device k.
+    `ProgramVerify` takes the step of its model at the weight of the whole cell, not at
+    that of device k.
 
     Args:
         method: the method for each of them.
-        gammas: what each device counts in the weight (the `gamma_vec` of a `VectorCell` with `SingleFixed`), the coarsest first.
+        gammas: what each device counts in the weight (the `gamma_vec` of a `VectorCell`
+            with `SingleFixed`), the coarsest first.
         until: when to go on to the next.
 
     Raises:
@@ -131,22 +158,17 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
     return Chain(tuple(Stage(method.for_gamma(gamma), until=until, connect=k) for k, gamma in enumerate(gammas)))
 
 
-def goes_on(stages: tuple[Stage, ...], number: int, target: Weight) -> bool | Bool[Array, ""]:
-    """True if there is a stage after this one that is worth while for a target."""
-    if number + 1 == len(stages):
-        return False
-    when = stages[number + 1].when
-    return when is None or when(target)
-
-
 def stages_of(method: Any) -> tuple[Stage, ...]:
-    """The stages of a chain, or the only one of a method.
+    """The stages of a chain, or the only one of a method. A connection holds until a
+    stage chooses another.
 
     Raises:
         TypeError: it is neither.
     """
-    if isinstance(method, Chain):
-        return method.stages
-    if not isinstance(method, AbstractMethod):
+    if not isinstance(method, Chain | AbstractMethod):
         raise TypeError(f"method={method!r} is not an AbstractMethod; pass a method such as jaxtile.GDP() or jaxtile.SVD().")
-    return (Stage(method),)
+    stages, connect = [], None
+    for stage in method.stages if isinstance(method, Chain) else (Stage(method),):
+        connect = connect if stage.connect is None else stage.connect
+        stages.append(stage if stage.connect == connect else dataclasses.replace(stage, connect=connect))
+    return tuple(stages)

@@ -23,7 +23,9 @@ class StageState(eqx.Module):
     progress: Progress
 
     def forget_streak(self, stricter: Bool[Array, ""]) -> "StageState":
-        """The same under another tolerance: steps in a row below it are none below a stricter one."""
+        """The same under another tolerance: steps in a row below it are none below a
+        stricter one.
+        """
         good = self.progress.streaks.good
         return eqx.tree_at(lambda at: at.progress.streaks.good, self, jnp.where(stricter, 0, good))
 
@@ -33,8 +35,8 @@ class Checkpoint(eqx.Module):
 
     Attributes:
         stage: number of the stage that the run is in.
-        stages: the stages as they were before the last reading, which a run that goes on
-            makes again.
+        stages: the stages as they were before the last reading, which a run that goes
+            on makes again.
         tally: everything that the run has sent and read.
         before: tally of the tile before the run.
         config: configuration of the tile before the run.
@@ -57,6 +59,8 @@ class Checkpoint(eqx.Module):
 
 
 def checksum(matrix: Weight) -> UInt32[Array, ""]:
-    """A whole number that tells one matrix from another; every program computes the same."""
+    """A whole number that tells one matrix from another; every program computes the
+    same.
+    """
     words = jax.lax.bitcast_convert_type(matrix, jnp.uint32).ravel()
     return jnp.sum(bits(jr.key(0), numbers(words.size), words), dtype=jnp.uint32)

@@ -42,10 +42,12 @@ class Eye(AbstractInputs):
 
 
 class Hadamard(AbstractInputs):
-    """The first columns of Sylvester's Hadamard matrix, H_rc = (-1)^(ones of r & c in binary): all lines on, in every read.
+    """The first columns of Sylvester's Hadamard matrix, H_rc = (-1)^(ones of r & c in
+    binary): all lines on, in every read.
 
-    Their number n is the smallest power of two that is not below the width, and H^T H = n I: the weights are Y^T H / n of the
-    outputs Y, with 1 / n of the variance of the read noise. (Hadamard verify: Choi et al., arXiv 2604.12420.)
+    Their number n is the smallest power of two that is not below the width, and H^T H =
+    n I: the weights are Y^T H / n of the outputs Y, with 1 / n of the variance of the
+    read noise. (Hadamard verify: Choi et al., arXiv 2604.12420.)
     """
 
     def count(self, width: int) -> int:

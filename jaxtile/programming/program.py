@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from .._random import as_key
 from .._types import Key, Real, Weight, as_number, is_concrete, is_whole
 from ..compensation import AbstractCompensation
+from ..datasheet import Datasheet
 from ..quantities import RECORD, Record, as_quantities
 from ..tile import Tile, as_matrix, check_tile
 from .base import AbstractMethod
@@ -76,10 +77,9 @@ def program(
             not belong to the solution; the message names it.
     """
     going_on = tile if isinstance(tile, Solution) else None
-    if going_on is not None:
-        tile = _restore(going_on)
+    start = _restore(tile) if isinstance(tile, Solution) else tile
     options = {"key": key, "max_steps": max_steps, "tolerance": tolerance, "compensation": compensation, "record": record}
-    run = prepare(tile, target, method, **options)
+    run = prepare(start, target, method, **options)
     if going_on is not None:
         _check_fit(going_on, run)
     solution = _at_once(run, going_on, progress=progress)
@@ -107,26 +107,27 @@ def prepare(
 ) -> Run:
     """The run of these arguments of `program`, checked."""
     stages = stages_of(method)
+    weight = check_tile(tile)
     _check(tile, compensation, max_steps)
     quantities = as_quantities("record", record)
     key = as_key(key)
     threshold = as_number("tolerance", tolerance, low=0.0)
-    target = as_matrix("target", target, tile)
+    target = as_matrix("target", target, weight)
     _warn_out_of_range(tile, target)
     return Run(tile, target, stages, compensation, key, threshold, int(max_steps), quantities)
 
 
 def _restore(solution: Solution) -> Tile:
     """The tile of a solution as it stands, connected and counted as before its run."""
-    left = solution.checkpoint
-    if left is None:
-        raise ValueError(f"tile={solution!r} has no checkpoint to go on from; pass its tile, or a solution of `program`.")
+    left = solution.left()
     return Tile(left.config, solution.tile.chip, solution.tile.now.replace(tally=left.before))
 
 
 def _check_fit(solution: Solution, run: Run) -> None:
-    """Refuse to go on from a solution of another method, of another target or of more steps."""
-    left, steps = solution.checkpoint, solution.stats["steps"]
+    """Refuse to go on from a solution of another method, of another target or of more
+    steps.
+    """
+    left, steps = solution.left(), solution.stats["steps"]
     ours, theirs = eqx.filter_eval_shape(run.start).stages, eqx.filter_eval_shape(lambda: left.stages)
     if left.methods != run.methods or not eqx.tree_equal(ours, theirs):
         methods = ", ".join(repr(stage.method) for stage in run.stages)
@@ -140,12 +141,11 @@ def _check_fit(solution: Solution, run: Run) -> None:
         raise ValueError(f"max_steps={run.max_steps} counts those of tile={solution!r}, which has made {int(steps)}; pass more.")
 
 
-def _check(tile: Any, compensation: Any, max_steps: Any) -> None:
-    check_tile(tile)
+def _check(tile: Tile, compensation: Any, max_steps: Any) -> None:
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
-        compensation.check(tile.config)
+        compensation.check(Datasheet.of(tile.config, tile.shape))
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
 

@@ -9,9 +9,10 @@ from jaxtyping import Array, Float, Int
 
 from .._linalg import product
 from .._random import numbers
-from .._types import Key, Weight
+from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
-from ..device import AbstractPulsedDevice, ConstantStep
+from ..datasheet import Datasheet
+from ..device import AbstractCrosspoint
 from ..fields import Number, choice, flag, number, part, whole
 from .base import AbstractMethod, Proposal
 from .inputs import Hadamard, Inputs
@@ -19,56 +20,76 @@ from .reading import Reads, average
 
 __all__ = ["ProgramVerify", "pulses_between"]
 
-# d is a hair below whole pulses, so that rounding never makes a train one slot longer than they need.
+# d is a hair below whole pulses, so that rounding never makes a train one slot longer
+# than they need.
 _HAIR = 1 - 1e-6
 _GAUSS = np.polynomial.legendre.leggauss(8)
 
 
 class _State(eqx.Module):
+    # evolving
     step: Int[Array, ""]
     left: Float[Array, "line cell"]  # pulses that an open loop has yet to send, up positive
+    # known
+    model: AbstractCrosspoint
+    gamma: Scalar
+    unit: Scalar  # the change that asks for one pulse
     shape: tuple[int, int] = eqx.field(static=True)
 
 
 class ProgramVerify(AbstractMethod[_State]):
-    """Read the weights out, count the pulses that each cell lacks, and send them one line at a time.
+    """Read the weights out, count the pulses that each cell lacks, and send them one
+    line at a time.
 
-    The count is the inverse of the device's nominal response: with steps s_up(w) and s_down(w)
+    The count is the inverse of the device's nominal response: with steps s_up(w) and
+    s_down(w), of which gamma counts
 
-        n = integral of dw / s_up(w) from w to t            if the target t lies above the weight w
-        n = integral of dw / s_down(w) from t to w          downwards
+        n = 1 / gamma  integral of dw / s_up(w) from w to t            if the target t lies above the weight w
+        n = 1 / gamma  integral of dw / s_down(w) from t to w          downwards
 
-    A pass sends the binary digits of the counts, largest first: 2^(digits - 1) pulses to each cell that lacks as many, ..., 2, 1.
-    All lines that fire in a vector then fire in every slot of its train, so that counts are met exactly, with stochastic trains
-    too, if `model.dw_min` is that of the tile and its trains are as short as they can be (`update_bl_management`).
+    A pass sends the binary digits of the counts, largest first: 2^(digits - 1) pulses
+    to each cell that lacks as many, ..., 2, 1. All lines that fire in a vector then
+    fire in every slot of its train, so that counts are met exactly, with stochastic
+    trains too, if its trains are as short as they can be (`update_bl_management`).
 
-    In a closed loop lines are read again before each of their digits, so that what a device's own gain and half-selection did wrong
-    is corrected; with one digit it is the classical scheme of single pulses, each verified. An open loop counts when it first reads
-    a line, and sends that; the reads that follow serve the test of the error alone. Cells within half a pulse of the target are
-    left in peace. (Program and verify: Milo et al., IRPS 2021; Hadamard read-out: Choi et al., arXiv 2604.12420.)
+    In a closed loop lines are read again before each of their digits, so that what a
+    device's own gain and half-selection did wrong is corrected; with one digit it is
+    the classical scheme of single pulses, each verified. An open loop counts when it
+    first reads a line, and sends that; the reads that follow serve the test of the
+    error alone. Cells within half a pulse of the target are left in peace. (Program and
+    verify: Milo et al., IRPS 2021; Hadamard read-out: Choi et al., arXiv 2604.12420.)
 
-    How many lines to write between reads: with `phases="active"` the half pulses of a row have the polarity of its full ones, so an
-    error e that all of a row shares is changed by -e (1 + batch_size / kappa) before it is seen again. Above kappa that
+    How many lines to write between reads: with `phases="active"` the half pulses of a
+    row have the polarity of its full ones, so an error e that all of a row shares is
+    changed by -e (1 + batch_size / kappa) before it is seen again. Above kappa that
     overshoots by more than it corrects, and a smaller batch is better.
 
-    A step costs a read of each line of the batch (with Hadamard patterns: of all of them, whatever the batch), times `reads`, and a
-    train of 2^digit slots for each line of it; a pass is `digits` times the number of batches.
+    A step costs a read of each line of the batch (with Hadamard patterns: of all of
+    them, whatever the batch), times `reads`, and a train of 2^digit slots for each line
+    of it; a pass is `digits` times the number of batches.
 
     Attributes:
-        model: a nominal device, with the mean response of those of the tile.
-        digits: of the largest count of a pass, 2^digits - 1. The first digit is a train of 2^(digits - 1) slots, and what exceeds
-            the `desired_bl` of the tile is not sent: it is left to the next pass, and in an open loop for good.
-        lines: "columns": a column of cells at a time, one-hot x and all rows in parallel, read forward; "rows": a row of cells at a
-            time, read backward; "cells": the cells of a column one by one, with no other one selected.
-        batch_size: how many lines a step reads and then writes: all (None), or the next so many, in turn.
-        read_out: "eye": line by line; "hadamard": all columns on, forward, and decoded, with less read noise.
+        model: a device with the nominal response of those of the tile; None: as the
+            datasheet says. A unit cell takes the step of its devices at the weight of
+            the whole cell.
+        digits: of the largest count of a pass, 2^digits - 1. The first digit is a train
+            of 2^(digits - 1) slots, and what exceeds the `desired_bl` of the tile is
+            not sent: it is left to the next pass, and in an open loop for good.
+        lines: "columns": a column of cells at a time, one-hot x and all rows in
+            parallel, read forward; "rows": a row of cells at a time, read backward;
+            "cells": the cells of a column one by one, with no other one selected.
+        batch_size: how many lines a step reads and then writes: all (None), or the next
+            so many, in turn.
+        read_out: "eye": line by line; "hadamard": all columns on, forward, and decoded,
+            with less read noise.
         closed_loop: read and count again before every digit.
         reads: how often each vector is read; the mean counts.
-        learning_rate: factor on the counts; 1 / gamma for a device that counts gamma in its unit cell.
+        learning_rate: with which proposals are executed; they hold the same pulses at
+            any rate.
     """
 
-    model: AbstractPulsedDevice = part(
-        AbstractPulsedDevice, "is not one pulsed device; pass one such as jaxtile.device.SoftBounds()", default=ConstantStep
+    model: AbstractCrosspoint | None = part(
+        AbstractCrosspoint, "is not a pulsed device; pass one such as jaxtile.device.SoftBounds()", optional=True
     )
     digits: int = whole(5, low=1)
     lines: Literal["columns", "rows", "cells"] = choice("columns", "rows", "cells")
@@ -78,9 +99,12 @@ class ProgramVerify(AbstractMethod[_State]):
     reads: int = whole(1, low=1)
     learning_rate: Number = number(1.0, low=0.0, open=True)
 
-    def init(self, shape: tuple[int, int], target: Weight) -> _State:
-        self._batch(shape)  # refuse a batch that does not fit before anything is compiled
-        return _State(jnp.asarray(0, jnp.int32), jnp.zeros_like(self._by_lines(target)), shape)
+    def init(self, sheet: Datasheet, target: Weight) -> _State:
+        self._batch(sheet.shape)  # refuse a batch that does not fit before anything is compiled
+        model = sheet.device if self.model is None else self.model
+        left = jnp.zeros_like(self._by_lines(target))
+        unit = (sheet.device if sheet.is_pulsed else model).granularity()
+        return _State(jnp.asarray(0, jnp.int32), left, model, sheet.gamma, unit, sheet.shape)
 
     def probe(self, state: _State) -> Inputs | Reads:
         out, width = state.shape
@@ -97,15 +121,14 @@ class ProgramVerify(AbstractMethod[_State]):
         if self.read_out == "hadamard":
             patterns = _patterns(state.shape[1]).astype(reading.dtype)
             weight = self._by_lines(product(reading.T, patterns) / patterns.shape[0])[which]
-        left = self.learning_rate.astype(weight.dtype) * pulses_between(self.model, weight, self._by_lines(target)[which])
+        left = pulses_between(state.model, weight, self._by_lines(target)[which]) / state.gamma.astype(weight.dtype)
         if not self.closed_loop:
             left = jnp.where(state.step < batches, jnp.rint(left), state.left[which])
         digit = self.digits - 1 - (state.step // batches) % self.digits
         size = (1 << digit).astype(left.dtype)
         sent = jnp.where(jnp.rint(jnp.abs(left)) >= size, jnp.sign(left) * size, 0)
-        after = _State(state.step + 1, state.left.at[which].set(left - sent), state.shape)
-        # `program` multiplies by the learning rate, which the counts hold already.
-        return self._one_by_one(-_HAIR * self.model.dw_min / self.learning_rate * sent, which, state.shape), after
+        after = eqx.tree_at(lambda s: (s.step, s.left), state, (state.step + 1, state.left.at[which].set(left - sent)))
+        return self._one_by_one(-_HAIR * state.unit / self.learning_rate * sent, which, state.shape), after
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:
         return self.digits * self._batches(shape)
@@ -131,7 +154,9 @@ class ProgramVerify(AbstractMethod[_State]):
         return ((state.step % self._batches(state.shape)) * batch + numbers(batch)) % count
 
     def _one_by_one(self, change: Float[Array, "batch cell"], which: Int[Array, " batch"], shape: tuple[int, int]) -> Proposal:
-        """Vectors whose products d^T x change these lines by so much, none of which selects cells of two lines."""
+        """Vectors whose products d^T x change these lines by so much, none of which
+        selects cells of two lines.
+        """
         out, width = shape
         if self.lines == "columns":
             return UnitVectors(which, width), change
@@ -148,17 +173,18 @@ def _patterns(width: int) -> Float[Array, "n in"]:
 
 
 def pulses_between(
-    model: AbstractPulsedDevice, weight: Float[Array, "line cell"], target: Float[Array, "line cell"]
+    model: AbstractCrosspoint, weight: Float[Array, "line cell"], target: Float[Array, "line cell"]
 ) -> Float[Array, "line cell"]:
-    """Pulses that take nominal devices from a weight to a target, positive upwards: the integral of dw / step, by Gauss's rule.
+    """Pulses that take nominal devices from a weight to a target, positive upwards: the
+    integral of dw / step, by Gauss's rule.
 
-    What lies beyond the nominal bounds of the model counts as if its steps did not change there.
+    What lies beyond the nominal bounds of the model counts as if its steps did not
+    change there.
     """
-    cells = model.fabricate(weight.shape, key=None)
-    start, end = model.clip(cells, weight), model.clip(cells, target)
+    start, end = (jnp.clip(at, *model.bounds()) for at in (weight, target))
     total = jnp.zeros_like(weight)
     for node, share in zip(*_GAUSS, strict=True):
         at = start + (end - start) * (1 + node) / 2
-        up, down = (model.step(cells, at, up=up)[0] for up in (True, False))
-        total = total + share / 2 / jnp.maximum(jnp.where(target > weight, up, down), 1e-3 * model.dw_min)
+        (up, _), (down, _) = (model.nominal_step(at, up=up) for up in (True, False))
+        total = total + share / 2 / jnp.maximum(jnp.where(target > weight, up, down), 1e-3 * model.granularity())
     return (target - weight) * total

@@ -20,12 +20,14 @@ __all__ = ["Probe", "Reads", "average", "ideal_reading", "read", "vectors"]
 class Reads(eqx.Module):
     """Vectors to read, in one direction or in both.
 
-    The reading is the outputs y [k, out] of x, or e [k, in] of d; with both, the pair (y, e).
+    The reading is the outputs y [k, out] of x, or e [k, in] of d; with both, the pair
+    (y, e).
 
     Attributes:
         x: vectors to read forward, y = W x; None: none.
         d: vectors to read backward, e = W^T d; None: none.
-        times: how often each is read; the reading is the mean, with 1 / times of the variance of the read noise.
+        times: how often each is read; the reading is the mean, with 1 / times of the
+            variance of the read noise.
     """
 
     x: Inputs | None = None
@@ -42,7 +44,9 @@ def average(x: Inputs, times: int) -> Inputs | Reads:
 
 
 def read(tile: Tile, probe: Probe, key: Key) -> Any:
-    """Read what a method asks for, through the periphery of the tile; None: the weights as they are."""
+    """Read what a method asks for, through the periphery of the tile; None: the weights
+    as they are.
+    """
     if probe is None:
         return get_weights(tile)
     if not isinstance(probe, Reads):
@@ -58,7 +62,9 @@ def read(tile: Tile, probe: Probe, key: Key) -> Any:
 
 
 def vectors(probe: Probe, shape: tuple[int, int]) -> int:
-    """Number of vectors that are read: for the weights themselves one for each column, as many as a chip needs to show them."""
+    """Number of vectors that are read: for the weights themselves one for each column,
+    as many as a chip needs to show them.
+    """
     if probe is None:
         return shape[1]
     if not isinstance(probe, Reads):

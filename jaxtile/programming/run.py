@@ -14,10 +14,11 @@ from jaxtyping import Array, Bool, Float, Int
 from .._loop import iterate, progress_meter
 from .._types import Key, Scalar, Weight
 from ..compensation import AbstractCompensation
+from ..datasheet import Datasheet
 from ..quantities import QUANTITIES, Quantity, View
 from ..tile import Now, Tile, connect
 from ..updating import update
-from .chain import Stage, goes_on
+from .chain import Stage
 from .checkpoint import Checkpoint, StageState, checksum
 from .reading import ideal_reading, read, vectors
 from .result import RESULTS
@@ -30,7 +31,8 @@ __all__ = ["Run", "State"]
 class State(eqx.Module):
     """The numbers that change in the course of a run."""
 
-    # evolving; of the tile only what changes, because a loop over lanes copies what it carries at every step
+    # evolving; of the tile only what changes, because a loop over lanes copies what it
+    # carries at every step
     step: Int[Array, ""]
     now: Now
     stage: Int[Array, ""]
@@ -43,7 +45,8 @@ class State(eqx.Module):
 
 
 class Run(eqx.Module):
-    """A run of `program`, which makes it in one go; the command line stops on the way to move its bar.
+    """A run of `program`, which makes it in one go; the command line stops on the way
+    to move its bar.
 
     Splitting a run changes no bit of its state: `advance` is one compiled program.
     `program` is another one, and agrees to rounding.
@@ -64,7 +67,7 @@ class Run(eqx.Module):
             step=jnp.asarray(0, jnp.int32),
             now=self.tile.now.recounted(),
             stage=jnp.asarray(0, jnp.int32),
-            stages=tuple(StageState(stage.method.init(self.tile.shape, self.target), stage.begin()) for stage in self.stages),
+            stages=tuple(self._enter(number) for number in range(len(self.stages))),
             result=RESULTS.running,
             read_error=jnp.asarray(jnp.nan, self.target.dtype),
             history=self._histories({}),
@@ -72,7 +75,7 @@ class Run(eqx.Module):
 
     def resume(self, solution: Solution) -> State:
         """The state before the last reading of a solution, which is made again."""
-        left = solution.checkpoint
+        left = solution.left()
         probes = (stage.method.probe(at.method) for stage, at in zip(self.stages, left.stages, strict=True))
         reads = jnp.asarray([vectors(probe, self.tile.shape) for probe in probes], left.tally.reads.dtype)[left.stage]
         last = jnp.where(solution.result == RESULTS.running, 0, reads)
@@ -127,14 +130,18 @@ class Run(eqx.Module):
         history = {one.name: state.history[one.name].at[state.step].set(one(view).astype(target.dtype)) for one in self.record}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
-        rules |= {"steps_in_pass": method.steps_in_pass(tile.shape), "goes_on": goes_on(self.stages, number, target)}
+        rules |= {"steps_in_pass": method.steps_in_pass(tile.shape)}
+        later = number + 1 < len(self.stages)
+        rules |= {"goes_on": later and self.stages[number + 1].pays(target, self._sheet(number + 1))}
         result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)
         done = over | (result != RESULTS.running)
         before, after = (eqx.filter(one, eqx.is_array) for one in (at, StageState(method_state, progress)))
 
         def pulse() -> tuple[Now, StageState]:
             rate = method.learning_rate
-            pair = (x, d) if self.compensation is None else self.compensation(x, d, stands, rate)
+            pair = (x, d)
+            if self.compensation is not None:
+                pair = self.compensation(x, d, self._sheet(number), stands.weight, rate)
             return update(stands, *pair, learning_rate=rate, key=update_key).now, after
 
         now, at = jax.lax.cond(done, lambda: (stands.now, before), pulse)
@@ -177,7 +184,16 @@ class Run(eqx.Module):
         """Names of the methods."""
         return tuple(type(stage.method).__name__ for stage in self.stages)
 
+    def _enter(self, number: int) -> StageState:
+        """The state of a stage before its first step."""
+        stage = self.stages[number]
+        return StageState(stage.method.init(self._sheet(number), self.target), stage.begin())
+
+    def _sheet(self, number: int) -> Datasheet:
+        """The datasheet of the tile as the lines of a stage are connected."""
+        return Datasheet.of(self._tile(number).config, self.tile.shape)
+
     def _tile(self, number: int) -> Tile:
         """The tile as the lines of a stage are connected."""
-        connected = [stage.connect for stage in self.stages[: number + 1] if stage.connect is not None]
-        return connect(self.tile, connected[-1]) if connected else self.tile
+        index = self.stages[number].connect
+        return self.tile if index is None else connect(self.tile, index)

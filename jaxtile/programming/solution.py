@@ -41,8 +41,18 @@ class Solution(eqx.Module):
     @property
     def method_state(self) -> Any:
         """The state of the method before its last reading; of a chain, a tuple of them."""
-        states = tuple(at.method for at in self.checkpoint.stages)
+        states = tuple(at.method for at in self.left().stages)
         return states[0] if len(states) == 1 else states
+
+    def left(self) -> Checkpoint:
+        """The checkpoint.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.checkpoint is None:
+            raise ValueError(f"tile={self!r} has no checkpoint to go on from; pass its tile, or a solution of `program`.")
+        return self.checkpoint
 
     def __repr__(self) -> str:
         steps = self.stats["steps"]

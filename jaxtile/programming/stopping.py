@@ -23,7 +23,9 @@ class Streaks(eqx.Module):
 
 
 def relative_error(reading: PyTree[Float[Array, "..."]], wanted: PyTree[Float[Array, "..."]]) -> Scalar:
-    """Mean |reading - wanted| over max |wanted|; the mean itself where only zeros are wanted."""
+    """Mean |reading - wanted| over max |wanted|; the mean itself where only zeros are
+    wanted.
+    """
     (reading, _), (wanted, _) = ravel_pytree(reading), ravel_pytree(wanted)
     largest = jnp.max(jnp.abs(wanted))
     return jnp.mean(jnp.abs(reading - wanted)) / jnp.where(largest > 0, largest, 1)
@@ -39,7 +41,9 @@ def judge(
     steps_in_pass: int,
     max_steps: int,
 ) -> tuple[RESULTS, Streaks]:
-    """The end of the run at this step, if it ends; a mini-batch method must be good, or idle, for a full pass over its inputs."""
+    """The end of the run at this step, if it ends; a mini-batch method must be good, or
+    idle, for a full pass over its inputs.
+    """
     x, d = proposal
     good = jnp.where(error < tolerance, streaks.good + 1, 0)
     idle = jnp.where(_is_zero(x) | _is_zero(d), streaks.idle + 1, 0)

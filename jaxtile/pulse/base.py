@@ -1,8 +1,9 @@
 """The contract of a pulse type, and the pulses that it sends.
 
-A pulse type turns one pair of vectors (x, d) into what the lines of the crossbar send: `Trains` of bits slot by slot, or `Counts`
-where slots have no order. It knows no device but the size of one pulse, the granularity. What it sends is a value, which the
-tile executes: trains drawn elsewhere can be executed just as well.
+A pulse type turns one pair of vectors (x, d) into what the lines of the crossbar send:
+`Trains` of bits slot by slot, or `Counts` where slots have no order. It knows no device
+but the size of one pulse, the granularity. What it sends is a value, which the tile
+executes: trains drawn elsewhere can be executed just as well.
 """
 
 import abc
@@ -53,7 +54,9 @@ class AbstractLines(eqx.Module):
         return jnp.sum(jnp.where(self.directions() != 0, self.coincidences(), 0).astype(float))
 
     def directions(self) -> Int[Array, "out in"]:
-        """+1 where coincidences move a cell down, -1 where they move it up, 0 where a line has value zero."""
+        """+1 where coincidences move a cell down, -1 where they move it up, 0 where a
+        line has value zero.
+        """
         return self.d_sign[:, None] * self.x_sign[None, :]
 
 
@@ -61,7 +64,8 @@ class Trains(AbstractLines):
     """Pulse trains, 32 slots of a line in each word.
 
     Attributes:
-        x_words, d_words: bit t % 32 of word t // 32 is set if the line pulses in slot t.
+        x_words, d_words: bit t % 32 of word t // 32 is set if the line pulses in slot
+            t.
     """
 
     x_words: UInt32[Array, "in word"]
@@ -86,7 +90,9 @@ class Trains(AbstractLines):
         return total
 
     def total(self) -> Scalar:
-        """All pulses that the cells get: slot by slot, rows that pulse times columns that do, without a pass over the cells."""
+        """All pulses that the cells get: slot by slot, rows that pulse times columns
+        that do, without a pass over the cells.
+        """
 
         def pulsing(words: UInt32[Array, "line word"], sign: Int[Array, " line"]) -> Float[Array, "word slot"]:
             place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)
@@ -102,7 +108,9 @@ class Trains(AbstractLines):
 
 
 class Counts(AbstractLines):
-    """Numbers of pulses without an order of slots: whole (rounded) or fractional (expected)."""
+    """Numbers of pulses without an order of slots: whole (rounded) or fractional
+    (expected).
+    """
 
     x_count: Num[Array, " in"]
     d_count: Num[Array, " out"]
@@ -139,7 +147,8 @@ class AbstractPulse(Checked):
         sends_pulses: False for the types that add the outer product itself.
         uses_device: False for the type that takes the devices as ideal.
         mean_field: True if what is sent are expected counts, without cycle noise.
-        random_coincidences: True if how often two lines coincide is drawn, and varies about as much as it is large.
+        random_coincidences: True if how often two lines coincide is drawn, and varies
+            about as much as it is large.
     """
 
     sends_pulses: ClassVar[bool] = True
@@ -157,22 +166,27 @@ class Coded(NamedTuple):
 
 
 class AbstractTrainPulse(AbstractPulse):
-    """A pulse type that codes |x| and |d| into pulses, with aihwkit's management of the train length and the two scales.
+    """A pulse type that codes |x| and |d| into pulses, with aihwkit's management of the
+    train length and the two scales.
 
-    With granularity g, learning rate lr, largest entries x_m and d_m of this pair of vectors (d_m times `um_grad_scale`):
+    With granularity g, learning rate lr, largest entries x_m and d_m of this pair of
+    vectors (d_m times `um_grad_scale`):
 
         k  = lr x_m d_m / g                        pulses that the strongest pair needs
         BL = min(ceil(k), desired_bl)              with update_bl_management, else desired_bl
         A  = B = sqrt(lr / (g BL))                 |d| is coded as A |d|, |x| as B |x|
         A *= sqrt(x_m / d_m),  B *= sqrt(d_m / x_m)   with update_management: both lines get the same largest value
 
-    and if k > desired_bl, d_m is multiplied by desired_bl / k before the last line, so that d saturates and x never does.
-    Always g BL A B = lr: the mean update of an unsaturated pair is -lr d x. (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016;
-    aihwkit, `UpdateParameters`.) Numbers are multiplied in aihwkit's order, since ceil and rint of a last bit matter.
+    and if k > desired_bl, d_m is multiplied by desired_bl / k before the last line, so
+    that d saturates and x never does. Always g BL A B = lr: the mean update of an
+    unsaturated pair is -lr d x. (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016;
+    aihwkit, `UpdateParameters`.) Numbers are multiplied in aihwkit's order, since ceil
+    and rint of a last bit matter.
 
     Attributes:
         desired_bl: train length; the longest one with `update_bl_management`.
-        update_bl_management: shorten the train to what the pair of vectors needs (implies `update_management`).
+        update_bl_management: shorten the train to what the pair of vectors needs
+            (implies `update_management`).
         update_management: balance the scales of x and d.
         um_grad_scale: factor on d_m; below 1 lets d saturate earlier.
     """
@@ -196,7 +210,9 @@ class AbstractTrainPulse(AbstractPulse):
         key: Key,
         columns: Int[Array, " in"],
     ) -> AbstractLines:
-        """The pulses of the lines for one pair of vectors; `columns` numbers the lines of the tile that carry x."""
+        """The pulses of the lines for one pair of vectors; `columns` numbers the lines
+        of the tile that carry x.
+        """
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
         d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), numbers(d.shape[0]))
@@ -205,7 +221,9 @@ class AbstractTrainPulse(AbstractPulse):
     def scales(
         self, x: Float[Array, " in"], d: Float[Array, " out"], learning_rate: Scalar, granularity: Scalar
     ) -> tuple[Scalar, Scalar, Scalar]:
-        """Train length BL and the scales A (of |d|) and B (of |x|); all zero where there is nothing to send."""
+        """Train length BL and the scales A (of |d|) and B (of |x|); all zero where
+        there is nothing to send.
+        """
         desired = jnp.asarray(self.desired_bl, x.dtype)
         largest = _largest if self.mean_field else jnp.max
         x_max, d_max = largest(jnp.abs(x)), largest(jnp.abs(d)) * self.um_grad_scale
@@ -225,8 +243,8 @@ class AbstractTrainPulse(AbstractPulse):
 def _largest(values: Float[Array, " line"]) -> Scalar:
     """The largest value, by its place.
 
-    The derivative of a maximum looks for the entries that are equal to it, and finds none (0 / 0) where XLA computes them anew with
-    another last bit.
+    The derivative of a maximum looks for the entries that are equal to it. It finds
+    none (0 / 0) where XLA computes them anew with another last bit.
     """
     return values[jnp.argmax(values)]
 
@@ -236,7 +254,9 @@ def _signs(values: Float[Array, " line"]) -> Int[Array, " line"]:
 
 
 def on_grid(line: Coded, res: Scalar, round_key: Key | None) -> Float[Array, " line"]:
-    """Probabilities rounded to multiples of `res` (0: left as they are): to even, or at random in proportion if a key is given."""
+    """Probabilities rounded to multiples of `res` (0: left as they are): to even, or at
+    random in proportion if a key is given.
+    """
     step = jnp.where(res > 0, res, 1)
     shift = 0 if round_key is None else (uniform(round_key, line.number) - 0.5).astype(line.p.dtype)
     return jnp.where(res > 0, jnp.rint(divide(line.p, step) + shift) * step, line.p)

@@ -14,10 +14,12 @@ __all__ = ["DeterministicImplicit"]
 class DeterministicImplicit(AbstractTrainPulse):
     """A cell gets rint(p_d BL p_x) pulses, with p clipped to 1.
 
-    The lines themselves are taken to send rint(BL p) pulses each, which matters for half-selection only.
+    The lines themselves are taken to send rint(BL p) pulses each, which matters for
+    half-selection only.
 
     Attributes:
-        desired_bl, update_bl_management, update_management, um_grad_scale: see `AbstractTrainPulse`.
+        desired_bl, update_bl_management, update_management, um_grad_scale: see
+            `AbstractTrainPulse`.
         x_res_implicit, d_res_implicit: grids of p_x and p_d (0: none).
         sto_round: round onto them at random, in proportion, instead of to the nearest.
     """

@@ -13,12 +13,15 @@ __all__ = ["MeanCount"]
 
 
 class MeanCount(AbstractTrainPulse):
-    """Each line sends the rounded mean number of its pulses, c = min(rint(BL p), BL); a cell gets rint(c_d / BL * c_x).
+    """Each line sends the rounded mean number of its pulses, c = min(rint(BL p), BL); a
+    cell gets rint(c_d / BL * c_x).
 
     Attributes:
-        desired_bl, update_bl_management, update_management, um_grad_scale: see `AbstractTrainPulse`.
+        desired_bl, update_bl_management, update_management, um_grad_scale: see
+            `AbstractTrainPulse`.
         res: grid of the probabilities (0: none).
-        sto_round: round onto that grid at random, in proportion, instead of to the nearest.
+        sto_round: round onto that grid at random, in proportion, instead of to the
+            nearest.
     """
 
     res: Number = number(0.0, low=0.0, high=1.0)

@@ -11,14 +11,18 @@ __all__ = ["MeanField"]
 
 
 class MeanField(AbstractTrainPulse):
-    """The expected pulses of the stochastic trains: no trains, no rounding, no cycle noise.
+    """The expected pulses of the stochastic trains: no trains, no rounding, no cycle
+    noise.
 
-    A line sends BL p pulses and a cell sees BL p_d p_x coincidences, with p clipped to 1. The train length is not rounded either:
-    BL = min(max(k, 1), desired_bl), since a train has at least one slot. An unsaturated cell moves by exactly -lr d x for a
-    constant step, and everything is differentiable with respect to every physical number.
+    A line sends BL p pulses and a cell sees BL p_d p_x coincidences, with p clipped to
+    1. The train length is not rounded either: BL = min(max(k, 1), desired_bl), since a
+    train has at least one slot. An unsaturated cell moves by exactly -lr d x for a
+    constant step, and everything is differentiable with respect to every physical
+    number.
 
     Attributes:
-        desired_bl, update_bl_management, update_management, um_grad_scale: see `AbstractTrainPulse`.
+        desired_bl, update_bl_management, update_management, um_grad_scale: see
+            `AbstractTrainPulse`.
     """
 
     mean_field: ClassVar[bool] = True

@@ -37,13 +37,17 @@ _UNROLL = 8
 def bernoulli_words(
     p: Float[Array, " line"], line: Int[Array, " line"], slots: UInt32[Array, "1 word"], key: Key
 ) -> UInt32[Array, "line word"]:
-    """For each line the bits of `slots`, each left set with probability p, independently.
+    """For each line the bits of `slots`, each left set with probability p,
+    independently.
 
-    All 32 bits of a word at once: comparing a random binary fraction with p, from the last digit to the first, is
-    acc <- acc | r where the digit of p is 1 and acc & r where it is 0, with a fresh random word r for each digit. p is cut to 16
-    digits, the last of them rounded at random in proportion, anew for each line and word of 32 slots: the mean over trains is right
-    to 2^-24 of p or to 2^-39, whichever is more, and the variance of a count too large by BL / 2^16 of itself at most. The random
-    rounding has 23 digits, so the smallest probability is 2^-39 = 1.8e-12: a line of less than 3/4 of that never pulses.
+    All 32 bits of a word are drawn at once, by comparing a random binary fraction with
+    p, from the last digit to the first. A digit of p with a fresh random word r is acc
+    <- acc | r where it is 1, and acc & r where it is 0. p is cut to 16 digits, the last
+    of them rounded at random in proportion, anew for each line and word of 32 slots.
+    The mean over trains is right to 2^-24 of p or to 2^-39, whichever is more. The
+    variance of a count is too large by BL / 2^16 of itself at most. The random rounding
+    has 23 digits, so the smallest probability is 2^-39 = 1.8e-12: a line of less than
+    3/4 of that never pulses.
     """
     words = slots.shape[1]
     place = 2 * (line.astype(jnp.int32)[:, None] * words + numbers(words)[None, :])
@@ -63,7 +67,8 @@ def bernoulli_words(
         drawn = jax.lax.fori_loop(0, _UNROLL, lambda place, drawn: compare(first + place, drawn), drawn, unroll=True)
         return (drawn | saturated) & slots
 
-    # A loop that ends with the train: what XLA could fuse with the cells, it would draw again for each cell of a line.
+    # A loop that ends with the train: what XLA could fuse with the cells, it would draw
+    # again for each cell of a line.
     return jax.lax.fori_loop(0, _DIGITS // _UNROLL, compare_some, jnp.zeros_like(digits))
 
 
@@ -76,21 +81,27 @@ def first_slots(length: Scalar, slots: int) -> UInt32[Array, "1 word"]:
 
 
 class StochasticCompressed(_AbstractStochastic):
-    """Each line pulses in each of the BL slots with probability p = A |d| or B |x| (at most 1), independently of the others.
+    """Each line pulses in each of the BL slots with probability p = A |d| or B |x| (at
+    most 1), independently of the others.
 
-    A cell sees K ~ Binomial(BL, p_d p_x) coincidences, each of which moves it up or down by the signs of its lines. Cells of a row
-    (column) share its train, so their counts are correlated: Cov(K_ij, K_ij') = BL p_xj p_xj' p_di (1 - p_di).
+    A cell sees K ~ Binomial(BL, p_d p_x) coincidences, each of which moves it up or
+    down by the signs of its lines. Cells of a row (column) share its train, so their
+    counts are correlated: Cov(K_ij, K_ij') = BL p_xj p_xj' p_di (1 - p_di).
 
     Attributes:
-        desired_bl, update_bl_management, update_management, um_grad_scale: see `AbstractTrainPulse`.
+        desired_bl, update_bl_management, update_management, um_grad_scale: see
+            `AbstractTrainPulse`.
         res: grid of the probabilities (0: none).
-        sto_round: round onto that grid at random, in proportion, instead of to the nearest.
+        sto_round: round onto that grid at random, in proportion, instead of to the
+            nearest.
     """
 
 
 class Stochastic(_AbstractStochastic):
-    """Stochastic trains applied in two passes, positive x first; attributes as for `StochasticCompressed`.
+    """Stochastic trains applied in two passes, positive x first; attributes as for
+    `StochasticCompressed`.
 
-    No cell is met by both passes of a slot, so the law of the update is that of `StochasticCompressed`; aihwkit's two types differ
-    only in the order in which they consume random numbers.
+    No cell is met by both passes of a slot, so the law of the update is that of
+    `StochasticCompressed`; aihwkit's two types differ only in the order in which they
+    consume random numbers.
     """

@@ -1,4 +1,6 @@
-"""Thousands of tiles in one call: over numbers, chips, targets and seeds, on all devices, into a store that can be resumed."""
+"""Thousands of tiles in one call: over numbers, chips, targets and seeds, on all
+devices, into a store that can be resumed.
+"""
 
 from .programming import Programming as Programming
 from .store import load as load

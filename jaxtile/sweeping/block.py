@@ -1,7 +1,9 @@
-"""One block of a sweep: a fixed number of tiles on each device, one call of one compiled program.
+"""One block of a sweep: a fixed number of tiles on each device, one call of one
+compiled program.
 
-XLA's sums and products depend on the width of a batch in their last bits. So the width is fixed, the last block is padded, and a
-point gets the same bits whichever block, chunk, device or process it falls into.
+XLA's sums and products depend on the width of a batch in their last bits. So the width
+is fixed and the last block is padded. A point gets the same bits whichever block,
+chunk, device or process it falls into.
 """
 
 from collections.abc import Sequence
@@ -28,8 +30,10 @@ _RUN = 1
 class Blocks:
     """A compiled program that runs `width` points on each device.
 
-    A chip is fabricated from `fold_in(fold_in(key, 0), chip)`; its run draws from the key with 1, chip, target and seed folded in.
-    Numbers fold nothing in: points that differ in numbers alone share chips and draws, which makes differences between them sharp.
+    A chip is fabricated from `fold_in(fold_in(key, 0), chip)`; its run draws from the
+    key with 1, chip, target and seed folded in. Numbers fold nothing in: points that
+    differ in numbers alone share chips and draws, which makes differences between them
+    sharp.
     """
 
     def __init__(

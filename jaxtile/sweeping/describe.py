@@ -1,4 +1,6 @@
-"""A sweep described by plain data, by which a store knows whether it is being resumed or confused."""
+"""A sweep described by plain data, by which a store knows whether it is being resumed
+or confused.
+"""
 
 import dataclasses
 import functools
@@ -8,7 +10,7 @@ import pathlib
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -17,17 +19,20 @@ import numpy as np
 
 __all__ = ["describe", "difference"]
 
-# Libraries, and Python's own modules, are told by their names: a walk through all that they use would not end.
+# Libraries, and Python's own modules, are told by their names: a walk through all that
+# they use would not end.
 _LIBRARIES = {"site-packages", "dist-packages"}
 _OTHERS = {"jaxtile"} | sys.stdlib_module_names
 
 
 def describe(value: Any, within: tuple[int, ...] = ()) -> Any:
-    """Plain data that is equal where results would be: classes and fields by name, numbers as they are, arrays by a checksum.
+    """Plain data that is equal where results would be: classes and fields by name,
+    numbers as they are, arrays by a checksum.
 
     Args:
         value: what to describe.
-        within: the identities of the functions and objects that are being described, which may refer to themselves.
+        within: the identities of the functions and objects that are being described,
+            which may refer to themselves.
     """
     if id(value) in within:
         return "itself"
@@ -67,12 +72,15 @@ def _describe_array(value: Any) -> Any:
 
 
 def _describe_class(kind: type, within: tuple[int, ...]) -> Any:
-    """The name of a class and, if it is the user's own, its constants, its methods, what these use, and what it inherits."""
+    """The name of a class and, if it is the user's own, its constants, its methods,
+    what these use, and what it inherits.
+    """
     name = f"{kind.__module__}.{kind.__qualname__}"
     if _is_of_others(kind) or id(kind) in within:
         return name
     within = (*within, id(kind))
-    parts = {key: inspect.unwrap(getattr(kind, key, None)) for key in vars(kind)}  # by `getattr`, since equinox wraps methods
+    # By `getattr`, since equinox wraps methods.
+    parts = {key: inspect.unwrap(cast(Any, getattr(kind, key, None))) for key in vars(kind)}
     parts = {key: part.fget if isinstance(part, property) else part for key, part in parts.items()}
     own = {key: part for key, part in parts.items() if isinstance(part, types.FunctionType) or not key.startswith("__")}
     bases = [_describe_class(base, within) for base in kind.__bases__]
@@ -80,7 +88,9 @@ def _describe_class(kind: type, within: tuple[int, ...]) -> Any:
 
 
 def _describe_callable(function: Any, within: tuple[int, ...]) -> Any:
-    """The code of a function, and what it uses besides its arguments, in functions inside of it, too."""
+    """The code of a function, and what it uses besides its arguments, in functions
+    inside of it, too.
+    """
     function = inspect.unwrap(function)
     if isinstance(function, types.MethodType):
         return {"function": describe(function.__func__, within), "of": describe(function.__self__, within)}
@@ -106,7 +116,9 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _plain(code: types.CodeType) -> tuple[Any, ...]:
-    """The work of a code, wherever it stands: not its source, which two functions of one line share, and some have none."""
+    """The work of a code, wherever it stands: not its source, which two functions of
+    one line share, and some have none.
+    """
     constants = [part for part in code.co_consts if not isinstance(part, types.CodeType)]
     plain = [sorted(map(repr, part)) if isinstance(part, frozenset) else repr(part) for part in constants]
     return code.co_code, code.co_names, plain

@@ -17,7 +17,8 @@ SEED = "seed"
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """The outer product of the dimensions, in the order of their names; the last one runs fastest.
+    """The outer product of the dimensions, in the order of their names; the last one
+    runs fastest.
 
     Attributes:
         sizes: length of each dimension.
@@ -32,8 +33,8 @@ class Grid:
         """The grid of some paths and their values.
 
         Raises:
-            TypeError, ValueError: these are no values by path, or no numbers, empty, not in one dimension, or (zipped) of
-                different lengths.
+            TypeError, ValueError: these are no values by path, or no numbers, empty,
+                not in one dimension, or (zipped) of different lengths.
         """
         if not isinstance(over, Mapping):
             raise TypeError(f"over={over!r:.80} does not map paths to values; pass such as {{'device.dw_min': [0.001, 0.01]}}.")
@@ -64,7 +65,9 @@ class Grid:
         return math.prod(self.sizes.values())
 
     def at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """The numbers of some points by path, and the indices of their chip, target and seed."""
+        """The numbers of some points by path, and the indices of their chip, target and
+        seed.
+        """
         index = dict(zip(self.sizes, np.unravel_index(points, tuple(self.sizes.values())), strict=True))
         numbers = {path: value[index[along]] for path, (along, value) in self.numbers.items()}
         nothing = np.zeros(len(points), np.int32)
@@ -72,7 +75,9 @@ class Grid:
 
 
 class Subject(eqx.Module):
-    """The objects that a sweep varies: a configuration, and the run of its tiles. A path leads into the one or the other."""
+    """The objects that a sweep varies: a configuration, and the run of its tiles. A
+    path leads into the one or the other.
+    """
 
     config: Any
     run: Any
@@ -89,14 +94,17 @@ class Subject(eqx.Module):
         return node
 
     def field(self, path: str) -> dict[str, Any]:
-        """The declaration of the number at the end of a path, by the class of the object that holds it."""
+        """The declaration of the number at the end of a path, by the class of the
+        object that holds it.
+        """
         *before, name = path.split(".")
         owner = self.at(before) if before else self.config if hasattr(self.config, name) else self.run
         fields = dataclasses.fields(owner) if dataclasses.is_dataclass(owner) else ()
         return {"of": type(owner).__name__, **next((dict(field.metadata) for field in fields if field.name == name), {})}
 
     def check(self, path: str, values: np.ndarray) -> None:
-        """Refuse a path that does not lead to a number, and values that its field does not take.
+        """Refuse a path that does not lead to a number, and values that its field does
+        not take.
 
         Raises:
             ValueError: it does not, or one of them is out of range.

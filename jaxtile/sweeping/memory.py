@@ -9,7 +9,8 @@ import jax
 
 __all__ = ["free_in_groups", "free_memory"]
 
-# Of control groups, newest version first: what a line of /proc/self/cgroup names, where the folders are, and the files in them.
+# Of control groups, newest version first: what a line of /proc/self/cgroup names, where
+# the folders are, and the files in them.
 _GROUPS = (("", "", "memory.max", "memory.current"), ("memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))
 
 
@@ -25,7 +26,9 @@ def free_memory(device: Any) -> float:
 
 
 def free_in_groups(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> float:
-    """Memory that the limits of a container or a batch job (Linux's control groups, of both versions) leave to this process."""
+    """Memory that the limits of a container or a batch job (Linux's control groups, of
+    both versions) leave to this process.
+    """
     if not pathlib.Path(own).exists():
         return math.inf
     free = math.inf

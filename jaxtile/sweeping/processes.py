@@ -1,4 +1,6 @@
-"""Waiting for the other processes of a sweep. The only module that knows `jax._src`: JAX's public barrier has no timeout."""
+"""Waiting for the other processes of a sweep. The only module that knows `jax._src`:
+JAX's public barrier has no timeout.
+"""
 
 import jax
 from jax._src import distributed

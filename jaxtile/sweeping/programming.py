@@ -4,9 +4,9 @@ from jaxtyping import Array, Float
 
 from .._types import Key, Weight
 from ..compensation import AbstractCompensation
-from ..fields import Checked, Number, field, number, part, whole
+from ..fields import Checked, Field, Number, field, number, part, whole
 from ..programming import RESULTS, AbstractMethod, Chain, program
-from ..quantities import QUANTITIES, Quantity, as_quantities
+from ..quantities import QUANTITIES, Quantity, Record, as_quantities
 from ..tile import Tile
 
 __all__ = ["Programming"]
@@ -15,7 +15,8 @@ __all__ = ["Programming"]
 class Programming(Checked):
     """Program a tile; a function (tile, target, key) that `sweep` runs for every point.
 
-    Its numbers can be swept: "method.learning_rate", "tolerance", "method.inputs.values" ... by path.
+    Its numbers can be swept: "method.learning_rate", "tolerance",
+    "method.inputs.values" ... by path.
 
     Attributes:
         method: the programming method.
@@ -30,7 +31,7 @@ class Programming(Checked):
     compensation: AbstractCompensation | None = part(
         AbstractCompensation, "is no compensation; pass None, or one such as jaxtile.compensation.Gain()", optional=True
     )
-    record: tuple[Quantity, ...] = field(as_quantities, default=())
+    record: Field[Record, tuple[Quantity, ...]] = field(as_quantities, default=())
 
     def __check_init__(self) -> None:
         taken = [one.name for one in self.record if one.name in ("converged", "finite") or one.name.endswith("_history")]

@@ -1,10 +1,13 @@
 """Where the results of a sweep go: block by block, each whole or not at all.
 
-A store is a zarr group with an array [group, point, ...] for each result (a group is one kind of hardware with one function), in
-chunks of one block, and a mark for each block that is set once all of its chunks are there. Chunks are written under another name
-and renamed, and carry a checksum. So a sweep that is killed leaves whole blocks, and the same call goes on with the others.
+A store is a zarr group with an array [group, point, ...] for each result, in chunks of
+one block. (A group is one kind of hardware with one function.) A mark for each block is
+set once all of its chunks are there. Chunks are written under another name and renamed,
+and carry a checksum. So a sweep that is killed leaves whole blocks, and the same call
+goes on with the others.
 
-The mark says which versions wrote the block: n for the n-th of those that the attributes of the marks list.
+The mark says which versions wrote the block: n for the n-th of those that the
+attributes of the marks list.
 """
 
 from __future__ import annotations
@@ -62,7 +65,9 @@ class Memory:
             self._arrays[name][rows(self.plan, block)] = values
 
     def read(self) -> tuple[dict[str, np.ndarray], int]:
-        """All results, [group, point, ...], and the number of blocks that are missing: none, at the end."""
+        """All results, [group, point, ...], and the number of blocks that are missing:
+        none, at the end.
+        """
         return self._arrays, 0
 
 
@@ -78,14 +83,15 @@ class Store:
 
     def __init__(self, path: str | pathlib.Path, group: zarr.Group):
         self.path = path
-        self.plan: dict[str, Any] = json.loads(group.attrs["plan"])
+        self.plan: dict[str, Any] = json.loads(str(group.attrs["plan"]))
         self._arrays: dict[str, Any] = {name: group[name] for name in (*self.plan["results"], _DONE)}  # opened once: it takes time
         self.versions: list[dict[str, str]] | None = self._arrays[_DONE].attrs.get(_VERSIONS)
         self._mark = 0
 
     @classmethod
     def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> None:
-        """Lay out an empty store: in a place of its own, and moved here once it is whole.
+        """Lay out an empty store: in a place of its own, and moved here once it is
+        whole.
 
         Raises:
             OSError: the disk is full, or something came to be here in the meantime.
@@ -127,7 +133,8 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other sweeps out; the system lets them in again when this process ends, however it ends.
+        """Keep other sweeps out; the system lets them in again when this process ends,
+        however it ends.
 
         Raises:
             OSError: another sweep is inside.
@@ -189,7 +196,9 @@ class Store:
             ) from error
 
     def read(self) -> tuple[dict[str, np.ndarray], int]:
-        """All results, [group, point, ...], NaN in the blocks that are missing, and how many these are."""
+        """All results, [group, point, ...], NaN in the blocks that are missing, and how
+        many these are.
+        """
         missing, results = set(self.missing()), {}
         for name in self.plan["results"]:
             shape, dtype = _shape(self.plan, name)
@@ -219,7 +228,9 @@ def _shape(plan: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], str]:
 
 
 def as_dataset(store: Memory | Store) -> xr.Dataset:
-    """The results by named dimensions, with coordinates, units, and the plan as attributes."""
+    """The results by named dimensions, with coordinates, units, and the plan as
+    attributes.
+    """
     import xarray as xr
 
     plan = store.plan
@@ -240,7 +251,8 @@ def as_dataset(store: Memory | Store) -> xr.Dataset:
 
 
 def load(path: str | pathlib.Path) -> xr.Dataset:
-    """The results in a store, as `sweep` returns them; `missing_blocks` in the attributes says how many are still to be run.
+    """The results in a store, as `sweep` returns them; `missing_blocks` in the
+    attributes says how many are still to be run.
 
     Raises:
         FileNotFoundError: there is no store.

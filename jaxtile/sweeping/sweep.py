@@ -72,26 +72,35 @@ def sweep(
     allow_versions: bool = False,
     progress: bool = False,
 ) -> xr.Dataset:
-    """Run a function of a tile for every combination of numbers, chips, targets and seeds, on all local devices.
+    """Run a function of a tile for every combination of numbers, chips, targets and
+    seeds, on all local devices.
 
-    A chip is fabricated from the key and its number alone: the same chips are used for every number, target and seed, and the same
-    draws for all numbers, so differences between numbers are sharp. A point has the same bits for any number of tiles, devices,
-    processes and interruptions, as long as `width`, the platform and the versions are the same.
+    A chip is fabricated from the key and its number alone: the same chips are used for
+    every number, target and seed, and the same draws for all numbers, so differences
+    between numbers are sharp. A point has the same bits for any number of tiles,
+    devices, processes and interruptions. `width`, the platform and the versions must be
+    the same.
 
     Args:
-        run: a pure function (tile, target, key) -> {name: array}, such as `jaxtile.Programming(method)`; or several by name, which
-            are compiled one by one and become the dimension "run".
+        run: a pure function (tile, target, key) -> {name: array}, such as
+            `jaxtile.Programming(method)`; or several by name, which are compiled one by
+            one and become the dimension "run".
         config: the hardware; or several by name, which become the dimension "config".
-        target: the matrix, or several [target, out, in], which become the dimension "target".
+        target: the matrix, or several [target, out, in], which become the dimension
+            "target".
         key: of the whole sweep.
-        over: values by path, such as {"device.dw_min": [...], "method.learning_rate": [...]}: into the configuration, or else into
-            `run`; the parts of a tuple by their number, such as "device.devices.0.dw_min". Each path becomes a dimension. All
-            values are run in one compiled program.
-        zipped: take the values of all paths together, along one dimension "point", instead of all combinations.
+        over: values by path, such as {"device.dw_min": [...], "method.learning_rate":
+            [...]}: into the configuration, or else into `run`; the parts of a tuple by
+            their number, such as "device.devices.0.dw_min". Each path becomes a
+            dimension. All values are run in one compiled program.
+        zipped: take the values of all paths together, along one dimension "point",
+            instead of all combinations.
         chips: how many chips of each kind.
         seeds: how many runs on each chip.
-        store: a folder that the results stream to. A sweep that was interrupted goes on where it was with the same call.
-        width: tiles in a block. None: as many as fit into a quarter of the free memory, at most 256; a store keeps what was chosen.
+        store: a folder that the results stream to. A sweep that was interrupted goes on
+            where it was with the same call.
+        width: tiles in a block. None: as many as fit into a quarter of the free memory,
+            at most 256; a store keeps what was chosen.
         allow_versions: go on with a store that other versions of jaxtile or jax have
             written. The store keeps which versions wrote which block.
         progress: show a progress bar.
@@ -205,7 +214,9 @@ def _refuse_other_versions(kept: Store) -> None:
 def _that_fit(
     subjects: list[Subject], compiled: Callable[[Subject, int], Blocks], points: int, width: int | None
 ) -> dict[int, Blocks]:
-    """Every subject compiled, at the given width or at the widest one that leaves enough of the free memory to all of them."""
+    """Every subject compiled, at the given width or at the widest one that leaves
+    enough of the free memory to all of them.
+    """
     if width is not None:
         return {n: compiled(subject, width) for n, subject in enumerate(subjects)}
     room = _SHARE * min(free_memory(device) for device in jax.local_devices())
@@ -224,7 +235,8 @@ def _plan(
     """The contents of a store, and their names.
 
     Raises:
-        ValueError: results differ from one run to another, or have the name of something else.
+        ValueError: results differ from one run to another, or have the name of
+            something else.
     """
     results = made[0].results()
     for blocks in made.values():
@@ -233,7 +245,8 @@ def _plan(
     for name in results:
         if name in taken or not name.isidentifier():
             raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
-    coordinates, zipped = dict(outer), {}
+    coordinates: dict[str, Any] = dict(outer)
+    zipped: dict[str, Any] = {}
     for name, size in grid.sizes.items():
         along = {path: values.tolist() for path, (dim, values) in grid.numbers.items() if dim == name}
         coordinates[name] = along[name] if name in along else list(range(size))
@@ -289,7 +302,8 @@ def _run_all(kept: Memory | Store, subjects: list[Subject], made: dict[int, Bloc
                 started = ((call, blocks(_points(kept.plan, call))) for call in calls)
                 for call, results in _one_ahead(started):
                     advance(_write(kept, call, results))
-        # The others have as many blocks: those that take more than twice as long as this one are taken for lost.
+        # The others have as many blocks: those that take more than twice as long as
+        # this one are taken for lost.
         wait_for_all("done", PATIENCE + time.perf_counter() - start)
 
 
@@ -319,7 +333,9 @@ def _write(kept: Memory | Store, call: list[Block], results: dict[str, Array]) -
 
 @contextlib.contextmanager
 def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar of the tiles; of several processes it takes the others to be as fast as this one."""
+    """A progress bar of the tiles; of several processes it takes the others to be as
+    fast as this one.
+    """
     if not show:
         yield lambda tiles: None
         return

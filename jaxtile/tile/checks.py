@@ -28,7 +28,8 @@ def check_tile(tile: Any) -> Weight:
 
 
 def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:
-    """Vectors as an array of the tile's dtype. A NaN goes through: a read of NaN is NaN.
+    """Vectors as an array of the tile's dtype. A NaN goes through: a read of NaN is
+    NaN.
 
     Raises:
         ValueError: they do not fit a tile of that width.
@@ -39,14 +40,15 @@ def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[A
     return vectors
 
 
-def as_matrix(name: str, matrix: Any, tile: Tile) -> Weight:
-    """A matrix as an array of the tile's shape and dtype.
+def as_matrix(name: str, matrix: Any, weight: Weight) -> Weight:
+    """A matrix as an array of the shape and dtype of the weights of a tile.
 
     Raises:
-        TypeError, ValueError: it holds something else than finite numbers, or has another shape.
+        TypeError, ValueError: it holds something else than finite numbers, or has
+            another shape.
     """
-    matrix = finite_array(matrix, tile.weight.dtype, name)
-    if matrix.shape != tile.shape:
-        hint = " (its transpose would fit)" if matrix.shape == tile.shape[::-1] else ""
-        raise ValueError(f"{name} has shape {matrix.shape}; the tile is [out, in] = {tile.shape}{hint}.")
+    matrix = finite_array(matrix, weight.dtype, name)
+    if matrix.shape != weight.shape:
+        hint = " (its transpose would fit)" if matrix.shape == weight.shape[::-1] else ""
+        raise ValueError(f"{name} has shape {matrix.shape}; the tile is [out, in] = {weight.shape}{hint}.")
     return matrix

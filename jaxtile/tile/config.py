@@ -1,8 +1,9 @@
 """The configuration of a tile."""
 
+import dataclasses
 from typing import Any
 
-from ..device import AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal
+from ..device import AbstractCrosspoint, AbstractDevice, ConstantStep, Ideal, SingleFixed
 from ..fields import Checked, part
 from ..half_select import AbstractHalfSelect
 from ..periphery import IOParameters
@@ -51,7 +52,9 @@ class TileConfig(Checked):
 
     @property
     def built_device(self) -> AbstractDevice:
-        """The device that stands in the array: an ideal one if the pulse type takes it so."""
+        """The device that stands in the array: an ideal one if the pulse type takes it
+        so.
+        """
         return self.device if self.pulse.uses_device else Ideal()
 
     @property
@@ -71,6 +74,19 @@ class TileConfig(Checked):
         assert isinstance(self.pulse, AbstractTrainPulse)
         return self.pulse
 
+    def connect(self, index: int) -> "TileConfig":
+        """The same hardware, its lines connected to another device of each of its unit
+        cells.
+
+        Raises:
+            TypeError: the cells have no such choice.
+        """
+        if not isinstance(getattr(self.built_device, "update_policy", None), SingleFixed):
+            raise TypeError(
+                f"device={self.built_device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have."
+            )
+        return dataclasses.replace(self, device=dataclasses.replace(self.device, update_policy=SingleFixed(index)))
+
     @property
     def skips_phases(self) -> bool:
         """True if sub-phases are skipped in which nothing can be selected."""
@@ -78,6 +94,8 @@ class TileConfig(Checked):
 
     @property
     def keeps_no_order(self) -> bool:
-        """True if the unit vectors of a batch can be sent at once, because nothing asks for one after another."""
+        """True if the unit vectors of a batch can be sent at once, because nothing asks
+        for one after another.
+        """
         remembers = self.half_select is not None and self.half_select.remembers
         return self.crosspoint.order == "aggregate" and not remembers

@@ -4,10 +4,10 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from .._random import as_key
-from .._types import Key, Scalar, Weight
+from .._types import AnyArray, Key, Scalar, Weight
 from .._vectors import UnitVectors
 from ..device import Ideal
 from ..periphery import Channels, IOParameters, read, remember
@@ -19,7 +19,7 @@ from .tile import Chip, Tile
 __all__ = ["backward", "forward", "observe", "read_as"]
 
 
-def forward(tile: Tile, x: Float[Array, "... in"] | UnitVectors, *, key: Key) -> Float[Array, "... out"]:
+def forward(tile: Tile, x: Num[AnyArray, "... in"] | UnitVectors, *, key: Key) -> Float[Array, "... out"]:
     """Read W x through the forward periphery, each vector for itself.
 
     Args:
@@ -31,8 +31,9 @@ def forward(tile: Tile, x: Float[Array, "... in"] | UnitVectors, *, key: Key) ->
     return _read(tile.config.forward, weight, "x", x, key, tile.chip.forward, tile.now.forward)
 
 
-def backward(tile: Tile, d: Float[Array, "... out"], *, key: Key) -> Float[Array, "... in"]:
-    """Read W^T d through the backward periphery, each vector for itself; bound management never acts here, as in aihwkit.
+def backward(tile: Tile, d: Num[AnyArray, "... out"], *, key: Key) -> Float[Array, "... in"]:
+    """Read W^T d through the backward periphery, each vector for itself; bound
+    management never acts here, as in aihwkit.
 
     Args:
         tile: the tile.
@@ -56,11 +57,12 @@ _jit_read = eqx.filter_jit(read)
 
 
 def observe(
-    tile: Tile, *, x: Float[Array, "... in"] | UnitVectors | None = None, d: Float[Array, "... out"] | UnitVectors | None = None
+    tile: Tile, *, x: Num[AnyArray, "... in"] | UnitVectors | None = None, d: Num[AnyArray, "... out"] | UnitVectors | None = None
 ) -> Tile:
     """Let the noise management remember vectors; a read itself never changes a tile.
 
-    Of use for `AverageAbsMax`, the one that remembers; each direction has a memory of its own.
+    Of use for `AverageAbsMax`, the one that remembers; each direction has a memory of
+    its own.
 
     Args:
         tile: the tile.
@@ -78,8 +80,9 @@ def observe(
     return tile.at(now)
 
 
-def read_as(tile: Tile, weight: Weight) -> Tile:
-    """The same periphery around other weights, held as they are by ideal devices: what reads see of a modified tile.
+def read_as(tile: Tile, weight: Num[AnyArray, "out in"]) -> Tile:
+    """The same periphery around other weights, held as they are by ideal devices: what
+    reads see of a modified tile.
 
     Args:
         tile: the tile.

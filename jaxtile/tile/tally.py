@@ -11,7 +11,8 @@ __all__ = ["PulseCounts", "Tally"]
 
 
 class PulseCounts(eqx.Module):
-    """Pulses of each cell and of each line, by the direction in which they move cells. Single precision counts to 2^24 = 1.7e7.
+    """Pulses of each cell and of each line, by the direction in which they move cells.
+    Single precision counts to 2^24 = 1.7e7.
 
     Attributes:
         full_up, full_down: pulses at the full voltage.
@@ -40,9 +41,12 @@ class Tally(eqx.Module):
     """Pulses that have been sent: means, which do not overflow where totals do.
 
     Attributes:
-        full, half: pulses at the full voltage, and of one line alone, mean over the cells; half ones are 0 without half-selection.
-        row, column: pulses that the lines sent, in every sub-phase anew, mean over the rows and over the columns.
-        phases: sub-phases driven, in every slot anew; all four where nothing says otherwise.
+        full, half: pulses at the full voltage, and of one line alone, mean over the
+            cells; half ones are 0 without half-selection.
+        row, column: pulses that the lines sent, in every sub-phase anew, mean over the
+            rows and over the columns.
+        phases: sub-phases driven, in every slot anew; all four where nothing says
+            otherwise.
         reads: vectors read while programming.
         each: the pulses of each cell and line, if they are counted.
     """

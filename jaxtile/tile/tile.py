@@ -1,6 +1,7 @@
 """The tile, and its fabrication."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -15,7 +16,8 @@ from .tally import Tally
 
 __all__ = ["Chip", "Now", "Tile", "init"]
 
-# The streams that the two peripheries of a tile are drawn from; devices have the tags of `Source`.
+# The streams that the two peripheries of a tile are drawn from; devices have the tags
+# of `Source`.
 _FORWARD = 256
 _BACKWARD = 257
 
@@ -26,7 +28,8 @@ class Chip(eqx.Module):
     Attributes:
         shape: (out, in).
         cells: the realised parameters of each device.
-        half_cells: what tells one cell from the next under half-selection; None: nothing.
+        half_cells: what tells one cell from the next under half-selection; None:
+            nothing.
         forward, backward: the realised periphery of reading in either direction.
     """
 
@@ -43,13 +46,15 @@ class Chip(eqx.Module):
 
 
 class Now(eqx.Module):
-    """Everything that pulses, reads and time change. Loops carry it, and nothing else of a tile.
+    """Everything that pulses, reads and time change. Loops carry it, and nothing else
+    of a tile.
 
     Attributes:
-        state: what pulses act on, as the device defines it; for a single device it is the weight.
+        state: what pulses act on, as the device defines it; for a single device it is
+            the weight.
         half_memory: what each cell remembers of half pulses; None: nothing.
-        forward, backward: the running average that the noise management of either direction
-            remembers; None: nothing.
+        forward, backward: the running average that the noise management of either
+            direction remembers; None: nothing.
         tally: pulses that the tile has seen since fabrication.
     """
 
@@ -68,7 +73,9 @@ class Now(eqx.Module):
         return self.replace(tally=dataclasses.replace(self.tally, reads=self.tally.reads + vectors))
 
     def recounted(self) -> "Now":
-        """The same with nothing counted yet: sums of little are exact where they would be lost in a large total."""
+        """The same with nothing counted yet: sums of little are exact where they would
+        be lost in a large total.
+        """
         return self.replace(tally=self.tally.restart())
 
     def counted_after(self, before: "Now") -> "Now":
@@ -143,8 +150,9 @@ class Tile(eqx.Module):
         return f"Tile({batch}{out} x {width}, {self.device!r}, {self.config.pulse!r}, half_select={self.config.half_select!r})"
 
 
-def init(config: TileConfig, shape: tuple[int, int], *, key: Key) -> Tile:
-    """Fabricate a tile: draw the device-to-device spread once. All weights start at zero.
+def init(config: TileConfig, shape: Sequence[int], *, key: Key) -> Tile:
+    """Fabricate a tile: draw the device-to-device spread once. All weights start at
+    zero.
 
     Args:
         config: what the hardware is.
@@ -170,7 +178,7 @@ def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
         device.fabricate(shape, key=key),
         half_cells=None if half_select is None else half_select.fabricate(shape, key=key),
         forward=fabricate(config.forward, shape, stream(key, _FORWARD)),
-        backward=fabricate(config.backward, shape[::-1], stream(key, _BACKWARD)),
+        backward=fabricate(config.backward, (shape[1], shape[0]), stream(key, _BACKWARD)),
     )
     now = Now(
         device.start(shape),

@@ -2,11 +2,10 @@
 
 import dataclasses
 
-from jaxtyping import Array, Float
+from jaxtyping import Num
 
 from .._random import as_key
-from .._types import Key, Weight
-from ..device import SingleFixed
+from .._types import AnyArray, Key, Weight
 from .checks import as_matrix, check_tile
 from .tally import PulseCounts
 from .tile import Tile
@@ -14,8 +13,9 @@ from .tile import Tile
 __all__ = ["connect", "count_pulses", "get_weights", "set_weights"]
 
 
-def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None = None) -> Tile:
-    """Put weights into a tile exactly, clipped to what each of its devices can hold (as aihwkit does).
+def set_weights(tile: Tile, weight: Num[AnyArray, "out in"], *, key: Key | None = None) -> Tile:
+    """Put weights into a tile exactly, clipped to what each of its devices can hold (as
+    aihwkit does).
 
     Args:
         tile: the tile.
@@ -25,19 +25,21 @@ def set_weights(tile: Tile, weight: Float[Array, "out in"], *, key: Key | None =
     Raises:
         ValueError: the shape is not the tile's, or a weight is not finite.
     """
-    check_tile(tile)
-    weight = as_matrix("weight", weight, tile)
+    weight = as_matrix("weight", weight, check_tile(tile))
     noise = None if key is None else tile.chip.draws(as_key(key))
     return tile.with_state(tile.device.write(tile.cells, tile.state, weight, noise=noise))
 
 
 def get_weights(tile: Tile) -> Weight:
-    """The weights as they are, without read noise: a simulator knows them, and no hardware can."""
+    """The weights as they are, without read noise: a simulator knows them, and no
+    hardware can.
+    """
     return tile.weight
 
 
 def count_pulses(tile: Tile) -> Tile:
-    """Count the pulses of each cell and of each line from now on, from zero: `tile.tally.each`.
+    """Count the pulses of each cell and of each line from now on, from zero:
+    `tile.tally.each`.
 
     Args:
         tile: the tile. By default it counts means only, which cost nothing.
@@ -58,7 +60,4 @@ def connect(tile: Tile, index: int) -> Tile:
         TypeError, ValueError: the cells have no such choice, or no such device.
     """
     check_tile(tile)
-    if not isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
-        raise TypeError(f"device={tile.device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have.")
-    device = dataclasses.replace(tile.device, update_policy=SingleFixed(index))
-    return dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=device))
+    return dataclasses.replace(tile, config=tile.config.connect(index))

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from .._random import Source, numbers, stream
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
-from ..device import AbstractRoutine, AbstractUnitCell, Sending, Vector
+from ..device import AbstractRoutine, AbstractUnitCell, Sending, UnitCells, Vector
 from ..tile import Chip, Now, TileConfig, as_vectors
 from .execution import encode, execute
 from .one_shot import one_shot
@@ -31,9 +31,11 @@ def send_batch(
     *,
     routines: Routines = (),
 ) -> Now:
-    """Send vectors one after another, as the hardware does; unit vectors at once, if nothing asks for an order.
+    """Send vectors one after another, as the hardware does; unit vectors at once, if
+    nothing asks for an order.
 
-    Vector v draws from `fold_in(key, v)`. The routines act before and after each vector.
+    Vector v draws from `fold_in(key, v)`. The routines act before and after each
+    vector.
     """
     if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
         return one_shot(config, chip, now, x, d, learning_rate, key)
@@ -53,7 +55,9 @@ def send_batch(
 def before(
     config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key, routines: Routines
 ) -> tuple[Now, Vector | None]:
-    """The tile as it stands before a vector, and the vector that is really sent (None: none)."""
+    """The tile as it stands before a vector, and the vector that is really sent (None:
+    none).
+    """
     for n, routine in enumerate(routines):
         own_key = _own(key, Source.CONNECT, n)
         state, vector = routine.before(config.device, chip.cells, now.state, vector, key=own_key)
@@ -86,12 +90,15 @@ def _after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key:
 
 
 def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) -> Now:
-    """Send the vectors of a routine, to all of the tile or to one device of each unit cell."""
+    """Send the vectors of a routine, to all of the tile or to one device of each unit
+    cell.
+    """
     config, vectors = dataclasses.replace(config, pulse=sending.pulse), (sending.x, sending.d, sending.learning_rate)
     if sending.part is None:
         return send_batch(config, chip, now, *vectors, key)
     cell, k = config.device, sending.part
     assert isinstance(cell, AbstractUnitCell)
+    assert isinstance(chip.cells, UnitCells)
     config, chip = dataclasses.replace(config, device=cell.parts[k]), dataclasses.replace(chip, cells=chip.cells.devices[k])
     part = send_batch(config, chip, now.replace(state=now.state.devices[k]), *vectors, key)
     return part.replace(state=eqx.tree_at(lambda state: state.devices[k], now.state, part.state))

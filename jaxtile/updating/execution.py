@@ -25,7 +25,9 @@ def encode(config: TileConfig, vector: Vector, key: Key) -> AbstractLines:
 
 
 def pulse(config: TileConfig, chip: Chip, now: Now, *bursts: Burst, disturb: Disturbance | None = None) -> Now:
-    """Pulse the selected cells, disturb the half-selected ones, and clip each to its bounds."""
+    """Pulse the selected cells, disturb the half-selected ones, and clip each to its
+    bounds.
+    """
     memory = now.half_memory
     if config.half_select is not None and disturb is not None:
         half, memory = config.half_select.bursts(chip.half_cells, memory, *disturb)
@@ -34,14 +36,17 @@ def pulse(config: TileConfig, chip: Chip, now: Now, *bursts: Burst, disturb: Dis
 
 
 def execute(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key: Key) -> Now:
-    """Send the lines of one vector: all pulses in one go, or slot by slot, as the device declares."""
+    """Send the lines of one vector: all pulses in one go, or slot by slot, as the
+    device declares.
+    """
     seen = exposure(lines, skip_inactive=config.skips_phases)
     if config.crosspoint.order == "aggregate":
-        send = _aggregate
+        now = _aggregate(config, chip, now, lines, seen, key)
+    elif isinstance(lines, Trains):
+        now = _slot_by_slot(config, chip, now, lines, key)
     else:
-        send = _slot_by_slot if isinstance(lines, Trains) else _phase_by_phase
-    cycle, half_cycle = (noise_of(config, chip, stream(key, source)) for source in (Source.CYCLE, Source.HALF))
-    return count(config, chip, send(config, chip, now, lines, seen, cycle, half_cycle), lines.total(), seen)
+        now = _phase_by_phase(config, chip, now, lines, seen, key)
+    return count(config, chip, now, lines.total(), seen)
 
 
 def noise_of(config: TileConfig, chip: Chip, key: Key) -> Draws | None:
@@ -49,17 +54,19 @@ def noise_of(config: TileConfig, chip: Chip, key: Key) -> Draws | None:
     return None if config.trains.mean_field else chip.draws(key)
 
 
-def _aggregate(
-    config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, cycle: Draws | None, half_cycle: Draws | None
-) -> Now:
-    """All pulses of one vector at once: first the full ones, then the half ones of all phases."""
+def _aggregate(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, key: Key) -> Now:
+    """All pulses of one vector at once: first the full ones, then the half ones of all
+    phases.
+    """
+    cycle, half_cycle = (noise_of(config, chip, stream(key, source)) for source in (Source.CYCLE, Source.HALF))
     expected = jax.tree.map(partial(jnp.asarray, dtype=float), seen)
     full = Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots)
     return pulse(config, chip, now, full, disturb=(expected, half_cycle))
 
 
-def _slot_by_slot(config: TileConfig, chip: Chip, now: Now, lines: Trains, seen: Exposure, cycle: Draws, half_cycle: Draws) -> Now:
+def _slot_by_slot(config: TileConfig, chip: Chip, now: Now, lines: Trains, key: Key) -> Now:
     """Slot by slot, and within a slot sub-phase by sub-phase."""
+    cycle, half_cycle = (chip.draws(stream(key, source)) for source in (Source.CYCLE, Source.HALF))
 
     def slot(t, now: Now) -> Now:
         rows, columns = (bits.astype(jnp.int32) for bits in lines.slot(t))
@@ -73,10 +80,11 @@ def _slot_by_slot(config: TileConfig, chip: Chip, now: Now, lines: Trains, seen:
     return jax.lax.fori_loop(0, lines.n_slots, slot, now)
 
 
-def _phase_by_phase(
-    config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, cycle: Draws, half_cycle: Draws
-) -> Now:
-    """Counts have no slots: all full pulses first, then the half pulses phase by phase, each pulse on its own."""
+def _phase_by_phase(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, key: Key) -> Now:
+    """Counts have no slots: all full pulses first, then the half pulses phase by phase,
+    each pulse on its own.
+    """
+    cycle, half_cycle = (chip.draws(stream(key, source)) for source in (Source.CYCLE, Source.HALF))
     now = pulse(config, chip, now, Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots))
     if config.half_select is None:
         return now

@@ -21,11 +21,13 @@ __all__ = ["one_shot"]
 def one_shot(
     config: TileConfig, chip: Chip, now: Now, x: UnitVectors, d: Float[Array, "k out"], learning_rate: Scalar, key: Key
 ) -> Now:
-    """Send unit vectors, each of which drives a column of its own: the whole batch in one pass over the tile.
+    """Send unit vectors, each of which drives a column of its own: the whole batch in
+    one pass over the tile.
 
     The full pulses of vector v fall into its own column, from the very trains and noise
     that `send_batch` would draw. A cell also sees half pulses of its row from every
-    other vector: those of earlier vectors disturb it before its own pulses, the rest after.
+    other vector: those of earlier vectors disturb it before its own pulses, the rest
+    after.
     """
     keys = jax.vmap(partial(stream, key))(numbers(d.shape[0]))
     lines = jax.vmap(partial(_encode_alone, config, learning_rate))(x.columns, d, keys)
@@ -61,7 +63,9 @@ def _cycle(config: TileConfig, chip: Chip, x: UnitVectors, keys: Keys) -> Draws 
 
 
 def _pulse_own(config: TileConfig, chip: Chip, now: Now, x: UnitVectors, burst: Burst) -> Now:
-    """Pulse in the column of each vector: cells [out, k] are taken out, pulsed and put back."""
+    """Pulse in the column of each vector: cells [out, k] are taken out, pulsed and put
+    back.
+    """
     # A leaf of another shape is one that the whole tile shares.
 
     def take(leaf: Array) -> Array:
@@ -86,7 +90,8 @@ def _in_all(seen: Seen, driver: Int[Array, " in"]) -> Seen:
 
 
 def _around_own(seen: Seen, whole: Seen, driver: Int[Array, " in"]) -> tuple[Seen, Seen]:
-    """The part of it before the vector that drives the cell's column, and the part with and after it.
+    """The part of it before the vector that drives the cell's column, and the part with
+    and after it.
 
     Cells of columns that no vector drives see all of it "before".
     """
@@ -105,6 +110,8 @@ def _around_own(seen: Seen, whole: Seen, driver: Int[Array, " in"]) -> tuple[See
 def _by_column(
     values: Num[Array, "k line"], driver: Int[Array, " in"], undriven: Float[Array, "1 line"] | None = None
 ) -> Float[Array, "line in"]:
-    """The numbers of each vector in the column that it drives, and `undriven` (None: zero) in columns without one."""
+    """The numbers of each vector in the column that it drives, and `undriven` (None:
+    zero) in columns without one.
+    """
     values = values.astype(float)
     return jnp.concatenate([values, jnp.zeros_like(values[:1]) if undriven is None else undriven])[driver].T

@@ -7,19 +7,19 @@
 
 Each loop over the vectors of a batch is a function from `Now` to `Now`. `batch` sends
 one after another, as the hardware does, with the routines of the device between them;
-`one_shot` sends unit vectors, each of which touches a column of its own, in one pass over
-the tile; `without_pulses` adds the products themselves. `execution` has the four lines
-for one vector.
+`one_shot` sends unit vectors, each of which touches a column of its own, in one pass
+over the tile; `without_pulses` adds the products themselves. `execution` has the four
+lines for one vector.
 """
 
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from .._random import as_key
-from .._types import Key, Real, Scalar, as_number, finite_array
+from .._types import AnyArray, Key, Real, Scalar, as_number, finite_array
 from .._vectors import UnitVectors
 from ..pulse import AbstractLines, Counts
 from ..tile import Chip, Now, Tile, TileConfig, as_vectors, check_tile
@@ -32,8 +32,8 @@ __all__ = ["send", "update"]
 
 def update(
     tile: Tile,
-    x: Float[Array, "k in"] | Float[Array, " in"] | UnitVectors,
-    d: Float[Array, "k out"] | Float[Array, " out"],
+    x: Num[AnyArray, "k in"] | Num[AnyArray, " in"] | UnitVectors,
+    d: Num[AnyArray, "k out"] | Num[AnyArray, " out"],
     *,
     learning_rate: Real,
     key: Key,
@@ -42,14 +42,17 @@ def update(
 
     Args:
         tile: the tile.
-        x: one vector or several, for the columns; `UnitVectors` for columns driven one by one.
+        x: one vector or several, for the columns; `UnitVectors` for columns driven one
+            by one.
         d: as many, for the rows.
         learning_rate: not negative.
-        key: of the trains and of the cycle noise. Vector v draws from `fold_in(key, v)`.
+        key: of the trains and of the cycle noise. Vector v draws from `fold_in(key,
+            v)`.
 
     Raises:
-        TypeError, ValueError: x or d hold something else than finite numbers (which would send no pulses), shapes do not fit the
-            tile or one another, or the learning rate is negative.
+        TypeError, ValueError: x or d hold something else than finite numbers (which
+            would send no pulses), shapes do not fit the tile or one another, or the
+            learning rate is negative.
     """
     weight = check_tile(tile)
     rate = as_number("learning_rate", learning_rate, low=0.0)
@@ -81,7 +84,8 @@ def _update(config: TileConfig, chip: Chip, now: Now, x: Any, d: Float[Array, "k
 
 
 def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
-    """Execute what the lines send for one pair of vectors, wherever it was drawn; `update` without the encoding.
+    """Execute what the lines send for one pair of vectors, wherever it was drawn;
+    `update` without the encoding.
 
     Args:
         tile: the tile.
@@ -89,7 +93,8 @@ def send(tile: Tile, lines: AbstractLines, *, key: Key) -> Tile:
         key: of the cycle noise.
 
     Raises:
-        TypeError, ValueError: these are not lines, they do not fit the tile, or its devices take no pulses.
+        TypeError, ValueError: these are not lines, they do not fit the tile, or its
+            devices take no pulses.
     """
     check_tile(tile)
     if not isinstance(lines, AbstractLines):

@@ -19,7 +19,9 @@ __all__ = ["without_pulses"]
 def without_pulses(
     config: TileConfig, chip: Chip, now: Now, x: Any, d: Float[Array, "k out"], learning_rate: Scalar, key: Key
 ) -> Now:
-    """Add `-learning_rate d^T x`: at once, or one vector after another where devices clip."""
+    """Add `-learning_rate d^T x`: at once, or one vector after another where devices
+    clip.
+    """
     device, batch, x = config.built_device, d.shape[0], as_vectors("x", x, chip.shape[1], d.dtype)
     if device.bounds() is None:
         return now.replace(state=device.add(chip.cells, now.state, -learning_rate * product(d.T, x)))

@@ -17,24 +17,27 @@ __all__ = ["AbstractWrapper"]
 
 
 class AbstractWrapper(AbstractCrosspoint):
-    """Something around a device, which remains that device in all that the wrapper does not say.
+    """Something around a device, which remains that device in all that the wrapper does
+    not say.
 
     To add one: say where the state of the device is kept, and write the methods that
-    change. All others are passed on to the device inside. They do nothing of their own, so
-    nobody can rely on them: these are the methods that a subclass may override.
+    change. All others are passed on to the device inside. They do nothing of their own,
+    so nobody can rely on them: these are the methods that a subclass may override.
 
     Attributes:
         device: the device inside.
     """
 
-    device: eqx.AbstractVar[AbstractCrosspoint]
+    device: eqx.AbstractVar[Any]
 
     @abc.abstractmethod
     def inner(self, state: State) -> Any:
         """The state of the device inside."""
 
-    def inner_cells(self, cells: AbstractCells) -> AbstractCells:
-        """The cells of the device inside; all there are, if the wrapper fabricates nothing."""
+    def inner_cells(self, cells: Any) -> AbstractCells:
+        """The cells of the device inside; all there are, if the wrapper fabricates
+        nothing.
+        """
         return cells
 
     def with_inner(self, state: State, inner: Any) -> State:
@@ -61,27 +64,33 @@ class AbstractWrapper(AbstractCrosspoint):
     def granularity(self) -> Scalar:
         return self.device.granularity()
 
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        return self.device.nominal_step(weight, up=up)
+
+    def gamma(self) -> Scalar | float:
+        return self.device.gamma()
+
     def weight(self, state: State) -> Weight:
         return self.device.weight(self.inner(state))
 
     def held(self, state: State) -> Weight:
         return self.device.held(self.inner(state))
 
-    def clip(self, cells: AbstractCells, weight: Weight) -> Weight:
+    def clip(self, cells: Any, weight: Weight) -> Weight:
         return self.device.clip(self.inner_cells(cells), weight)
 
-    def write(self, cells: AbstractCells, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
+    def write(self, cells: Any, state: State, weight: Weight, *, noise: Draws | None = None) -> State:
         inner = self.device.write(self.inner_cells(cells), self.inner(state), weight, noise=noise)
         return self.with_inner(state, inner)
 
-    def add(self, cells: AbstractCells, state: State, change: Weight, *, noise: Draws | None = None) -> State:
+    def add(self, cells: Any, state: State, change: Weight, *, noise: Draws | None = None) -> State:
         inner = self.device.add(self.inner_cells(cells), self.inner(state), change, noise=noise)
         return self.with_inner(state, inner)
 
-    def pulses(self, cells: AbstractCells, state: State, *bursts: Burst) -> State:
+    def pulses(self, cells: Any, state: State, *bursts: Burst) -> State:
         return self.with_inner(state, self.device.pulses(self.inner_cells(cells), self.inner(state), *bursts))
 
-    def rewrite(self, cells: AbstractCells, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
+    def rewrite(self, cells: Any, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
         inner = self.device.rewrite(self.inner_cells(cells), self.inner(state), law, noise=noise)
         return self.with_inner(state, inner)
 
@@ -89,7 +98,7 @@ class AbstractWrapper(AbstractCrosspoint):
     def drifts(self) -> bool:
         return self.device.drifts
 
-    def drift(self, cells: AbstractCells, state: State, time: Scalar, noise: Draws) -> State:
+    def drift(self, cells: Any, state: State, time: Scalar, noise: Draws) -> State:
         return self.with_inner(state, self.device.drift(self.inner_cells(cells), self.inner(state), time, noise))
 
 
@@ -99,7 +108,7 @@ class _Within(AbstractRoutine):
     routine: AbstractRoutine
 
     def before(
-        self, device: AbstractWrapper, cells: AbstractCells, state: State, vector: Vector | None, *, key: Key
+        self, device: AbstractWrapper, cells: Any, state: State, vector: Vector | None, *, key: Key
     ) -> tuple[State, Vector | None]:
         inner, vector = self.routine.before(device.device, device.inner_cells(cells), device.inner(state), vector, key=key)
         return device.with_inner(state, inner), vector
@@ -107,8 +116,6 @@ class _Within(AbstractRoutine):
     def due(self, device: AbstractWrapper, state: State, vector: Vector | None) -> Bool[Array, ""] | None:
         return self.routine.due(device.device, device.inner(state), vector)
 
-    def act(
-        self, device: AbstractWrapper, cells: AbstractCells, state: State, vector: Vector | None, draws: Draws
-    ) -> tuple[State, Sending]:
+    def act(self, device: AbstractWrapper, cells: Any, state: State, vector: Vector | None, draws: Draws) -> tuple[State, Sending]:
         inner, sending = self.routine.act(device.device, device.inner_cells(cells), device.inner(state), vector, draws)
         return device.with_inner(state, inner), sending

@@ -1,5 +1,7 @@
 """Drift."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 
@@ -40,24 +42,31 @@ class Drifted(eqx.Module):
 
 
 class Drifting(AbstractWrapper):
-    """A device that loses its conductance by a power law of time, from when it was last written.
+    """A device that loses its conductance by a power law of time, from when it was last
+    written.
 
         w(t) = w_0 f + (g_offset wg_ratio + w_offset)(f - 1),    f = max(t / t_0, 1)^-nu
         nu   = nu_device (1 + nu_std xi) - nu_k (log((w - w_offset) / wg_ratio + g_offset) - log_g0)
 
-    with nu_device = nu (1 + nu_dtod xi), fabricated, w the weight before, and a fresh xi, standard normal, in each call of
-    `jt.drift`. Noise of `w_noise_std` is added at the end, but does not pile up, since w_0 stays. Pulses know nothing of time: what
-    has moved by more than `reset_tol` since the last call starts anew with the next one. The first call takes all weights as
-    written at time zero. Nothing drifts before `t_0`. Of a device with write noise the persistent weight drifts, and the noise is
-    renewed. (Oh et al., IEEE Electron Device Lett. 40:1325, 2019; aihwkit `DriftParameter`.)
+    with nu_device = nu (1 + nu_dtod xi), fabricated, w the weight before, and a fresh
+    xi, standard normal, in each call of `jt.drift`. Noise of `w_noise_std` is added at
+    the end, but does not pile up, since w_0 stays. Pulses know nothing of time: what
+    has moved by more than `reset_tol` since the last call starts anew with the next
+    one. The first call takes all weights as written at time zero. Nothing drifts before
+    `t_0`. Of a device with write noise the persistent weight drifts, and the noise is
+    renewed. (Oh et al., IEEE Electron Device Lett. 40:1325, 2019; aihwkit
+    `DriftParameter`.)
 
     Attributes:
         device: what drifts: a pulsed device, or one with write noise.
-        nu, nu_dtod, nu_std: the exponent, and its spread from device to device and from call to call, relative.
+        nu, nu_dtod, nu_std: the exponent, and its spread from device to device and from
+            call to call, relative.
         t_0: unit of time.
         reset_tol: change of a weight, in weight units, that counts as a write.
-        wg_ratio, g_offset, w_offset: the conductance of a weight is (w - w_offset) / wg_ratio + g_offset.
-        nu_k, log_g0: how nu falls with the logarithm of the conductance (of a positive one), and where it is zero.
+        wg_ratio, g_offset, w_offset: the conductance of a weight is (w - w_offset) /
+            wg_ratio + g_offset.
+        nu_k, log_g0: how nu falls with the logarithm of the conductance (of a positive
+            one), and where it is zero.
         w_noise_std: noise of the weight after a drift, in weight units.
     """
 
@@ -76,7 +85,7 @@ class Drifting(AbstractWrapper):
     log_g0: Number = number(0.0)
     w_noise_std: Number = number(0.0, low=0.0, units="weight")
 
-    def inner(self, state: Drifted) -> State:
+    def inner(self, state: Drifted) -> Any:
         return state.device
 
     def inner_cells(self, cells: DriftCells) -> AbstractCells:
@@ -107,5 +116,5 @@ class Drifting(AbstractWrapper):
         left = jnp.maximum(age, 1) ** -nu
         drifted = start * left + (self.g_offset * self.wg_ratio + self.w_offset) * (left - 1)
         moved = jnp.where(written, weight, drifted) + self.w_noise_std * noise.fold(Source.DRIFT_NOISE).normal(weight.dtype)
-        device = self.device.rewrite(cells.device, state.device, lambda *_: moved, noise=noise)
+        device: Any = self.device.rewrite(cells.device, state.device, lambda *_: moved, noise=noise)
         return Drifted(device, start, seen=self.device.held(device), age=age)

@@ -1,8 +1,10 @@
 """Write noise."""
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Num
+from jaxtyping import Array, Shaped
 
 from ..._numerics import safe_sqrt
 from ..._random import Draws, Source
@@ -18,27 +20,32 @@ __all__ = ["WriteNoise", "Written"]
 
 
 class Written(eqx.Module):
-    """The state of devices with write noise: the weight that pulses move, and by how much it reads differently."""
+    """The state of devices with write noise: the weight that pulses move, and by how
+    much it reads differently.
+    """
 
     persistent: State
     noise: Weight
 
 
 class WriteNoise(AbstractWrapper):
-    """A device that never reads exactly as it was written: every write leaves an error, which stays until the next one.
+    """A device that never reads exactly as it was written: every write leaves an error,
+    which stays until the next one.
 
         persistent <- what the device makes of it
         noise      <- noise sqrt(1 - s) + write_noise_std dw_min sqrt(s) xi       xi standard normal
         weight      = persistent + noise                                          not clipped
 
-    A full pulse renews the whole noise, s = 1, and so do decay, diffusion, reset and a weight that is put in; a half pulse,
-    of 1 / kappa the size, renews s = 1 / kappa of the variance. What is not touched keeps its noise. (aihwkit:
-    `write_noise_std` of its devices.)
+    A full pulse renews the whole noise, s = 1, and so do decay, diffusion, reset and a
+    weight that is put in; a half pulse, of 1 / kappa the size, renews s = 1 / kappa of
+    the variance. What is not touched keeps its noise. (aihwkit: `write_noise_std` of
+    its devices.)
 
     Attributes:
         device: what is written.
         write_noise_std: spread of the noise, in units of the device's `dw_min`.
-        apply_write_noise_on_set: whether `jt.set_weights` with a key leaves noise; without a key it never does.
+        apply_write_noise_on_set: whether `jt.set_weights` with a key leaves noise;
+            without a key it never does.
     """
 
     device: AbstractPulsedDevice = part(
@@ -47,7 +54,7 @@ class WriteNoise(AbstractWrapper):
     write_noise_std: Number = number(0.0, low=0.0, units="weight")
     apply_write_noise_on_set: bool = flag(True)
 
-    def inner(self, state: Written) -> State:
+    def inner(self, state: Written) -> Any:
         return state.persistent
 
     def start(self, shape: tuple[int, int]) -> Written:
@@ -76,7 +83,7 @@ class WriteNoise(AbstractWrapper):
             raise ValueError("Devices with write noise are written anew when they decay: pass key=jax.random.key(seed).")
         return self._renew(self.device.rewrite(cells, state.persistent, law, noise=noise), state.noise, 1, noise)
 
-    def _renew(self, persistent: State, old: Weight, share: Num[Array, "..."] | int, draws: Draws | None) -> Written:
+    def _renew(self, persistent: State, old: Weight, share: Shaped[Array, "..."] | int, draws: Draws | None) -> Written:
         """Renew a share of the variance of the noise; without draws that share is lost."""
         share = jnp.asarray(share, old.dtype)
         noise = old * safe_sqrt(1 - share)
@@ -87,7 +94,9 @@ class WriteNoise(AbstractWrapper):
 
 
 def _left(size: Size, count: Weight) -> Weight:
-    """(1 - size)^count: the part of the variance that pulses leave, with slopes that are finite at its ends, too."""
+    """(1 - size)^count: the part of the variance that pulses leave, with slopes that
+    are finite at its ends, too.
+    """
     kept = jnp.asarray(1 - size, count.dtype)
     partly = kept > 0
     return jnp.where(count > 0, jnp.where(partly, jnp.where(partly, kept, 1) ** count, 0), 1)

@@ -12,13 +12,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from ..._linalg import safe_sqrt
 from ..._random import Draws, Source, stream
 from ..._types import Key, Scalar, Weight
 from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells
 
-__all__ = ["AbstractUnitCell", "UnitCells", "UnitState"]
+__all__ = ["AbstractUnitCell", "UnitCells", "UnitState", "as_parts"]
 
 
 class UnitCells(AbstractCells):
@@ -28,17 +29,31 @@ class UnitCells(AbstractCells):
 
 
 class UnitState(eqx.Module):
-    """The state of each device of the cells, and a number that the whole tile shares: whose turn it is, or of vectors seen."""
+    """The state of each device of the cells, and a number that the whole tile shares:
+    whose turn it is, or of vectors seen.
+    """
 
     devices: tuple[State, ...]
     turn: Int[Array, ""] | None
 
 
+def as_parts(name: str, devices: Iterable[Any]) -> tuple[Any, ...]:
+    """Several devices as a tuple; the cell that holds them checks their kind.
+
+    Raises:
+        TypeError: they are not several.
+    """
+    if not isinstance(devices, Iterable):
+        raise TypeError(f"{name}={devices!r} is not a tuple of devices; pass one such as (SoftBounds(), SoftBounds()).")
+    return tuple(devices)
+
+
 class AbstractUnitCell(AbstractCrosspoint):
     """Several devices, whose weighted sum is read: weight = sum of gamma_k weight_k.
 
-    The pulses of a vector, full and half, reach every device that is connected to the lines, each with cycle noise of its own.
-    Decay, diffusion, reset and drift act on each. Trains are planned with the mean of the devices' granularities, as in aihwkit.
+    The pulses of a vector, full and half, reach every device that is connected to the
+    lines, each with cycle noise of its own. Decay, diffusion, reset and drift act on
+    each. Trains are planned with the mean of the devices' granularities, as in aihwkit.
     """
 
     @property
@@ -55,12 +70,18 @@ class AbstractUnitCell(AbstractCrosspoint):
         """True if device k is connected to the lines."""
         return True
 
+    def reach(self, k: int) -> float:
+        """The part of the vectors whose pulses reach device k."""
+        return float(self.connected(k, None))
+
     def written(self, k: int) -> bool:
         """True if a weight that is put into the cell is put into device k."""
         return True
 
     def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
-        """The share of device k in what its cell sees up and down: pulses, their sizes, or the two parts of a weight."""
+        """The share of device k in what its cell sees up and down: pulses, their sizes,
+        or the two parts of a weight.
+        """
         return up, down
 
     def turn(self) -> Int[Array, ""] | None:
@@ -99,6 +120,23 @@ class AbstractUnitCell(AbstractCrosspoint):
 
     def granularity(self) -> Scalar:
         return _total(part.granularity() for part in self.parts) / len(self.parts)
+
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """The mean over the devices that a pulse reaches, by what they count; each of
+        them at the weight of the whole cell.
+        """
+        means, variances = [], []
+        for k, (gamma, part) in enumerate(zip(self.gammas, self.parts, strict=True)):
+            reach = self.reach(k)
+            if reach:
+                share = gamma / self.gamma()
+                mean, spread = part.nominal_step(weight, up=up)
+                means.append(reach * share * mean)
+                variances.append(reach * (share * spread) ** 2)
+        return _total(means), safe_sqrt(_total(variances))
+
+    def gamma(self) -> Scalar | float:
+        return sum(self.reach(k) * gamma for k, gamma in enumerate(self.gammas))
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self._range([part.bounds() for part in self.parts])

@@ -24,8 +24,9 @@ class OneSided(AbstractUnitCell):
 
         weight = g_plus - g_minus
 
-    Pulses up go to g_plus and pulses down to g_minus, as pulses up. `jt.set_weights` puts max(w, 0) into g_plus and max(-w, 0) into
-    g_minus. Sooner or later both are full: `refresh` resets such pairs and writes their difference again. (aihwkit
+    Pulses up go to g_plus and pulses down to g_minus, as pulses up. `jt.set_weights`
+    puts max(w, 0) into g_plus and max(-w, 0) into g_minus. Sooner or later both are
+    full: `refresh` resets such pairs and writes their difference again. (aihwkit
     `OneSidedUnitCell`, where g_minus is device 0 and g_plus device 1.)
 
     Attributes:
@@ -55,6 +56,15 @@ class OneSided(AbstractUnitCell):
     def share(self, k: int, up: Any, down: Any) -> tuple[Any, Any]:
         mine = up if k == 1 else down
         return mine, jnp.zeros_like(mine)
+
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """A step of g_plus, or of g_minus, of a pair of which one device is empty, as
+        `jt.set_weights` leaves it.
+        """
+        return self.device.nominal_step(jnp.maximum(weight if up else -weight, 0), up=True)
+
+    def gamma(self) -> float:
+        return 1.0
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         _, high = self.device.bounds()

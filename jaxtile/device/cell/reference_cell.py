@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import equinox as eqx
-
-from ...fields import part
+from ...fields import Field, field, part
 from ..base import AbstractCrosspoint
 from ..step.constant_step import ConstantStep
-from .base import AbstractUnitCell
+from .base import AbstractUnitCell, as_parts
 from .update_policy import SingleFixed
 
 __all__ = ["ReferenceCell"]
@@ -19,7 +17,8 @@ class ReferenceCell(AbstractUnitCell):
 
         weight = weight_0 - weight_1
 
-    Only the connected device sees pulses, and only it takes the weights that are put in: device 0, until `jt.connect` chooses.
+    Only the connected device sees pulses, and only it takes the weights that are put
+    in: device 0, until `jt.connect` chooses.
 
         tile = jt.connect(jt.set_weights(jt.connect(tile, 1), reference), 0)
 
@@ -30,7 +29,9 @@ class ReferenceCell(AbstractUnitCell):
         update_policy: which of them is connected.
     """
 
-    devices: tuple[AbstractCrosspoint, ...] = eqx.field(default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple)
+    devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = field(
+        as_parts, default_factory=lambda: (ConstantStep(), ConstantStep()), kw_only=False
+    )
     update_policy: SingleFixed = part(SingleFixed, "must be SingleFixed(0) or SingleFixed(1)", default=SingleFixed)
 
     def __check_init__(self) -> None:

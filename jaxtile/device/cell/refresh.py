@@ -19,14 +19,17 @@ __all__ = ["Refresh"]
 
 
 class Refresh(AbstractRoutine):
-    """Pairs of which one device is nearly full and the other not empty are read, reset, and written again.
+    """Pairs of which one device is nearly full and the other not empty are read, reset,
+    and written again.
 
-    The difference that was read is written in one update of unit vectors at learning rate 1, half-selected cells and all; a pair
-    gets back at most as many steps as a train has slots. (aihwkit `OneSidedUnitCell`, `refresh_...`.)
+    The difference that was read is written in one update of unit vectors at learning
+    rate 1, half-selected cells and all; a pair gets back at most as many steps as a
+    train has slots. (aihwkit `OneSidedUnitCell`, `refresh_...`.)
 
     Attributes:
         every: how many vectors or updates come between two looks at the pairs.
-        units_in_mbatch: count updates, of as many vectors as the present one has; otherwise single vectors.
+        units_in_mbatch: count updates, of as many vectors as the present one has;
+            otherwise single vectors.
         upper_thres: what the fuller device must exceed, in units of `w_max`,
         lower_thres: and the emptier one.
         forward: the periphery that reads them.
@@ -47,18 +50,20 @@ class Refresh(AbstractRoutine):
             raise ValueError(f"Refresh.forward={self.forward!r} has numbers that are drawn once for each tile; it must not.")
 
     def before(
-        self, device: Any, cells: UnitCells, state: UnitState, vector: Vector | None, *, key: Key
+        self, device: Any, cells: UnitCells, state: Any, vector: Vector | None, *, key: Key
     ) -> tuple[UnitState, Vector | None]:
         return UnitState(state.devices, state.turn + 1), vector
 
-    def due(self, device: Any, state: UnitState, vector: Vector | None) -> Bool[Array, ""]:
+    def due(self, device: Any, state: Any, vector: Vector | None) -> Bool[Array, ""]:
         batch = 1 if vector is None else vector.batch
         return state.turn % (self.every * (batch if self.units_in_mbatch else 1)) == 0
 
     def act(
         self, device: Any, cells: UnitCells, state: UnitState, vector: Vector | None, draws: Draws
     ) -> tuple[UnitState, Sending]:
-        """Read all pairs, reset those that are too full, and write again what they held."""
+        """Read all pairs, reset those that are too full, and write again what they
+        held.
+        """
         part = device.device
         _, w_max = part.bounds()
         minus, plus = (

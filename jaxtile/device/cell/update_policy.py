@@ -2,9 +2,8 @@
 
 import abc
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any
 
-import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
@@ -24,24 +23,31 @@ class AbstractUpdatePolicy(Checked):
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         """True if device k is connected."""
 
+    def reach(self, k: int, n: int) -> float:
+        """The part of the vectors that reach device k of n."""
+        return float(self.connected(k, None))
+
     def written(self, k: int) -> bool:
         """True if a weight that is put into the cell is put into device k."""
         return True
 
     def start(self) -> Int[Array, ""] | None:
-        """The turn before the first vector; None: the choice is the same for all vectors."""
+        """The turn before the first vector; None: the choice is the same for all
+        vectors.
+        """
         return None
 
 
 class All(AbstractUpdatePolicy):
     """Every device sees every pulse."""
 
-    def connected(self, k: int, turn: None) -> bool:
+    def connected(self, k: int, turn: Int[Array, ""] | None) -> bool:
         return True
 
 
 class SingleFixed(AbstractUpdatePolicy):
-    """One device sees all pulses, and takes the weights that are put in; `jt.connect` chooses another.
+    """One device sees all pulses, and takes the weights that are put in; `jt.connect`
+    chooses another.
 
     Attributes:
         index: which one.
@@ -49,7 +55,7 @@ class SingleFixed(AbstractUpdatePolicy):
 
     index: int = whole(0, low=0, kw_only=False)
 
-    def connected(self, k: int, turn: None) -> bool:
+    def connected(self, k: int, turn: Int[Array, ""] | None) -> bool:
         return k == self.index
 
     def written(self, k: int) -> bool:
@@ -57,9 +63,9 @@ class SingleFixed(AbstractUpdatePolicy):
 
 
 class AbstractTurns(AbstractUpdatePolicy, AbstractRoutine):
-    """Another choice for every vector: a routine, whose turn is part of the state of the cells."""
-
-    first_update_idx: eqx.AbstractVar[int]
+    """Another choice for every vector: a routine, whose turn is part of the state of
+    the cells.
+    """
 
     @abc.abstractmethod
     def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
@@ -71,21 +77,25 @@ class AbstractTurns(AbstractUpdatePolicy, AbstractRoutine):
         turn = self.next(state.turn, len(device.parts), key=key)
         return dataclasses.replace(state, turn=turn), vector
 
-    def start(self) -> Int[Array, ""]:
-        return jnp.asarray(self.first_update_idx, jnp.int32)
-
-    def connected(self, k: int, turn: Int[Array, ""]) -> Bool[Array, ""]:
+    def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return turn == k
+
+    def reach(self, k: int, n: int) -> float:
+        return 1 / n
 
 
 class SingleSequential(AbstractTurns):
     """The devices take turns, a vector each.
 
     Attributes:
-        first_update_idx: whose turn it was before the first vector: the one after it begins, as in aihwkit.
+        first_update_idx: whose turn it was before the first vector: the one after it
+            begins, as in aihwkit.
     """
 
     first_update_idx: int = whole(0, low=0)
+
+    def start(self) -> Int[Array, ""]:
+        return jnp.asarray(self.first_update_idx, jnp.int32)
 
     def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
         return (turn + 1) % n
@@ -94,7 +104,8 @@ class SingleSequential(AbstractTurns):
 class SingleRandom(AbstractTurns):
     """A device drawn anew for every vector."""
 
-    first_update_idx: ClassVar[int] = 0
+    def start(self) -> Int[Array, ""]:
+        return jnp.asarray(0, jnp.int32)
 
     def next(self, turn: Int[Array, ""], n: int, *, key: Key) -> Int[Array, ""]:
         return (uniform(key, jnp.asarray(0, jnp.int32)) * n).astype(jnp.int32)

@@ -2,36 +2,41 @@
 
 from collections.abc import Sequence
 
-import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int
 
 from ..._types import Scalar
-from ...fields import Field, Reals, array, part
+from ...fields import Field, Reals, array, field, part
 from ..base import AbstractCrosspoint
 from ..routine import AbstractRoutine
 from ..step.constant_step import ConstantStep
-from .base import AbstractUnitCell
+from .base import AbstractUnitCell, as_parts
 from .update_policy import AbstractTurns, AbstractUpdatePolicy, All
 
 __all__ = ["VectorCell"]
 
 
 class VectorCell(AbstractUnitCell):
-    """Several devices, of one kind or of several, that share the pulses of a cell as a policy says.
+    """Several devices, of one kind or of several, that share the pulses of a cell as a
+    policy says.
 
         weight = sum of gamma_k weight_k
 
-    Nothing makes up for devices that are not connected: with n devices, one of them at a time, and gamma 1 / n each, a vector moves
-    the weight by 1 / n of `learning_rate d x`. `jt.set_weights` puts the same weight into each device (with `SingleFixed` into the
-    connected one), so that the cell reads the sum of gamma times it. (aihwkit `VectorUnitCell`.)
+    Nothing makes up for devices that are not connected. Let n devices of gamma 1 / n
+    each be connected one at a time: a vector then moves the weight by 1 / n of
+    `learning_rate d x`. `jt.set_weights` puts the same weight into each device (with
+    `SingleFixed` into the connected one), so that the cell reads the sum of gamma times
+    it. (aihwkit `VectorUnitCell`.)
 
     Attributes:
         devices: one or more.
-        update_policy: `All()`, `SingleFixed()`, `SingleSequential()` or `SingleRandom()`: which of them a vector reaches.
+        update_policy: `All()`, `SingleFixed()`, `SingleSequential()` or
+            `SingleRandom()`: which of them a vector reaches.
         gamma_vec: what each device counts; None: 1 / n each.
     """
 
-    devices: tuple[AbstractCrosspoint, ...] = eqx.field(default_factory=lambda: (ConstantStep(), ConstantStep()), converter=tuple)
+    devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = field(
+        as_parts, default_factory=lambda: (ConstantStep(), ConstantStep()), kw_only=False
+    )
     update_policy: AbstractUpdatePolicy = part(
         AbstractUpdatePolicy, "is no policy; pass one of jaxtile.device, such as All()", default=All
     )
@@ -59,6 +64,9 @@ class VectorCell(AbstractUnitCell):
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
         return self.update_policy.connected(k, turn)
+
+    def reach(self, k: int) -> float:
+        return self.update_policy.reach(k, len(self.devices))
 
     def written(self, k: int) -> bool:
         return self.update_policy.written(k)

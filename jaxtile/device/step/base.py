@@ -1,13 +1,14 @@
-"""The parameters that all single pulsed devices share, and their spread over the devices.
+"""The parameters that all single pulsed devices share, and their spread over the
+devices.
 
-To add a device: subclass `AbstractPulsedDevice` in a file of `step/` and write `step`. If
-its cells have parameters of their own, extend `fabricate`. If its steps are constant or
-affine in the weight, name the `burst` law that sums many of them in closed form.
+To add a device: subclass `AbstractPulsedDevice` in a file of `step/` and write `step`.
+If its cells have parameters of their own, extend `fabricate`. If its steps are constant
+or affine in the weight, name the `burst` law that sums many of them in closed form.
 """
 
 import abc
 from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 
@@ -23,7 +24,8 @@ __all__ = ["AbstractPulsedDevice"]
 
 
 class AbstractPulsedDevice(AbstractCrosspoint):
-    """A device that is moved by pulses, with the parameters that all of them share (names and defaults are aihwkit's).
+    """A device that is moved by pulses, with the parameters that all of them share
+    (names and defaults are aihwkit's).
 
     Fabrication, with a fresh standard normal xi for each parameter of each device:
 
@@ -36,33 +38,42 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         lifetime  = lifetime (1 + lifetime_dtod xi),   decay_scale = 1 - 1 / lifetime (0 if below 1; 1 if `lifetime` is 0)
         diffusion_rate = |diffusion (1 + diffusion_dtod xi)|,   reset_bias = reset + reset_dtod xi
 
-    `up_down` only ever shrinks one side: the down step if positive, the up step if negative. Without `enforce_consistency` steps
-    keep their signs, and bounds in the wrong order fix a device at the middle between them.
+    `up_down` only ever shrinks one side: the down step if positive, the up step if
+    negative. Without `enforce_consistency` steps keep their signs, and bounds in the
+    wrong order fix a device at the middle between them.
 
     Attributes:
         dw_min: mean size of one step at weight zero, in normalised conductance.
         dw_min_dtod: its device-to-device spread, relative.
-        dw_min_dtod_log_normal: spread the logarithm of the step by `dw_min_dtod` (`dw_min` is then the median).
+        dw_min_dtod_log_normal: spread the logarithm of the step by `dw_min_dtod`
+            (`dw_min` is then the median).
         dw_min_std: cycle noise: spread of one step, relative to its size.
-        up_down, up_down_dtod: mean and device-to-device spread of the imbalance of up and down steps, relative to `dw_min`.
+        up_down, up_down_dtod: mean and device-to-device spread of the imbalance of up
+            and down steps, relative to `dw_min`.
         w_max, w_min: mean bounds of the weight (w_min <= 0 <= w_max).
         w_max_dtod, w_min_dtod: their device-to-device spread, relative.
-        enforce_consistency: fold steps to positive sizes, and bounds to either side of zero, as above.
-        perfect_bias: the devices of the last column are nominal, with bounds a hundred times as wide.
-        corrupt_devices_prob: chance of a device to be stuck, at a value drawn evenly from its range and within
-            `corrupt_devices_range` of zero.
+        enforce_consistency: fold steps to positive sizes, and bounds to either side of
+            zero, as above.
+        perfect_bias: the devices of the last column are nominal, with bounds a hundred
+            times as wide.
+        corrupt_devices_prob: chance of a device to be stuck, at a value drawn evenly
+            from its range and within `corrupt_devices_range` of zero.
         corrupt_devices_range: see there.
-        lifetime, lifetime_dtod: mean number of decays (`jt.decay`) to lose the weight, and its relative spread; 0: no decay.
-        diffusion, diffusion_dtod: spread of one diffusion (`jt.diffuse`) in weight units, and its relative spread.
-        reset, reset_dtod, reset_std: mean, device-to-device and cycle-to-cycle spread of the weight after a reset (`jt.reset`), in
-            weight units.
-        order: "aggregate": the pulses of one vector in one go, by the device's `burst` law; "slot": slot by slot and phase by
-            phase, which is exact and slow.
+        lifetime, lifetime_dtod: mean number of decays (`jt.decay`) to lose the weight,
+            and its relative spread; 0: no decay.
+        diffusion, diffusion_dtod: spread of one diffusion (`jt.diffuse`) in weight
+            units, and its relative spread.
+        reset, reset_dtod, reset_std: mean, device-to-device and cycle-to-cycle spread
+            of the weight after a reset (`jt.reset`), in weight units.
+        order: "aggregate": the pulses of one vector in one go, by the device's `burst`
+            law; "slot": slot by slot and phase by phase, which is exact and slow.
 
     Class attributes:
-        burst: how "aggregate" sums many pulses; exact unless the docstring of the law says otherwise.
-        response: the parameters that the response to single pulses determines; what `jt.device.fit` estimates. None are named where
-            only arrays shape the response.
+        burst: how "aggregate" sums many pulses; exact unless the docstring of the law
+            says otherwise.
+        response: the parameters that the response to single pulses determines; what
+            `jt.device.fit` estimates. None are named where only arrays shape the
+            response.
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(one_by_one)
@@ -89,14 +100,18 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     reset: Number = number(0.0, units="weight")
     reset_dtod: Number = number(0.0, low=0.0, units="weight")
     reset_std: Number = number(0.01, low=0.0, units="weight")
-    order: Literal["aggregate", "slot"] = choice("aggregate", "slot")
+    order: Literal["aggregate", "slot"] = choice("aggregate", "slot")  # pyright: ignore[reportIncompatibleMethodOverride]
 
     @abc.abstractmethod
-    def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
-        """Mean size of the next step in one direction (positive: in that direction), and its spread from cycle to cycle."""
+    def step(self, cells: Any, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        """Mean size of the next step in one direction (positive: in that direction),
+        and its spread from cycle to cycle.
+        """
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Cells:
-        """Fabricate `shape` devices: draw the parameters that all pulsed devices share; without a key all are nominal."""
+        """Fabricate `shape` devices: draw the parameters that all pulsed devices share;
+        without a key all are nominal.
+        """
         lengthen = self.dw_min_dtod * spread(shape, key, Source.GAIN)
         gain = jnp.exp(lengthen) if self.dw_min_dtod_log_normal else 1 + lengthen
         imbalance = self.up_down_dtod * spread(shape, key, Source.IMBALANCE)
@@ -105,8 +120,8 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         upper = self.w_max * (1 + self.w_max_dtod * spread(shape, key, Source.UPPER_BOUND))
         lower = self.w_min * (1 + self.w_min_dtod * spread(shape, key, Source.LOWER_BOUND))
         if fold:
-            # A wide spread can draw the bounds in the wrong order: swap them, then fold each onto its side of zero, as
-            # aihwkit does.
+            # A wide spread can draw the bounds in the wrong order: swap them, then fold
+            # each onto its side of zero, as aihwkit does.
             w_min, w_max = -jnp.abs(jnp.minimum(lower, upper)), jnp.abs(jnp.maximum(lower, upper))
         else:
             middle = (lower + upper) / 2
@@ -137,6 +152,11 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     def granularity(self) -> Scalar:
         return self.dw_min
+
+    def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
+        out, width = weight.shape
+        cells = self.fabricate((out, width), key=None)
+        return self.step(cells, self.clip(cells, weight), up=up)
 
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min, self.w_max

@@ -19,7 +19,8 @@ class ConstantStep(AbstractPulsedDevice):
         w <- clip(w + step_up (1 + dw_min_std xi))        one up pulse, xi standard normal
         w <- clip(w - step_down (1 + dw_min_std xi))      one down pulse
 
-    (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016; aihwkit `ConstantStepDevice`.) Parameters: see `AbstractPulsedDevice`.
+    (Gokmen and Vlasov, Front. Neurosci. 10:333, 2016; aihwkit `ConstantStepDevice`.)
+    Parameters: see `AbstractPulsedDevice`.
     """
 
     burst: ClassVar[Callable[..., Weight]] = staticmethod(constant)

@@ -20,8 +20,9 @@ class ExpStep(AbstractPulsedDevice):
         w <- clip(w - step_down max(1 - A_down exp(-gamma_down z), 0)(1 + dw_min_std xi))      one down pulse
 
     with each device's own bounds. More generally the spread of a step of mean size s is
-    dw_min_std (|s| + dw_min_std_add + dw_min_std_slope |w|). (aihwkit `ExpStepDevice`; the default numbers are a fit to a ReRAM
-    device, Gong et al., Nat. Commun. 9:2102, 2018.)
+    dw_min_std (|s| + dw_min_std_add + dw_min_std_slope |w|). (aihwkit `ExpStepDevice`;
+    the default numbers are a fit to a ReRAM device, Gong et al., Nat. Commun. 9:2102,
+    2018.)
 
     Attributes:
         A_up, A_down, gamma_up, gamma_down, a, b: shape of the response.
@@ -53,6 +54,8 @@ class ExpStep(AbstractPulsedDevice):
         return jnp.maximum(1 - exponential, 0)
 
     def granularity(self) -> Scalar:
-        """The mean down step at weight zero (`dw_min` if that is zero): the convention of aihwkit, kept for equal pulse counts."""
+        """The mean down step at weight zero (`dw_min` if that is zero): the convention
+        of aihwkit, kept for equal pulse counts.
+        """
         at_zero = (1 + jnp.minimum(0, -self.up_down)) * self._response(self.b, up=False)
         return self.dw_min * jnp.where(at_zero > 0, at_zero, 1)

@@ -26,15 +26,18 @@ class LinearCells(Cells):
 class AbstractLinearDevice(AbstractPulsedDevice):
     """A device with a step that is affine in the weight.
 
-    From weight zero to a bound the step loses gamma of its size at zero. It is the bound ahead or, reversed, the bound behind:
+    From weight zero to a bound the step loses gamma of its size at zero. It is the
+    bound ahead or, reversed, the bound behind:
 
         slope_up   = -gamma_up   step_up   / w_max            reversed: / (w_min - reverse_offset)
         slope_down = -gamma_down step_down / w_min            reversed: / (w_max + reverse_offset)
 
     Attributes:
         mult_noise: noise in proportion to the present step, not to that at zero.
-        reverse_up, reverse_down: the step grows along its direction. Asks for `mult_noise`.
-        reverse_offset: keeps a reversed step above zero at the bound behind, in weight units.
+        reverse_up, reverse_down: the step grows along its direction. Asks for
+            `mult_noise`.
+        reverse_offset: keeps a reversed step above zero at the bound behind, in weight
+            units.
 
     Pulses of one direction sum up exactly (`burst.affine`).
     """
@@ -61,7 +64,9 @@ class AbstractLinearDevice(AbstractPulsedDevice):
     def sloped(
         self, cells: Cells, gammas: tuple[Weight | float, Weight | float], bounds: tuple[Weight | Scalar, Weight | Scalar]
     ) -> LinearCells:
-        """The cells with slopes, from gamma up and down and the bounds (lower, upper) that they refer to."""
+        """The cells with slopes, from gamma up and down and the bounds (lower, upper)
+        that they refer to.
+        """
         low, high = bounds
         ends = low - self.reverse_offset if self.reverse_up else high, high + self.reverse_offset if self.reverse_down else low
         slope_up, slope_down = (
@@ -77,14 +82,15 @@ class LinearStep(AbstractLinearDevice):
         w <- clip(w + (step_up + slope_up w)(1 + dw_min_std xi))         one up pulse, xi standard normal
         w <- clip(w - (step_down + slope_down w)(1 + dw_min_std xi))     one down pulse
 
-    and with `mult_noise=False` the noise is dw_min_std times `step_up` (`step_down`) alone. Slopes: see `AbstractLinearDevice`.
-    (aihwkit `LinearStepDevice`.)
+    and with `mult_noise=False` the noise is dw_min_std times `step_up` (`step_down`)
+    alone. Slopes: see `AbstractLinearDevice`. (aihwkit `LinearStepDevice`.)
 
     Attributes:
         gamma_up, gamma_down: relative loss of the step from zero to the bound.
         gamma_up_dtod, gamma_down_dtod: device-to-device spread of gamma, absolute.
         allow_increasing: keep the sign of gamma; otherwise it is made positive.
-        mean_bound_reference: refer the slope to the nominal bounds, not to the device's own.
+        mean_bound_reference: refer the slope to the nominal bounds, not to the device's
+            own.
 
     The other parameters: see `AbstractLinearDevice` and `AbstractPulsedDevice`.
     """

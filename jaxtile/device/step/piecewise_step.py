@@ -14,16 +14,19 @@ __all__ = ["PiecewiseStep"]
 
 
 class PiecewiseStep(AbstractPulsedDevice):
-    """The step is interpolated between nodes, which lie evenly over the range of each device.
+    """The step is interpolated between nodes, which lie evenly over the range of each
+    device.
 
         w <- clip(w + step_up   u(w)(1 + dw_min_std xi))      one up pulse, xi standard normal
         w <- clip(w - step_down d(w)(1 + dw_min_std xi))      one down pulse
 
-    where u and d are linear between nodes, whose first is at the device's own lower bound and whose last at its upper one. (aihwkit
-    `PiecewiseStepDevice`.) Whole numbers of pulses are sent one by one, which is exact (`burst.one_by_one`).
+    where u and d are linear between nodes, whose first is at the device's own lower
+    bound and whose last at its upper one. (aihwkit `PiecewiseStepDevice`.) Whole
+    numbers of pulses are sent one by one, which is exact (`burst.one_by_one`).
 
     Attributes:
-        piecewise_up, piecewise_down: u and d at the nodes, as many for both; a single node is a constant step.
+        piecewise_up, piecewise_down: u and d at the nodes, as many for both; a single
+            node is a constant step.
 
     The other parameters: see `AbstractPulsedDevice`.
     """

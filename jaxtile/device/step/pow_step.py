@@ -22,20 +22,24 @@ class PowCells(Cells):
 
 
 class AbstractPowDevice(AbstractPulsedDevice):
-    """A device with a step that is a power of the distance to the bound ahead, relative to the range.
+    """A device with a step that is a power of the distance to the bound ahead, relative
+    to the range.
 
         up:    step_up   ((w_max - w) / (w_max - w_min))^gamma_up
         down:  step_down ((w - w_min) / (w_max - w_min))^gamma_down
 
-    The exponents are fabricated as the steps are, with a fresh standard normal xi for each:
+    The exponents are fabricated as the steps are, with a fresh standard normal xi for
+    each:
 
         gain = 1 + pow_gamma_dtod xi,   imbalance = pow_up_down_dtod xi
         gamma_up   = |gain + imbalance + min(pow_up_down, 0)| pow_gamma
         gamma_down = |gain - imbalance - max(pow_up_down, 0)| pow_gamma
 
     Attributes:
-        pow_gamma, pow_gamma_dtod: the exponent, and its device-to-device spread, relative.
-        pow_up_down, pow_up_down_dtod: mean and device-to-device spread of the imbalance of the exponents, relative to `pow_gamma`.
+        pow_gamma, pow_gamma_dtod: the exponent, and its device-to-device spread,
+            relative.
+        pow_up_down, pow_up_down_dtod: mean and device-to-device spread of the imbalance
+            of the exponents, relative to `pow_gamma`.
 
     Whole numbers of pulses are sent one by one, which is exact (`burst.one_by_one`).
     """
@@ -76,7 +80,8 @@ class PowStep(AbstractPowDevice):
         w <- clip(w + step_up   ((w_max - w) / (w_max - w_min))^gamma_up   (1 + dw_min_std xi))    one up pulse, xi standard normal
         w <- clip(w - step_down ((w - w_min) / (w_max - w_min))^gamma_down (1 + dw_min_std xi))    one down pulse
 
-    with each device's own bounds and exponents. (aihwkit `PowStepDevice`; Frascaroli et al., Sci. Rep. 8:7178, 2018.)
+    with each device's own bounds and exponents. (aihwkit `PowStepDevice`; Frascaroli et
+    al., Sci. Rep. 8:7178, 2018.)
 
     Parameters: see `AbstractPowDevice` and `AbstractPulsedDevice`.
     """

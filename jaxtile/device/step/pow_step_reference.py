@@ -22,18 +22,23 @@ class PowReferenceCells(PowCells):
 
 
 class PowStepReference(AbstractPowDevice, AbstractReferenceDevice):
-    """The power-law step of a conductance v, of which a reference is subtracted: w = v - reference.
+    """The power-law step of a conductance v, of which a reference is subtracted: w = v
+    - reference.
 
         v <- clip(v + step_up   ((v_max - v) / (v_max - v_min))^gamma_up   (1 + dw_min_std xi))    one up pulse, xi standard normal
         v <- clip(v - step_down ((v - v_min) / (v_max - v_min))^gamma_down (1 + dw_min_std xi))    one down pulse
 
-    with each device's own bounds v_min and v_max, and exponents. (aihwkit `PowStepReferenceDevice`.)
+    with each device's own bounds v_min and v_max, and exponents. (aihwkit
+    `PowStepReferenceDevice`.)
 
     Attributes:
-        n_estimation_steps: how many pairs of noiseless pulses from v = 0 find the symmetry point; -1: find it exactly. (For
-            aihwkit -1 is ten times the pulses that the range holds, but 10000 at most, which small steps leave short of it.)
+        n_estimation_steps: how many pairs of noiseless pulses from v = 0 find the
+            symmetry point; -1: find it exactly. (For aihwkit -1 is ten times the pulses
+            that the range holds, but 10000 at most, which small steps leave short of
+            it.)
 
-    The other parameters: see `AbstractPowDevice`, `AbstractReferenceDevice` and `AbstractPulsedDevice`.
+    The other parameters: see `AbstractPowDevice`, `AbstractReferenceDevice` and
+    `AbstractPulsedDevice`.
     """
 
     n_estimation_steps: int = whole(-1, low=-1)
@@ -62,7 +67,9 @@ class PowStepReference(AbstractPowDevice, AbstractReferenceDevice):
 
 
 def _with_slope(excess: Callable[[Weight], Weight], root: Weight) -> Weight:
-    """A root, with the derivatives that those of the function give it, which halving has not."""
+    """A root, with the derivatives that those of the function give it, which halving
+    has not.
+    """
     here, steepness = jax.jvp(excess, (root,), (jnp.ones_like(root),))
     correction = here / jax.lax.stop_gradient(jnp.where(steepness == 0, 1, steepness))
     return root - (correction - jax.lax.stop_gradient(correction))

@@ -14,8 +14,9 @@ class SoftBounds(AbstractLinearDevice):
         w <- clip(w + step_up (1 - w / w_max)(1 + dw_min_std xi))        one up pulse, xi standard normal
         w <- clip(w - step_down (1 - w / w_min)(1 + dw_min_std xi))      one down pulse
 
-    and with `mult_noise=False` the noise is dw_min_std times `step_up` (`step_down`) alone. A balanced pair of up and down pulses
-    pulls the weight to its symmetry point. (aihwkit `SoftBoundsDevice`: a linear step with gamma 1 and no spread of gamma.)
+    and with `mult_noise=False` the noise is dw_min_std times `step_up` (`step_down`)
+    alone. A balanced pair of up and down pulses pulls the weight to its symmetry point.
+    (aihwkit `SoftBoundsDevice`: a linear step with gamma 1 and no spread of gamma.)
 
     Parameters: see `AbstractLinearDevice` and `AbstractPulsedDevice`.
     """

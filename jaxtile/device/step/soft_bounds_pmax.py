@@ -18,14 +18,16 @@ def SoftBoundsPmax(
     range_max: Real = 1.0,
     **shared: Any,
 ) -> SoftBounds:
-    """Soft bounds, given by the pulses that take the weight from one end of a range to the other.
+    """Soft bounds, given by the pulses that take the weight from one end of a range to
+    the other.
 
         B = (range_max - range_min) / (1 - exp(-alpha p_max))
         w_min = range_min,   w_max = range_min + B,   dw_min = alpha B,   up_down = 1 + 2 range_min / B
 
-    These are aihwkit's numbers (`SoftBoundsPmaxDevice`). They are meant for w = range_min + B (1 - exp(-alpha n)) after n pulses
-    up, so that `p_max` of them end at `range_max`; but the share of the distance to `w_max` that a pulse covers is alpha B / w_max,
-    not alpha, so they end farther up: at 1.36 instead of 1 with the defaults.
+    These are aihwkit's numbers (`SoftBoundsPmaxDevice`). They are meant for w =
+    range_min + B (1 - exp(-alpha n)) after n pulses up, so that `p_max` of them end at
+    `range_max`; but the share of the distance to `w_max` that a pulse covers is alpha B
+    / w_max, not alpha, so they end farther up: at 1.36 instead of 1 with the defaults.
 
     Args:
         p_max: pulses up from `range_min` that are meant to end at `range_max`.

@@ -24,15 +24,18 @@ class ReferenceCells(Cells):
 
 
 class SoftBoundsReference(AbstractReferenceDevice):
-    """Soft bounds of a conductance v, of which a reference is subtracted: w = v - reference.
+    """Soft bounds of a conductance v, of which a reference is subtracted: w = v -
+    reference.
 
         v <- clip(v + step_up (1 - v / v_max + dw_min_std xi))        one up pulse, xi standard normal
         v <- clip(v - step_down (1 - v / v_min + dw_min_std xi))      one down pulse
 
-    and with `mult_noise=True` the noise is in proportion to the whole step. The bounds are v_max = w_max / |1 + slope_up_dtod xi|
-    and v_min = w_min / |1 + slope_down_dtod xi|, from the device's own `w_max` and `w_min`. The symmetry point is
-    (step_up - step_down) / (step_up / v_max - step_down / v_min). Without a bound on its side of zero a step vanishes nowhere.
-    (aihwkit `SoftBoundsReferenceDevice`.) Pulses of one direction sum up exactly (`burst.affine`).
+    and with `mult_noise=True` the noise is in proportion to the whole step. The bounds
+    are v_max = w_max / |1 + slope_up_dtod xi| and v_min = w_min / |1 + slope_down_dtod
+    xi|, from the device's own `w_max` and `w_min`. The symmetry point is (step_up -
+    step_down) / (step_up / v_max - step_down / v_min). Without a bound on its side of
+    zero a step vanishes nowhere. (aihwkit `SoftBoundsReferenceDevice`.) Pulses of one
+    direction sum up exactly (`burst.affine`).
 
     Attributes:
         mult_noise: noise in proportion to the present step, not to that at v = 0.

@@ -19,19 +19,22 @@ _COLUMNS = ("state", "up", "down", "up_noise", "down_noise")
 
 
 class Table(AbstractPulsedDevice):
-    """Steps as they were measured: their mean and spread on a grid of weights, linear in between.
+    """Steps as they were measured: their mean and spread on a grid of weights, linear
+    in between.
 
         w <- clip(w + g_up   (up(w)   + dw_min_std up_noise(w) xi))          one up pulse, xi standard normal
         w <- clip(w - g_down (down(w) + dw_min_std down_noise(w) xi))        one down pulse
 
-    with the gains g_up = step_up / dw_min and g_down = step_down / dw_min of each device. Nothing is spread unless it is said: all
-    `_dtod` are zero, and the cycle noise is that of the table, which `dw_min_std` scales.
+    with the gains g_up = step_up / dw_min and g_down = step_down / dw_min of each
+    device. Nothing is spread unless it is said: all `_dtod` are zero, and the cycle
+    noise is that of the table, which `dw_min_std` scales.
 
     Attributes:
         state: the grid, increasing, in normalised conductance; it holds zero.
         up, down: mean size of a step there, positive in its own direction.
         up_noise, down_noise: its spread from cycle to cycle; None: no cycle noise.
-        dw_min: the step that pulse trains are planned with; None: the mean of the steps up and down at weight zero.
+        dw_min: the step that pulse trains are planned with; None: the mean of the steps
+            up and down at weight zero.
         w_max, w_min: mean bounds; None: the ends of the grid.
 
     The other parameters: see `AbstractPulsedDevice`.
@@ -74,25 +77,30 @@ class Table(AbstractPulsedDevice):
         """Read a table from a file of comma-separated values, one line for each state.
 
         Args:
-            path: the file. Its first line names the columns: "state", "up", "down" and, if there is cycle noise, "up_noise" and
-                "down_noise", in any order.
+            path: the file. Its first line names the columns: "state", "up", "down" and,
+                if there is cycle noise, "up_noise" and "down_noise", in any order.
             parameters: any others of the device, such as `dw_min_dtod`.
         """
         return cls(**_read(Path(path)), **parameters)
 
     @classmethod
     def from_pulses(cls, weights: Float[Array, "device measurement"], pulses, *, n_states: int = 20, **parameters) -> "Table":
-        """Make a table of measured responses: the weights of devices before the first pulse and after each.
+        """Make a table of measured responses: the weights of devices before the first
+        pulse and after each.
 
-        The mean step is the piecewise linear function of the state that fits all steps best (least squares); its noise is the root
-        mean square of what is left near each state. The state is taken half-way through a measured step, less half a mean step: as
-        the weight before, whose read noise is part of the step too, it would make steps fall with the weight where they do not.
-        Read noise still counts as cycle noise here; `jt.device.fit` tells one from the other.
+        The mean step is the piecewise linear function of the state that fits all steps
+        best (least squares); its noise is the root mean square of what is left near
+        each state. The state is taken half-way through a measured step, less half a
+        mean step: as the weight before, whose read noise is part of the step too, it
+        would make steps fall with the weight where they do not. Read noise still counts
+        as cycle noise here; `jt.device.fit` tells one from the other.
 
         Args:
             weights: normalised conductance, [device, measurement]; NaN: not measured.
-            pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the first; for all devices or for each.
-            n_states: how many states the grid has, from the lowest weight to the highest.
+            pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the
+                first; for all devices or for each.
+            n_states: how many states the grid has, from the lowest weight to the
+                highest.
             parameters: any others of the device, such as `dw_min_dtod`.
         """
         if not is_whole(n_states, 2):
@@ -157,7 +165,7 @@ def _is_number(text: str) -> bool:
 
 def _fit_steps(state, middle, step, way, name):
     """Mean and noise, on the grid, of steps taken around `middle`."""
-    mean, back = np.zeros_like(state), np.zeros_like(step)
+    mean, near, back, hats = np.zeros_like(state), np.zeros_like(state), np.zeros_like(step), np.zeros((step.size, state.size))
     for _ in range(3):  # the state before a step depends on the mean step
         before = np.clip(middle - way * back / 2, state[0], state[-1])
         hats = np.maximum(1 - np.abs(before[:, None] - state) / (state[1] - state[0]), 0)

@@ -1,0 +1,84 @@
+"""Python, the command line and a study: the same methods, whichever of them runs one.
+
+Each default is compared with the numbers of the hardware, written out: 12 x 16, soft bounds
+with a step of 0.03, 40 pulse steps.
+"""
+
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from helpers import assert_runs_agree
+
+import jaxtile as jt
+from jaxtile.cli import main
+
+SHAPE, STEPS, CHIPS = (12, 16), 40, 10
+DEVICE = jt.device.SoftBounds(dw_min=0.03)
+CONFIG = jt.TileConfig(device=DEVICE)
+WRITTEN_OUT = {
+    "gdp": jt.GDP(learning_rate=1.0, batch_size=None, inputs="eye"),
+    "risk-svd": jt.RiskSVD(dw_min=0.03, dw_min_std=0.3),
+    "program-verify": jt.ProgramVerify(model=DEVICE),
+}
+DEFAULTS = {"gdp": jt.GDP(), "risk-svd": jt.RiskSVD(), "program-verify": jt.ProgramVerify()}
+TARGET = jt.targets.low_rank(SHAPE, 3, spectral_norm=1.0, key=jr.key(1))
+
+
+def errors(methods):
+    """Error of each chip, by method."""
+    runs = {name: jt.Programming(method, max_steps=STEPS, tolerance=0.0) for name, method in methods.items()}
+    data = jt.sweep(runs, CONFIG, TARGET, key=jr.key(0), chips=CHIPS)
+    return {name: data.frobenius_error.sel(run=name, seed=0).values for name in methods}
+
+
+@pytest.fixture(scope="module")
+def written_out():
+    return errors(WRITTEN_OUT)
+
+
+def test_python(written_out):
+    ended = errors(DEFAULTS)
+    for name, expected in written_out.items():
+        assert_runs_agree(ended[name], expected)
+
+
+def test_a_study(written_out, tmp_path):
+    np.save(tmp_path / "target.npy", TARGET)
+    methods = "\n".join(f"[method.{name}]" for name in WRITTEN_OUT)
+    study = f"""
+        chips = {CHIPS}
+        steps = {STEPS}
+        tolerance = 0.0
+        target = {{ file = "target.npy" }}
+        device = {{ kind = "soft-bounds", dw_min = 0.03 }}
+        {methods}
+    """
+    (tmp_path / "study.toml").write_text(study)
+    assert main(["sweep", str(tmp_path / "study.toml")]) == 0
+    data = jt.sweep.load(tmp_path / "study.zarr")
+    for name, expected in written_out.items():
+        assert_runs_agree(data.frobenius_error.sel(run=name).values.ravel(), expected)
+
+
+def test_the_command_line(tmp_path, monkeypatch):
+    """One chip: the run of Python with the same keys, within what a flipped pulse does."""
+    monkeypatch.chdir(tmp_path)
+    np.save("target.npy", TARGET)
+    options = ["--device", "soft-bounds", "--set", "dw_min=0.03", "--steps", str(STEPS), "--tolerance", "0", "--out", "r.npz"]
+    assert main(["program", "--target", "target.npy", "--method", *WRITTEN_OUT, *options]) == 0
+    _, tile_key, run_key = jr.split(jr.key(0), 3)
+    tile = jt.init(CONFIG, SHAPE, key=tile_key)
+    with np.load("r.npz") as saved:
+        for name, method in WRITTEN_OUT.items():
+            solution = jt.program(tile, TARGET, method, key=run_key, max_steps=STEPS, tolerance=0)
+            shown = saved[f"{name}/history/frobenius_error"]
+            assert shown[0] == pytest.approx(float(jnp.linalg.norm(TARGET)), rel=1e-5), "from weights of zero"
+            np.testing.assert_allclose(shown, solution.history["frobenius_error"], rtol=0.05)
+
+
+def test_other_numbers_end_elsewhere(written_out):
+    """The comparisons above would see a front end that completes defaults in its own way."""
+    for name, ended in errors({"gdp": jt.GDP(batch_size=5), "risk-svd": jt.RiskSVD(dw_min=0.001, dw_min_std=0.3)}).items():
+        with pytest.raises(AssertionError, match="differ"):
+            assert_runs_agree(ended, written_out[name])
