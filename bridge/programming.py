@@ -185,16 +185,16 @@ class _GrowingWindow(AbstractMethod[tuple[int, int]]):
     learning_rate: Number = number(1.0, low=0.0, open=True)
     batch_size: int = whole(5, low=1)
 
-    def init(self, sheet, target):
+    def init(self, sheet, target) -> Any:
         return 0, sheet.shape[1]
 
-    def probe(self, state):
+    def probe(self, state: Any):
         step, width = state
         start, end = step * self.batch_size, (step + 1) * self.batch_size
         columns = [*range(start, min(end, width)), *range(min(max(end - width, 0), width))]
         return jt.UnitVectors(jnp.asarray(columns), width)
 
-    def propose(self, reading, target, state, key):
+    def propose(self, reading, target, state: Any, key) -> Any:
         x = self.probe(state)
         return (x, reading - outputs(target, x)), (state[0] + 1, state[1])
 

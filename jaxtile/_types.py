@@ -25,7 +25,6 @@ __all__ = [
     "is_concrete",
     "is_whole",
     "real_array",
-    "scalar",
 ]
 
 Scalar = Float[Array, ""]
@@ -43,7 +42,7 @@ def is_concrete(value: Any) -> bool:
     return not isinstance(value, jax.core.Tracer)
 
 
-def scalar(value: Any) -> Any:
+def _scalar(value: Any) -> Any:
     """Turn a Python number, a NumPy or a JAX scalar (or a tracer) into a strongly typed
     floating JAX scalar.
 
@@ -127,7 +126,7 @@ class Interval:
         return lower if math.isinf(self.high) else f"{lower} and at most {self.high:g}"
 
     def take(self, name: str, value: Any) -> Scalar:
-        """Return a number of the interval as a `scalar`, and refuse anything else by
+        """Return a number of the interval as a `Scalar`, and refuse anything else by
         name.
 
         Raises:
@@ -135,7 +134,7 @@ class Interval:
             ValueError: it is an array of several numbers, or, when its value can be
                 seen, outside the interval.
         """
-        number = scalar(value)
+        number = _scalar(value)
         if not eqx.is_array(number) or not jnp.issubdtype(number.dtype, jnp.number):
             raise TypeError(f"{name}={value!r} is not a number; pass {self}.")
         if number.ndim != 0:
@@ -149,7 +148,7 @@ class Interval:
 
 
 def as_number(name: str, value: Any, **interval: Any) -> Scalar:
-    """A number of an `Interval` as a `scalar`; anything else is refused by name."""
+    """A number of an `Interval` as a `Scalar`; anything else is refused by name."""
     return Interval(**interval).take(name, value)
 
 

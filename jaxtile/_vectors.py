@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ._types import is_concrete, is_whole
+from ._types import AnyArray, is_concrete, is_whole
 
 __all__ = ["UnitVectors", "check_columns"]
 
@@ -36,7 +36,7 @@ class UnitVectors(eqx.Module):
     columns: Int[Array, " k"]
     width: int = eqx.field(static=True)
 
-    def __init__(self, columns: Int[Array, " k"], width: int):
+    def __init__(self, columns: Int[AnyArray, " k"], width: int):
         columns = jnp.asarray(columns)
         if columns.ndim != 1 or not jnp.issubdtype(columns.dtype, jnp.integer):
             raise TypeError(f"columns has dtype {columns.dtype} and shape {columns.shape}; pass whole numbers in one dimension.")

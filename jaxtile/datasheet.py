@@ -1,7 +1,5 @@
 """What a controller may know of the hardware."""
 
-from typing import Self
-
 import equinox as eqx
 import jax.numpy as jnp
 
@@ -32,7 +30,7 @@ class Datasheet(eqx.Module):
     shape: tuple[int, int] = eqx.field(static=True)
 
     @classmethod
-    def of(cls, config: TileConfig | None, shape: tuple[int, int]) -> Self:
+    def of(cls, config: TileConfig | None, shape: tuple[int, int]) -> "Datasheet":
         """The datasheet of tiles of a shape, (out, in)."""
         return cls(config, shape)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Num
 
-from ._types import Key
+from ._types import AnyArray, Key
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
 from .programming import Solution
@@ -245,7 +245,7 @@ def residuals(result: Fit, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def weight_error(solution: Solution, target: Float[Array, "out in"], *, ax: Axes | None = None) -> Axes:
+def weight_error(solution: Solution, target: Num[AnyArray, "out in"], *, ax: Axes | None = None) -> Axes:
     """The error W - target of each cell.
 
     The colour scale ends at the 99.5 % quantile of |W - target|: a few cells that

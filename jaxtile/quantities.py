@@ -162,4 +162,4 @@ def _of_function(name: str, measure: Any) -> Quantity:
     called = getattr(measure, "__name__", "")
     if not called.isidentifier():
         raise ValueError(f"{name} holds {measure!r}, which has no name; pass jaxtile.Quantity(name, unit, label, measure).")
-    return Quantity(called, "1", called.replace("_", " "), measure)
+    return Quantity(called, "1", called.replace("_", " "), measure)  # pyright: ignore[reportArgumentType]

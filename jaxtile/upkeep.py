@@ -8,10 +8,10 @@ the clip to the bounds. Ideal devices keep their weights.
 from collections.abc import Sequence
 
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Int
 
 from ._random import Source, as_key
-from ._types import Key, Real, as_number, is_concrete
+from ._types import AnyArray, Key, Real, as_number, is_concrete
 from ._vectors import check_columns
 from .device import Rewrite, Statistical
 from .noise import AbstractNoiseModel
@@ -55,7 +55,7 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
     return _rewrite(tile, law, key)
 
 
-def reset(tile: Tile, columns: Int[Array, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
+def reset(tile: Tile, columns: Int[AnyArray, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
     """Reset the devices of some columns, each with a probability: `w <- reset_bias +
     reset_std xi`.
 

@@ -42,6 +42,7 @@ COUNT_PULSES = {"mean count": jt.pulse.MeanCount, "implicit": jt.pulse.Determini
 PULSES = {**TRAIN_PULSES, **COUNT_PULSES, "mean field": jt.pulse.MeanField}
 
 SHAPE = (5, 7)
+FLOAT = jnp.result_type(float).type  # single precision, or double with JAX_ENABLE_X64=1
 
 
 def without_spread(name: str, **numbers) -> jt.device.AbstractPulsedDevice:
@@ -73,8 +74,9 @@ update = jax.jit(_update)
 @jax.jit
 def lines_of(pulse, granularity, x, d, learning_rate, key):
     """What one pair of vectors sends, as `update` draws it."""
+    x, d, learning_rate, granularity = (jnp.asarray(value, float) for value in (x, d, learning_rate, granularity))
     columns = jnp.arange(x.shape[0])
-    return pulse.encode(x, d, learning_rate=jnp.asarray(learning_rate), granularity=granularity, key=key, columns=columns)
+    return pulse.encode(x, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=columns)
 
 
 def vectors(kind: str, seed: int = 0, shape: tuple[int, int] = SHAPE, k: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -94,7 +96,7 @@ def vectors(kind: str, seed: int = 0, shape: tuple[int, int] = SHAPE, k: int = 4
         x = np.eye(width)[rng.permutation(width)[:k]]
     elif kind != "signed":
         raise ValueError(kind)
-    return x.astype(np.float32), d.astype(np.float32)
+    return x.astype(FLOAT), d.astype(FLOAT)
 
 
 INPUTS = ("signed", "one-signed x", "both one-signed", "zeros", "one-hot")
@@ -103,7 +105,7 @@ INPUTS = ("signed", "one-signed x", "both one-signed", "zeros", "one-hot")
 def random_tile(config: jt.TileConfig, shape: tuple[int, int] = SHAPE, seed: int = 0, fill: float = 0.9) -> jt.Tile:
     """A fabricated tile whose weights lie anywhere in the inner `fill` of each device's own range."""
     tile = jt.init(config, shape, key=jr.key(seed))
-    place = np.random.default_rng(seed).uniform(-fill, fill, shape).astype(np.float32)
+    place = np.random.default_rng(seed).uniform(-fill, fill, shape).astype(FLOAT)
     cells = tile.cells
     return jt.set_weights(tile, jnp.where(place > 0, place * cells.w_max, -place * cells.w_min))
 

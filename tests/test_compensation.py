@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import FLOAT
 
 import jaxtile as jt
 
@@ -124,9 +125,9 @@ def test_expected_is_the_least_squares_solution(device, kappa):
 
     vector = np.concatenate([x[0], d[0]]).astype(np.float64)
     for _ in range(12):
-        left, slopes = (np.asarray(part, np.float64) for part in left_and_slopes(vector.astype(np.float32)))
+        left, slopes = (np.asarray(part, np.float64) for part in left_and_slopes(vector.astype(FLOAT)))
         vector = vector - np.linalg.pinv(slopes, rcond=1e-4) @ left
-    least = np.linalg.norm(left_and_slopes(vector.astype(np.float32))[0]) / np.linalg.norm(wanted)
+    least = np.linalg.norm(left_and_slopes(vector.astype(FLOAT))[0]) / np.linalg.norm(wanted)
     assert float(off(tile, *correct(tile, x, d), wanted)) <= 1.002 * least + 1e-4
 
 
@@ -180,7 +181,7 @@ def test_expected_weighs_the_noise_of_its_pulses():
 
     size, *angles = np.meshgrid(np.linspace(0, 0.4, 41), *2 * [np.linspace(0, 2 * np.pi, 73)], indexing="ij")
     x_all, d_all = (np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(-1, 2) for angle in angles)
-    least = float(jnp.min(risk(size.reshape(-1, 1).astype(np.float32) * x_all.astype(np.float32), d_all.astype(np.float32))))
+    least = float(jnp.min(risk(size.reshape(-1, 1).astype(FLOAT) * x_all.astype(FLOAT), d_all.astype(FLOAT))))
     chip = make_tile(SOFT, pulse=TRAINS, shape=(2, 2))
     sent, plain = correct(chip, x, d, 30.0), correct(chip, x, d)
     assert float(risk(*sent)[0]) <= 1.001 * least

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import update, vectors
+from helpers import FLOAT, update, vectors
 
 import jaxtile as jt
 
@@ -16,7 +16,7 @@ def exposure_target():
     """Rank 20, as in the table of `docs/accounting.md`: largest entry 1."""
     rng = np.random.default_rng(0)
     target = rng.standard_normal((300, 20)) @ rng.standard_normal((20, 500))
-    return (target / np.abs(target).max()).astype(np.float32)
+    return (target / np.abs(target).max()).astype(FLOAT)
 
 
 def exposure_tile(half_select=None):

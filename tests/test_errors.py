@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import FLOAT
 
 import jaxtile as jt
 
@@ -431,7 +432,7 @@ def test_ideal_devices_reach_everything():
 def test_numbers_of_any_kind_make_the_same_device():
     """Python, NumPy and JAX numbers, and tracers, are accepted alike."""
     made = [jt.device.ConstantStep(dw_min=kind(0.25)) for kind in (float, np.float64, np.float16, jnp.float32)]
-    assert all(float(device.dw_min) == 0.25 and device.dw_min.dtype == jnp.float32 for device in made)
+    assert all(float(device.dw_min) == 0.25 and device.dw_min.dtype == FLOAT for device in made)
     traced = jax.jit(lambda dw_min: jt.device.ConstantStep(dw_min=dw_min).dw_min)(0.25)
     assert float(traced) == 0.25
 

@@ -7,7 +7,7 @@ import jax.random as jr
 import numpy as np
 import optax
 import pytest
-from helpers import assert_mean, assert_std
+from helpers import FLOAT, assert_mean, assert_std
 from programs import EVEN, KEY, PERFECT, SHAPE, TARGET, low_rank, make_tile, run
 
 import jaxtile as jt
@@ -179,7 +179,7 @@ def test_least_risk_stops_by_itself():
 def test_pulses_between_is_the_inverse_of_the_response(kind):
     model = kind(**EVEN)
     rng = np.random.default_rng(0)
-    weight, target = (jnp.asarray(rng.uniform(-0.4, 0.4, SHAPE), jnp.float32) for _ in range(2))
+    weight, target = (jnp.asarray(rng.uniform(-0.4, 0.4, SHAPE), FLOAT) for _ in range(2))
     count = jnp.rint(pulses_between(model, weight, target)).astype(int)
     cells = model.fabricate(SHAPE, key=None)
     moved = model.pulses(cells, weight, jt.device.Burst(jnp.maximum(count, 0), jnp.maximum(-count, 0)))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import assert_mean, assert_std
+from helpers import FLOAT, assert_mean, assert_std
 
 import jaxtile as jt
 from jaxtile import digital, noise
@@ -32,7 +32,7 @@ CONVERTERS = {
     "single device": noise.SingleDevice,
     "custom pairs": lambda: noise.CustomPair(f_lst=[1.0, 2.0], g_lst=CURVES),
 }
-WEIGHT = np.random.default_rng(0).uniform(-0.8, 1.0, (20, 30)).astype(np.float32)
+WEIGHT = np.random.default_rng(0).uniform(-0.8, 1.0, (20, 30)).astype(FLOAT)
 IDEAL = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=jt.IOParameters(is_perfect=True))
 TILE = jt.set_weights(jt.init(IDEAL, WEIGHT.shape, key=KEY), WEIGHT)
 
@@ -128,7 +128,7 @@ def test_a_chip_is_written_and_ages(name):
     model = MODELS[name]()
     g = np.linspace(model.converter.g_min, model.converter.g_max, 4)
     tile = jt.init(IDEAL, (4, 5000), key=KEY)
-    levels = np.repeat(g[:, None], 5000, axis=1).astype(np.float32)
+    levels = np.repeat(g[:, None], 5000, axis=1).astype(FLOAT)
     tile = jt.set_weights(tile, levels - levels[0] if model.converter.g_min == 0 else levels)
     fresh = jt.apply_programming_noise(tile, model, key=KEY)
     state = fresh.state

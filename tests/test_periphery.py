@@ -5,13 +5,12 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import assert_mean, assert_std
+from helpers import FLOAT, assert_mean, assert_std
 
 import jaxtile as jt
 
 OUT, IN = 6, 9
 KEY = jr.key(0)
-f32 = np.float32
 
 IO = {
     "defaults": {},
@@ -37,25 +36,25 @@ def tile_of(weight, **fields) -> jt.Tile:
 def transcription(weight, x, *, manage_bounds=True, **fields) -> tuple[np.ndarray, int]:
     """One vector through DAC, array and ADC; and in how many passes."""
     io = jt.IOParameters(**fields)
-    inp_bound, out_bound = f32(io.inp_bound), f32(io.out_bound)
+    inp_bound, out_bound = FLOAT(io.inp_bound), FLOAT(io.out_bound)
 
     def step(res, bound):
-        res = f32(res)
-        return max(f32(1) / res if res > 1 else res, f32(0)) * 2 * bound
+        res = FLOAT(res)
+        return max(FLOAT(1) / res if res > 1 else res, FLOAT(0)) * 2 * bound
 
     def quantise(v, s):
         return np.rint(v / s) * s if s > 0 else v
 
     s_in, s_out = step(io.inp_res, inp_bound), step(io.out_res, out_bound)
-    alpha = f32(1) if io.noise_management is None else np.abs(x).max()
+    alpha = FLOAT(1) if io.noise_management is None else np.abs(x).max()
     if alpha == 0:
-        return np.zeros(len(weight), f32), 0
+        return np.zeros(len(weight), FLOAT), 0
     k, passes = 1, 0
     while True:
         passes += 1
-        scale = f32(1) / alpha / f32(k)
+        scale = FLOAT(1) / alpha / FLOAT(k)
         u = np.clip(quantise(x * scale, s_in), -inp_bound, inp_bound)
-        y = quantise((weight.astype(np.float64) @ u).astype(f32), s_out)
+        y = quantise((weight.astype(np.float64) @ u).astype(FLOAT), s_out)
         clipped = (np.abs(y) > out_bound).any()
         y = np.clip(y, -out_bound, out_bound)
         management = io.bound_management if manage_bounds else None
@@ -69,8 +68,8 @@ def transcription(weight, x, *, manage_bounds=True, **fields) -> tuple[np.ndarra
 
 def data(seed=0, k=40):
     rng = np.random.default_rng(seed)
-    weight = rng.uniform(-0.6, 0.6, (OUT, IN)).astype(f32)
-    x = (rng.normal(size=(k, IN)) * 10 ** rng.uniform(-2, 1, (k, 1))).astype(f32)
+    weight = rng.uniform(-0.6, 0.6, (OUT, IN)).astype(FLOAT)
+    x = (rng.normal(size=(k, IN)) * 10 ** rng.uniform(-2, 1, (k, 1))).astype(FLOAT)
     x[3] = 0
     return weight, x
 
@@ -105,7 +104,7 @@ def test_forward(name):
 
 def test_backward_reads_the_transpose_and_never_manages_bounds():
     weight, _ = data()
-    d = np.random.default_rng(1).normal(size=(30, OUT)).astype(f32)
+    d = np.random.default_rng(1).normal(size=(30, OUT)).astype(FLOAT)
     fields = {"out_bound": 0.7}
     expected = np.array([transcription(weight.T, v, manage_bounds=False, **fields)[0] for v in d])
     got = np.asarray(backward(tile_of(weight, **fields), d))
@@ -121,9 +120,9 @@ def test_backward_reads_the_transpose_and_never_manages_bounds():
 ])  # fmt: skip
 def test_bound_management_gives_up(fields, passes):
     """An output that no reduction brings into range ends clipped at the last one."""
-    weight = np.full((1, 4), 1e6, f32)
-    y = float(forward(tile_of(weight, **fields), np.ones((1, 4), f32))[0, 0])
-    assert transcription(weight, np.ones(4, f32), **fields)[1] == passes
+    weight = np.full((1, 4), 1e6, FLOAT)
+    y = float(forward(tile_of(weight, **fields), np.ones((1, 4), FLOAT))[0, 0])
+    assert transcription(weight, np.ones(4, FLOAT), **fields)[1] == passes
     assert y == pytest.approx(12 * 2 ** (passes - 1))
 
 
@@ -141,13 +140,13 @@ def test_bound_management_is_for_each_vector():
 
 def test_quantisation_grids():
     """Inputs lie on the DAC's grid, 63 levels on either side of zero; outputs on the ADC's, 255 on either side."""
-    x = np.stack([np.linspace(-1, 1, 1001), np.ones(1001)], axis=1).astype(f32)  # the second entry fixes the scale
-    levels = np.asarray(forward(tile_of(np.array([[1, 0]], f32), out_res=0.0), x)) * 63
+    x = np.stack([np.linspace(-1, 1, 1001), np.ones(1001)], axis=1).astype(FLOAT)  # the second entry fixes the scale
+    levels = np.asarray(forward(tile_of(np.array([[1, 0]], FLOAT), out_res=0.0), x)) * 63
     np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)
     assert len(np.unique(np.round(levels))) == 127
     # In single precision the ADC's last level lies one bit above its bound of 12, and counts as clipped (in aihwkit too).
-    weight = np.linspace(-11.9, 11.9, 5001, dtype=f32)[:, None]
-    levels = np.asarray(forward(tile_of(weight, inp_res=0.0), np.ones((1, 1), f32))) * 255 / 12
+    weight = np.linspace(-11.9, 11.9, 5001, dtype=FLOAT)[:, None]
+    levels = np.asarray(forward(tile_of(weight, inp_res=0.0), np.ones((1, 1), FLOAT))) * 255 / 12
     np.testing.assert_allclose(levels, np.round(levels), atol=1e-3)
     assert len(np.unique(np.round(levels))) == 507
 
@@ -167,19 +166,19 @@ def test_perfect_reads_are_exact():
 @pytest.mark.parametrize(("x", "weight", "k"), [(0.5, 0.0, 1), (1.0, 40.0, 4)])
 def test_output_noise(x, weight, k):
     """0.06 alpha k, where alpha comes from noise management and k from bound management; mean zero, anew for each output."""
-    tile = tile_of(np.full((500, 1), weight, f32), out_noise=0.06, inp_res=0.0, out_res=0.0)
-    y = np.asarray(forward(tile, np.full((40, 1), x, f32)), np.float64)
+    tile = tile_of(np.full((500, 1), weight, FLOAT), out_noise=0.06, inp_res=0.0, out_res=0.0)
+    y = np.asarray(forward(tile, np.full((40, 1), x, FLOAT)), np.float64)
     assert_mean(y.ravel(), weight * x)
     assert_std(y.ravel(), 0.06 * x * k)
-    assert not np.array_equal(y, forward(tile, np.full((40, 1), x, f32), jr.key(1)))
-    assert np.array_equal(y, forward(tile, np.full((40, 1), x, f32)))
+    assert not np.array_equal(y, forward(tile, np.full((40, 1), x, FLOAT), jr.key(1)))
+    assert np.array_equal(y, forward(tile, np.full((40, 1), x, FLOAT)))
 
 
 def test_zeros_read_exactly_zero():
     """Without noise too, in either direction."""
     tile = tile_of(data()[0], out_noise=1.0)
-    assert not np.asarray(forward(tile, np.zeros((2, IN), f32))).any()
-    assert not np.asarray(backward(tile, np.zeros((2, OUT), f32))).any()
+    assert not np.asarray(forward(tile, np.zeros((2, IN), FLOAT))).any()
+    assert not np.asarray(backward(tile, np.zeros((2, OUT), FLOAT))).any()
 
 
 def _sum_of_outputs(tile, weight, x):
@@ -210,4 +209,4 @@ def test_vectors_of_any_leading_shape():
     flat = forward(tile, x)
     np.testing.assert_allclose(forward(tile, x.reshape(2, 3, IN)).reshape(6, OUT), flat, atol=1e-6)
     units = jt.UnitVectors(jnp.array([2, 0]), IN)
-    np.testing.assert_allclose(forward(tile, units), forward(tile, np.eye(IN, dtype=f32)[[2, 0]]), atol=1e-6)
+    np.testing.assert_allclose(forward(tile, units), forward(tile, np.eye(IN, dtype=FLOAT)[[2, 0]]), atol=1e-6)

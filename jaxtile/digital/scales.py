@@ -5,9 +5,9 @@ it again later.
 import abc
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from .._types import Real, Weight
+from .._types import AnyArray, Real, Weight
 from ..fields import Checked, Number, OptionalNumber, number, optional
 
 __all__ = ["AbstractRemap", "ChannelwiseSymmetric", "LayerwiseSymmetric", "map_weights"]
@@ -15,7 +15,7 @@ __all__ = ["AbstractRemap", "ChannelwiseSymmetric", "LayerwiseSymmetric", "map_w
 Scales = Float[Array, " out"]
 
 
-def map_weights(weight: Weight, omega: Real = 1.0, *, columnwise: bool = False) -> tuple[Weight, Scales]:
+def map_weights(weight: Num[AnyArray, "out in"], omega: Real = 1.0, *, columnwise: bool = False) -> tuple[Weight, Scales]:
     """Weights that fill the range up to omega, and the scales s that make up for it: W
     = s W'.
 
@@ -26,6 +26,7 @@ def map_weights(weight: Weight, omega: Real = 1.0, *, columnwise: bool = False) 
         omega: where the largest weight goes.
         columnwise: a scale for each output; otherwise one for all of them.
     """
+    weight = jnp.asarray(weight)
     largest = jnp.max(jnp.abs(weight), axis=1 if columnwise else None)
     scales = jnp.broadcast_to(jnp.where(largest > 0, largest / omega, 1), weight.shape[:1])
     return weight / scales[:, None], scales

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Num
 
-from .._types import Interval, Scalar, as_number, is_concrete, is_whole, real_array
+from .._types import AnyArray, Interval, Real, Scalar, as_number, is_concrete, is_whole, real_array
 from ..device.step.base import AbstractPulsedDevice
 from .likelihood import Coordinates, from_line, maximise, to_line
 
@@ -53,11 +53,11 @@ class Fit(eqx.Module):
 
 def fit(
     device: AbstractPulsedDevice,
-    weights: Float[Array, "device measurement"],
-    pulses: Num[Array, " pulse"] | Num[Array, "device pulse"],
+    weights: Num[AnyArray, "device measurement"],
+    pulses: Num[AnyArray, " pulse"] | Num[AnyArray, "device pulse"],
     *,
     parameters: tuple[str, ...] | None = None,
-    read_std: float | None = None,
+    read_std: Real | None = None,
     max_steps: int = 100,
 ) -> Fit:
     """Estimate the parameters of devices from their weights after each of many pulses;

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from .._random import Draws, Source, as_key, numbers, stream
-from .._types import Key, finite_array, is_whole
+from .._types import AnyArray, Key, Real, finite_array, is_whole
 from ..device.base import AbstractCrosspoint
 from ..device.burst import Burst
 
@@ -16,11 +16,11 @@ __all__ = ["measure"]
 
 def measure(
     device: AbstractCrosspoint,
-    pulses: Num[Array, " pulse"],
+    pulses: Num[AnyArray, " pulse"],
     *,
     n_devices: int = 1,
-    start: float = 0.0,
-    read_std: float = 0.0,
+    start: Real = 0.0,
+    read_std: Real = 0.0,
     key: Key,
 ) -> Float[Array, "device measurement"]:
     """Fabricate devices and measure the weight of each before the first pulse and after

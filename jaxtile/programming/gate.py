@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Literal, Self
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -106,7 +106,7 @@ class OneHotPays(AbstractGate):
         ends = jnp.asarray(1.0, target.dtype), jnp.asarray(1e9, target.dtype)
         return jax.lax.fori_loop(0, 18, halve, ends)[1]
 
-    def _told(self, sheet: Datasheet | None) -> Self:
+    def _told(self, sheet: Datasheet | None) -> "OneHotPays":
         """The same gate with the numbers of a datasheet in place of those left at None."""
         if sheet is None:
             return self

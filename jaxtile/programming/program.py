@@ -5,10 +5,10 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Num
 
 from .._random import as_key
-from .._types import Key, Real, Weight, as_number, is_concrete, is_whole
+from .._types import AnyArray, Key, Real, Weight, as_number, is_concrete, is_whole
 from ..compensation import AbstractCompensation
 from ..datasheet import Datasheet
 from ..quantities import RECORD, Record, as_quantities
@@ -25,7 +25,7 @@ __all__ = ["prepare", "program"]
 
 def program(
     tile: Tile | Solution,
-    target: Float[Array, "out in"],
+    target: Num[AnyArray, "out in"],
     method: AbstractMethod | Chain,
     *,
     key: Key,
@@ -96,7 +96,7 @@ def _at_once(run: Run, going_on: Solution | None, *, progress: bool) -> Solution
 
 def prepare(
     tile: Tile,
-    target: Float[Array, "out in"],
+    target: Num[AnyArray, "out in"],
     method: AbstractMethod | Chain,
     *,
     key: Key,

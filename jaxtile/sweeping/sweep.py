@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Num
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .._random import as_key
-from .._types import Key, finite_array, is_whole
+from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
 from .block import Blocks
 from .describe import describe, difference
@@ -60,7 +60,7 @@ def _with_load(function: Callable[_Arguments, xr.Dataset]) -> _WithLoad[_Argumen
 def sweep(
     run: Run | Mapping[str, Run],
     config: TileConfig | Mapping[str, TileConfig],
-    target: Float[Array, "out in"] | Float[Array, "target out in"],
+    target: Num[AnyArray, "out in"] | Num[AnyArray, "target out in"],
     *,
     key: Key,
     over: Mapping[str, Any] | None = None,

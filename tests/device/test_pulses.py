@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import AFFINE, DEVICES, assert_mean, assert_same_moments, assert_std, without_spread
+from helpers import AFFINE, DEVICES, FLOAT, assert_mean, assert_same_moments, assert_std, without_spread
 from reference.laws import law_of
 
 from jaxtile._random import Draws, cell_index
@@ -45,14 +45,14 @@ def fabricated(name, *, shape=SHAPE, fill=1.0, **numbers):
     """A device, its cells, and weights all over the range of each."""
     device = DEVICES[name](**{"dw_min": 0.01, **numbers})
     cells = device.fabricate(shape, key=jr.key(1))
-    place = jnp.asarray(np.random.default_rng(1).uniform(-fill, fill, shape), jnp.float32)
+    place = jnp.asarray(np.random.default_rng(1).uniform(-fill, fill, shape), FLOAT)
     return device, cells, device.clip(cells, jnp.where(place > 0, place * cells.w_max, -place * cells.w_min))
 
 
 def identical(name, at, **numbers):
     """Many equal devices at `at` of their range: an ensemble."""
     device = without_spread(name, **{"dw_min": 0.01, **numbers})
-    return device, device.fabricate(SHAPE, key=jr.key(0)), jnp.full(SHAPE, 0.6 * at, jnp.float32)
+    return device, device.fabricate(SHAPE, key=jr.key(0)), jnp.full(SHAPE, 0.6 * at, FLOAT)
 
 
 @pytest.mark.parametrize("law", [burst.affine, burst.one_by_one])
@@ -68,7 +68,7 @@ def whole(count, shape=SHAPE):
 
 
 def real(count, shape=SHAPE):
-    return jnp.full(shape, count, jnp.float32)
+    return jnp.full(shape, count, FLOAT)
 
 
 @pytest.mark.parametrize("name", DEVICES)
@@ -79,7 +79,7 @@ def test_one_pulse(name):
     """
     device, cells, weight = fabricated(name, dw_min_std=0.5)
     noise = Draws(jr.key(2), INDEX)
-    xi = np.asarray(noise.normal(jnp.float32), np.float64)
+    xi = np.asarray(noise.normal(FLOAT), np.float64)
     for law in {type(device).burst, burst.one_by_one}:
         for way in ("up", "down"):
             up, down = (whole(int(way == w)) for w in ("up", "down"))
@@ -99,7 +99,7 @@ def test_many_pulses_one_by_one(name):
     up, down = rng.integers(0, 4, SHAPE), rng.integers(0, 4, SHAPE)
     got = pulses(burst.one_by_one, device, cells, weight, jnp.asarray(up), jnp.asarray(down), 1.0, noise)
     reference = Reference(device, cells, weight)
-    xi = np.stack([np.asarray(noise.normal(jnp.float32, n), np.float64) for n in range(6)])
+    xi = np.stack([np.asarray(noise.normal(FLOAT, n), np.float64) for n in range(6)])
     for n in range(6):
         before = reference.weight
         moved_up = reference.pulse("up", xi=xi[n])

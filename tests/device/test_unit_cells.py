@@ -144,18 +144,19 @@ def test_one_sided_pairs_are_pulsed_up_only(half):
 def test_a_refresh_keeps_the_difference_and_empties_both(pulse):
     """aihwkit writes it the wrong way with deterministic pulses: the pair reads 0."""
     nominal = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0, "reset_std": 0.0, "w_max": 1.0}
+    nominal |= {"dw_min": 2**-7}  # numbers that any precision holds: no train is a slot longer for a last bit
     refresh = Refresh(forward=jt.IOParameters(is_perfect=True), update=dataclasses.replace(pulse, desired_bl=40))
     tile = jt.init(jt.TileConfig(device=OneSided(ConstantStep(**QUIET | nominal), refresh=refresh)), SHAPE, key=KEY)
-    minus, plus = jnp.full(SHAPE, 0.6).at[0].set(0.2), jnp.full(SHAPE, 0.9).at[:, 0].set(0.7)
+    minus, plus = jnp.full(SHAPE, 0.625).at[0].set(0.2), jnp.full(SHAPE, 0.875).at[:, 0].set(0.7)
     state = dataclasses.replace(tile.state, devices=(minus, plus))
     tile = tile.with_state(state)
     after = update(tile, jnp.zeros(7), jnp.zeros(5), 0.01, KEY)
     full = np.ones(SHAPE, bool)
     full[0], full[:, 0] = False, False
     np.testing.assert_allclose(np.asarray(after.weight)[~full], np.asarray(tile.weight)[~full], atol=1e-7)
-    np.testing.assert_allclose(np.asarray(after.weight)[full], 0.3, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(after.weight)[full], 0.25, atol=1e-5)
     assert np.all(np.asarray(after.state.devices[0])[full] == 0)
-    assert float(after.full_pulses) == pytest.approx(30 * full.mean(), rel=1e-5)
+    assert float(after.full_pulses) == pytest.approx(32 * full.mean(), rel=1e-5)
 
 
 def test_when_a_refresh_is_due():

@@ -227,7 +227,7 @@ def test_the_share_of_cells_above_their_threshold(scheme, n):
         cells = half_select.fabricate((200, 200), key=KEY)
         exposed = np.asarray(half_select.size(cells) > 0).ravel()
         assert_mean(exposed, (1 + erf((voltage / n - 1) / 0.26 / sqrt(2))) / 2)
-        assert np.asarray(half_select.size(cells)).max() <= 1 / n
+        assert np.asarray(half_select.size(cells)).max() <= (1 + 1e-6) / n  # a share of two sums that are rounded
 
 
 def test_spread_of_kappa():

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import assert_mean, lines_of
+from helpers import FLOAT, assert_mean, lines_of
 from reference.simulator import Crossbar, unpack
 
 import jaxtile as jt
@@ -60,7 +60,7 @@ def test_active_goes_by_values_and_not_by_bits():
 @pytest.mark.parametrize("policy", ["all", "active"])
 def test_expected_exposure(policy):
     """Exposure is linear in the counts, so that of the mean field is the average of the simulator's."""
-    x, d = np.array([0.9, -0.5, 0.0], np.float32), np.array([0.8, -0.4], np.float32)
+    x, d = np.array([0.9, -0.5, 0.0], FLOAT), np.array([0.8, -0.4], FLOAT)
     pulse = {"desired_bl": 6, "update_bl_management": False}
     tile = jt.init(jt.TileConfig(), (2, 3), key=jr.key(0))
     mean = lines_of(jt.pulse.MeanField(**pulse), jnp.asarray(0.01), x, d, 0.03, jr.key(0))

@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import COUNT_PULSES, assert_mean, lines_of
-from pulse.test_scales import f32, random_configuration, rule
+from helpers import COUNT_PULSES, FLOAT, assert_mean, lines_of
+from pulse.test_scales import random_configuration, rule
 from pulse.test_trains import G, counts
 
 import jaxtile as jt
 
 
 def on_grid(p, res):
-    return p if res <= 0 else np.rint(p / f32(res)) * f32(res)
+    return p if res <= 0 else np.rint(p / FLOAT(res)) * FLOAT(res)
 
 
 @pytest.mark.parametrize("res", [0.0, 0.05, 1.0])
@@ -27,7 +27,7 @@ def test_counts(name, res):
         lines = lines_of.__wrapped__(COUNT_PULSES[name](**fields, **grids), g, jnp.asarray(x), jnp.asarray(d), lr, jr.key(0))
         ublm, um = fields["update_bl_management"], fields["update_management"]
         bl, a, b = rule(x, d, lr, g, desired_bl=fields["desired_bl"], ublm=ublm, um=um, um_grad_scale=fields["um_grad_scale"])
-        bl = f32(bl)
+        bl = FLOAT(bl)
         if name == "mean count":
             x_count, d_count = (np.clip(np.rint(bl * on_grid(np.abs(v) * s, res)), 0, bl) for v, s in ((x, b), (d, a)))
             both = np.rint((d_count / bl)[:, None] * x_count[None, :])
@@ -58,7 +58,7 @@ def test_stochastic_rounding_keeps_the_mean(name):
     pulse_type = COUNT_PULSES[name]
     grids = ("res",) if name == "mean count" else ("x_res_implicit", "d_res_implicit")
     rate = 0.01 * 0.09 * 10
-    size = jnp.full(3, 0.3 / np.sqrt(rate / 0.1), jnp.float32)
+    size = jnp.full(3, 0.3 / np.sqrt(rate / 0.1), FLOAT)
     pulse = pulse_type(
         desired_bl=10, update_bl_management=False, update_management=False, sto_round=True, **dict.fromkeys(grids, 0.1)
     )
@@ -79,7 +79,7 @@ def test_mean_field_is_the_expectation_of_the_trains(rate):
     x, d = np.array([1.0, -0.5, 0.0, 0.25]), np.array([0.8, -0.4, 0.1])
     fields = {"desired_bl": 10, "update_bl_management": False}
     both, rows, columns = counts(jt.pulse.StochasticCompressed(**fields), x, d, rate, samples=8000)
-    mean = lines_of(jt.pulse.MeanField(**fields), G, x.astype(f32), d.astype(f32), rate, jr.key(0))
+    mean = lines_of(jt.pulse.MeanField(**fields), G, x.astype(FLOAT), d.astype(FLOAT), rate, jr.key(0))
     assert_mean(both, np.asarray(mean.coincidence))
     assert_mean(rows, np.asarray(mean.d_count))
     assert_mean(columns, np.asarray(mean.x_count))
@@ -91,7 +91,7 @@ def test_mean_field_with_length_management(k):
     x, d = np.array([1.0, -0.5, 0.0, 0.25]), np.array([0.8, -0.4, 0.1])
     rate = k * 0.01 / 0.8
     both, rows, _ = counts(jt.pulse.StochasticCompressed(), x, d, rate, samples=8000)
-    mean = lines_of(jt.pulse.MeanField(), G, x.astype(f32), d.astype(f32), rate, jr.key(0))
+    mean = lines_of(jt.pulse.MeanField(), G, x.astype(FLOAT), d.astype(FLOAT), rate, jr.key(0))
     assert_mean(both, np.asarray(mean.coincidence))
     np.testing.assert_allclose(mean.coincidence, rate * np.abs(np.outer(d, x)) / 0.01, rtol=1e-5)
     assert_mean(rows * np.sqrt(max(k, 1) / np.ceil(k)), np.asarray(mean.d_count))

@@ -1,32 +1,31 @@
-"""Train length and scales against a transcription of aihwkit's rule in single precision, operation by operation."""
+"""Train length and scales against a transcription of aihwkit's rule in the precision of the tests, operation by operation."""
 
 import jax
 import numpy as np
 import pytest
+from helpers import FLOAT
 
 import jaxtile as jt
-
-f32 = np.float32
 
 
 def rule(x, d, lr, g, *, desired_bl, ublm, um, um_grad_scale):
     """(BL, A, B): A multiplies |d|, B multiplies |x|."""
     if lr == 0:
-        return 0, f32(0), f32(0)
-    bl = f32(desired_bl)
+        return 0, FLOAT(0), FLOAT(0)
+    bl = FLOAT(desired_bl)
     a = b = np.sqrt(lr / (g * bl))
     if not (um or ublm):
         return int(bl), a, b
     x_max, d_max = np.abs(x).max(), np.abs(d).max()
     if x_max == 0 or d_max == 0:
-        return 0, f32(0), f32(0)
-    d_max = f32(um_grad_scale) * d_max
+        return 0, FLOAT(0), FLOAT(0)
+    d_max = FLOAT(um_grad_scale) * d_max
     k = lr * x_max * d_max / g
     if ublm:
-        bl = min(np.ceil(k), f32(desired_bl))
+        bl = min(np.ceil(k), FLOAT(desired_bl))
         a = b = np.sqrt(lr / (g * bl))
     if k > desired_bl:
-        d_max = d_max * (f32(desired_bl) / k)
+        d_max = d_max * (FLOAT(desired_bl) / k)
     return int(bl), a * np.sqrt(x_max / d_max), b * np.sqrt(d_max / x_max)
 
 
@@ -44,9 +43,9 @@ def random_configuration(seed: int):
         "update_management": bool(rng.integers(2)),
         "um_grad_scale": float(rng.choice([1.0, 0.5, 0.25])),
     }
-    x = rng.normal(size=6).astype(f32) * f32(10 ** rng.uniform(-2, 1))
-    d = rng.normal(size=4).astype(f32) * f32(10 ** rng.uniform(-2, 1))
-    lr, g = f32(10 ** rng.uniform(-3, 0)), f32(10 ** rng.uniform(-4, -1))
+    x = rng.normal(size=6).astype(FLOAT) * FLOAT(10 ** rng.uniform(-2, 1))
+    d = rng.normal(size=4).astype(FLOAT) * FLOAT(10 ** rng.uniform(-2, 1))
+    lr, g = FLOAT(10 ** rng.uniform(-3, 0)), FLOAT(10 ** rng.uniform(-4, -1))
     return fields, x, d, lr, g
 
 
@@ -71,14 +70,14 @@ def test_forty_configurations(block):
 
 def test_ceil_is_taken_of_the_single_precision_number():
     """lr = 0.01 and g = 0.001 make k = 9.999999 or 10 in single precision, never 10.000001, which would cost a slot."""
-    one = np.ones(3, f32)
-    assert scales_of(jt.pulse.StochasticCompressed(), one, one, f32(0.01), f32(0.001))[0] == 10
+    one = np.ones(3, FLOAT)
+    assert scales_of(jt.pulse.StochasticCompressed(), one, one, FLOAT(0.01), FLOAT(0.001))[0] == 10
 
 
 @pytest.mark.parametrize("silent", ["x", "d", "rate"])
 @pytest.mark.parametrize("managed", [True, False])
 def test_nothing_to_send(silent, managed):
-    x, d = np.zeros(3, f32) if silent == "x" else np.ones(3, f32), np.zeros(4, f32) if silent == "d" else np.ones(4, f32)
+    x, d = np.zeros(3, FLOAT) if silent == "x" else np.ones(3, FLOAT), np.zeros(4, FLOAT) if silent == "d" else np.ones(4, FLOAT)
     pulse = jt.pulse.StochasticCompressed(update_bl_management=managed, update_management=managed)
-    length, d_scale, x_scale = scales_of(pulse, x, d, f32(0 if silent == "rate" else 0.1), f32(0.01))
+    length, d_scale, x_scale = scales_of(pulse, x, d, FLOAT(0 if silent == "rate" else 0.1), FLOAT(0.01))
     assert (length, d_scale, x_scale) == (0, 0, 0)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import TRAIN_PULSES, assert_covariance, assert_mean, lines_of
+from helpers import FLOAT, TRAIN_PULSES, assert_covariance, assert_mean, lines_of
 from reference.simulator import unpack
 
 import jaxtile as jt
@@ -15,7 +15,7 @@ G = jnp.asarray(0.01)
 
 def counts(pulse, x, d, rate, *, seed=0, samples=20_000):
     """Coincidences [sample, out, in] and pulses of rows and columns, over many keys."""
-    x, d = (jnp.asarray(v, jnp.float32) for v in (x, d))
+    x, d = (jnp.asarray(v, FLOAT) for v in (x, d))
 
     @jax.jit
     def draw(pulse, keys):
@@ -81,7 +81,7 @@ def test_slots_are_equal_and_independent():
 def test_trains_do_not_depend_on_the_rest_of_the_tile():
     """A line draws from its own number: the first rows of a wide tile send what those of a narrow one do."""
     pulse, key = jt.pulse.StochasticCompressed(), jr.key(5)
-    x, d = np.linspace(-1, 1, 6, dtype=np.float32), np.linspace(1, -0.5, 9, dtype=np.float32)
+    x, d = np.linspace(-1, 1, 6, dtype=FLOAT), np.linspace(1, -0.5, 9, dtype=FLOAT)
     wide, narrow = lines_of(pulse, G, x, d, 0.1, key), lines_of(pulse, G, x, d[:4], 0.1, key)
     assert np.array_equal(wide.x_words, narrow.x_words)
     assert np.array_equal(wide.d_words[:4], narrow.d_words)

@@ -25,7 +25,7 @@ class AbstractWrapper(AbstractCrosspoint):
     so nobody can rely on them: these are the methods that a subclass may override.
 
     Attributes:
-        device: the device inside.
+        device: the device inside, an `AbstractCrosspoint`.
     """
 
     device: eqx.AbstractVar[Any]
@@ -113,7 +113,7 @@ class _Within(AbstractRoutine):
         inner, vector = self.routine.before(device.device, device.inner_cells(cells), device.inner(state), vector, key=key)
         return device.with_inner(state, inner), vector
 
-    def due(self, device: AbstractWrapper, state: State, vector: Vector | None) -> Bool[Array, ""] | None:
+    def due(self, device: Any, state: State, vector: Vector | None) -> Bool[Array, ""] | None:
         return self.routine.due(device.device, device.inner(state), vector)
 
     def act(self, device: AbstractWrapper, cells: Any, state: State, vector: Vector | None, draws: Draws) -> tuple[State, Sending]:

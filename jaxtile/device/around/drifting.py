@@ -9,7 +9,7 @@ from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
 from ...fields import Number, number, part
 from ..base import State
-from ..cells import AbstractCells, Cells
+from ..cells import AbstractCells
 from ..fabrication import spread
 from ..step.base import AbstractPulsedDevice
 from .base import AbstractWrapper
@@ -21,7 +21,7 @@ __all__ = ["DriftCells", "Drifted", "Drifting"]
 class DriftCells(AbstractCells):
     """Devices, and how fast each of them drifts."""
 
-    device: Cells
+    device: AbstractCells
     nu: Weight
 
 
@@ -88,7 +88,7 @@ class Drifting(AbstractWrapper):
     def inner(self, state: Drifted) -> Any:
         return state.device
 
-    def inner_cells(self, cells: DriftCells) -> AbstractCells:
+    def inner_cells(self, cells: DriftCells) -> Any:
         return cells.device
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> DriftCells:
@@ -116,5 +116,5 @@ class Drifting(AbstractWrapper):
         left = jnp.maximum(age, 1) ** -nu
         drifted = start * left + (self.g_offset * self.wg_ratio + self.w_offset) * (left - 1)
         moved = jnp.where(written, weight, drifted) + self.w_noise_std * noise.fold(Source.DRIFT_NOISE).normal(weight.dtype)
-        device: Any = self.device.rewrite(cells.device, state.device, lambda *_: moved, noise=noise)
+        device: Any = self.device.rewrite(self.inner_cells(cells), state.device, lambda *_: moved, noise=noise)
         return Drifted(device, start, seen=self.device.held(device), age=age)

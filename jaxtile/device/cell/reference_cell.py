@@ -42,7 +42,7 @@ class ReferenceCell(AbstractUnitCell):
 
     @property
     def parts(self) -> tuple[AbstractCrosspoint, ...]:
-        return self.devices
+        return tuple(self.devices)
 
     @property
     def gammas(self) -> Sequence[float]:

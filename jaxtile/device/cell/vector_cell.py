@@ -51,7 +51,7 @@ class VectorCell(AbstractUnitCell):
 
     @property
     def parts(self) -> tuple[AbstractCrosspoint, ...]:
-        return self.devices
+        return tuple(self.devices)
 
     @property
     def gammas(self) -> Sequence[Scalar | float]:

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from ..._types import Weight, is_concrete, is_whole, real_array
+from ..._types import AnyArray, Weight, is_concrete, is_whole, real_array
 from ...fields import Field, Number, Reals, array, number
 from ..cells import Cells
 from .base import AbstractPulsedDevice
@@ -84,7 +84,7 @@ class Table(AbstractPulsedDevice):
         return cls(**_read(Path(path)), **parameters)
 
     @classmethod
-    def from_pulses(cls, weights: Float[Array, "device measurement"], pulses, *, n_states: int = 20, **parameters) -> "Table":
+    def from_pulses(cls, weights: Num[AnyArray, "device measurement"], pulses, *, n_states: int = 20, **parameters) -> "Table":
         """Make a table of measured responses: the weights of devices before the first
         pulse and after each.
 
