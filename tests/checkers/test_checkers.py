@@ -10,7 +10,7 @@ import pytest
 
 HERE = Path(__file__).parent
 COMMANDS = {
-    "mypy": ["--cache-dir", "{tmp}", "user.py", "mistakes.py"],
+    "mypy": ["--follow-imports", "silent", "--cache-dir", "{tmp}", "user.py", "mistakes.py"],
     "basedpyright": ["--project", ".", "--pythonpath", sys.executable, "--level", "error"],
 }
 
