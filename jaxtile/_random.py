@@ -18,6 +18,7 @@ randomness.
 """
 
 import enum
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -27,7 +28,7 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from ._types import Key, Keys
 
-__all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "following", "fraction", "normal", "numbers", "stream", "uniform"]
+__all__ = ["Draws", "Source", "arange", "as_key", "bits", "cell_index", "following", "fraction", "normal", "stream", "uniform"]
 
 
 class Source(enum.IntEnum):
@@ -122,18 +123,15 @@ def stream(key: Key, *tags: int | Array) -> Key:
     return key
 
 
-def numbers(count: int) -> Int[Array, " {count}"]:
-    """0, 1, 2, ...: of lines, slots or vectors, in 32 bits also where JAX defaults to
-    64.
-    """
-    return jnp.arange(count, dtype=jnp.int32)
+arange = partial(jnp.arange, dtype=jnp.int32)
+"""0, 1, 2, ...: of lines, slots or vectors, in 32 bits also where JAX defaults to 64."""
 
 
 def cell_index(rows: int, columns: Int[Array, " column"], width: int) -> Int[Array, "{rows} column"]:
     """Row-major number of each cell in an array of the given width, for all rows and
     the given columns.
     """
-    return numbers(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
+    return arange(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
 
 
 def _mix(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:

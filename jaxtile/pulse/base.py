@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
 from .._numerics import divide
-from .._random import numbers, uniform
+from .._random import arange, uniform
 from .._types import Key, Scalar
 from ..fields import Checked, Number, flag, number, whole
 
@@ -215,7 +215,7 @@ class AbstractTrainPulse(AbstractPulse):
         """
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
-        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), numbers(d.shape[0]))
+        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), arange(d.shape[0]))
         return self.send(x_coded, d_coded, length, key)
 
     def scales(
