@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from ._numerics import safe_sqrt
@@ -51,7 +52,7 @@ svd = _lane_by_lane(lambda matrix: tuple(jnp.linalg.svd(matrix, full_matrices=Fa
 product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
-def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:
+def starting_block(width: int, columns: int, dtype: DTypeLike) -> Float[Array, "in block"]:
     """A block of fixed pseudo-random vectors to start from."""
     return normal(jax.random.key(0), arange(width * columns)).reshape(width, columns).astype(dtype)
 

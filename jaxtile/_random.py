@@ -24,6 +24,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int, UInt32
 
 from ._types import Key, Keys
@@ -218,11 +219,11 @@ class Draws(eqx.Module):
     key: Keys
     index: Int[Array, "*shape"]
 
-    def normal(self, dtype: jnp.dtype, count: int | Array = 0) -> Float[Array, "*shape"]:
+    def normal(self, dtype: DTypeLike, count: int | Array = 0) -> Float[Array, "*shape"]:
         """One normal for every cell; `count` tells one pulse of a burst from the next."""
         return normal(self.key, self.index, count).astype(dtype)
 
-    def uniform(self, dtype: jnp.dtype, count: int | Array = 0) -> Float[Array, "*shape"]:
+    def uniform(self, dtype: DTypeLike, count: int | Array = 0) -> Float[Array, "*shape"]:
         """One number in [0, 1) for every cell; `count` tells one trial from the next."""
         return uniform(self.key, self.index, count).astype(dtype)
 

@@ -73,7 +73,7 @@ class Trains(AbstractLines):
 
     @classmethod
     def from_bits(
-        cls, x_bits: Bool[Array, "in slot"], d_bits: Bool[Array, "out slot"], x_sign: Int[Array, " in"], d_sign: Int[Array, " out"]
+        cls, x_bits: Bool[Array, "in slot"], d_bits: Bool[Array, "out slot"], x_sign: Num[Array, " in"], d_sign: Num[Array, " out"]
     ) -> "Trains":
         """Pack trains that are given bit by bit."""
         n_slots = x_bits.shape[-1]
@@ -249,7 +249,7 @@ def _largest(values: Float[Array, " line"]) -> Scalar:
     return values[jnp.argmax(values)]
 
 
-def _signs(values: Float[Array, " line"]) -> Int[Array, " line"]:
+def _signs(values: Num[Array, " line"]) -> Int[Array, " line"]:
     return jnp.sign(values).astype(jnp.int8)
 
 

@@ -121,4 +121,4 @@ def _count_each(config: TileConfig, chip: Chip, seen: Exposure) -> PulseCounts:
     up, down = seen.up, seen.down
     half = 2 * [jnp.zeros(chip.shape)] if config.half_select is None else [up.half, down.half]
     lines = [line.ravel() for line in (up.row, down.row, up.column, down.column)]
-    return jax.tree.map(partial(jnp.asarray, dtype=float), PulseCounts(up.full, down.full, *half, *lines))
+    return PulseCounts(*map(partial(jnp.asarray, dtype=float), (up.full, down.full, *half, *lines)))
