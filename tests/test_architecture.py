@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 # all that has no room of its own. The table of contents of `device` lists what stands above its files, too.
 ROOMS = [
     "_version",
+    "_text_table",
     "_types",
     "fields",
     "_numerics",
