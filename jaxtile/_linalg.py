@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from ._numerics import safe_sqrt
-from ._random import normal, numbers
+from ._random import arange, normal
 from ._types import Scalar, Weight
 
 __all__ = [
@@ -51,9 +52,9 @@ svd = _lane_by_lane(lambda matrix: tuple(jnp.linalg.svd(matrix, full_matrices=Fa
 product = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
-def starting_block(width: int, columns: int, dtype: jnp.dtype) -> Float[Array, "in block"]:
+def starting_block(width: int, columns: int, dtype: DTypeLike) -> Float[Array, "in block"]:
     """A block of fixed pseudo-random vectors to start from."""
-    return normal(jax.random.key(0), numbers(width * columns)).reshape(width, columns).astype(dtype)
+    return normal(jax.random.key(0), arange(width * columns)).reshape(width, columns).astype(dtype)
 
 
 class Triplets(NamedTuple):
@@ -142,7 +143,7 @@ def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:
         new = size > 1e-5 * before  # otherwise everything there is has been visited, and what is left is rounding
         return (basis, jnp.where(new, image / jnp.where(new, size, 1), 0)), None
 
-    (basis, _), _ = jax.lax.scan(step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), numbers(steps))
+    (basis, _), _ = jax.lax.scan(step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), arange(steps))
     core = product(basis, matrix.T)
     return jnp.sqrt(_largest_eigenvalue(product(core, core.T)))
 

@@ -18,16 +18,18 @@ randomness.
 """
 
 import enum
+from functools import partial
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int, UInt32
 
 from ._types import Key, Keys
 
-__all__ = ["Draws", "Source", "as_key", "bits", "cell_index", "following", "fraction", "normal", "numbers", "stream", "uniform"]
+__all__ = ["Draws", "Source", "arange", "as_key", "bits", "cell_index", "following", "fraction", "normal", "stream", "uniform"]
 
 
 class Source(enum.IntEnum):
@@ -125,18 +127,15 @@ def stream(key: Key, *tags: int | Array) -> Key:
     return key
 
 
-def numbers(count: int) -> Int[Array, " {count}"]:
-    """0, 1, 2, ...: of lines, slots or vectors, in 32 bits also where JAX defaults to
-    64.
-    """
-    return jnp.arange(count, dtype=jnp.int32)
+arange = partial(jnp.arange, dtype=jnp.int32)
+"""0, 1, 2, ...: of lines, slots or vectors, in 32 bits also where JAX defaults to 64."""
 
 
 def cell_index(rows: int, columns: Int[Array, " column"], width: int) -> Int[Array, "{rows} column"]:
     """Row-major number of each cell in an array of the given width, for all rows and
     the given columns.
     """
-    return numbers(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
+    return arange(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
 
 
 def _mix(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
@@ -223,11 +222,11 @@ class Draws(eqx.Module):
     key: Keys
     index: Int[Array, "*shape"]
 
-    def normal(self, dtype: jnp.dtype, count: int | Array = 0) -> Float[Array, "*shape"]:
+    def normal(self, dtype: DTypeLike, count: int | Array = 0) -> Float[Array, "*shape"]:
         """One normal for every cell; `count` tells one pulse of a burst from the next."""
         return normal(self.key, self.index, count).astype(dtype)
 
-    def uniform(self, dtype: jnp.dtype, count: int | Array = 0) -> Float[Array, "*shape"]:
+    def uniform(self, dtype: DTypeLike, count: int | Array = 0) -> Float[Array, "*shape"]:
         """One number in [0, 1) for every cell; `count` tells one trial from the next."""
         return uniform(self.key, self.index, count).astype(dtype)
 

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
 from ._types import AnyArray, is_concrete, is_whole
@@ -50,6 +51,6 @@ class UnitVectors(eqx.Module):
                 raise ValueError(f"columns={np.asarray(columns)} names a column twice; drive each column at most once.")
         self.columns, self.width = columns, int(width)
 
-    def dense(self, dtype: jnp.dtype) -> Float[Array, "k in"]:
+    def dense(self, dtype: DTypeLike) -> Float[Array, "k in"]:
         """The same vectors written out."""
         return (self.columns[:, None] == jnp.arange(self.width, dtype=self.columns.dtype)[None, :]).astype(dtype)

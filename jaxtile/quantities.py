@@ -4,7 +4,7 @@ To add one, add an entry to the table. A quantity of your own needs no entry: pa
 `program(record=...)`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -16,9 +16,9 @@ from jaxtyping import Array, Int, Num
 from ._linalg import safe_norm, spectral_norm
 from ._types import Scalar, Weight
 from .fields import Checked, field, function
-from .tile import Tile, get_weights
+from .tile import Tile
 
-__all__ = ["QUANTITIES", "RECORD", "Quantity", "Record", "View", "as_quantities"]
+__all__ = ["QUANTITIES", "RECORD", "Quantity", "Record", "View", "as_quantities", "measure"]
 
 
 class View(NamedTuple):
@@ -65,20 +65,24 @@ class Quantity(Checked):
         if not self.name.isidentifier():
             raise ValueError(f"Quantity.name={self.name!r} must be an identifier, such as 'worst_cell'.")
 
-    def __call__(self, view: View) -> Num[Array, ""]:
-        """Measure it.
 
-        Raises:
-            TypeError: this is not one real number.
-        """
-        value = self.measure(view)
+def measure(quantities: Iterable[Quantity], view: View) -> dict[str, Num[Array, ""]]:
+    """Measure quantities, and return the numbers by name.
+
+    Raises:
+        TypeError: one is not one real number.
+    """
+    found = {}
+    for one in quantities:
+        value = one.measure(view)
         if not eqx.is_array_like(value) or jnp.ndim(value) != 0 or jnp.iscomplexobj(value):
-            raise TypeError(f"the quantity {self.name!r} is {value!r:.80}; return one real number, a scalar array.")
-        return jnp.asarray(value)
+            raise TypeError(f"the quantity {one.name!r} is {value!r:.80}; return one real number, a scalar array.")
+        found[one.name] = jnp.asarray(value)
+    return found
 
 
 def _residual(view: View) -> Weight:
-    return get_weights(view.tile) - view.target
+    return view.tile.weight - view.target
 
 
 def _spectral(view: View) -> Scalar:

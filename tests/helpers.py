@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import pytest
 
 import jaxtile as jt
 
@@ -43,6 +44,12 @@ PULSES = {**TRAIN_PULSES, **COUNT_PULSES, "mean field": jt.pulse.MeanField}
 
 SHAPE = (5, 7)
 FLOAT = jnp.result_type(float).type  # single precision, or double with JAX_ENABLE_X64=1
+
+
+def mostly_slow(names, *quick: str) -> list:
+    """All cases, of which only the quick ones run by default; `-m slow` runs the rest."""
+    assert set(quick) < set(names)
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
 def without_spread(name: str, **numbers) -> jt.device.AbstractPulsedDevice:

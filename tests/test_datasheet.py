@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import DEVICES, assert_mean, assert_std, without_spread
+from helpers import DEVICES, assert_mean, assert_std, mostly_slow, without_spread
 from programs import KEY, PERFECT, low_rank
 
 import jaxtile as jt
@@ -133,7 +133,10 @@ def first_proposals(method, state, reading, target):
     return method.propose(reading, target, state, KEY)[0]
 
 
-@pytest.mark.parametrize("name", [*DEVICES, *WRAPPED])
+@pytest.mark.parametrize(
+    "name",
+    mostly_slow([*DEVICES, *WRAPPED], "soft bounds", "exp", "write noise", "drift", "vector cell, of two kinds", "one-sided"),
+)
 def test_defaults_are_the_numbers_of_the_sheet(name):
     """Every method and gate knows the same before the first step, and proposes the same.
 
@@ -162,7 +165,7 @@ def test_defaults_are_the_numbers_of_the_sheet(name):
     assert jt.OneHotPays()(TARGET, sheet) == gate(TARGET)
 
 
-@pytest.mark.parametrize("name", ["write noise", "vector cell, one connected"])
+@pytest.mark.parametrize("name", mostly_slow(["write noise", "vector cell, one connected"], "write noise"))
 def test_a_run_of_defaults_is_a_run_of_the_numbers_of_the_sheet(name):
     """A chain of all of them, one compiled program for both."""
     tile = jt.init(config_of(device_named(name)), SHAPE, key=KEY)

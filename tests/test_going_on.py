@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import mostly_slow
 from programs import KEY, TARGET, low_rank, make_tile
 
 import jaxtile as jt
@@ -50,7 +51,7 @@ def assert_close(ours, theirs):
     assert_same(ours, theirs, lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp", "chain"))
 def test_bits_of_one_program_are_those_of_a_longer_run(name):
     """A run is left at every step, made a solution of, and gone on from by the same compiled program."""
     tile = jt.count_pulses(chip(name))
@@ -64,7 +65,7 @@ def test_bits_of_one_program_are_those_of_a_longer_run(name):
     assert_same(parts, advance(longer, longer.start(), jnp.asarray(6)))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp", "residual"))
 def test_a_solution_is_that_of_a_longer_run(name):
     """To rounding, since these are other programs: in a mean field, where a last bit cannot flip a pulse."""
     tile = jt.update(chip(name, pulse=MEAN_FIELD), jnp.ones(9), jnp.ones(6), learning_rate=0.01, key=KEY)

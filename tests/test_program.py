@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import assert_runs_agree, without_spread
+from helpers import assert_runs_agree, mostly_slow, without_spread
 
 import jaxtile as jt
 from jaxtile.programming.program import prepare
@@ -51,6 +51,7 @@ MORE_METHODS = {
     "verify_open": jt.ProgramVerify(closed_loop=False),
     "residual": jt.residual(jt.SVD(), (1.0, 0.05), until=jt.After(2)),
 }
+IN_LANES = ("svd", "svd_once", "gdp_batch", "power", "risk", "verify", *MORE_METHODS)
 CELL = jt.device.VectorCell(
     devices=(jt.device.ConstantStep(), jt.device.SoftBounds()), update_policy=jt.device.SingleFixed(0), gamma_vec=(1.0, 0.05)
 )
@@ -58,7 +59,7 @@ CELL = jt.device.VectorCell(
 HALF = jt.half_select.ConstantRatio(kappa=50.0)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp_batch", "svd_once", "verify"))
 def test_history_is_the_state_after_each_step(name):
     """Entry s is the state after s pulse steps, and stats repeat the last entry.
 
@@ -81,7 +82,7 @@ def test_history_is_the_state_after_each_step(name):
     assert long.tile.full_pulses == pytest.approx(float(long.stats["full_pulses"]), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp_batch", "svd_once", "risk"))
 def test_stepping_by_hand_is_what_program_does(name):
     """Read, propose, pulse in a Python loop gives the same weights."""
     method, start, by_hand, programmed = METHODS[name], make_tile(half_select=HALF), [], []
@@ -233,7 +234,7 @@ ARGUMENTS = {
 SINGLE = (KEY, TARGET, jnp.asarray(100.0), jnp.asarray(1e-3), jnp.asarray(1.0))
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
+@pytest.mark.parametrize("name", mostly_slow(ARGUMENTS, "key", "dw_min"))
 def test_a_vmapped_lane_is_the_single_run(name):
     """Lanes draw what single runs draw and stop at their own step."""
     lanes = ARGUMENTS[name]
@@ -275,7 +276,7 @@ def test_program_compiles_once_for_new_numbers(caplog):
     assert jax.tree.structure(tiles[0]) == jax.tree.structure(tiles[1])
 
 
-@pytest.mark.parametrize("name", ["svd", "svd_once", "gdp_batch", "power", "risk", "verify", *MORE_METHODS])
+@pytest.mark.parametrize("name", mostly_slow(IN_LANES, "svd", "gdp_gaussian", "verify_rows", "residual"))
 def test_every_method_runs_under_jit_of_vmap(name):
     method = (METHODS | MORE_METHODS)[name]
     tile = make_tile(half_select=HALF, device=CELL if name == "residual" else None)
@@ -294,7 +295,7 @@ def test_every_leaf_is_an_array():
         assert all(eqx.is_array(leaf) for leaf in jax.tree.leaves(tree)), name
 
 
-@pytest.mark.parametrize("device", [jt.device.SoftBounds, jt.device.ExpStep])
+@pytest.mark.parametrize("device", [jt.device.SoftBounds, pytest.param(jt.device.ExpStep, marks=pytest.mark.slow)])
 def test_program_is_differentiable_in_mean_field(device):
     """d(final Frobenius error) / d(kappa, dw_min, learning_rate) against central differences, in double precision."""
     with jax.enable_x64():
@@ -324,7 +325,10 @@ def test_program_is_differentiable_in_mean_field(device):
 
 @pytest.mark.parametrize(
     ("device", "caution", "steps", "numbers"),
-    [(jt.device.SoftBounds, 1.0, 1, 3), (functools.partial(without_spread, "constant"), 0.0, 3, 2)],
+    [
+        pytest.param(jt.device.SoftBounds, 1.0, 1, 3, marks=pytest.mark.slow),
+        (functools.partial(without_spread, "constant"), 0.0, 3, 2),
+    ],
     ids=["one step", "one direction"],
 )
 def test_least_risk_is_differentiable_in_mean_field(device, caution, steps, numbers):

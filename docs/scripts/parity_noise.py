@@ -23,7 +23,7 @@ from aihwkit.inference.noise.reram import ReRamCMONoiseModel, ReRamWan2022NoiseM
 from scipy.stats import ks_2samp
 
 from bridge import noise_model_of
-from jaxtile._random import Draws, cell_index, numbers
+from jaxtile._random import Draws, arange, cell_index
 
 DRIFT = {"g_lst": [0.0, 10.0, 25.0], "nu_mean_lst": [0.1, 0.06, 0.05], "nu_std_lst": [0.04, 0.01, 0.02]}
 MODELS = {
@@ -69,7 +69,7 @@ def here(name: str, number: int) -> list[np.ndarray]:
     target = jnp.asarray(levels(theirs, number))
 
     def draws(n: int) -> Draws:
-        return Draws(jr.key(SEED + n), cell_index(LEVELS, numbers(number), number))
+        return Draws(jr.key(SEED + n), cell_index(LEVELS, arange(number), number))
 
     programmed, coefficient = model.program(target, draws(0)), model.drift_coefficient(target, draws(0))
     age = jax.jit(lambda time, draws: model.age(target, programmed, coefficient, time, draws))

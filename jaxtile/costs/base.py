@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Num
 
 from .._types import Scalar
 from ..fields import Checked
-from ..quantities import QUANTITIES, Quantity, View
+from ..quantities import QUANTITIES, Quantity, View, measure
 from ..tile import Tile
 
 __all__ = ["AbstractCosts", "Counts"]
@@ -82,7 +82,7 @@ class AbstractCosts(Checked):
     # Bound methods, unlike lambdas, are equal from call to call: a run that records
     # them is compiled once.
     def _time_at(self, view: View) -> Scalar:
-        return self.time({name: QUANTITIES[name](view) for name in self.OF_TIME})
+        return self.time(measure(map(QUANTITIES.__getitem__, self.OF_TIME), view))
 
     def _energy_at(self, view: View) -> Scalar:
-        return self.energy({name: QUANTITIES[name](view) for name in self.OF_ENERGY}, view.tile)
+        return self.energy(measure(map(QUANTITIES.__getitem__, self.OF_ENERGY), view), view.tile)

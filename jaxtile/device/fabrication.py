@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._random import Source, cell_index, normal, numbers, stream, uniform
+from .._random import Source, arange, cell_index, normal, stream, uniform
 from .._types import Key, Scalar, Weight
 
 __all__ = ["chance", "folded_pair", "spread"]
@@ -50,5 +50,5 @@ def _draw(
     if key is None:
         return jnp.zeros(shape, float)
     rows, width = shape
-    drawn = law(stream(key, tag), cell_index(rows, numbers(width), width)).astype(jnp.asarray(0.0, float).dtype)
+    drawn = law(stream(key, tag), cell_index(rows, arange(width), width)).astype(jnp.asarray(0.0, float).dtype)
     return jax.lax.optimization_barrier(drawn)  # otherwise XLA draws anew for each use, and compiles each

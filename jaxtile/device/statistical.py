@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._random import Draws, Source, numbers
+from .._random import Draws, Source, arange
 from .._types import Key, Scalar, Weight
 from ..fields import part
 from ..noise import PCM, AbstractNoiseModel, Mapping
@@ -116,4 +116,4 @@ def _each(law, noise: Draws | None, *arrays):
     def one(k, *arrays):
         return law(None if noise is None else noise.fold(Source.PART).fold(k), *arrays)
 
-    return jax.vmap(one)(numbers(arrays[0].shape[0]), *arrays)
+    return jax.vmap(one)(arange(arrays[0].shape[0]), *arrays)

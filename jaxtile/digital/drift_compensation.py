@@ -5,7 +5,7 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._random import numbers
+from .._random import arange
 from .._types import Key
 from .._vectors import UnitVectors
 from ..device import Statistical
@@ -68,7 +68,7 @@ class AbstractDriftCompensation(Checked):
 
     def _readout(self, tile: Tile, key: Key) -> Readout:
         width = tile.shape[1]
-        return jnp.maximum(self.readout(forward(tile, UnitVectors(numbers(width), width), key=key)), _SMALLEST)
+        return jnp.maximum(self.readout(forward(tile, UnitVectors(arange(width), width), key=key)), _SMALLEST)
 
 
 class GlobalDriftCompensation(AbstractDriftCompensation):

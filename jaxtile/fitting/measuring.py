@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from .._random import Draws, Source, as_key, numbers, stream
+from .._random import Draws, Source, arange, as_key, stream
 from .._types import AnyArray, Key, Real, finite_array, is_whole
 from ..device.base import AbstractCrosspoint
 from ..device.burst import Burst
@@ -50,7 +50,7 @@ def measure(
 @functools.partial(jax.jit, static_argnames="n_devices")
 def _measure(device, pulses, start, read_std, key, *, n_devices):
     cells = device.fabricate((1, n_devices), key=key)
-    index = numbers(n_devices)[None, :]
+    index = arange(n_devices)[None, :]
     cycle, read = (Draws(stream(key, source), index) for source in (Source.CYCLE, Source.MEASUREMENT))
 
     def seen(state, number):
@@ -64,5 +64,5 @@ def _measure(device, pulses, start, read_std, key, *, n_devices):
         return state, seen(state, number + 1)
 
     first = device.write(cells, device.start(index.shape), jnp.full(index.shape, start, pulses.dtype))
-    _, measured = jax.lax.scan(send, first, (numbers(pulses.size), pulses))
+    _, measured = jax.lax.scan(send, first, (arange(pulses.size), pulses))
     return jnp.concatenate([seen(first, 0)[None], measured])[:, 0].T

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._numerics import straight_through
-from .._random import Draws, Source, as_key, cell_index, numbers
+from .._random import Draws, Source, arange, as_key, cell_index
 from .._types import Key, Scalar, Weight
 from ..fields import Checked, OptionalNumber, flag, optional
 
@@ -37,7 +37,7 @@ class AbstractModifier(Checked):
 
     def __call__(self, weight: Weight, *, key: Key) -> Weight:
         """The weights that are read; the key is that of the draw."""
-        draws = Draws(as_key(key), cell_index(weight.shape[0], numbers(weight.shape[1]), weight.shape[1]))
+        draws = Draws(as_key(key), cell_index(weight.shape[0], arange(weight.shape[1]), weight.shape[1]))
         new = self.change(weight, self._largest(weight), draws)
         if self.pdrop is not None:
             new = jnp.where(draws.fold(Source.DROP).uniform(weight.dtype) < self.pdrop, 0, new)

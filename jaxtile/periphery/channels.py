@@ -8,7 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._random import Source, normal, numbers, stream
+from .._random import Source, arange, normal, stream
 from .._types import Key, Scalar, Weight
 from .io import IOParameters
 from .noise_management import AverageAbsMax
@@ -58,7 +58,7 @@ def fabricate(io: IOParameters, shape: tuple[int, int], key: Key) -> Channels:
     lines, dtype = (shape[0],), jnp.result_type(float)
 
     def xi(source: Source, shape: tuple[int, ...]) -> Float[Array, "..."]:
-        return normal(stream(key, source), numbers(math.prod(shape)).reshape(shape)).astype(dtype)
+        return normal(stream(key, source), arange(math.prod(shape)).reshape(shape)).astype(dtype)
 
     channels = {}
     if io.out_noise is not None and io.out_noise_std is not None:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
-from .._random import numbers
+from .._random import arange
 from .._types import Weight
 from ..fields import Checked, Number, number
 from .converter import Grid
@@ -54,5 +54,5 @@ class IRDrop(AbstractIRDrop):
         n = weight.shape[1]
         a = product(jnp.abs(u), jnp.abs(weight).T) * n / self.ir_drop_g_ratio
         c = a * (a * (0.05 * a - 0.2) + 0.5)
-        far = (1 - numbers(n).astype(u.dtype) / n)[None, :]
+        far = (1 - arange(n).astype(u.dtype) / n)[None, :]
         return y - self.ir_drop * c * product(u * (1 - far * far), weight.T)

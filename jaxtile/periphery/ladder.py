@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
-from .._random import numbers
+from .._random import arange
 from .._types import Scalar, Weight
 from ..fields import Number, OptionalNumber, flag, number, optional, part, whole
 from ..noise import CustomPair, NPair
@@ -96,7 +96,7 @@ class LadderIRDrop(AbstractIRDrop):
 
     def _line(self, plus: Weight, minus: Weight) -> "_Line":
         """The rest of each pair at the end of its line."""
-        turned = (numbers(plus.shape[0]) % 2 == 1)[:, None]
+        turned = (arange(plus.shape[0]) % 2 == 1)[:, None]
         plus, minus = (jnp.where(turned, g[:, ::-1], g) for g in (plus, minus))
         out, rows = plus.shape
         segments = self.ir_drop_segments

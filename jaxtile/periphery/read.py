@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._linalg import product
 from .._loop import iterate
-from .._random import Source, normal, numbers, stream, uniform
+from .._random import Source, arange, normal, stream, uniform
 from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
 from .bound_management import AbstractBoundManagement
@@ -140,7 +140,7 @@ class _Draws(eqx.Module):
 
     def _draw(self, law: Callable[..., Array], source: Source, like: Float[Array, "k line"], part: int) -> Float[Array, "k line"]:
         tags = (source, self.passes, part) if part else (source, self.passes)
-        drawn = law(stream(self.key, *tags), numbers(like.size).reshape(like.shape)).astype(like.dtype)
+        drawn = law(stream(self.key, *tags), arange(like.size).reshape(like.shape)).astype(like.dtype)
         return jax.lax.optimization_barrier(drawn)  # otherwise XLA draws anew for each use, and compiles each
 
 

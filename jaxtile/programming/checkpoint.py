@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Int, UInt32
 
-from .._random import bits, numbers
+from .._random import arange, bits
 from .._types import Scalar, Weight
 from ..tile import Tally, TileConfig
 from .chain import Progress
@@ -63,4 +63,4 @@ def checksum(matrix: Weight) -> UInt32[Array, ""]:
     same.
     """
     words = jax.lax.bitcast_convert_type(matrix, jnp.uint32).ravel()
-    return jnp.sum(bits(jr.key(0), numbers(words.size), words), dtype=jnp.uint32)
+    return jnp.sum(bits(jr.key(0), arange(words.size), words), dtype=jnp.uint32)

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._random import numbers
+from .._random import arange
 from .._types import Key, Weight
 from ..datasheet import Datasheet
 from ..fields import Field, Number, Reals, field, function, number, whole
@@ -85,4 +85,4 @@ class GDP(AbstractMethod[GDPState]):
 
     def _next(self, state: GDPState) -> Inputs:
         batch, count = self._batch(state.width), self.inputs.count(state.width)
-        return self.inputs.take((state.step * batch + numbers(batch)) % count, state.width)
+        return self.inputs.take((state.step * batch + arange(batch)) % count, state.width)

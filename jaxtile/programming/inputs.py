@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._linalg import product
-from .._random import as_key, normal, numbers
+from .._random import arange, as_key, normal
 from .._types import Key, Weight, finite_array
 from .._vectors import UnitVectors
 from ..fields import Checked, whole
@@ -54,7 +54,7 @@ class Hadamard(AbstractInputs):
         return 1 << (width - 1).bit_length()
 
     def take(self, which: Int[Array, " k"], width: int) -> Float[Array, "k in"]:
-        ones = jax.lax.population_count(which[:, None].astype(jnp.uint32) & numbers(width)[None, :].astype(jnp.uint32))
+        ones = jax.lax.population_count(which[:, None].astype(jnp.uint32) & arange(width)[None, :].astype(jnp.uint32))
         return 1 - 2 * (ones & 1).astype(float)
 
 
@@ -73,7 +73,7 @@ class Gaussian(AbstractInputs):
         return self.n
 
     def take(self, which: Int[Array, " k"], width: int) -> Float[Array, "k in"]:
-        index = which.astype(jnp.int32)[:, None] * width + numbers(width)[None, :]
+        index = which.astype(jnp.int32)[:, None] * width + arange(width)[None, :]
         return normal(self.key, index).astype(float)
 
 

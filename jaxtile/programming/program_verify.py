@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._linalg import product
-from .._random import numbers
+from .._random import arange
 from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
@@ -151,7 +151,7 @@ class ProgramVerify(AbstractMethod[_State]):
     def _which(self, state: _State) -> Int[Array, " batch"]:
         """The lines of this step."""
         batch, count = self._batch(state.shape), state.left.shape[0]
-        return ((state.step % self._batches(state.shape)) * batch + numbers(batch)) % count
+        return ((state.step % self._batches(state.shape)) * batch + arange(batch)) % count
 
     def _one_by_one(self, change: Float[Array, "batch cell"], which: Int[Array, " batch"], shape: tuple[int, int]) -> Proposal:
         """Vectors whose products d^T x change these lines by so much, none of which
@@ -169,7 +169,7 @@ class ProgramVerify(AbstractMethod[_State]):
 
 def _patterns(width: int) -> Float[Array, "n in"]:
     inputs = Hadamard()
-    return inputs.take(numbers(inputs.count(width)), width)
+    return inputs.take(arange(inputs.count(width)), width)
 
 
 def pulses_between(

@@ -15,7 +15,7 @@ from .._loop import iterate, progress_meter
 from .._types import Key, Scalar, Weight
 from ..compensation import AbstractCompensation
 from ..datasheet import Datasheet
-from ..quantities import QUANTITIES, Quantity, View
+from ..quantities import QUANTITIES, Quantity, View, measure
 from ..tile import Now, Tile, connect
 from ..updating import update
 from .chain import Stage
@@ -67,7 +67,7 @@ class Run(eqx.Module):
             step=jnp.asarray(0, jnp.int32),
             now=self.tile.now.recounted(),
             stage=jnp.asarray(0, jnp.int32),
-            stages=tuple(self._enter(number) for number in range(len(self.stages))),
+            stages=tuple(map(self._enter, range(len(self.stages)))),
             result=RESULTS.running,
             read_error=jnp.asarray(jnp.nan, self.target.dtype),
             history=self._histories({}),
@@ -127,7 +127,8 @@ class Run(eqx.Module):
         reading = read(stands, probe, read_key)
         read_error = relative_error(reading, ideal_reading(target, probe))
         view = View(stands, target, read_error, state.step)
-        history = {one.name: state.history[one.name].at[state.step].set(one(view).astype(target.dtype)) for one in self.record}
+        found = measure(self.record, view)
+        history = {name: state.history[name].at[state.step].set(value.astype(target.dtype)) for name, value in found.items()}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
         rules |= {"steps_in_pass": method.steps_in_pass(tile.shape)}
@@ -135,7 +136,7 @@ class Run(eqx.Module):
         rules |= {"goes_on": later and self.stages[number + 1].pays(target, self._sheet(number + 1))}
         result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)
         done = over | (result != RESULTS.running)
-        before, after = (eqx.filter(one, eqx.is_array) for one in (at, StageState(method_state, progress)))
+        before, after = eqx.filter((at, StageState(method_state, progress)), eqx.is_array)
 
         def pulse() -> tuple[Now, StageState]:
             rate = method.learning_rate
@@ -161,7 +162,7 @@ class Run(eqx.Module):
         last = self._tile(len(self.stages) - 1)
         view = View(last.at(state.now), self.target, state.read_error, state.step)
         kept = {name: values[state.step] for name, values in state.history.items()}
-        measured = {name: measure(view) for name, measure in QUANTITIES.items() if name not in kept}
+        measured = measure([one for name, one in QUANTITIES.items() if name not in kept], view)
         return Solution(
             tile=last.at(state.now.counted_after(self.tile.now)),
             result=state.result,
@@ -182,7 +183,7 @@ class Run(eqx.Module):
     @property
     def methods(self) -> tuple[str, ...]:
         """Names of the methods."""
-        return tuple(type(stage.method).__name__ for stage in self.stages)
+        return tuple([type(stage.method).__name__ for stage in self.stages])
 
     def _enter(self, number: int) -> StageState:
         """The state of a stage before its first step."""

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
 from .._numerics import divide
-from .._random import numbers, uniform
+from .._random import arange, uniform
 from .._types import Key, Scalar
 from ..fields import Checked, Number, flag, number, whole
 
@@ -73,7 +73,7 @@ class Trains(AbstractLines):
 
     @classmethod
     def from_bits(
-        cls, x_bits: Bool[Array, "in slot"], d_bits: Bool[Array, "out slot"], x_sign: Int[Array, " in"], d_sign: Int[Array, " out"]
+        cls, x_bits: Bool[Array, "in slot"], d_bits: Bool[Array, "out slot"], x_sign: Num[Array, " in"], d_sign: Num[Array, " out"]
     ) -> "Trains":
         """Pack trains that are given bit by bit."""
         n_slots = x_bits.shape[-1]
@@ -215,7 +215,7 @@ class AbstractTrainPulse(AbstractPulse):
         """
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
-        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), numbers(d.shape[0]))
+        d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), arange(d.shape[0]))
         return self.send(x_coded, d_coded, length, key)
 
     def scales(
@@ -249,7 +249,7 @@ def _largest(values: Float[Array, " line"]) -> Scalar:
     return values[jnp.argmax(values)]
 
 
-def _signs(values: Float[Array, " line"]) -> Int[Array, " line"]:
+def _signs(values: Num[Array, " line"]) -> Int[Array, " line"]:
     return jnp.sign(values).astype(jnp.int8)
 
 

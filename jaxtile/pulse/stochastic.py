@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt32
 
-from .._random import Source, bits, following, fraction, numbers, stream
+from .._random import Source, arange, bits, following, fraction, stream
 from .._types import Key, Scalar
 from ..fields import Number, flag, number
 from .base import SLOTS_PER_WORD, AbstractTrainPulse, Coded, Trains, on_grid
@@ -50,7 +50,7 @@ def bernoulli_words(
     3/4 of that never pulses.
     """
     words = slots.shape[1]
-    place = 2 * (line.astype(jnp.int32)[:, None] * words + numbers(words)[None, :])
+    place = 2 * (line.astype(jnp.int32)[:, None] * words + arange(words)[None, :])
     start, stride = bits(key, place), bits(key, place + 1)
     dither = fraction(following(start, stride, _DIGITS))
     digits = jnp.floor(jnp.minimum(p, 1).astype(jnp.float32)[:, None] * 2**_DIGITS + dither).astype(jnp.uint32)
@@ -74,7 +74,7 @@ def bernoulli_words(
 
 def first_slots(length: Scalar, slots: int) -> UInt32[Array, "1 word"]:
     """Words whose bits are set in the first `length` slots."""
-    words = numbers(-(-slots // SLOTS_PER_WORD))
+    words = arange(-(-slots // SLOTS_PER_WORD))
     left = jnp.clip(length.astype(jnp.int32) - words * SLOTS_PER_WORD, 0, SLOTS_PER_WORD).astype(jnp.uint32)
     ones = jnp.uint32(0xFFFFFFFF)
     return jnp.where(left == 0, jnp.uint32(0), ones >> (jnp.uint32(SLOTS_PER_WORD) - jnp.maximum(left, 1)))[None, :]

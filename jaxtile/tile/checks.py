@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from .._types import Weight, finite_array
@@ -27,7 +28,7 @@ def check_tile(tile: Any) -> Weight:
     return weight
 
 
-def as_vectors(name: str, vectors: Any, width: int, dtype: jnp.dtype) -> Float[Array, "... line"]:
+def as_vectors(name: str, vectors: Any, width: int, dtype: DTypeLike) -> Float[Array, "... line"]:
     """Vectors as an array of the tile's dtype. A NaN goes through: a read of NaN is
     NaN.
 

@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 from jaxtyping import Array, PyTree
 
-from .._random import Draws, as_key, cell_index, numbers, stream
+from .._random import Draws, arange, as_key, cell_index, stream
 from .._types import Key, Scalar, Weight, is_whole
 from ..device import AbstractCells, AbstractDevice, State
 from ..periphery import Channels, fabricate, start
@@ -42,7 +42,7 @@ class Chip(eqx.Module):
     def draws(self, key: Key) -> Draws:
         """The normals of all cells, from a key."""
         out, width = self.shape
-        return Draws(key, cell_index(out, numbers(width), width))
+        return Draws(key, cell_index(out, arange(width), width))
 
 
 class Now(eqx.Module):

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from .._random import Source, numbers, stream
+from .._random import Source, arange, stream
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractRoutine, AbstractUnitCell, Sending, UnitCells, Vector
@@ -39,7 +39,7 @@ def send_batch(
     """
     if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
         return one_shot(config, chip, now, x, d, learning_rate, key)
-    batch, x = d.shape[0], as_vectors("x", x, chip.shape[1], d.dtype)
+    batch, x = d.shape[0], x.dense(d.dtype) if isinstance(x, UnitVectors) else x
 
     def step(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
         v, x, d = numbered
@@ -49,7 +49,7 @@ def send_batch(
             now = execute(config, chip, now, encode(config, sent, own_key), own_key)
         return after(config, chip, now, vector, own_key, routines), None
 
-    return jax.lax.scan(step, now, (numbers(batch), x, d))[0]
+    return jax.lax.scan(step, now, (arange(batch), x, d))[0]
 
 
 def before(
@@ -93,7 +93,10 @@ def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) 
     """Send the vectors of a routine, to all of the tile or to one device of each unit
     cell.
     """
-    config, vectors = dataclasses.replace(config, pulse=sending.pulse), (sending.x, sending.d, sending.learning_rate)
+    (out, width), config = chip.shape, dataclasses.replace(config, pulse=sending.pulse)
+    d = as_vectors("Sending.d", sending.d, out, float)
+    x = sending.x if isinstance(sending.x, UnitVectors) else as_vectors("Sending.x", sending.x, width, d.dtype)
+    vectors = (x, d, sending.learning_rate)
     if sending.part is None:
         return send_batch(config, chip, now, *vectors, key)
     cell, k = config.device, sending.part

@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from .._random import Draws, Source, numbers, stream
+from .._random import Draws, Source, arange, stream
 from .._types import Key, Scalar
 from ..device import Burst, Vector
 from ..half_select.phases import PHASES, Exposure, Phase, Seen, active, exposure, in_phase
@@ -19,7 +19,7 @@ Disturbance = tuple[Exposure, Draws | None]
 
 def encode(config: TileConfig, vector: Vector, key: Key) -> AbstractLines:
     """Pulses that the lines send for one pair of vectors."""
-    x, d, rate, columns = vector.x, vector.d, vector.learning_rate, numbers(vector.x.shape[0])
+    x, d, rate, columns = vector.x, vector.d, vector.learning_rate, arange(vector.x.shape[0])
     granularity = config.crosspoint.granularity()
     return config.trains.encode(x, d, learning_rate=rate, granularity=granularity, key=key, columns=columns)
 
@@ -58,7 +58,7 @@ def _aggregate(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, s
     """All pulses of one vector at once: first the full ones, then the half ones of all
     phases.
     """
-    cycle, half_cycle = (noise_of(config, chip, stream(key, source)) for source in (Source.CYCLE, Source.HALF))
+    cycle, half_cycle = noise_of(config, chip, stream(key, Source.CYCLE)), noise_of(config, chip, stream(key, Source.HALF))
     expected = jax.tree.map(partial(jnp.asarray, dtype=float), seen)
     full = Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots)
     return pulse(config, chip, now, full, disturb=(expected, half_cycle))
@@ -121,4 +121,4 @@ def _count_each(config: TileConfig, chip: Chip, seen: Exposure) -> PulseCounts:
     up, down = seen.up, seen.down
     half = 2 * [jnp.zeros(chip.shape)] if config.half_select is None else [up.half, down.half]
     lines = [line.ravel() for line in (up.row, down.row, up.column, down.column)]
-    return jax.tree.map(partial(jnp.asarray, dtype=float), PulseCounts(up.full, down.full, *half, *lines))
+    return PulseCounts(*map(partial(jnp.asarray, dtype=float), (up.full, down.full, *half, *lines)))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from .._random import Draws, Source, cell_index, numbers, stream
+from .._random import Draws, Source, arange, cell_index, stream
 from .._types import Key, Keys, Scalar
 from .._vectors import UnitVectors
 from ..device import Burst
@@ -29,13 +29,13 @@ def one_shot(
     other vector: those of earlier vectors disturb it before its own pulses, the rest
     after.
     """
-    keys = jax.vmap(partial(stream, key))(numbers(d.shape[0]))
+    keys = jax.vmap(partial(stream, key))(arange(d.shape[0]))
     lines = jax.vmap(partial(_encode_alone, config, learning_rate))(x.columns, d, keys)
     seen = jax.vmap(partial(exposure, skip_inactive=config.skips_phases))(lines)
     up, down = seen.up.full[:, :, 0], seen.down.full[:, :, 0]  # [k, out]
     own = Burst(up, down, noise=_cycle(config, chip, x, keys), most=lines.n_slots)
 
-    driver = jnp.full(x.width, d.shape[0], jnp.int32).at[x.columns].set(numbers(d.shape[0]))
+    driver = jnp.full(x.width, d.shape[0], jnp.int32).at[x.columns].set(arange(d.shape[0]))
     whole = Exposure(_in_all(seen.up, driver), _in_all(seen.down, driver))
     if config.half_select is None:
         now = _pulse_own(config, chip, now, x, own)

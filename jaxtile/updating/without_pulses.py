@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import product
-from .._random import Source, numbers, stream
+from .._random import Source, arange, stream
 from .._types import Key, Scalar
 from ..device import Vector
 from ..tile import Chip, Now, TileConfig, as_vectors
@@ -35,4 +35,4 @@ def without_pulses(
         change = -vector.learning_rate * jnp.outer(vector.d, vector.x)
         return now.replace(state=device.add(chip.cells, now.state, change, noise=noise)), None
 
-    return jax.lax.scan(add, now, (numbers(batch), x, d))[0]
+    return jax.lax.scan(add, now, (arange(batch), x, d))[0]

@@ -18,6 +18,7 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 from aihwkit.simulator.presets.compounds import PCMPresetUnitCell
 from aihwkit.simulator.tiles.analog import AnalogTile
 from chips import analog_tile, update, weights_of
+from helpers import mostly_slow
 from scipy.stats import ks_2samp
 
 import jaxtile as jt
@@ -48,7 +49,7 @@ def vectors(number, out=4, width=6):
     return rng.normal(size=(number, width)).astype(np.float32), rng.normal(size=(number, out)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", mostly_slow(CELLS, "in turn", "one-sided"))
 def test_without_chance_unit_cells_agree(name):
     """A hundred vectors in batches of five, and every device of every cell."""
     theirs = tile_of(CELLS[name]())

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import update, vectors
+from helpers import mostly_slow, update, vectors
 from reference.test_against_simulator import check_counts, simulate
 
 import jaxtile as jt
@@ -91,7 +91,9 @@ def tile_of(device, **config):
     return jt.init(jt.TileConfig(device=device, **config), SHAPE, key=jr.key(1))
 
 
-@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize(
+    "name", mostly_slow(DEVICES, "cells, drifting", "cells, one-sided", "states, with write noise", "states, in a vector cell")
+)
 def test_unit_vectors_are_the_scan(name):
     """In two programs, which agree to rounding."""
     tile = tile_of(DEVICES[name])
@@ -113,7 +115,7 @@ def test_unit_vectors_with_half_selection(name):
     jax.tree.map(partial(np.testing.assert_allclose, atol=1e-6, rtol=0), at_once.state, in_turn.state)
 
 
-@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize("name", mostly_slow(DEVICES, "cells, in a vector cell", "states, drifting, with write noise"))
 def test_every_verb_takes_them(name):
     """Weights are put in, added to, decayed and (where devices drift) drifted, whatever holds them."""
     device, target = DEVICES[name], 0.1 * jr.normal(KEY, SHAPE)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import assert_mean, update, vectors
+from helpers import assert_mean, mostly_slow, update, vectors
 
 import jaxtile as jt
 from jaxtile.device import (
@@ -206,7 +206,7 @@ def test_without_pulses_the_update_is_not_lost(name):
     assert moved == pytest.approx(1e-3 * gain, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["in turn", "refreshed"])
+@pytest.mark.parametrize("name", mostly_slow(["in turn", "refreshed"], "in turn"))
 def test_they_are_programmed_and_vmapped(name):
     target = 0.05 * jr.normal(jr.key(3), SHAPE)
 

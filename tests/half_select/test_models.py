@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import INPUTS, SHAPE, assert_mean, assert_std, lines_of, random_tile, update, vectors
+from helpers import INPUTS, SHAPE, assert_mean, assert_std, lines_of, mostly_slow, random_tile, update, vectors
 from reference.simulator import Crossbar, unpack
 from reference.test_against_simulator import check_counts, quiet_tile, simulate
 
@@ -247,7 +247,7 @@ def test_models_cost_what_they_need():
         assert (memory is not None) == half_select.remembers == name.startswith("accumulation")
 
 
-@pytest.mark.parametrize("name", ["threshold", "accumulation"])
+@pytest.mark.parametrize("name", mostly_slow(["threshold", "accumulation"], "accumulation"))
 def test_programming_in_lanes(name):
     """Cells and memory go with the loop, a chip for each lane."""
     target = 0.1 * jr.normal(jr.key(8), SHAPE)

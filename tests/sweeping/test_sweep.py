@@ -304,7 +304,8 @@ def sweep_into(path):
     jt.sweep(drawn, CONFIG, TARGET, key=KEY, chips=2 * BLOCKS, width=2, store=path)
 
 
-def test_a_sweep_killed_twenty_times_ends_with_the_same_bits(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_sweep_that_is_killed_ends_with_the_same_bits(tmp_path, monkeypatch, kills):
     """Killed at random moments, and resumed each time; the final store has the bits of an unbroken one.
 
     A machine that is too fast to be killed so often, in so few blocks, is killed less often.
@@ -324,7 +325,7 @@ def test_a_sweep_killed_twenty_times_ends_with_the_same_bits(tmp_path, monkeypat
     process.join(timeout=600)
     assert process.exitcode == 0
     rng = random.Random(0)
-    for _ in range(20):
+    for _ in range(kills):
         if done_blocks(killed) > 0.75 * BLOCKS:
             break
         process, enough = start(killed), done_blocks(killed) + rng.randint(0, 5)
@@ -358,10 +359,11 @@ np.save(sys.argv[2], data.frobenius_error.values)
 """
 
 
-def test_the_same_bits_on_any_number_of_devices(tmp_path):
+@pytest.mark.parametrize("devices", [2, pytest.param(8, marks=pytest.mark.slow)])
+def test_the_same_bits_on_any_number_of_devices(tmp_path, devices):
     """And an end: batches of LAPACK's decompositions on several devices at a time would wait for one another."""
     found = []
-    for count in (1, 2, 8):
+    for count in (1, devices):
         environment = {
             "PYTHONPATH": str(pathlib.Path(jt.__file__).parent.parent),
             "JAX_PLATFORMS": "cpu",

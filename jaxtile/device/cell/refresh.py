@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from ..._random import Draws, Source, numbers, stream
+from ..._random import Draws, Source, arange, stream
 from ..._types import Key, Weight
 from ..._vectors import UnitVectors
 from ...fields import Number, flag, number, part, whole
@@ -77,7 +77,7 @@ class Refresh(AbstractRoutine):
 
         width = minus.shape[1]
         lost = jnp.where(full, plus - minus, 0)
-        columns = UnitVectors(numbers(width), width)
+        columns = UnitVectors(arange(width), width)
         sending = Sending(columns, -lost.T, learning_rate=jnp.asarray(1.0, float), pulse=self.update)
         return device.rewrite(cells, state, law, noise=draws), sending
 
