@@ -32,19 +32,21 @@ def layers(model: PyTree) -> dict[str, Linear]:
     found = {path_of(path): node for path, node in parts if isinstance(node, Linear | Tile)}
     if not found:
         raise TypeError(f"model={type(model).__name__} holds no tile; build it of layers such as jaxtile.nn.Linear.")
+    kept: dict[str, Linear] = {}
     owners: dict[tuple[int, ...], str] = {}
     for path, node in found.items():
         if isinstance(node, Tile):
             raise TypeError(
                 f"{path} is a tile without a layer, which hands out no pairs; wrap it by jaxtile.nn.Linear.around(tile)."
             )
+        kept[path] = node
         other = owners.setdefault(tuple(map(id, jax.tree.leaves(node.tile))), path)
         if other != path:
             raise ValueError(
                 f"{other} and {path} share a tile, and would train two copies of it: give each a tile of its own, or keep the "
                 "layer once and call it twice."
             )
-    return found
+    return kept
 
 
 def path_of(path: tuple[Any, ...]) -> str:

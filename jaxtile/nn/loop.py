@@ -10,7 +10,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._loop import iterate, progress_meter
-from .._random import numbers, stream
+from .._random import arange, stream
 from .._types import Key, Scalar
 from ..tile import Tile
 from .best import Best, Leader
@@ -97,7 +97,7 @@ class Training(eqx.Module):
     def epoch(self, state: State, data: Batch) -> State:
         """All samples once. A last batch that is short is a step of its own size."""
         samples = data[0].shape[0]
-        order = numbers(samples)
+        order = arange(samples)
         if self.shuffle:
             order = jr.permutation(self._keys(state.epoch)[0], order)
         steps = samples // self.batch_size
@@ -109,7 +109,7 @@ class Training(eqx.Module):
 
         carry, losses = (state.model, state.optimizer), jnp.zeros(0)
         if steps:
-            carry, losses = jax.lax.scan(step, carry, (numbers(steps), order[:whole].reshape(steps, self.batch_size)))
+            carry, losses = jax.lax.scan(step, carry, (arange(steps), order[:whole].reshape(steps, self.batch_size)))
         total = jnp.sum(losses) * self.batch_size
         if whole < samples:
             carry, last = step(carry, (jnp.asarray(steps, jnp.int32), order[whole:]))
@@ -156,7 +156,11 @@ class Training(eqx.Module):
         """The model whose changing numbers are these."""
         fixed = layers(self.model)
         whole = eqx.combine(moving, eqx.filter(_apart(self.model), eqx.is_array, inverse=True))
-        return map_layers(lambda path, layer: layer.replace(tile=fixed[path].tile.at(layer.tile)), whole)
+
+        def together(path: str, apart: Any) -> Any:
+            return apart.replace(tile=fixed[path].tile.at(apart.tile))
+
+        return map_layers(together, whole)
 
     def _of_tiles(self, before: PyTree, model: PyTree) -> dict[str, Scalar]:
         """What each tile has seen in an epoch, and how it stands."""

@@ -25,7 +25,7 @@ from .trainable import entries, only, put, trainable
 
 __all__ = ["Optimizer", "OptimizerState"]
 
-Rate = Scalar | Partial
+Rate = Any  # a number, or a function of the step
 Rates = Real | Callable[[Array], Scalar] | Mapping[str, Real | Callable[[Array], Scalar]]
 
 
@@ -182,5 +182,5 @@ def _as_rate(path: str, rate: Any) -> Rate:
             "Pass a rate, or a schedule such as optax.exponential_decay(0.1, 1000, 0.9); digital= takes the transformation."
         )
     if callable(rate):
-        return rate if isinstance(rate, eqx.Module) else Partial(rate)
+        return Partial(rate) if not isinstance(rate, eqx.Module) else rate
     return as_number(f"Optimizer.pulses[{path!r}]", rate, low=0.0)

@@ -51,7 +51,7 @@ def find(jaxpr: Jaxpr, *, threaded: bool = False) -> Reads:
     for eqn in jaxpr.eqns:
         name, inner = eqn.primitive.name, _programs_in(eqn)
         if eqn.primitive is mark_p:
-            x = eqn.invars[0].aval
+            x: Any = eqn.invars[0].aval
             reads.append(Read(eqn.params["mark"], x.size // x.shape[-1], x.dtype))
         elif name in _INLINED:
             reads += find(inner[0], threaded=eqn.params.get("name") == THREADED)

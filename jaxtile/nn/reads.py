@@ -120,8 +120,11 @@ def make(mark: Mark, values: Sequence[Array], probe: Float[Array, "n out"]) -> t
     treedef, static = mark.hardware
     hardware = eqx.combine(jax.tree.unflatten(treedef, leaves), static)
     y = _read(x, hardware, key, mark.lanes)
-    flat = tuple(None if each is None else jax.lax.stop_gradient(each).reshape(-1, each.shape[-1]) for each in (x, seen))
-    return y + probe.reshape(y.shape), flat
+    return y + probe.reshape(y.shape), (_listed(x), None if seen is None else _listed(seen))
+
+
+def _listed(vectors: Vectors) -> Float[Array, "n in"]:
+    return jax.lax.stop_gradient(vectors).reshape(-1, vectors.shape[-1])
 
 
 @eqx.filter_custom_vjp

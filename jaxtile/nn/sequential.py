@@ -17,7 +17,7 @@ __all__ = ["Sequential"]
 class Function(eqx.Module):
     """A plain function between layers: static, and called without a key."""
 
-    function: Callable[[Array], Array] = eqx.field(static=True)
+    function: Callable[..., Any] = eqx.field(static=True)
 
     def __call__(self, x: Array, *, key: Key | None = None) -> Array:
         """The function of all samples at once."""
@@ -65,8 +65,8 @@ class Sequential(eqx.Module):
 
 
 def _as_layer(layer: Any) -> Any:
+    if not callable(layer):
+        raise TypeError(f"Sequential holds {layer!r}, which is neither a layer nor a function.")
     if not isinstance(layer, eqx.Module):
-        if not callable(layer):
-            raise TypeError(f"Sequential holds {layer!r}, which is neither a layer nor a function.")
         return Function(layer)
     return EachSample(layer) if type(layer).__module__.startswith("equinox.") else layer

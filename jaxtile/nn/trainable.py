@@ -39,8 +39,8 @@ def _trained(node: Any) -> Any:
     if isinstance(node, Linear):
         tile = node.tile if node.weights == "pulsed" else node.tile.weight
         parts = dict.fromkeys(node.__dataclass_fields__) | {"weights": node.weights, "bias_on_tile": node.bias_on_tile}
-        learned = node.input_range is not None and node.input_range.learn_input_range
-        ranges = node.input_range.only_learned() if learned else None
+        rule = node.input_range
+        ranges = rule.only_learned() if rule is not None and rule.learn_input_range else None
         return node.replace(**parts | {"tile": tile, "bias": node.bias, "out_scales": node.out_scales, "input_range": ranges})
     return node if eqx.is_inexact_array(node) else None
 
