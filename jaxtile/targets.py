@@ -9,6 +9,7 @@ import numpy as np
 
 from ._linalg import product
 from ._random import as_key
+from ._text_table import read_text_table
 from ._types import Key, Weight
 
 __all__ = ["load", "low_rank"]
@@ -35,8 +36,10 @@ def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None =
 
 
 def load(path: str | Path, name: str | None = None) -> np.ndarray:
-    """Read a matrix from a .npy, .npz, .safetensors or .csv file (numbers separated by
-    commas, without a header).
+    """Read a matrix from a .npy, .npz, .safetensors or .csv file.
+
+    A .csv file holds one line for each row, without a header. Tabs, semicolons, commas
+    or spaces separate the numbers.
 
     Args:
         path: the file.
@@ -89,7 +92,7 @@ _READERS = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,
-    ".csv": lambda path: {"": np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig")},
+    ".csv": lambda path: {"": read_text_table(path, header=False).values},
 }
 
 

@@ -65,3 +65,35 @@ def test_from_pulses(read_std):
         assert (np.abs(mean - true) < 4.5 * noise / np.sqrt(counted)).all()
         expected = np.sqrt((0.3 * true) ** 2 + 2 * read_std**2)
         np.testing.assert_allclose(noise, expected, rtol=0.1)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_depression_may_be_written_with_its_sign(tmp_path, encoding):
+    """Negative steps down, in Python and in a file of a spreadsheet; nothing else changes."""
+    signed = Table(state=GRID, up=UP, down=-DOWN, up_noise=0.3 * UP, down_noise=0.3 * DOWN)
+    np.testing.assert_array_equal(signed.down, TABLE.down)
+    assert float(signed.dw_min) == float(TABLE.dw_min)
+    path = tmp_path / "steps.csv"
+    rows = "\n".join(f"{s:.4f};{u:.6f};{-d:.6f}" for s, u, d in zip(GRID, UP, DOWN, strict=True)).replace(".", ",")
+    path.write_bytes(f"State;Up;Down\n{rows}".encode(encoding))
+    np.testing.assert_allclose(Table.from_csv(path).down, DOWN, atol=1e-6)
+    swept = jax.vmap(lambda down: Table(state=GRID, up=UP, down=down).down)(jnp.stack([DOWN, -DOWN]))
+    np.testing.assert_allclose(swept, [DOWN, DOWN], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("state,up,down,up\n0,1,1,2\n", ["line 1: 'up' names columns 2, 4"]),
+        ("state,up,down\n-1,.1,.1\n1,nan,.1\n", ["Table.up holds 1 of 2"]),
+        ("state,up,down\n-1,-.1,.1\n1,-.1,.1\n", ["Table.up sums to -0.2", "exchange up and down"]),
+        ("state,up,down\n1,.1,.1\n-1,.1,.1\n", ["not increasing at entry 1", "sort the table"]),
+    ],
+)
+def test_a_refusal_names_the_file(tmp_path, text, words):
+    path = tmp_path / "steps.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"^table .*steps\.csv") as caught:
+        Table.from_csv(path)
+    for word in words:
+        assert word in str(caught.value)

@@ -1,6 +1,5 @@
 """A device that is given by measured steps."""
 
-import csv
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from ..._text_table import read_text_table
 from ..._types import AnyArray, Weight, is_concrete, is_whole, real_array
 from ...fields import Field, Number, Reals, array, number
 from ..cells import Cells
@@ -31,7 +31,8 @@ class Table(AbstractPulsedDevice):
 
     Attributes:
         state: the grid, increasing, in normalised conductance; it holds zero.
-        up, down: mean size of a step there, positive in its own direction.
+        up, down: mean size of a step there, positive in its own direction. Steps down
+            whose sum is negative were written with their sign: it is turned.
         up_noise, down_noise: its spread from cycle to cycle; None: no cycle noise.
         dw_min: the step that pulse trains are planned with; None: the mean of the steps
             up and down at weight zero.
@@ -58,6 +59,7 @@ class Table(AbstractPulsedDevice):
 
     def __post_init__(self) -> None:
         _check_columns({name: column for name in _COLUMNS if (column := getattr(self, name)) is not None})
+        self.down = jnp.where(jnp.sum(self.down) < 0, -self.down, self.down)
         if self.dw_min is None:
             self.dw_min = (self._at(0.0, self.up) + self._at(0.0, self.down)) / 2
         self.w_max = self.state[-1] if self.w_max is None else self.w_max
@@ -74,14 +76,23 @@ class Table(AbstractPulsedDevice):
 
     @classmethod
     def from_csv(cls, path: str | Path, **parameters) -> "Table":
-        """Read a table from a file of comma-separated values, one line for each state.
+        """Read a table from a text file, one line for each state.
 
         Args:
             path: the file. Its first line names the columns: "state", "up", "down" and,
                 if there is cycle noise, "up_noise" and "down_noise", in any order.
+                Tabs, semicolons, commas or spaces separate them.
             parameters: any others of the device, such as `dw_min_dtod`.
+
+        Raises:
+            OSError: there is no such file, or it cannot be opened.
+            ValueError: it holds no such table; the message names the file.
         """
-        return cls(**_read(Path(path)), **parameters)
+        columns = _read(Path(path))
+        try:
+            return cls(**columns, **parameters)
+        except ValueError as error:
+            raise ValueError(f"table {path}: {error}") from error
 
     @classmethod
     def from_pulses(cls, weights: Num[AnyArray, "device measurement"], pulses, *, n_states: int = 20, **parameters) -> "Table":
@@ -127,6 +138,11 @@ def _check_columns(columns: dict[str, Array]) -> None:
             raise ValueError(f"Table.{name} has shape {column.shape}; pass as many entries as Table.state has, and at least 2.")
         if name.endswith("_noise") and is_concrete(column) and (np.asarray(column) < 0).any():
             raise ValueError(f"Table.{name} holds {float(np.min(column)):g}; a spread is at least 0.")
+    if is_concrete(columns["up"]) and np.sum(columns["up"]) < 0:
+        raise ValueError(
+            f"Table.up sums to {float(np.sum(columns['up'])):g}, so that pulses up would lower the weight; pass sizes that are "
+            "positive upwards, and exchange up and down if the polarity is the other."
+        )
     if is_concrete(state):
         grid = np.asarray(state)
         if not (np.diff(grid) > 0).all():
@@ -138,10 +154,11 @@ def _check_columns(columns: dict[str, Array]) -> None:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        lines = [(reader.line_num, [entry.strip() for entry in line]) for line in reader if line]
-    (_, names), *rows = lines or [(0, [])]
+    try:
+        names, values, _ = read_text_table(path, header=True)
+    except ValueError as error:
+        raise ValueError(f"table {path}: {error}.") from None
+    names = [name.lower() for name in names or ()]
     missing = [name for name in _COLUMNS[:3] if name not in names]
     unknown = [name for name in names if name not in _COLUMNS]
     if missing or unknown:
@@ -149,18 +166,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         raise ValueError(
             f"table {path} {wrong}; name the columns {', '.join(_COLUMNS)} in its first line (the last two may be left out)."
         )
-    for line, row in rows:
-        if len(row) != len(names) or not all(map(_is_number, row)):
-            raise ValueError(f"table {path}, line {line}: {','.join(row)!r} is not {len(names)} numbers.")
-    return dict(zip(names, np.asarray([row for _, row in rows], float).reshape(-1, len(names)).T, strict=True))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return dict(zip(names, values.T, strict=True))
 
 
 def _fit_steps(state, middle, step, way, name):
