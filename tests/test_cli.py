@@ -1,18 +1,23 @@
 """The command line, in this process; once as a process of its own."""
 
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import equinox as eqx
+import jax
 import matplotlib
 import numpy as np
 import pytest
 
 import jaxtile
-from jaxtile.cli import main
+from jaxtile.cli import devices, main, program
 from jaxtile.cli.program import METHODS
+from jaxtile.programming.program import prepare
 from jaxtile.sweeping import load
 
 SMALL = ["--rows", "8", "--cols", "6", "--rank", "2", "--steps", "12"]
@@ -169,6 +174,25 @@ def test_help(arguments, capsys):
         ("program --device piecewise-step --set piecewise_up=1,2", "piecewise_up has shape (2,)"),
         ("program --device soft-bounds-pmax --set dw_min=0.1", "SoftBoundsPmax.dw_min=0.1 follows from p_max"),
         ("program --device reram-sb --set dw_min=-1", "SoftBoundsReference.dw_min=-1 is out of range"),
+        ("program --out folder.npz", "--out folder.npz is a folder; pass the name of a file."),
+        ("program --plot folder.png", "--plot folder.png is a folder"),
+        ("devices --plot folder.png", "--plot folder.png is a folder"),
+        ("program --out /proc/r.npz", "--out /proc/r.npz cannot be written to"),
+        ("program --plot " + "p" * 300 + ".png", "cannot be written to"),
+        ("program --target vector.npy --out vector.npz --plot /proc/p.svg", "--plot /proc/p.svg cannot be written to"),
+        ("program --target layers.npz --out layers.npz", "--out layers.npz is the target; choose another file."),
+        ("program --method svd program-verify --kappa abc", "--kappa: 'abc' is not a number"),
+        ("progam --kappa 3", "Did you mean: jaxtile program --kappa 3?"),
+        ("program w.npy", "A file is passed by name, as in: jaxtile program --target w.npy."),
+        ("program --tolerence 3", "Did you mean --tolerance?"),
+        ("--kappa 3", "Options come after a command, as in: jaxtile program --kappa 3."),
+        ("program --method svdd", "method 'svdd' is unknown; choose from gdp, svd"),
+        ("program --method svdd", "Did you mean 'svd'?"),
+        ("program --device table", "device 'table' has no defaults for state, up, down; say them, such as state=-1,0,1."),
+        ("devices --device table", "device 'table' has no defaults for state, up, down"),
+        ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
+        ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),
+        ("program --steps 2147483647", "--steps 2147483647 takes"),
         ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
     ],
 )
@@ -177,13 +201,93 @@ def test_refusals_are_one_line(folder, capsys, arguments, message):
     (folder / "damaged.npy").write_text("damaged")
     (folder / "nan.csv").write_text("1,nan")
     np.save(folder / "vector.npy", np.ones(3))
+    np.savez(folder / "layers.npz", np.ones((2, 2)))
+    (folder / "folder.npz").mkdir()
+    (folder / "folder.png").mkdir()
     np.save(folder / "large.npy", np.full((2, 2), 1e300))  # not finite in single precision
+    files = {file.name for file in folder.iterdir()}
     assert main(arguments.split()) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.count("\n") == 1
     assert shown.err.startswith("jaxtile: ")
     assert message in shown.err
+    assert {file.name for file in folder.iterdir()} == files, "what was refused leaves nothing behind"
+
+
+def test_a_method_is_refused_before_the_first_one_runs(folder, capsys, monkeypatch):
+    monkeypatch.setattr(program, "_program", lambda method, run: pytest.fail(f"{method} runs"))
+    monkeypatch.setitem(program.METHODS, "gdp", lambda: jaxtile.GDP(batch_size=7))
+    assert main(["program", *SMALL, "--method", "svd", "gdp", "--out", "r.npz"]) == 2
+    assert "jaxtile: --method gdp: GDP.batch_size=7" in capsys.readouterr().err
+    assert not any(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "line"),
+    [
+        (lambda: signal.raise_signal(signal.SIGINT), 130, "Interrupted by SIGINT. Methods that have ended are shown and saved"),
+        (lambda: signal.raise_signal(signal.SIGTERM), 143, "Interrupted by SIGTERM. Methods that have ended are shown and saved"),
+        (lambda: {}["a"], 70, "unexpected KeyError: 'a'. The same command with JAXTILE_TRACEBACK=1 in front of it shows where."),
+    ],
+)
+def test_methods_that_have_ended_are_kept(folder, capsys, monkeypatch, end, code, line):
+    run = program._program
+    monkeypatch.setattr(program, "_program", lambda method, steps: end() if method == "gdp" else run(method, steps))
+    assert main(["program", *SMALL, "--method", "svd", "gdp", "--kappa", "50", "--tolerance", "0", "--out", "r.npz"]) == code
+    shown = capsys.readouterr()
+    assert shown.err.splitlines()[-1].startswith(f"jaxtile: {line}")
+    assert "Traceback" not in shown.err
+    assert "Plot: convergence.png" in shown.out
+    with np.load("r.npz") as saved:
+        assert "svd/weight" in saved
+        assert "gdp/weight" not in saved
+
+
+def test_results_are_saved_where_the_plot_fails(folder, capsys, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(program, "save_figure", full)
+    assert main(["program", *SMALL, "--method", "svd", "--kappa", "50", "--tolerance", "0", "--out", "r.npz"]) == 2
+    assert "--plot convergence.png: [Errno 28] No space left on device" in capsys.readouterr().err
+    assert (folder / "r.npz").exists()
+
+
+def test_a_traceback_is_shown_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setenv("JAXTILE_TRACEBACK", "1")
+    monkeypatch.setattr(program.Program, "run", lambda self: {}["a"])
+    with pytest.raises(KeyError):
+        main(["program"])
+
+
+def test_a_run_that_ends_above_where_it_started_says_so(folder, capsys):
+    np.save(folder / "small.npy", np.full((3, 4), 1e-3))
+    options = ["--device", "reram-sb", "--method", "svd", "--steps", "3", "--tolerance", "0", "--out", "r.npz"]
+    assert main(["program", "--target", "small.npy", *options]) == 0
+    shown = capsys.readouterr().out
+    with np.load("r.npz") as saved:
+        error = np.linalg.norm(saved["svd/weight"] - saved["target"])
+    size = np.linalg.norm(np.full((3, 4), 1e-3))
+    assert error > size
+    assert f"svd: ended above where it started, at {error / size:.3g} times the error of no pulse at all" in shown
+    row = next(line.split() for line in shown.splitlines() if line.split()[:1] == ["svd"])
+    assert float(row[6]) == pytest.approx(100 * error / size, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [*devices.PRESETS])
+def test_every_method_plans_every_preset(name):
+    tile = jaxtile.init(jaxtile.TileConfig(device=devices.make_device(name, ())), (3, 4), key=jax.random.key(0))
+    options = {"max_steps": 2, "tolerance": 0.0, "compensation": None, "record": ()}
+    for method in METHODS.values():
+        run = prepare(tile, np.full((3, 4), 0.1), method(), key=jax.random.key(1), **options)
+        assert eqx.filter_eval_shape(lambda run: run.start(), run).step.shape == ()
+
+
+def test_a_table_and_a_single_node_on_the_command_line():
+    table = devices.make_device("table", ("state=-1,0,1", "up=.1,.2,.1", "down=.1,.1,.1"))
+    assert table.up.tolist() == pytest.approx([0.1, 0.2, 0.1])
+    assert devices.make_device("piecewise-step", ("piecewise_up=1.5", "piecewise_down=1,")).piecewise_up.tolist() == [1.5]
 
 
 def test_as_a_process(folder):

@@ -49,6 +49,11 @@ class Sweep:
     allow_versions: tyro.conf.FlagCreatePairsOff[bool] = False
     """Go on with a store that other versions of jaxtile or jax have written."""
 
+    @property
+    def again(self) -> str:
+        """How to go on after an interruption."""
+        return "Blocks that are done are kept in the store; the same command goes on with the others."
+
     def run(self) -> int:
         """Run the command; the exit code."""
         store = self.study.with_suffix(".zarr") if self.store is None else self.store
@@ -75,6 +80,11 @@ class Plot:
     """The dimension along the axis. None: the first number that was swept."""
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("sweep.png")
     """Where to save the plot (.png, .pdf or .svg)."""
+
+    @property
+    def again(self) -> str:
+        """How to go on after an interruption."""
+        return "The same command begins anew."
 
     def run(self) -> int:
         """Run the command; the exit code."""
