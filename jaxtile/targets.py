@@ -10,12 +10,12 @@ import numpy as np
 from ._linalg import product
 from ._random import as_key
 from ._text_table import read_text_table
-from ._types import Key, Weight
+from ._types import Key, Real, Weight, as_number, is_whole
 
 __all__ = ["load", "low_rank"]
 
 
-def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None = 3.0, key: Key) -> Weight:
+def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: Real | None = 3.0, key: Key) -> Weight:
     """A Gaussian matrix, truncated to its largest singular values.
 
     Args:
@@ -26,12 +26,15 @@ def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None =
         key: of the draw.
 
     Raises:
-        ValueError: the shape has not that rank.
+        TypeError, ValueError: the shape has not that rank, or the norm is no number of
+            at least 0.
     """
-    if not 1 <= rank <= min(shape):
-        raise ValueError(f"rank={rank} is out of range; pass at least 1 and at most {min(shape)}, the shorter side of {shape}.")
+    if not is_whole(rank, 1) or rank > min(shape):
+        raise ValueError(
+            f"rank={rank!r:.80} is out of range; pass at least 1 and at most {min(shape)}, the shorter side of {shape}."
+        )
     u, s, v = jnp.linalg.svd(jax.random.normal(as_key(key), shape, float), full_matrices=False)
-    scale = 1.0 if spectral_norm is None else spectral_norm / s[0]
+    scale = 1.0 if spectral_norm is None else as_number("spectral_norm", spectral_norm, low=0.0) / s[0]
     return product(u[:, :rank] * (s[:rank] * scale)[None, :], v[:rank])
 
 
