@@ -17,6 +17,7 @@ from jaxtyping import Num
 from ._types import AnyArray, Key
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
+from .nn import Run
 from .programming import Solution
 from .quantities import QUANTITIES, Quantity
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # importing matplotlib takes longer than importing the rest o
     import xarray as xr
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "sweep", "weight_error"]
+__all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "sweep", "training", "weight_error"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
@@ -119,6 +120,43 @@ def _runs(solution: Solution, name: str) -> tuple[np.ndarray, int]:
     last = int(stop.max())
     held = np.minimum(np.arange(last + 1)[None, :], stop[:, None])
     return np.take_along_axis(history, held, axis=1), last
+
+
+def training(
+    runs: Run | Mapping[str, Run],
+    *,
+    quantity: str = "loss",
+    colours: Sequence[Any] = COLOURS,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw a quantity of training runs against the epochs.
+
+    A run with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its median,
+    with a band from the 10 % to the 90 % quantile, over the runs that made the epoch.
+
+    Args:
+        runs: one run, or several by label.
+        quantity: what of the history to draw, such as "accuracy" or "layers.0.pulses".
+        colours: colours of the lines, in turn.
+        ax: where to draw; None: a new figure.
+    """
+    labelled = {None: runs} if isinstance(runs, Run) else runs
+    ax = _axes(ax)
+    for i, (label, run) in enumerate(labelled.items()):
+        _check_choice("quantity", quantity, run.history)
+        values = np.asarray(run.history[quantity])
+        values = values.reshape(-1, values.shape[-1])
+        made = ~np.all(np.isnan(values), axis=0)
+        epochs, values, colour = 1 + np.flatnonzero(made), values[:, made], colours[i % len(colours)]
+        low, median, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0)
+        ax.plot(epochs, median, label=label, color=colour, linewidth=1.2)
+        if values.shape[0] > 1:
+            ax.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(quantity.replace("_", " "))
+    if None not in labelled:
+        ax.legend(frameon=False)
+    return ax
 
 
 def _log_scale(ax: Axes) -> None:

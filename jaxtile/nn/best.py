@@ -51,4 +51,4 @@ class Best(Checked):
 
     def stops(self, leader: Leader, epoch: Int[Array, ""]) -> Bool[Array, ""] | bool:
         """True when patience has run out."""
-        return False if self.patience is None else epoch - leader.epoch >= self.patience
+        return False if self.patience is None else (epoch - leader.epoch).astype(float) >= self.patience

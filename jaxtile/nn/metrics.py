@@ -46,4 +46,5 @@ def _labels(y: Any, outputs: Float[Array, "n classes"]) -> Int[Array, " n"]:
             f"y is {y.dtype}{list(y.shape)}; labels are whole numbers, one for each of the {outputs.shape[0]} samples: "
             "y.astype(int), or y.argmax(axis=1) of one-hot vectors."
         )
-    return y.astype(jnp.int32)
+    y = y.astype(jnp.int32)
+    return jnp.where(y < 0, outputs.shape[1], y)  # no label counts from the end; the likelihood of one beyond is NaN

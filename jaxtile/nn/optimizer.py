@@ -155,7 +155,7 @@ class Optimizer(Checked):
 
         return map_layers(pulse, model), OptimizerState(state.count + 1, inner, state.frozen, state.due)
 
-    def _rate(self, path: str) -> Callable[[Array], Scalar]:
+    def _rate(self, path: str) -> Callable[..., Any]:
         """The rate of a layer, as a function of the step."""
         for pattern, rate in zip(self.paths, self.rates, strict=True):
             if re.fullmatch(pattern, path):

@@ -28,6 +28,7 @@ __all__ = ["Mark", "make", "mark", "mark_p"]
 
 Vectors = Float[Array, "... in"]
 Outputs = Float[Array, "... out"]
+Hardware = tuple[Tile, InTraining | None]
 
 mark_p = Primitive("read_of_a_layer")
 
@@ -128,7 +129,7 @@ def _listed(vectors: Vectors) -> Float[Array, "n in"]:
 
 
 @eqx.filter_custom_vjp
-def _read(x: Vectors, hardware: tuple[Tile, InTraining | None], key: Key | None, lanes: int) -> Outputs:
+def _read(x: Vectors, hardware: Hardware, key: Key | None, lanes: int) -> Outputs:
     """Read forward. The gradient is read backward, with noise of its own."""
     return _each_lane(lambda x, key: forward(modified(*hardware, key), x, key=_or_any(key)), lanes)(x, key)
 
@@ -145,12 +146,12 @@ def _or_any(key: Key | None) -> Key:
 
 
 @_read.def_fwd
-def _read_forward(perturbed: Any, x: Vectors, hardware: Any, key: Key | None, lanes: int) -> tuple[Outputs, None]:
+def _read_forward(perturbed: Any, x: Vectors, hardware: Hardware, key: Key | None, lanes: int) -> tuple[Outputs, None]:
     return _read(x, hardware, key, lanes), None
 
 
 @_read.def_bwd
-def _read_backward(_: None, d: Outputs, perturbed: Any, x: Vectors, hardware: Any, key: Key | None, lanes: int) -> Vectors:
+def _read_backward(_: None, d: Outputs, perturbed: Any, x: Vectors, hardware: Hardware, key: Key | None, lanes: int) -> Vectors:
     def read(d: Outputs, key: Key | None) -> Vectors:
         return backward(modified(*hardware, key), d, key=stream(_or_any(key), Source.BACKWARD_READ))
 

@@ -15,8 +15,8 @@ class OUTCOMES(eqx.Enumeration):
     all_epochs = "All epochs were made."
     stopped = "The quantity that was to be best has not improved for as many epochs as its patience allows."
     nonfinite = (
-        "The loss became NaN or infinite. A rate that is far too large can do this, for pulses or for what is digital, and so can "
-        "a loss that divides by zero or takes a logarithm of it."
+        "The loss became NaN or infinite. A rate that is far too large can do this, for pulses or for what is digital; so can "
+        "labels beyond the outputs of the model, and a loss that divides by zero or takes a logarithm of it."
     )
 
 
