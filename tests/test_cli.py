@@ -290,6 +290,14 @@ def test_a_table_and_a_single_node_on_the_command_line():
     assert devices.make_device("piecewise-step", ("piecewise_up=1.5", "piecewise_down=1,")).piecewise_up.tolist() == [1.5]
 
 
+@pytest.mark.parametrize("array", ["layer:0", "fc/weight", "a.npz:b"])
+def test_arrays_of_any_name(folder, array):
+    np.savez(folder / "f.npz", **{array: np.full((2, 3), 0.5), "other": np.ones((2, 2))})
+    name, target = program.Program(target=f"f.npz:{array}")._target(jax.random.key(0))
+    assert name == f"f.npz:{array}, 2 x 3,"
+    np.testing.assert_array_equal(target, np.full((2, 3), 0.5))
+
+
 def test_as_a_process(folder):
     command = [sys.executable, "-c", "import sys; from jaxtile.cli import main; sys.exit(main())"]
     how = {"capture_output": True, "text": True, "timeout": 600, "check": False}
@@ -431,6 +439,17 @@ def test_files_that_are_no_study_and_no_store(folder, capsys, monkeypatch, words
     assert message in shown
     assert shown.count("\n") == 1
     assert {file.name for file in folder.rglob("*")} == files
+
+
+def test_failed_runs_are_counted(folder, capsys):
+    np.save(folder / "huge.npy", np.full((2, 2), 3e38))
+    text = "steps = 2\ntarget.file = 'huge.npy'\nmethod.gdp = {}\ndevice.kind = 'ideal'\nover.tolerance = [0.1, 0.2]"
+    (folder / "study.toml").write_text(text)
+    assert main(["sweep", "study.toml"]) == 0
+    assert "2 of 2 runs ended with weights that are not finite; their errors are NaN." in capsys.readouterr().out
+    assert load("study.zarr").attrs["failed_points"] == 2
+    assert main(["plot", "study.zarr"]) == 2
+    assert "frobenius_error holds no finite number to draw: all points failed" in capsys.readouterr().err
 
 
 def test_parts_of_a_study(folder):
