@@ -8,6 +8,7 @@ from . import fields as fields
 from . import fitting as fitting
 from . import half_select as half_select
 from . import modifier as modifier
+from . import nn as nn
 from . import noise as noise
 from . import periphery as periphery
 from . import plot as plot
@@ -20,6 +21,7 @@ from ._vectors import UnitVectors as UnitVectors
 from ._version import __version__ as __version__
 from .costs import Costs as Costs
 from .datasheet import Datasheet as Datasheet
+from .nn import train as train
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
 from .programming import RESULTS as RESULTS
@@ -101,6 +103,7 @@ __all__ = [
     "half_select",
     "init",
     "modifier",
+    "nn",
     "noise",
     "observe",
     "periphery",
@@ -117,5 +120,6 @@ __all__ = [
     "set_weights",
     "sweep",
     "targets",
+    "train",
     "update",
 ]

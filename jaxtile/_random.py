@@ -91,6 +91,9 @@ class Source(enum.IntEnum):
     MODIFY_RESET = 52
     MODIFY_DRIFT = 53
     MODIFY_READ = 54
+    BACKWARD_READ = 55
+    MODIFIER = 56
+    UPKEEP = 57
     # statistical devices
     PROGRAMMING_NOISE = 64
     DRIFT_COEFFICIENT = 65

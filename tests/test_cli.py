@@ -1,19 +1,24 @@
 """The command line, in this process; once as a process of its own."""
 
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import equinox as eqx
+import jax
 import matplotlib
 import numpy as np
 import pytest
 
 import jaxtile
-from jaxtile.cli import main
+from jaxtile.cli import devices, main, program, study
 from jaxtile.cli.program import METHODS
-from jaxtile.sweeping import load
+from jaxtile.programming.program import prepare
+from jaxtile.sweeping import block, grid, load
 
 SMALL = ["--rows", "8", "--cols", "6", "--rank", "2", "--steps", "12"]
 
@@ -169,6 +174,25 @@ def test_help(arguments, capsys):
         ("program --device piecewise-step --set piecewise_up=1,2", "piecewise_up has shape (2,)"),
         ("program --device soft-bounds-pmax --set dw_min=0.1", "SoftBoundsPmax.dw_min=0.1 follows from p_max"),
         ("program --device reram-sb --set dw_min=-1", "SoftBoundsReference.dw_min=-1 is out of range"),
+        ("program --out folder.npz", "--out folder.npz is a folder; pass the name of a file."),
+        ("program --plot folder.png", "--plot folder.png is a folder"),
+        ("devices --plot folder.png", "--plot folder.png is a folder"),
+        ("program --out /proc/r.npz", "--out /proc/r.npz cannot be written to"),
+        ("program --plot " + "p" * 300 + ".png", "cannot be written to"),
+        ("program --target vector.npy --out vector.npz --plot /proc/p.svg", "--plot /proc/p.svg cannot be written to"),
+        ("program --target layers.npz --out layers.npz", "--out layers.npz is the target; choose another file."),
+        ("program --method svd program-verify --kappa abc", "--kappa: 'abc' is not a number"),
+        ("progam --kappa 3", "Did you mean: jaxtile program --kappa 3?"),
+        ("program w.npy", "A file is passed by name, as in: jaxtile program --target w.npy."),
+        ("program --tolerence 3", "Did you mean --tolerance?"),
+        ("--kappa 3", "Options come after a command, as in: jaxtile program --kappa 3."),
+        ("program --method svdd", "method 'svdd' is unknown; choose from gdp, svd"),
+        ("program --method svdd", "Did you mean 'svd'?"),
+        ("program --device table", "device 'table' has no defaults for state, up, down; say them, such as state=-1,0,1."),
+        ("devices --device table", "device 'table' has no defaults for state, up, down"),
+        ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
+        ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),
+        ("program --steps 2147483647", "--steps 2147483647 takes"),
         ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
     ],
 )
@@ -177,13 +201,101 @@ def test_refusals_are_one_line(folder, capsys, arguments, message):
     (folder / "damaged.npy").write_text("damaged")
     (folder / "nan.csv").write_text("1,nan")
     np.save(folder / "vector.npy", np.ones(3))
+    np.savez(folder / "layers.npz", np.ones((2, 2)))
+    (folder / "folder.npz").mkdir()
+    (folder / "folder.png").mkdir()
     np.save(folder / "large.npy", np.full((2, 2), 1e300))  # not finite in single precision
+    files = {file.name for file in folder.iterdir()}
     assert main(arguments.split()) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.count("\n") == 1
     assert shown.err.startswith("jaxtile: ")
     assert message in shown.err
+    assert {file.name for file in folder.iterdir()} == files, "what was refused leaves nothing behind"
+
+
+def test_a_method_is_refused_before_the_first_one_runs(folder, capsys, monkeypatch):
+    monkeypatch.setattr(program, "_program", lambda method, run: pytest.fail(f"{method} runs"))
+    monkeypatch.setitem(program.METHODS, "gdp", lambda: jaxtile.GDP(batch_size=7))
+    assert main(["program", *SMALL, "--method", "svd", "gdp", "--out", "r.npz"]) == 2
+    assert "jaxtile: --method gdp: GDP.batch_size=7" in capsys.readouterr().err
+    assert not any(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "line"),
+    [
+        (lambda: signal.raise_signal(signal.SIGINT), 130, "Interrupted by SIGINT. Methods that have ended are shown and saved"),
+        (lambda: signal.raise_signal(signal.SIGTERM), 143, "Interrupted by SIGTERM. Methods that have ended are shown and saved"),
+        (lambda: {}["a"], 70, "unexpected KeyError: 'a'. The same command with JAXTILE_TRACEBACK=1 in front of it shows where."),
+    ],
+)
+def test_methods_that_have_ended_are_kept(folder, capsys, monkeypatch, end, code, line):
+    run = program._program
+    monkeypatch.setattr(program, "_program", lambda method, steps: end() if method == "gdp" else run(method, steps))
+    assert main(["program", *SMALL, "--method", "svd", "gdp", "--kappa", "50", "--tolerance", "0", "--out", "r.npz"]) == code
+    shown = capsys.readouterr()
+    assert shown.err.splitlines()[-1].startswith(f"jaxtile: {line}")
+    assert "Traceback" not in shown.err
+    assert "Plot: convergence.png" in shown.out
+    with np.load("r.npz") as saved:
+        assert "svd/weight" in saved
+        assert "gdp/weight" not in saved
+
+
+def test_results_are_saved_where_the_plot_fails(folder, capsys, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(program, "save_figure", full)
+    assert main(["program", *SMALL, "--method", "svd", "--kappa", "50", "--tolerance", "0", "--out", "r.npz"]) == 2
+    assert "--plot convergence.png: [Errno 28] No space left on device" in capsys.readouterr().err
+    assert (folder / "r.npz").exists()
+
+
+def test_a_traceback_is_shown_where_it_is_asked_for(monkeypatch):
+    monkeypatch.setenv("JAXTILE_TRACEBACK", "1")
+    monkeypatch.setattr(program.Program, "run", lambda self: {}["a"])
+    with pytest.raises(KeyError):
+        main(["program"])
+
+
+def test_a_run_that_ends_above_where_it_started_says_so(folder, capsys):
+    np.save(folder / "small.npy", np.full((3, 4), 1e-3))
+    options = ["--device", "reram-sb", "--method", "svd", "--steps", "3", "--tolerance", "0", "--out", "r.npz"]
+    assert main(["program", "--target", "small.npy", *options]) == 0
+    shown = capsys.readouterr().out
+    with np.load("r.npz") as saved:
+        error = np.linalg.norm(saved["svd/weight"] - saved["target"])
+    size = np.linalg.norm(np.full((3, 4), 1e-3))
+    assert error > size
+    assert f"svd: ended above where it started, at {error / size:.3g} times the error of no pulse at all" in shown
+    row = next(line.split() for line in shown.splitlines() if line.split()[:1] == ["svd"])
+    assert float(row[6]) == pytest.approx(100 * error / size, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", [*devices.PRESETS])
+def test_every_method_plans_every_preset(name):
+    tile = jaxtile.init(jaxtile.TileConfig(device=devices.make_device(name, ())), (3, 4), key=jax.random.key(0))
+    options = {"max_steps": 2, "tolerance": 0.0, "compensation": None, "record": ()}
+    for method in METHODS.values():
+        run = prepare(tile, np.full((3, 4), 0.1), method(), key=jax.random.key(1), **options)
+        assert eqx.filter_eval_shape(lambda run: run.start(), run).step.shape == ()
+
+
+def test_a_table_and_a_single_node_on_the_command_line():
+    table = devices.make_device("table", ("state=-1,0,1", "up=.1,.2,.1", "down=.1,.1,.1"))
+    assert table.up.tolist() == pytest.approx([0.1, 0.2, 0.1])
+    assert devices.make_device("piecewise-step", ("piecewise_up=1.5", "piecewise_down=1,")).piecewise_up.tolist() == [1.5]
+
+
+@pytest.mark.parametrize("array", ["layer:0", "fc/weight", "a.npz:b"])
+def test_arrays_of_any_name(folder, array):
+    np.savez(folder / "f.npz", **{array: np.full((2, 3), 0.5), "other": np.ones((2, 2))})
+    name, target = program.Program(target=f"f.npz:{array}")._target(jax.random.key(0))
+    assert name == f"f.npz:{array}, 2 x 3,"
+    np.testing.assert_array_equal(target, np.full((2, 3), 0.5))
 
 
 def test_as_a_process(folder):
@@ -253,11 +365,124 @@ def test_sweep_and_plot(folder, capsys):
         ("target.seed = -1", ["target.seed = -1", "at least 0"]),
         ("zipped = 'no'", ["zipped='no'", "True or False"]),
         ("device.a = { kind = 'memristor' }", ["device", "memristor"]),
+        ("device.kind = 3", ["device '3' is unknown"]),
+        ("device.kind = 'table'", ["device 'table' has no defaults for state, up, down"]),
+        ("device = { kind = 'soft-bounds', dw_min = 1{zeros} }", ["SoftBounds.dw_min=inf is out of range"]),
+        ("pulse.kind = 'abstract-pulse'", ["abstract-pulse", "choose from"]),
+        ("pulse.desired_bl = 1000000000", ["desired_bl=1000000000", "at most 32768"]),
+        ("half_select = { kapa = 1 }", ["parameter of constant-ratio 'kapa' is unknown", "Did you mean 'kappa'?"]),
+        ("half_select.kind = ['a']", ["half_select: kind ['a'] is unknown"]),
+        ("steps = 99999999999", ["steps = 99999999999", "at most 2147483647"]),
+        ("steps = 1{zeros}", ["steps = 10000", "at most 2147483647"]),
+        ("steps = true", ["steps = True", "whole number"]),
+        ("chips = 1{zeros}\n[target]\nrows=4\ncols=4\nrank=1", ["points; a sweep takes at most"]),
+        ("target.rank = 2.0", ["target.rank = 2.0", "whole number"]),
+        ("target.rows = 4.5", ["target.rows = 4.5", "whole number"]),
+        ("target.rows = '4'", ["target.rows = '4'", "whole number"]),
+        ("target = { rows = 1000000, cols = 1000000 }", ["a target of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"]),
+        ("target.spectral_norm = 'a'", ["target: spectral_norm='a' is not a number"]),
+        ("target.rank = 65", ["target: rank=65 is out of range"]),
+        ("target.file = 3", ["target.file = 3", "must be a text"]),
+        ("target = { file = 'w.npy', rows = 3 }", ["target: parameter 'rows' is unknown", "file, name"]),
+        ("target.file = 'absent.npy'", ["target absent.npy: there is no such file"]),
+        ("chips = 2", ["study.toml has no target", "[target]"]),
+        ("[target]\nrank=1\n[over]\n'device.dw_min' = '0.001'", ["over['device.dw_min']='0.001' are not numbers"]),
+        ("[target]\nrank=1\n[over]\n'device.dw_min' = [true]", ["over['device.dw_min']=[True] are not numbers"]),
+        ("[target]\nrank=1\n[over]\n'device.dw_min' = [1{zeros}]", ["over['device.dw_min']=[1000", "are not numbers"]),
+        ("[target]\nrank=1\n[over]\n'half_select.kappa' = [10]", ["half_select is None: configure it (in a study: [half_select])"]),
+        ("[method.pv]\nkind = 'program-verify'\nmodel = 3", ["method.pv.model=3 must be a table"]),
+        ("[method.pv]\nkind = 'program-verify'\nmodel = 'memristor'", ["device 'memristor' is unknown"]),
+        ("[method.c]\nkind = 'chain'\nstages = 'svd'", ["method.c.stages='svd' must be a list of methods"]),
+        ("[method.c]\nkind = 'chain'", ["method.c: chain() holds no stages"]),
+        ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svdd'}]", ["method.c.stages.0: kind 'svdd' is unknown"]),
+        ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svd', until = -1}]", ["method.c.stages.0.until: After.steps=-1"]),
+        ("x = " + "[" * 3000 + "]" * 3000, ["far too deep"]),
+        ("a" + ".a" * 3000 + " = 1", ["table or number 'a' is unknown"]),
     ],
 )
 def test_mistakes_in_a_study_are_named(folder, capsys, study, words):
-    (folder / "study.toml").write_text(study)
+    (folder / "study.toml").write_text(study.replace("{zeros}", 400 * "0"))
     assert main(["sweep", "study.toml"]) == 2
     shown = capsys.readouterr().err
     for word in words:
         assert word in shown
+    assert shown.count("\n") == 1
+    assert [file.name for file in folder.iterdir()] == ["study.toml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("sweep .", "study .: there is no such file."),
+        ("sweep absent.toml", "study absent.toml: there is no such file."),
+        ("sweep w.npy", "study w.npy is no text in UTF-8; pass a .toml file, saved as UTF-8."),
+        ("sweep utf16.toml", "study utf16.toml is no text in UTF-8"),
+        ("sweep good.toml --width 0", "width=0 must be a whole number of at least 1."),
+        ("sweep good.toml --store w.npy", "store='w.npy' is a file, and no store of a sweep"),
+        ("sweep good.toml --store folder", "store='folder' is no store of a sweep"),
+        ("sweep good.toml --store /proc/study.zarr", "store='/proc/study.zarr' cannot be written"),
+        ("sweep good.toml --store w.npy/study.zarr", "cannot be written"),
+        ("plot w.npy", "store='w.npy' is a file, and no store of a sweep"),
+        ("plot absent.zarr", "store='absent.zarr': there is no store of a sweep."),
+        ("plot folder", "store='folder' is no store of a sweep"),
+    ],
+)
+def test_files_that_are_no_study_and_no_store(folder, capsys, monkeypatch, words, message):
+    monkeypatch.setattr(block.Blocks, "__init__", lambda *arguments, **options: pytest.fail("something was compiled"))
+    np.save(folder / "w.npy", np.ones((2, 2)))
+    (folder / "utf16.toml").write_text("chips = 2", encoding="utf-16")
+    (folder / "good.toml").write_text("\ufefftarget = { rows = 2, cols = 2, rank = 1 }", encoding="utf-8")
+    (folder / "folder").mkdir()
+    files = {file.name for file in folder.rglob("*")}
+    assert main(words.split()) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert {file.name for file in folder.rglob("*")} == files
+
+
+def test_failed_runs_are_counted(folder, capsys):
+    np.save(folder / "huge.npy", np.full((2, 2), 3e38))
+    text = "steps = 2\ntarget.file = 'huge.npy'\nmethod.gdp = {}\ndevice.kind = 'ideal'\nover.tolerance = [0.1, 0.2]"
+    (folder / "study.toml").write_text(text)
+    assert main(["sweep", "study.toml"]) == 0
+    assert "2 of 2 runs ended with weights that are not finite; their errors are NaN." in capsys.readouterr().out
+    assert load("study.zarr").attrs["failed_points"] == 2
+    assert main(["plot", "study.zarr"]) == 2
+    assert "frobenius_error holds no finite number to draw: all points failed" in capsys.readouterr().err
+
+
+def test_parts_of_a_study(folder):
+    """Models of devices, chains and numbers inside wrappers, as Python would make them."""
+    (folder / "study.toml").write_text(
+        """
+        target = { rows = 4, cols = 5, rank = 2 }
+        compensation = { kind = "gain" }
+        half_select = { kappa = 100 }
+        [device]
+        kind = "reram-sb"
+        dw_min = 0.01
+        [method.pv]
+        kind = "program-verify"
+        model = { kind = "soft-bounds", dw_min = 0.02 }
+        [method.two]
+        kind = "chain"
+        stages = [{ kind = "svd", solver = "exact", until = 40 }, { kind = "gdp", when = { kappa = 30 }, until = { kind = "plateau" } }]
+        [over]
+        "device.dw_min" = [0.01, 0.02]
+        """
+    )
+    read = study.read_study(folder / "study.toml")
+    device = jaxtile.presets.reram_sb(dw_min=0.01)
+    assert eqx.tree_equal(read["config"].device, device)
+    assert eqx.tree_equal(read["run"]["pv"].method, jaxtile.ProgramVerify(model=jaxtile.device.SoftBounds(dw_min=0.02)))
+    first = jaxtile.Stage(jaxtile.SVD(solver="exact"), until=jaxtile.After(40))
+    second = jaxtile.Stage(jaxtile.GDP(), when=jaxtile.OneHotPays(kappa=30), until=jaxtile.Plateau())
+    assert eqx.tree_equal(read["run"]["two"].method, jaxtile.chain(first, second))
+    assert eqx.tree_equal(read["run"]["two"].compensation, jaxtile.compensation.Gain())
+    subject = grid.Subject(read["config"], read["run"]["pv"])
+    subject.check("device.dw_min", np.asarray([0.01, 0.02]))
+    with pytest.raises(ValueError, match="SoftBoundsReference.dw_min=-1 is out of range"):
+        subject.check("device.dw_min", np.asarray([-1.0]))
+    placed = subject.placed({"device.dw_min": np.asarray(0.02)}).config.device
+    assert eqx.tree_equal(placed, jaxtile.presets.reram_sb(dw_min=0.02))

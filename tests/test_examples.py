@@ -67,7 +67,20 @@ def notebook(names):
             assert np.all(share < (1e-5 if (kind, name) == ("ideal", "SVD") else 0.9))
 
 
-SHOWS = {show.__name__: show for show in (batch_size, digits, fit_device, half_select_study, learned_schedule, notebook)}
+def train_digits(names):
+    """All chips learn."""
+    assert np.all(np.diff(names["runs"].history["loss"]) < 0)
+
+
+def train_mnist(names):
+    """Chips learn where arrays are good, and what one has learned is of use on others."""
+    for run in names["runs"].values():
+        assert np.all(run.history["loss"][0, :, -1] < run.history["loss"][0, :, 0])
+    assert np.all(np.isfinite(names["others"]))
+
+
+EACH = (batch_size, digits, fit_device, half_select_study, learned_schedule, notebook, train_digits, train_mnist)
+SHOWS = {show.__name__: show for show in EACH}
 
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if "bridge" not in path.name], ids=lambda path: path.stem)

@@ -2,25 +2,22 @@
 plot`.
 """
 
-import contextlib
-import io
-import itertools
+import os
 import sys
 from collections.abc import Sequence
 
-import tyro
+from rich.console import Console
 
 from .cache import keep_compiled_programs
-from .devices import Devices
-from .program import Program
-from .refusal import Refusal
-from .sweep import Plot, Sweep
+from .interruption import Interruption, interruptions
+from .refusal import Refusal, one_line
+from .words import parse
 
 __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command. No traceback reaches the user, unless JAXTILE_TRACEBACK is set.
 
     Args:
         argv: the words after `jaxtile`; None: those of this process, which then is the
@@ -28,32 +25,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0; 1 if a run ended with weights that are not finite; 2 if an
-        argument or a file was refused, in one line on stderr.
+        argument or a file was refused; 70 after any other error; 130 or 143 after
+        SIGINT or SIGTERM. Each of the last four says why in one line on stderr.
     """
     if argv is None:
         keep_compiled_programs()
+    again = "Nothing was begun."
     try:
-        return _parse(argv).run()
+        with interruptions():
+            command = parse(sys.argv[1:] if argv is None else argv)
+            again = command.again
+            return command.run()
     except Refusal as refusal:
-        print(f"jaxtile: {refusal}", file=sys.stderr)
-        return 2
-
-
-def _parse(argv: Sequence[str] | None) -> Program | Devices | Sweep | Plot:
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(
-                Program | Devices | Sweep | Plot,
-                prog="jaxtile",
-                description="Analog crossbar tiles, programmed by pulses, half-selected cells and all.",
-                args=argv,
-            )
-    except SystemExit as end:
-        if end.code != 2:  # --help
+        return _end(2, refusal)
+    except Interruption as interruption:
+        return _end(interruption.code, f"{interruption}. {again}")
+    except Exception as error:
+        if os.environ.get("JAXTILE_TRACEBACK"):
             raise
-        # tyro draws a box around its errors; what stands between its title and its
-        # first rule says it in one line.
-        lines = [line.strip(" │╭╮╰╯─") for line in complaint.getvalue().splitlines()][1:]
-        said = list(itertools.takewhile(bool, lines))
-        raise Refusal(" ".join([*said, "See jaxtile --help."])) from None
+        where = "The same command with JAXTILE_TRACEBACK=1 in front of it shows where."
+        return _end(70, f"unexpected {type(error).__name__}: {one_line(error)[:300]}. {where}")
+
+
+def _end(code: int, why: object) -> int:
+    Console(stderr=True).show_cursor()
+    print(f"jaxtile: {why}", file=sys.stderr)
+    return code

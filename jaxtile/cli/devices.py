@@ -16,7 +16,7 @@ from rich.table import Table
 from .. import device, plot, presets
 from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal
 from .figure import ENDINGS, save_figure
-from .refusal import Refusal, check_file, check_name
+from .refusal import Refusal, check_file, check_name, refusals
 
 __all__ = ["DEVICES", "PRESETS", "Devices", "device_of", "make_device", "makers"]
 
@@ -30,7 +30,7 @@ def _kebab(name: str) -> str:
 def makers(module: ModuleType, kinds: Any) -> dict[str, Callable[..., Any]]:
     """Makers of objects of some kinds in a module, classes or functions, by name."""
     found = {}
-    for name in module.__all__:
+    for name in [name for name in module.__all__ if not name.startswith("Abstract")]:
         make = getattr(module, name)
         kind = inspect.get_annotations(make).get("return") if inspect.isfunction(make) else make
         if inspect.isclass(kind) and issubclass(kind, kinds) and not inspect.isabstract(kind):
@@ -68,23 +68,35 @@ def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
     name, known_makers = _kebab(name), DEVICES | PRESETS
     check_name("device", name, known_makers)
     make = known_makers[name]
-    made = make()
-    single = getattr(made, "device", made)  # what is inside, for settings of a preset
-    known = _parameters(make) | dict.fromkeys(field.name for field in dataclasses.fields(single))
+    known = _parameters(make)
+    if inspect.isfunction(make):  # a preset, whose settings reach the device inside
+        made = make()
+        known |= _parameters(type(getattr(made, "device", made)))
     for parameter in values:
         check_name(f"parameter of {name}", parameter, known or ["none: it has no parameters"])
-    return make(**values)
+    missing = [parameter for parameter in _required(make) if parameter not in values]
+    if missing:
+        raise Refusal(f"device {name!r} has no defaults for {', '.join(missing)}; say them, such as {missing[0]}=-1,0,1.")
+    several = {parameter for parameter, default in known.items() if isinstance(default, tuple)}  # of which there may be one
+    return make(
+        **{name: (value,) if name in several and isinstance(value, int | float) else value for name, value in values.items()}
+    )
 
 
 def _parameters(make: Maker) -> dict[str, Any]:
-    """The fields of a device, with defaults."""
+    """The parameters of a device, with defaults."""
     named = inspect.signature(make).parameters.values()
     return {parameter.name: parameter.default for parameter in named if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
 
 
+def _required(make: Maker) -> list[str]:
+    """The parameters that have no default."""
+    return [name for name, default in _parameters(make).items() if default is inspect.Parameter.empty]
+
+
 def _value(text: str) -> bool | float | str | list:
     if "," in text:
-        return [_value(part) for part in text.split(",")]
+        return [_value(part) for part in text.removesuffix(",").split(",")]
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     try:
@@ -104,15 +116,21 @@ class Devices:
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("pulse_response.png")
     """Where to save the plot (.png, .pdf or .svg)."""
 
+    @property
+    def again(self) -> str:
+        """How to go on after an interruption."""
+        return "The same command begins anew."
+
     def run(self) -> int:
         """Run the command; the exit code."""
         check_file("plot", self.plot, ENDINGS)
-        made = {_kebab(name): make_device(name, ()) for name in self.device or DEVICES}
+        drawn = self.device or [name for name, make in DEVICES.items() if not _required(make)]
+        made = {_kebab(name): make_device(name, ()) for name in drawn}
         pulsed = {name: device for name, device in made.items() if isinstance(device, AbstractCrosspoint)}
         if not pulsed:
             raise Refusal(f"--device {' '.join(self.device)} takes no pulses to plot; choose from {', '.join(DEVICES)}.")
         shared = {field.name for field in dataclasses.fields(AbstractPulsedDevice)}
-        table = Table("device", "parameters and their defaults", show_lines=True)
+        table = Table("device", "parameters and their defaults (those without one must be given)", show_lines=True)
         for name, make in DEVICES.items():
             own = {parameter: value for parameter, value in _parameters(make).items() if parameter not in shared}
             table.add_row(name, _listed(own) or "-")
@@ -124,7 +142,8 @@ class Devices:
         console = Console(highlight=False)
         console.print(table)
         console.print(recipes)
-        save_figure(self.plot, {name: functools.partial(_draw, device) for name, device in pulsed.items()})
+        with refusals():
+            save_figure(self.plot, {name: functools.partial(_draw, device) for name, device in pulsed.items()})
         console.print(f"Pulse response: {self.plot}")
         return 0
 
@@ -134,4 +153,4 @@ def _draw(device: AbstractCrosspoint, ax) -> None:
 
 
 def _listed(values: dict[str, Any]) -> str:
-    return "  ".join(f"{name}={value}" for name, value in values.items())
+    return "  ".join(name if value is inspect.Parameter.empty else f"{name}={value}" for name, value in values.items())

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .refusal import write_whole
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -13,7 +15,11 @@ ENDINGS = (".png", ".pdf", ".svg")
 
 
 def save_figure(path: Path, panels: dict[str, "Callable[[Axes], object]"]) -> None:
-    """Draw panels, by title, two in a row."""
+    """Draw panels, by title, two in a row.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     # Not pyplot, which would look for a screen.
     from matplotlib.figure import Figure
 
@@ -26,4 +32,4 @@ def save_figure(path: Path, panels: dict[str, "Callable[[Axes], object]"]) -> No
         ax.set_title(title, fontsize="medium")
     for ax in list(axes):  # those left over
         ax.set_axis_off()
-    figure.savefig(path, dpi=200)
+    write_whole(path, lambda file: figure.savefig(file, format=path.suffix[1:].lower(), dpi=200))

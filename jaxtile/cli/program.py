@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
+import re
 import sys
 import time
 import warnings
@@ -30,13 +32,17 @@ from ..quantities import RECORD
 from ..tile import Tile, TileConfig, init
 from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
-from .refusal import Refusal, check_file, check_name, check_whole, refusals
+from .refusal import Refusal, check_file, check_name, check_room, check_whole, refusals, write_whole
 
 __all__ = ["Program"]
 
 METHODS = makers(programming, AbstractMethod)
 BAR = 50  # times that the bar moves
-CAPTION = "error: spectral, in weight units, the last one once a run has stopped\npulses: mean per cell"
+CAPTION = (
+    "error: spectral, in weight units, the last one once a run has stopped\npulses: mean per cell\n"
+    "%: Frobenius norm of the error at the end, over that of the target"
+)
+OPTIONS = {"(max_steps)": "(--steps)", "a larger tolerance": "a larger --tolerance"}  # what messages call an option
 
 
 class Programmed(NamedTuple):
@@ -87,6 +93,11 @@ class Program:
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("convergence.png")
     """Where to save the plot (.png, .pdf or .svg)."""
 
+    @property
+    def again(self) -> str:
+        """How to go on after an interruption."""
+        return "Methods that have ended are shown and saved; the same command begins anew."
+
     def run(self) -> int:
         """Run the command; the exit code."""
         with refusals():
@@ -96,34 +107,69 @@ class Program:
             target_key, tile_key, run_key = jax.random.split(jax.random.key(self.seed), 3)
             name, target = self._target(target_key)
             tile = init(config, target.shape, key=tile_key)
-        runs = {}
-        for method in self.method:
-            runs[method] = self._program(method, tile, target, run_key)
-
+        with _warnings_as_lines():
+            runs = {method: self._prepare(method, tile, target, run_key) for method in self.method}
         title = f"{name} on {self.device}" + ("" if self.kappa is None else f", kappa {self.kappa:g}")
-        solutions = {method: run.solution for method, run in runs.items()}
+        done: dict[str, Programmed] = {}
+        # What ends a run early, or one of these, keeps nothing from being shown: the
+        # last one comes first.
+        with contextlib.ExitStack() as ending:
+            ending.callback(self._draw, title, done)
+            ending.callback(self._save, target, done)
+            ending.callback(self._print, title, target, done)
+            for method, run in runs.items():
+                done[method] = _program(method, run)
+        return int(any(bool(run.solution.result == RESULTS.nonfinite) for run in done.values()))
+
+    def _print(self, title: str, target: Weight, done: dict[str, Programmed]) -> None:
+        if not done:
+            return
         console = Console(highlight=False)
-        console.print(_table(title, runs, self.steps))
+        console.print(_table(title, target, done, self.steps))
+        solutions = {method: run.solution for method, run in done.items()}
         for message in dict.fromkeys(RESULTS[solution.result] for solution in solutions.values()):
-            ended_so = (method for method, solution in solutions.items() if RESULTS[solution.result] == message)
-            console.print(f"{', '.join(ended_so)}: {message}")
-        save_figure(self.plot, {title: lambda ax: plot.convergence(solutions, ax=ax)})
-        console.print(f"Plot: {self.plot}")
-        if self.out is not None:
-            _save(self.out, target, solutions, json.dumps(dataclasses.asdict(self), default=str))
-            console.print(f"Results: {self.out}")
-        return int(any(bool(solution.result == RESULTS.nonfinite) for solution in solutions.values()))
+            ended_so = [method for method, solution in solutions.items() if RESULTS[solution.result] == message]
+            said = functools.reduce(lambda text, name: text.replace(name, OPTIONS[name]), OPTIONS, message)
+            console.print(f"{', '.join(ended_so)}: {said}")
+        for method, solution in solutions.items():
+            first, last = float(solution.history["frobenius_error"][0]), float(solution.stats["frobenius_error"])
+            if last > first:
+                console.print(
+                    f"{method}: ended above where it started, at {last / first:.3g} times the error of no pulse at all: noise of "
+                    "writing, or half-selected cells, undo more than the method corrects."
+                )
+
+    def _save(self, target: Weight, done: dict[str, Programmed]) -> None:
+        if self.out is None or not done:
+            return
+        arrays = _arrays(target, done, json.dumps(dataclasses.asdict(self), default=str))
+        with refusals(f"--out {self.out}"):
+            write_whole(self.out, lambda file: np.savez(file, **arrays))
+        Console(highlight=False).print(f"Results: {self.out}")
+
+    def _draw(self, title: str, done: dict[str, Programmed]) -> None:
+        if not done:
+            return
+        solutions = {method: run.solution for method, run in done.items()}
+        with refusals(f"--plot {self.plot}"):
+            save_figure(self.plot, {title: lambda ax: plot.convergence(solutions, ax=ax)})
+        Console(highlight=False).print(f"Plot: {self.plot}")
 
     def _check(self) -> None:
         for name in ("rows", "cols", "rank", "steps"):
             check_whole(name, getattr(self, name), low=1)
         check_whole("seed", self.seed, low=0)
+        check_room(f"--steps {self.steps}", self.steps * (len(RECORD) + 1))
+        if self.target is None:
+            check_room(f"a matrix of {self.rows} x {self.cols}", self.rows * self.cols)
         check_file("plot", self.plot, ENDINGS)
         check_file("out", self.out, (".npz",))
         if not self.method:
             raise Refusal(f"--method needs a name; choose from {', '.join(METHODS)}.")
         for method in self.method:
             check_name("method", method, METHODS)
+        if self.out is not None and self.target is not None and self.out.resolve() == Path(self.target).resolve():
+            raise Refusal(f"--out {self.out} is the target; choose another file.")
 
     def _target(self, key: Key) -> tuple[str, Weight]:
         """The matrix, and what to call it."""
@@ -131,42 +177,45 @@ class Program:
             target = jax.jit(lambda key: targets.low_rank((self.rows, self.cols), self.rank, key=key))(key)
             name = f"rank {self.rank}"
         else:
-            path, colon, array = self.target.rpartition(":")
-            named = colon and not Path(self.target).exists()
-            matrix = targets.load(path, array) if named else targets.load(self.target)
+            path, array = self.target, None
+            named = re.match(rf"(.*?({'|'.join(map(re.escape, targets.ENDINGS))})):(.+)", path, re.IGNORECASE | re.DOTALL)
+            if named is not None and not Path(path).exists():
+                path, _, array = named.groups()
             with np.errstate(over="ignore"):  # `program` refuses what is not finite in single precision
-                target = jnp.asarray(matrix, float)
-            name = Path(self.target).name
+                target = jnp.asarray(targets.load(path, array), float)
+            name = Path(path).name + (f":{array}" if array else "")
         return f"{name}, {target.shape[0]} x {target.shape[1]},", target
 
-    def _program(self, method: str, tile: Tile, target: Weight, key: Key) -> Programmed:
-        with refusals(), _warnings_as_lines():
-            options = {
-                "max_steps": self.steps,
-                "tolerance": self.tolerance,
-                "compensation": None,
-                "record": (*RECORD, "spectral_error"),
-            }
-            run = prepare(tile, target, METHODS[method](), key=key, **options)
-            state = eqx.filter_jit(Run.start)(run)
-        console = Console(stderr=True)
-        with console.status(f"{method}: compiling"):
-            begun = time.perf_counter()
-            # Numbers are arguments, and the bar moves outside: so other numbers find
-            # the compiled program in JAX's cache.
-            jitted: Any = eqx.filter_jit(Run.advance)
-            advance = jitted.lower(run, state, jnp.asarray(0)).compile()
-            compiling = time.perf_counter() - begun
+    def _prepare(self, method: str, tile: Tile, target: Weight, key: Key) -> Run:
+        """The run of a method, refused if it does not go with the tile or the target."""
+        with refusals(f"--method {method}"):
+            options = {"max_steps": self.steps, "tolerance": self.tolerance, "compensation": None}
+            run = prepare(tile, target, METHODS[method](), key=key, record=(*RECORD, "spectral_error"), **options)
+            # Traced, not compiled: all that a method refuses, it refuses here.
+            eqx.filter_eval_shape(lambda run: run.advance(run.start(), 1), run)
+        return run
+
+
+def _program(method: str, run: Run) -> Programmed:
+    state = eqx.filter_jit(Run.start)(run)
+    console = Console(stderr=True)
+    with console.status(f"{method}: compiling"):
         begun = time.perf_counter()
-        with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
-            task = bar.add_task(method, total=self.steps)
-            while state.result == RESULTS.running:
-                done = int(state.step)
-                bar.update(task, completed=done)
-                state = advance(run, state, jnp.asarray(done + max(1, self.steps // BAR)))
-            bar.update(task, completed=self.steps)
-        running = time.perf_counter() - begun
-        return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
+        # Numbers are arguments, and the bar moves outside: so other numbers find the
+        # compiled program in JAX's cache.
+        jitted: Any = eqx.filter_jit(Run.advance)
+        advance = jitted.lower(run, state, jnp.asarray(0)).compile()
+        compiling = time.perf_counter() - begun
+    begun = time.perf_counter()
+    with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(method, total=run.max_steps)
+        while state.result == RESULTS.running:
+            steps = int(state.step)
+            bar.update(task, completed=steps)
+            state = advance(run, state, jnp.asarray(steps + max(1, run.max_steps // BAR)))
+        bar.update(task, completed=run.max_steps)
+    running = time.perf_counter() - begun
+    return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
 
 
 @contextlib.contextmanager
@@ -178,18 +227,28 @@ def _warnings_as_lines() -> Iterator[None]:
         print(f"jaxtile: warning: {message}", file=sys.stderr)
 
 
-def _table(title: str, runs: dict[str, Programmed], max_steps: int) -> Table:
+def _table(title: str, target: Weight, runs: dict[str, Programmed], max_steps: int) -> Table:
     at = [step for step in (0, 10, 20, 50, 100) if step < max_steps] + [max_steps]
     table = Table(title=title, caption=CAPTION, box=box.SIMPLE, padding=0)
     table.add_column("method")
-    for name in (*(f"error\nat {step}" for step in at), "\nsteps", "full\npulses", "half\npulses", "run\n(s)", "compile\n(s)"):
+    for name in (
+        *(f"error\nat {step}" for step in at),
+        "\nsteps",
+        "full\npulses",
+        "half\npulses",
+        "error\n(%)",
+        "run\n(s)",
+        "compile\n(s)",
+    ):
         table.add_column(name, justify="right")
+    size = float(np.linalg.norm(np.asarray(target, float)))
     for method, run in runs.items():
         stats = {name: float(value) for name, value in run.solution.stats.items()}
         steps = int(stats["steps"])
         errors = [float(run.solution.history["spectral_error"][min(step, steps)]) for step in at]
         numbers = [*map(_short, errors), str(steps), *map(_short, (stats["full_pulses"], stats["half_pulses"]))]
-        table.add_row(method, *numbers, f"{run.running:.2f}", f"{run.compiling:.2f}")
+        relative = _short(100 * stats["frobenius_error"] / size) if size else "-"
+        table.add_row(method, *numbers, relative, f"{run.running:.2f}", f"{run.compiling:.2f}")
     return table
 
 
@@ -197,15 +256,14 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 1e4 else f"{value:.4g}" if value >= 1e-3 else f"{value:.2g}"
 
 
-def _save(path: Path, target: Weight, solutions: dict[str, Solution], arguments: str) -> None:
+def _arrays(target: Weight, runs: dict[str, Programmed], arguments: str) -> dict[str, Any]:
     """Arrays by name: "target", "arguments" (JSON), and of each method, such as svd,
     "svd/weight", "svd/history/..." and so on.
     """
-    arrays = {"target": target, "arguments": arguments}
-    for method, solution in solutions.items():
+    arrays: dict[str, Any] = {"target": target, "arguments": arguments}
+    for method, (solution, _, _) in runs.items():
         arrays[f"{method}/weight"] = solution.weight
         arrays[f"{method}/result"] = RESULTS[solution.result]
         arrays |= {f"{method}/history/{name}": values for name, values in solution.history.items()}
         arrays |= {f"{method}/stats/{name}": value for name, value in solution.stats.items()}
-    saved: dict[str, Any] = {name: np.asarray(value) for name, value in arrays.items()}
-    np.savez(path, **saved)
+    return {name: np.asarray(value) for name, value in arrays.items()}

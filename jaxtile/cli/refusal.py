@@ -1,28 +1,43 @@
 """Refusals of the command line."""
 
 import contextlib
-from collections.abc import Collection, Iterator
+import difflib
+import os
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
-__all__ = ["Refusal", "check_file", "check_name", "check_whole", "refusals"]
+import jax
+
+from ..sweeping.memory import free_memory
+
+__all__ = ["Refusal", "check_file", "check_name", "check_room", "check_whole", "one_line", "refusals", "write_whole"]
 
 
 class Refusal(Exception):
     """An argument or a file that cannot be used; its text is one line."""
 
     def __init__(self, why: object):
-        super().__init__(" ".join(str(why).split()))
+        super().__init__(one_line(why))
+
+
+def one_line(text: object) -> str:
+    """A text without its line breaks."""
+    return " ".join(str(text).split())
 
 
 @contextlib.contextmanager
-def refusals() -> Iterator[None]:
+def refusals(where: str = "") -> Iterator[None]:
     """Turn what the library says about values into refusals. Only around what checks
     arguments: elsewhere an error is a bug.
+
+    Args:
+        where: what the values belong to, if they do not say it.
     """
     try:
         yield
-    except (OSError, TypeError, ValueError) as error:
-        raise Refusal(error) from error
+    except (ArithmeticError, OSError, TypeError, ValueError) as error:
+        raise Refusal(f"{where}: {error}" if where else error) from error
 
 
 def check_whole(name: str, value: int, *, low: int, high: int = 2**31 - 1) -> None:
@@ -35,25 +50,68 @@ def check_whole(name: str, value: int, *, low: int, high: int = 2**31 - 1) -> No
         raise Refusal(f"--{name} {value} is out of range; pass a whole number of at least {low} and at most {high}.")
 
 
-def check_name(what: str, name: str, known: Collection[str]) -> None:
+def check_name(what: str, name: Any, known: Collection[str]) -> None:
     """Refuse an unknown name.
 
     Raises:
         Refusal: it is.
     """
-    if name not in known:
-        raise Refusal(f"{what} {name!r} is unknown; choose from {', '.join(known)}.")
+    if name not in list(known):
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise Refusal(f"{what} {name!r} is unknown; choose from {', '.join(known)}.{hint}")
+
+
+def check_room(what: str, numbers: float) -> None:
+    """Refuse numbers, of 4 bytes each, that the memory cannot hold.
+
+    Raises:
+        Refusal: it cannot.
+    """
+    needed, free = 4 * numbers, min(map(free_memory, jax.local_devices()))
+    if needed > free:
+        gib = 2**30
+        raise Refusal(f"{what} takes {needed / gib:.3g} GiB of memory at least, and {free / gib:.3g} GiB are free; pass less.")
 
 
 def check_file(option: str, path: Path | None, endings: Collection[str]) -> None:
     """Refuse, before the work is done, a file that cannot be written after it.
 
     Raises:
-        Refusal: the folder is absent, or the ending unknown.
+        Refusal: it is a folder, its folder is absent or takes no files, or the ending
+            is unknown.
     """
     if path is None:
         return
     if path.suffix.lower() not in endings:
         raise Refusal(f"--{option} {path} is of an unknown kind; pass a file that ends in {', '.join(endings)}.")
-    if not path.parent.is_dir():
-        raise Refusal(f"--{option} {path} is in a folder that does not exist; make it, or choose another.")
+    with refusals(f"--{option} {path} cannot be written to, choose another"):
+        if not path.parent.is_dir():
+            raise Refusal(f"--{option} {path} is in a folder that does not exist; make it, or choose another.")
+        if path.is_dir():
+            raise Refusal(f"--{option} {path} is a folder; pass the name of a file.")
+        if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+            raise Refusal(f"--{option} {path} cannot be written to; choose another.")
+        part = _part(path)
+        part.touch()
+        part.unlink()
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file whole or not at all: under another name, which then becomes its own.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk.
+    """
+    part = _part(path)
+    try:
+        with part.open("wb") as file:
+            write(file)
+        part.replace(path.resolve())
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _part(path: Path) -> Path:
+    real = path.resolve()
+    return real.with_name(f".{real.name}.{os.getpid()}")

@@ -2,6 +2,7 @@
 of outputs.
 """
 
+from ..nn.linear import Linear as _Layer
 from .clip import AbstractClip as AbstractClip
 from .clip import AverageChannelMax as AverageChannelMax
 from .clip import FixedValue as FixedValue
@@ -10,11 +11,13 @@ from .drift_compensation import AbstractDriftCompensation as AbstractDriftCompen
 from .drift_compensation import GlobalDriftCompensation as GlobalDriftCompensation
 from .drift_compensation import PerColumnDriftCompensation as PerColumnDriftCompensation
 from .input_range import InputRange as InputRange
-from .layer import Linear as Linear
 from .scales import AbstractRemap as AbstractRemap
 from .scales import ChannelwiseSymmetric as ChannelwiseSymmetric
 from .scales import LayerwiseSymmetric as LayerwiseSymmetric
 from .scales import map_weights as map_weights
+
+Linear = _Layer.around
+"""The name that `jaxtile.nn.Linear.around` had before there were networks."""
 
 __all__ = [
     "AbstractClip",
@@ -27,7 +30,6 @@ __all__ = [
     "InputRange",
     "LayerGaussian",
     "LayerwiseSymmetric",
-    "Linear",
     "PerColumnDriftCompensation",
     "map_weights",
 ]

@@ -3,7 +3,9 @@ then learned.
 """
 
 import dataclasses
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -45,6 +47,7 @@ class InputRange(Checked):
         decay, input_min_percentage, gradient_scale, gradient_relative: see there.
         output_min_percentage: see there; None: outputs are let be. (aihwkit's 0.95,
             with `manage_output_clipping`.)
+        learn_input_range: `jaxtile.nn` trains the range by its gradient.
     """
 
     input_range: Number = number(3.0, low=0.0, open=True)
@@ -56,6 +59,7 @@ class InputRange(Checked):
     gradient_scale: Number = number(1.0, low=0.0)
     gradient_relative: bool = flag(True)
     output_min_percentage: OptionalNumber = optional(low=0.0, high=1.0)
+    learn_input_range: bool = flag(True)
 
     def observe(self, x: Vectors) -> "InputRange":
         """The range after one more batch of training data."""
@@ -68,6 +72,10 @@ class InputRange(Checked):
             updates=self.updates + due.astype(self.updates.dtype),
         )
 
+    def only_learned(self) -> "InputRange":
+        """The range alone, as a pytree: its other numbers are None."""
+        return eqx.tree_at(lambda rule: rule.input_range, jax.tree.map(lambda _: None, self), self.input_range, is_leaf=_is_none)
+
     def scaled(self, x: Vectors) -> Vectors:
         """Inputs of the tile: x / input_range within +-1."""
         clipped = clip(x, jax.lax.stop_gradient(self.input_range))
@@ -79,6 +87,10 @@ class InputRange(Checked):
             at_bound = jnp.mean((jnp.abs(y) >= 0.999 * bound).astype(y.dtype))
             y = _widening(y, self.input_range, jnp.where(at_bound > 1 - self.output_min_percentage, at_bound, 0))
         return y * self.input_range
+
+
+def _is_none(node: Any) -> bool:
+    return node is None
 
 
 @jax.custom_vjp

@@ -79,6 +79,12 @@ class IOParameters(Checked):
     out_nonlinearity: OutputNonlinearity | None = _stage(OutputNonlinearity, "OutputNonlinearity")
     slope_calibration: OptionalNumber = optional(low=0.0)
 
+    @property
+    def draws(self) -> bool:
+        """True if a read draws random numbers."""
+        noises = (self.inp_noise, self.out_noise, self.w_noise)
+        return not self.is_perfect and (self.inp_sto_round or self.out_sto_round or any(noise is not None for noise in noises))
+
     def __check_init__(self) -> None:
         for name, kind in (("ir_drop", LadderIRDrop), ("mv_type", SplitMode | BitWise)):
             if isinstance(getattr(self, name), kind) and is_concrete(self.inp_res) and float(self.inp_res) <= 0:

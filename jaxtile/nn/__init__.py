@@ -1,0 +1,37 @@
+"""Networks whose weights live on tiles, trained by pulses."""
+
+from .best import Best as Best
+from .factors import Factors as Factors
+from .gradient import value_and_grad as value_and_grad
+from .layers import with_key as with_key
+from .linear import Linear as Linear
+from .metrics import accuracy as accuracy
+from .metrics import cross_entropy as cross_entropy
+from .optimizer import Optimizer as Optimizer
+from .optimizer import OptimizerState as OptimizerState
+from .run import OUTCOMES as OUTCOMES
+from .run import Run as Run
+from .scan import scan as scan
+from .sequential import Sequential as Sequential
+from .train import evaluate as evaluate
+from .train import train as train
+from .trainable import trainable as trainable
+
+__all__ = [
+    "OUTCOMES",
+    "Best",
+    "Factors",
+    "Linear",
+    "Optimizer",
+    "OptimizerState",
+    "Run",
+    "Sequential",
+    "accuracy",
+    "cross_entropy",
+    "evaluate",
+    "scan",
+    "train",
+    "trainable",
+    "value_and_grad",
+    "with_key",
+]

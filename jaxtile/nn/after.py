@@ -1,0 +1,50 @@
+"""What a layer does after the pulses of a step."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import jax.tree_util as jtu
+
+from .._random import Source, stream
+from .._types import Key, Scalar, is_concrete
+from ..tile import Tile, observe
+from ..upkeep import decay, diffuse, drift
+from .factors import Factors
+from .linear import Linear
+
+__all__ = ["Due", "after", "due"]
+
+
+class Due(NamedTuple):
+    """What devices do once a step, if they do it at all."""
+
+    diffuse: bool
+    decay: bool
+    drift: bool
+
+
+def due(tile: Tile) -> Due:
+    """What the devices of a tile do by themselves. Numbers that cannot be looked at, under
+    a trace, are taken to be above zero.
+    """
+    return Due(_has(tile, "diffusion"), _has(tile, "lifetime"), tile.device.drifts)
+
+
+def _has(tile: Tile, name: str) -> bool:
+    numbers: list[Any] = [leaf for path, leaf in jtu.tree_leaves_with_path(tile.device) if getattr(path[-1], "name", None) == name]
+    return any(not is_concrete(number) or bool(jnp.any(number > 0)) for number in numbers)
+
+
+def after(layer: Linear, pair: Factors, due: Due, step_time: Scalar, key: Key) -> Linear:
+    """The layer once it has observed a batch, and its devices have had a step of time: as
+    in aihwkit they diffuse, and then decay; drift comes last.
+    """
+    tile = observe(layer.tile, x=pair.x, d=pair.d)
+    if due.diffuse:
+        tile = diffuse(tile, key=stream(key, Source.UPKEEP))
+    if due.decay:
+        tile = decay(tile, key=stream(key, Source.UPKEEP, 1))
+    if due.drift:
+        tile = drift(tile, step_time, key=stream(key, Source.UPKEEP, 2))
+    ranges = layer.input_range if layer.input_range is None or pair.seen is None else layer.input_range.observe(pair.seen)
+    return layer.replace(tile=tile, input_range=ranges)

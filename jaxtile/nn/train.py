@@ -1,0 +1,156 @@
+"""`train`: train a network whose weights live on tiles."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from .._random import as_key
+from .._types import Key, Scalar, is_concrete, is_whole
+from .best import Best
+from .data import as_arrays, batches_of
+from .loop import Batch, State, Training, measure
+from .optimizer import Optimizer
+from .run import OUTCOMES, Run
+from .saving import fingerprint, restore, save
+
+__all__ = ["evaluate", "train"]
+
+Function = Callable[..., Scalar]
+
+
+def train(
+    model: PyTree,
+    loss: Function,
+    data: Any,
+    optimizer: Optimizer,
+    *,
+    key: Key,
+    epochs: int,
+    batch_size: int | None = None,
+    test: Any = None,
+    metrics: Mapping[str, Function] | None = None,
+    parts: PyTree = None,
+    best: Best | None = None,
+    shuffle: bool = True,
+    checkpoint: str | Path | None = None,
+    every: int = 1,
+    progress: bool = False,
+    throw: bool = True,
+) -> Run:
+    """Train a model: read, differentiate, pulse, and again, batch by batch.
+
+    Pure: works under `jax.jit`, and under `jax.vmap` over chips, seeds and numbers,
+    where it shows no progress and writes no files. A second call with the same loss,
+    metrics and optimizer compiles nothing.
+
+    Args:
+        model: a module that holds layers of `jaxtile.nn`.
+        loss: `(model, x, y, *, key) -> scalar`, the mean over the batch.
+        data: a tuple of arrays (x, y), whose first axes count the samples. Or batches
+            (x, y): a list, a loader as torch has them, or a function of the epoch
+            that returns an iterator.
+        optimizer: sends the pulses, and moves what is digital.
+        key: of epoch n: `fold_in(key, n)`. The same key makes the same run.
+        epochs: number of passes over the data.
+        batch_size: vectors in a step, for arrays: 10 if it is None. A last batch that is
+            short is a step of its own size.
+        test: arrays that metrics are measured on, after each epoch.
+        metrics: functions `(model, x, y, *, key) -> scalar` by name, such as
+            `jaxtile.nn.accuracy`. Modifiers are off in them.
+        parts: what is trained: `jaxtile.nn.trainable(model)` with None in the place of
+            each frozen entry; None: all of it.
+        best: keeps the model of the best epoch, and may stop early.
+        shuffle: draw the order of the samples anew in each epoch.
+        checkpoint: file to which the state is written, and from which a run of the same
+            arguments goes on, with the same bits as if it had not been interrupted.
+        every: epochs between two checkpoints.
+        progress: show a progress bar.
+        throw: raise an error if the loss is not finite, outside of a trace.
+
+    Returns:
+        The outcome, see `Run`.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, shape or range; the
+            message names it.
+        FloatingPointError: the loss became NaN or infinite.
+    """
+    metrics, in_arrays = dict(metrics or {}), isinstance(data, tuple)
+    _check(optimizer, epochs, batch_size, every, test, metrics, best, in_arrays=in_arrays)
+    arrays, judged = as_arrays("data", data) if in_arrays else None, None if test is None else as_arrays("test", test)
+    own = (model, loss, optimizer, metrics, judged, best, as_key(key))
+    training = Training(*own, int(epochs), 10 if batch_size is None else int(batch_size), shuffle)
+    state, path = training.start(parts), None
+    if all(map(is_concrete, jax.tree.leaves((own, arrays)))):
+        path = None if checkpoint is None else Path(checkpoint)
+    else:
+        progress = False
+    belongs = {} if path is None else fingerprint(training, arrays)
+    state = state if path is None else restore(path, state, belongs)
+    for until in [epochs] if path is None else range(every, epochs + every, every):
+        if arrays is not None:
+            state = _advance(training, state, arrays, jnp.asarray(until, jnp.int32), progress=progress)
+        else:
+            state = _through(training, state, data, until)
+        if path is not None:
+            save(path, state, belongs)
+    if throw and is_concrete(state.epoch) and state.epoch.ndim == 0 and state.result == OUTCOMES.nonfinite:
+        raise FloatingPointError(OUTCOMES[OUTCOMES.nonfinite])
+    return training.end(state)
+
+
+@eqx.filter_jit
+def _advance(training: Training, state: State, data: Batch, until: jax.Array, *, progress: bool) -> State:
+    return training.advance(state, data, until, progress=progress)
+
+
+def _through(training: Training, state: State, data: Any, until: int) -> State:
+    """Go on with batches that come from outside, one compiled step each."""
+    while state.result == OUTCOMES.running and state.epoch < until:
+        carry, total, samples = (state.model, state.optimizer), jnp.zeros(()), 0
+        for number, batch in enumerate(batches_of(data, int(state.epoch))):
+            carry, loss = _step(training, carry, batch, state.epoch, jnp.asarray(number, jnp.int32))
+            total, samples = total + loss * len(batch[0]), samples + len(batch[0])
+        state = _end_epoch(training, state, carry, total / samples)
+    return state
+
+
+_step, _end_epoch = eqx.filter_jit(Training.step), eqx.filter_jit(Training.end_epoch)
+
+
+def evaluate(model: PyTree, data: Any, metrics: Mapping[str, Function], *, key: Key) -> dict[str, Scalar]:
+    """Metrics of a model, with modifiers off.
+
+    Args:
+        model: the model.
+        data: arrays (x, y).
+        metrics: functions `(model, x, y, *, key) -> scalar` by name.
+        key: of the reads.
+    """
+    return _evaluate(model, as_arrays("data", data), dict(metrics), as_key(key))
+
+
+_evaluate = eqx.filter_jit(measure)
+
+
+def _check(
+    optimizer: Any, epochs: Any, batch_size: Any, every: Any, test: Any, metrics: dict[str, Any], best: Any, *, in_arrays: bool
+) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer={optimizer!r} is no jaxtile.nn.Optimizer; pass one such as Optimizer(0.05, optax.adam(1e-3)).")
+    if batch_size is not None and not in_arrays:
+        raise ValueError(f"batch_size={batch_size!r} is for arrays (x, y); data that is iterated over comes in batches.")
+    for name, value in (("epochs", epochs), ("batch_size", 10 if batch_size is None else batch_size), ("every", every)):
+        if not is_whole(value, 1):
+            raise ValueError(f"{name}={value!r} must be a whole number of at least 1; it sets a shape.")
+    if metrics and test is None:
+        raise ValueError(
+            f"metrics={', '.join(metrics)} need data to be measured on: pass test=(x, y), which may be the training data."
+        )
+    if best is not None and best.of not in ("loss", *metrics):
+        raise ValueError(f"best.of={best.of!r} is not recorded; choose one of {', '.join(map(repr, ('loss', *metrics)))}.")

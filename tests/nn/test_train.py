@@ -1,0 +1,222 @@
+"""Training on real data: what a run says, how it is cut short and gone on with, and what is refused."""
+
+import sys
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+import pytest
+from sklearn.datasets import load_digits
+
+import jaxtile as jt
+
+X, Y = load_digits(return_X_y=True)
+X = (X / 16).astype(np.float32)
+TRAIN, TEST = (X[:1203], Y[:1203]), (X[1203:], Y[1203:])
+OPTIMIZER = jt.nn.Optimizer(0.1, optax.adam(1e-3))
+METRICS = {"accuracy": jt.nn.accuracy}
+TRACES = []
+
+
+def network(key, config=jt.TileConfig()):  # noqa: B008
+    a, b = jr.split(key)
+    return jt.nn.Sequential([jt.nn.Linear(64, 16, config, key=a), jax.nn.sigmoid, jt.nn.Linear(16, 10, config, key=b)])
+
+
+def loss(model, x, y, *, key):
+    TRACES.append(x.shape)
+    return jt.nn.cross_entropy(model, x, y, key=key)
+
+
+def train(key, model=None, data=TRAIN, **changes):
+    """One compiled program for all tests that change numbers only."""
+    options = {"epochs": 4, "batch_size": 10, "test": TEST, "metrics": METRICS, "key": key}
+    return jt.train(network(key) if model is None else model, loss, data, OPTIMIZER, **options | changes)
+
+
+def assert_equal(a, b):
+    """To the bit."""
+    a, b = (jax.tree.leaves(eqx.filter((run.model, run.history), eqx.is_array)) for run in (a, b))
+    for one, other in zip(a, b, strict=True):
+        if not jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return train(jr.key(0))
+
+
+def test_digits_are_learned(run):
+    assert run.history["accuracy"].shape == (4,)
+    assert run.stats["accuracy"] > 0.6
+    assert run.result == jt.nn.OUTCOMES.all_epochs
+    assert np.all(np.diff(run.history["loss"]) < 0)
+    second = run.model.layers[2].tile
+    assert float(run.stats["layers.2.largest"]) == pytest.approx(float(jnp.max(jnp.abs(second.weight))))
+    assert float(jnp.sum(run.history["layers.2.pulses"])) == pytest.approx(float(second.full_pulses), rel=1e-4)
+    span = 0.01 * (second.cells.w_max - second.cells.w_min)
+    near = (second.weight > second.cells.w_max - span) | (second.weight < second.cells.w_min + span)
+    assert float(run.stats["layers.2.saturated"]) == pytest.approx(float(jnp.mean(near.astype(float))))
+    assert "accuracy=" in repr(run)
+    found = jt.nn.evaluate(run.model, TEST, METRICS, key=jr.key(5))
+    assert float(found["accuracy"]) == pytest.approx(float(run.stats["accuracy"]), abs=0.05)
+
+
+def test_a_second_call_traces_nothing(run):
+    TRACES.clear()
+    other = train(jr.key(1))
+    assert not TRACES
+    assert not np.allclose(other.history["loss"], run.history["loss"])
+
+
+def test_the_short_last_batch_is_a_step_of_its_own(run):
+    """1203 samples are 120 batches of 10 and one of 3, which draws and sends as by hand."""
+    model, state = network(jr.key(0)), OPTIMIZER.init(network(jr.key(0)))
+    batch = (jnp.asarray(X[:13]), jnp.asarray(Y[:13]))
+    trained = train(jr.key(0), data=batch, epochs=1, shuffle=False, test=None, metrics=None)
+    steps_key = jr.split(jr.fold_in(jr.key(0), 0), 3)[1]
+    losses = []
+    for number, part in enumerate((slice(0, 10), slice(10, 13))):
+        loss_key, step_key = jr.split(jr.fold_in(steps_key, number))
+        value, grads = jt.nn.value_and_grad(loss)(model, batch[0][part], batch[1][part], key=loss_key)
+        assert grads.layers[0].tile.x.shape[0] == part.stop - part.start
+        model, state = OPTIMIZER.step(model, grads, state, key=step_key)
+        losses.append(float(value))
+    assert float(trained.stats["loss"]) == pytest.approx((10 * losses[0] + 3 * losses[1]) / 13, rel=1e-4)
+    np.testing.assert_allclose(trained.model.layers[2].tile.weight, model.layers[2].tile.weight, atol=5e-3)
+
+
+def test_chips_and_numbers_are_lanes_of_one_program():
+    def accuracy(key, dw_min, kappa, rate):
+        half = jt.half_select.ConstantRatio(kappa=kappa)
+        config = jt.TileConfig(jt.device.ConstantStep(dw_min=dw_min), half_select=half)
+        options = {"key": key, "epochs": 2, "batch_size": 50, "test": TEST, "metrics": METRICS}
+        optimizer = jt.nn.Optimizer(rate, optax.sgd(0.1))
+        run = jt.train(network(key, config), loss, TRAIN, optimizer, progress=True, checkpoint="nowhere/at/all", **options)
+        return run.history["accuracy"], run.result == jt.nn.OUTCOMES.all_epochs
+
+    TRACES.clear()
+    keys = jr.split(jr.key(0), 3)
+    numbers = jnp.array([1e-3, 2e-3, 1e-3]), jnp.array([1e3, 1e3, 10.0]), jnp.array([0.5, 0.5, 0.1])
+    lanes = jax.jit(jax.vmap(accuracy))
+    found, ended = lanes(keys, *numbers)
+    assert len(TRACES) == 2  # a whole batch and the short one
+    assert found.shape == (3, 2)
+    assert np.all(ended)
+    backwards, _ = lanes(keys[::-1], *(each[::-1] for each in numbers))
+    np.testing.assert_allclose(backwards[::-1], found)
+
+
+def test_a_run_that_was_killed_goes_on_with_the_same_bits(run, tmp_path, monkeypatch):
+    path, saved = tmp_path / "digits.train", []
+
+    def killed_after_two(*args):
+        saved.append(1)
+        save(*args)
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    module = sys.modules["jaxtile.nn.train"]
+    save = module.save
+    monkeypatch.setattr(module, "save", killed_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        train(jr.key(0), checkpoint=path)
+    monkeypatch.setattr(module, "save", save)
+    assert_equal(train(jr.key(0), checkpoint=path, every=2), run)
+    assert_equal(train(jr.key(0), checkpoint=path), run)  # complete already
+    assert [file.name for file in tmp_path.iterdir()] == ["digits.train"]
+    with pytest.raises(ValueError, match="checkpoint=.* is of another run, with key="):
+        train(jr.key(1), checkpoint=path)
+
+
+def test_the_best_model_is_kept_and_patience_ends_a_run():
+    best = jt.nn.Best("accuracy", patience=2)
+    frozen = jax.tree.map(lambda _: None, jt.nn.trainable(network(jr.key(0))), is_leaf=lambda node: isinstance(node, jt.Tile))
+    run = train(jr.key(0), best=best, parts=frozen, data=(X[:50], Y[:50]), epochs=8)
+    assert run.result == jt.nn.OUTCOMES.stopped
+    made = np.isfinite(run.history["accuracy"])
+    assert np.sum(made) == run.stats["epochs"] < 8
+    assert float(run.stats["accuracy"]) == np.max(np.asarray(run.history["accuracy"])[made])
+    np.testing.assert_array_equal(run.model.layers[0].tile.weight, network(jr.key(0)).layers[0].tile.weight)
+
+
+@pytest.mark.parametrize("kind", ["list", "function", "torch"])
+def test_batches_may_come_from_outside(kind):
+    arrays = [(X[n : n + 50], Y[n : n + 50]) for n in range(0, 120, 50)]
+    data = {"list": arrays, "function": lambda epoch: iter(arrays[epoch:])}.get(kind)
+    if kind == "torch":
+        torch = pytest.importorskip("torch")
+        pairs = torch.utils.data.TensorDataset(torch.tensor(X[:120]), torch.tensor(Y[:120]))
+        data = torch.utils.data.DataLoader(pairs, batch_size=50)
+    run = train(jr.key(0), data=data, batch_size=None, epochs=2)
+    assert run.history["loss"].shape == (2,)
+    assert run.history["loss"][1] < run.history["loss"][0]
+    assert run.model.layers[0].tile.full_pulses > 0
+
+
+def test_training_is_drawn(run):
+    ax = jt.plot.training({"digits": run}, quantity="accuracy")
+    np.testing.assert_allclose(ax.lines[0].get_xydata(), np.stack([np.arange(1, 5), run.history["accuracy"]], 1))
+    lanes = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), eqx.filter(run, eqx.is_array))
+    assert len(jt.plot.training(lanes).collections) == 1
+    with pytest.raises(ValueError, match="quantity"):
+        jt.plot.training(run, quantity="sharpness")
+    plt.close("all")
+
+
+def shared():
+    layer = jt.nn.Linear(64, 64, jt.TileConfig(), key=jr.key(0))
+    return jt.nn.Sequential([layer, jax.nn.relu, layer])
+
+
+REFUSED = {
+    "labels as words": ({"data": (X, Y.astype(str))}, TypeError, r"data\[1\] is of dtype"),
+    "labels as floats": ({"data": (X, Y.astype(float))}, TypeError, "labels are whole numbers"),
+    "one-hot labels": ({"data": (X, np.eye(10)[Y])}, TypeError, "argmax"),
+    "labels beyond": ({"data": (X[:1203], Y[:1203] + 5)}, FloatingPointError, "labels"),
+    "NaN": ({"data": (np.where(X > 0.9, np.nan, X), Y)}, ValueError, r"data\[0\] holds .* NaN"),
+    "NaN in a batch": ({"data": [(X * np.nan, Y)], "batch_size": None}, ValueError, "batch 0 of data"),
+    "unequal": ({"data": (X, Y[1:])}, ValueError, "equally many"),
+    "no tile": ({"model": eqx.nn.MLP(64, 10, 8, 1, key=jr.key(0))}, TypeError, "holds no tile"),
+    "a tile alone": (
+        {"model": {"tile": jt.init(jt.TileConfig(), (3, 2), key=jr.key(0))}},
+        TypeError,
+        "tile is a tile without a layer",
+    ),
+    "a shared tile": ({"model": shared()}, ValueError, "layers.0 and layers.2 share a tile"),
+    "used up": ({"data": iter([(X[:50], Y[:50])]), "batch_size": None}, ValueError, "used up"),
+    "no data": ({"data": 3, "batch_size": None}, TypeError, "data is of type int"),
+    "a size for batches": ({"data": [(X, Y)]}, ValueError, "batch_size"),
+    "metrics of nothing": ({"test": None}, ValueError, "metrics=accuracy"),
+    "best of nothing": ({"best": jt.nn.Best("sharpness")}, ValueError, "best.of"),
+    "no epochs": ({"epochs": 0}, ValueError, "epochs=0"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_right_is_refused_by_name(case, unhooked):
+    changes, kind, message = REFUSED[case]
+    with pytest.raises(kind, match=message):
+        train(jr.key(0), **changes)
+
+
+def test_a_step_is_exported_for_accelerators_without_a_callback():
+    model = network(jr.key(0))
+    arrays, static = eqx.partition((model, OPTIMIZER.init(model)), eqx.is_array)
+
+    @jax.jit
+    def step(arrays, x, y, words):
+        model, state = eqx.combine(arrays, static)
+        key = jr.wrap_key_data(words)
+        _, grads = jt.nn.value_and_grad(jt.nn.cross_entropy)(model, x, y, key=key)
+        return eqx.filter(OPTIMIZER.step(model, grads, state, key=key), eqx.is_array)
+
+    exported = jax.export.export(step, platforms=("cuda", "tpu"))(arrays, X[:8], Y[:8], jr.key_data(jr.key(0)))
+    assert exported.platforms == ("cuda", "tpu")
+    calls = [line for line in exported.mlir_module().splitlines() if "custom_call" in line]
+    assert not [line for line in calls if "callback" in line.split("loc(")[0]]
