@@ -7,6 +7,7 @@ import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import stored
 
 EXAMPLES = sorted((pathlib.Path(__file__).parent.parent / "examples").glob("*.py"))
 
@@ -91,6 +92,8 @@ def test_example_shows_what_it_says(path, monkeypatch):
     with jax.numpy_dtype_promotion("standard"):  # optax leans on it
         names = runpy.run_path(str(path))
     SHOWS[path.stem](names)
+    if path.stem in stored.EXAMPLES:
+        stored.check(path.stem, stored.EXAMPLES[path.stem](names))
     drawn = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes]
     assert drawn
     for ax in drawn:

@@ -1,6 +1,7 @@
 """The notebook's experiment as a table: spectral error of SVD and GDP programming, mean and spread over matrices and chips.
 
-300 x 500, rank 20, decomposed in full as in the notebook, learning rate 1, tolerance 0, default periphery; GDP starts from uniform weights within +-0.01, SVD from zero.
+300 x 500, rank 20, decomposed in full as in the notebook, learning rate 1, tolerance 0, default periphery.
+GDP starts from uniform weights within +-0.01, SVD from zero.
 The target of the constant-step device is scaled to spectral norm 3; that of the ideal device is not scaled (norm about 39.3).
 Where the bridge is installed, aihwkit's C++ tile is programmed beside it: the same matrices, and the very same devices.
 
@@ -17,7 +18,6 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-
 import stored
 
 import jaxtile as jt
@@ -145,14 +145,14 @@ def main():
     lines = [
         "# The notebook's result",
         "",
-        f"Written by `docs/scripts/notebook_table.py` at commit {stored.commit()}; {arguments.seeds} matrices and chips, seeds from "
-        f"{arguments.first_seed}. The table has the spectral norm of the weight error, mean ± standard deviation of one run. The "
-        'notebook decomposes in full, and so does the table: `jt.SVD(solver="exact")`.',
+        f"Written by `docs/scripts/notebook_table.py` at commit {stored.commit()}; {arguments.seeds} matrices and chips, seeds "
+        f"from {arguments.first_seed}. The table has the spectral norm of the weight error, mean ± standard deviation of one "
+        'run. The notebook decomposes in full, and so does the table: `jt.SVD(solver="exact")`.',
         "",
-        f"aihwkit: {engine}. Reference: aihwkit 1.2.0 on six other matrices and chips, run by hand under the same conditions before "
-        "jaxtile existed. Where its spread was given once for several steps, it is repeated. Agreement, with each: the means within "
-        "three standard errors of their difference; zeros below 0.001. SVD after 20 updates on constant step scatters; there the "
-        "medians agree within 20 %.",
+        f"aihwkit: {engine}. Reference: aihwkit 1.2.0 on six other matrices and chips, run by hand under the same "
+        "conditions before jaxtile existed. Where its spread was given once for several steps, it is repeated. Agreement, "
+        "with each: the means within three standard errors of their difference; zeros below 0.001. SVD after 20 updates on "
+        "constant step scatters; there the medians agree within 20 %.",
         "",
         "| device | method | after steps | jaxtile | aihwkit | agree | reference | agree |",
         "|---|---|---|---|---|---|---|---|",
@@ -176,9 +176,9 @@ def power_sentence(seeds):
         cells.append(f"{device_name}: {at}")
         print(name, cells[-1], flush=True)
     return (
-        "The default, `jt.SVD()`, finds a leading direction by a few sweeps of a power iteration. Its direction mixes components whose "
-        "singular values are close, so that an ideal device is not done after as many steps as the rank. With it the rows of SVD "
-        f"are: {'; '.join(cells)}."
+        "The default, `jt.SVD()`, finds a leading direction by a few sweeps of a power iteration. It mixes components whose "
+        "singular values are close, so an ideal device takes more steps than the rank. With it the rows of SVD are: "
+        f"{'; '.join(cells)}."
     )
 
 

@@ -9,6 +9,7 @@
 flip in it. A pair is a mean and its standard error over independent runs, which a flipped pulse changes by a part of that error.
 """
 
+import datetime
 import json
 import os
 import runpy
@@ -39,6 +40,15 @@ def line(numbers: dict) -> str:
     return json.dumps({"commit": commit(), **{name: v if len(v) > 1 else v[0] for name, v in rounded.items()}})
 
 
+def replace(page: str, mark: str, text: str, *, note: str = "") -> None:
+    """Put what was measured, and its commit, between a mark of a page of `docs/` and the next end; the page has its own words."""
+    path, start, end = ROOT / "docs" / page, f"<!-- {mark} -->", "<!-- end -->"
+    head, found, rest = path.read_text().partition(start)
+    assert found, f"{path} has no {start}"
+    said = f"Measured on {datetime.date.today()} at commit {commit()}{note}."
+    path.write_text(f"{head}{start}\n\n{said}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
+
+
 def run(small, full) -> None:
     """Print the small run if `--small` is asked for; measure and write the page if not."""
     if "--small" in sys.argv[1:]:
@@ -60,7 +70,8 @@ def check(name: str, numbers: dict) -> None:
         now, then = np.atleast_1d(numbers[key]), np.atleast_1d(then)
         allowed = max(now[1], then[1]) if then.size > 1 else 1e-3 * abs(then[0])
         assert abs(now[0] - then[0]) <= allowed + 1e-6, (
-            f"{name}: {key} is {now[0]:.6g}; it was {then[0]:.6g} at {at}. If the change is meant, measure the page anew and store the small run"
+            f"{name}: {key} is {now[0]:.6g}; it was {then[0]:.6g} at {at}. "
+            "If the change is meant, measure the page anew and store the small run"
         )
 
 
