@@ -92,7 +92,7 @@ def test_example_shows_what_it_says(path, monkeypatch):
     with jax.numpy_dtype_promotion("standard"):  # optax leans on it
         names = runpy.run_path(str(path))
     SHOWS[path.stem](names)
-    if path.stem in stored.EXAMPLES:
+    if path.stem in stored.names():
         stored.check(path.stem, stored.EXAMPLES[path.stem](names))
     drawn = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes]
     assert drawn

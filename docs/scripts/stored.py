@@ -75,6 +75,11 @@ def check(name: str, numbers: dict) -> None:
         )
 
 
+def names() -> set[str]:
+    """The scripts and examples whose small run is stored."""
+    return {path.stem for path in ROOT.glob("docs/stored/*.json")}
+
+
 EXAMPLES = {  # the numbers of an example's small run, from its names
     "digits": lambda names: {
         "accuracy in digital": names["in_digital"],
