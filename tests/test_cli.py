@@ -196,6 +196,7 @@ def test_help(arguments, capsys):
         ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_refusals_are_one_line(folder, capsys, arguments, message):
     (folder / "empty.npy").touch()
     (folder / "damaged.npy").write_text("damaged")
@@ -359,6 +360,7 @@ def test_sweep_and_plot(folder, capsys):
         ("device.a = { kind = 'memristor' }", ["device", "memristor"]),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_mistakes_in_a_study_are_named(folder, capsys, study, words):
     (folder / "study.toml").write_text(study)
     assert main(["sweep", "study.toml"]) == 2
