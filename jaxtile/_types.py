@@ -57,6 +57,8 @@ def _scalar(value: Any) -> Any:
     try:
         with _while_known(value):
             return jnp.asarray(value, dtype=float)
+    except OverflowError:  # a whole number of Python, which has no end
+        return jnp.asarray(math.inf if value > 0 else -math.inf, dtype=float)
     except (TypeError, ValueError):
         return value
 
@@ -74,7 +76,7 @@ def real_array(value: Any, dtype: Any, name: str) -> Array:
             if jnp.issubdtype(array.dtype, jnp.complexfloating):
                 raise TypeError("complex numbers")
             return array.astype(dtype)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise TypeError(f"{name}={value!r:.80} is not an array of real numbers ({error}).") from None
 
 
