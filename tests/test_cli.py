@@ -199,6 +199,7 @@ def test_help(arguments, capsys):
         ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_refusals_are_one_line(folder, capsys, arguments, message):
     (folder / "empty.npy").touch()
     (folder / "damaged.npy").write_text("damaged")
@@ -403,6 +404,7 @@ def test_sweep_and_plot(folder, capsys):
         ("a" + ".a" * 3000 + " = 1", ["table or number 'a' is unknown"]),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_mistakes_in_a_study_are_named(folder, capsys, study, words):
     (folder / "study.toml").write_text(study.replace("{zeros}", 400 * "0"))
     assert main(["sweep", "study.toml"]) == 2

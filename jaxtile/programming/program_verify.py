@@ -115,7 +115,7 @@ class ProgramVerify(AbstractMethod[_State]):
             return Reads(d=jnp.eye(out)[which], times=self.reads)
         return average(UnitVectors(which, width), self.reads)
 
-    def propose(self, reading: Float[Array, "k out"], target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
+    def propose(self, reading: Float[Array, "read line"], target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
         which, batches = self._which(state), self._batches(state.shape)
         weight = reading
         if self.read_out == "hadamard":
