@@ -49,6 +49,9 @@ class Sweep:
             data = sweep(**arguments, store=store, width=self.width, allow_versions=self.allow_versions, progress=True)
         console = Console(highlight=False)
         console.print(f"{dict(data.sizes)}")
+        failed = data.attrs["failed_points"]
+        if failed:
+            console.print(f"{failed} of {data['finite'].size} runs ended with weights that are not finite; their errors are NaN.")
         console.print(f"Results: {store}. Plot them with: jaxtile plot {store}")
         return 0
 

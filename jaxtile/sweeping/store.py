@@ -271,8 +271,8 @@ def _shape(plan: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], str]:
 
 
 def as_dataset(store: Memory | Store) -> xr.Dataset:
-    """The results by named dimensions, with coordinates, units, and the plan as
-    attributes.
+    """The results by named dimensions, with coordinates and units; as attributes the plan,
+    how many blocks are missing, and how many points ended with weights that are not finite.
     """
     import xarray as xr
 
@@ -290,7 +290,8 @@ def as_dataset(store: Memory | Store) -> xr.Dataset:
     described = {
         name: json.dumps(value, indent=1) for name, value in (("description", plan["description"]), ("versions", store.versions))
     }
-    return xr.Dataset(data, coordinates, described | {"missing_blocks": missing})
+    failed = int(np.sum(results["finite"] == 0)) if "finite" in results else 0
+    return xr.Dataset(data, coordinates, described | {"missing_blocks": missing, "failed_points": failed})
 
 
 def load(path: str | pathlib.Path) -> xr.Dataset:
