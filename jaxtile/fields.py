@@ -102,7 +102,7 @@ def optional(default: float | None = None, *, low: float = -math.inf, high: floa
     return field(_or_none(domain.take), default=default, metadata={"domain": domain})
 
 
-def array(default: Any = dataclasses.MISSING) -> Any:
+def array(default: Any = dataclasses.MISSING, *, units: str = "1") -> Any:
     """Declare physical numbers, which are kept as one array leaf; None as default: they
     may be absent.
     """
@@ -110,7 +110,7 @@ def array(default: Any = dataclasses.MISSING) -> Any:
     def take(name: str, value: Any) -> Array:
         return finite_array(value, float, name)
 
-    return field(take if default is not None else _or_none(take), default=default)
+    return field(take if default is not None else _or_none(take), default=default, metadata={"units": units})
 
 
 def whole(default: int | None, *, low: int, high: int = 2**31 - 1, kw_only: bool = True) -> Any:
