@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +21,7 @@ import jaxtile
 from jaxtile.cli import devices, main, program, study
 from jaxtile.cli.devices import make_device
 from jaxtile.cli.program import METHODS
+from jaxtile.cli.words import parse
 from jaxtile.programming.program import prepare
 from jaxtile.sweeping import block, grid, load
 
@@ -192,18 +195,23 @@ def test_help(arguments, capsys):
         ("program --method svdd", "Did you mean 'svd'?"),
         ("program --device table", "device 'table' has no defaults for state, up, down; say them, such as state=-1,0,1."),
         ("devices --device table", "device 'table' has no defaults for state, up, down"),
+        ("program --set dw_min=1 dw_min=2", "--set names dw_min twice; pass one value."),
+        ("program --method svd gdp svd", "--method names svd twice; its results would have one name."),
+        ("program --target pipe.npy", "target pipe.npy: there is no such file."),
         ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
         ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),
         ("program --steps 2147483647", "--steps 2147483647 takes"),
         ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_refusals_are_one_line(folder, capsys, arguments, message):
     (folder / "empty.npy").touch()
     (folder / "damaged.npy").write_text("damaged")
     (folder / "nan.csv").write_text("1,nan")
     np.save(folder / "vector.npy", np.ones(3))
     np.savez(folder / "layers.npz", np.ones((2, 2)))
+    os.mkfifo(folder / "pipe.npy")
     (folder / "folder.npz").mkdir()
     (folder / "folder.png").mkdir()
     np.save(folder / "large.npy", np.full((2, 2), 1e300))  # not finite in single precision
@@ -395,6 +403,8 @@ def test_sweep_and_plot(folder, capsys):
         ("[method.pv]\nkind = 'program-verify'\nmodel = 3", ["method.pv.model=3 must be a table"]),
         ("[method.pv]\nkind = 'program-verify'\nmodel = 'memristor'", ["device 'memristor' is unknown"]),
         ("[method.c]\nkind = 'chain'\nstages = 'svd'", ["method.c.stages='svd' must be a list of methods"]),
+        ("method = {}", ["[method] is empty; add a table for each method"]),
+        ("[method.pv]\nkind = 'program-verify'\ndigits = 100", ["digits=100", "at most 30"]),
         ("[method.c]\nkind = 'chain'", ["method.c: chain() holds no stages"]),
         ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svdd'}]", ["method.c.stages.0: kind 'svdd' is unknown"]),
         ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svd', until = -1}]", ["method.c.stages.0.until: After.steps=-1"]),
@@ -402,6 +412,7 @@ def test_sweep_and_plot(folder, capsys):
         ("a" + ".a" * 3000 + " = 1", ["table or number 'a' is unknown"]),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_mistakes_in_a_study_are_named(folder, capsys, study, words):
     (folder / "study.toml").write_text(study.replace("{zeros}", 400 * "0"))
     assert main(["sweep", "study.toml"]) == 2
@@ -536,3 +547,29 @@ def test_curves_are_refused_in_a_line(arguments, message, folder, capsys):
     shown = capsys.readouterr().err
     assert message in shown
     assert len(shown.splitlines()) == 1
+
+
+def commands(page):
+    """All commands of the command line on a page, in its blocks of shell."""
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), flags=re.DOTALL))
+    lines = (line.split("#")[0] for line in re.split(r"&&|\n", blocks))
+    return [shlex.split(line)[1:] for line in lines if line.split()[:1] == ["jaxtile"]]
+
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+def test_commands_of_the_documentation_are_understood(page):
+    for words in commands(ROOT / page):
+        parse(words)
+
+
+def test_commands_of_the_readme_work_in_a_clone(folder, monkeypatch):
+    typed = [parse(words) for words in commands(ROOT / "README.md")]
+    assert [type(command).__name__ for command in typed] == ["Program", "Program", "Devices", "Sweep", "Plot"]
+    monkeypatch.chdir(ROOT)
+    _, own, _, sweep, plot = typed
+    assert own._target(jax.random.key(0))[1].shape == (10, 64)
+    assert study.read_study(sweep.study)["target"].shape == (10, 64)
+    assert plot.store == sweep.store
