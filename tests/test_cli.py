@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import pytest
 import jaxtile
 from jaxtile.cli import devices, main, program, study
 from jaxtile.cli.program import METHODS
+from jaxtile.cli.words import parse
 from jaxtile.programming.program import prepare
 from jaxtile.sweeping import block, grid, load
 
@@ -488,3 +491,29 @@ def test_parts_of_a_study(folder):
         subject.check("device.dw_min", np.asarray([-1.0]))
     placed = subject.placed({"device.dw_min": np.asarray(0.02)}).config.device
     assert eqx.tree_equal(placed, jaxtile.presets.reram_sb(dw_min=0.02))
+
+
+def commands(page):
+    """All commands of the command line on a page, in its blocks of shell."""
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), flags=re.DOTALL))
+    lines = (line.split("#")[0] for line in re.split(r"&&|\n", blocks))
+    return [shlex.split(line)[1:] for line in lines if line.split()[:1] == ["jaxtile"]]
+
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+def test_commands_of_the_documentation_are_understood(page):
+    for words in commands(ROOT / page):
+        parse(words)
+
+
+def test_commands_of_the_readme_work_in_a_clone(folder, monkeypatch):
+    typed = [parse(words) for words in commands(ROOT / "README.md")]
+    assert [type(command).__name__ for command in typed] == ["Program", "Program", "Devices", "Sweep", "Plot"]
+    monkeypatch.chdir(ROOT)
+    _, own, _, sweep, plot = typed
+    assert own._target(jax.random.key(0))[1].shape == (10, 64)
+    assert study.read_study(sweep.study)["target"].shape == (10, 64)
+    assert plot.store == sweep.store
