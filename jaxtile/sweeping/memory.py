@@ -22,7 +22,7 @@ def free_memory(device: Any) -> float:
     return free_on_host() / jax.local_device_count()
 
 
-def free_on_host() -> float:
+def free_on_host() -> int | float:
     """Bytes that are free to this process beside its devices, infinite where nothing is
     known.
     """
@@ -32,7 +32,7 @@ def free_on_host() -> float:
     return min(machine, free_in_groups())
 
 
-def free_in_groups(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> float:
+def free_in_groups(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int | float:
     """Memory that the limits of a container or a batch job (Linux's control groups, of
     both versions) leave to this process.
     """
