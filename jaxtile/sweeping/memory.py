@@ -14,7 +14,7 @@ __all__ = ["free_in_groups", "free_memory", "free_on_host"]
 _GROUPS = (("", "", "memory.max", "memory.current"), ("memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))
 
 
-def free_memory(device: Any) -> float:
+def free_memory(device: Any) -> int | float:
     """Bytes that are free on a device, infinite where nothing is known."""
     stats = device.memory_stats()
     if stats and "bytes_limit" in stats:
@@ -32,7 +32,7 @@ def free_on_host() -> int | float:
     return min(machine, free_in_groups())
 
 
-def free_in_groups(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> int | float:
+def free_in_groups(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> float:
     """Memory that the limits of a container or a batch job (Linux's control groups, of
     both versions) leave to this process.
     """
