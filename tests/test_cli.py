@@ -193,6 +193,9 @@ def test_help(arguments, capsys):
         ("program --method svdd", "Did you mean 'svd'?"),
         ("program --device table", "device 'table' has no defaults for state, up, down; say them, such as state=-1,0,1."),
         ("devices --device table", "device 'table' has no defaults for state, up, down"),
+        ("program --set dw_min=1 dw_min=2", "--set names dw_min twice; pass one value."),
+        ("program --method svd gdp svd", "--method names svd twice; its results would have one name."),
+        ("program --target pipe.npy", "target pipe.npy: there is no such file."),
         ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
         ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),
         ("program --steps 2147483647", "--steps 2147483647 takes"),
@@ -206,6 +209,7 @@ def test_refusals_are_one_line(folder, capsys, arguments, message):
     (folder / "nan.csv").write_text("1,nan")
     np.save(folder / "vector.npy", np.ones(3))
     np.savez(folder / "layers.npz", np.ones((2, 2)))
+    os.mkfifo(folder / "pipe.npy")
     (folder / "folder.npz").mkdir()
     (folder / "folder.png").mkdir()
     np.save(folder / "large.npy", np.full((2, 2), 1e300))  # not finite in single precision
@@ -397,6 +401,8 @@ def test_sweep_and_plot(folder, capsys):
         ("[method.pv]\nkind = 'program-verify'\nmodel = 3", ["method.pv.model=3 must be a table"]),
         ("[method.pv]\nkind = 'program-verify'\nmodel = 'memristor'", ["device 'memristor' is unknown"]),
         ("[method.c]\nkind = 'chain'\nstages = 'svd'", ["method.c.stages='svd' must be a list of methods"]),
+        ("method = {}", ["[method] is empty; add a table for each method"]),
+        ("[method.pv]\nkind = 'program-verify'\ndigits = 100", ["digits=100", "at most 30"]),
         ("[method.c]\nkind = 'chain'", ["method.c: chain() holds no stages"]),
         ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svdd'}]", ["method.c.stages.0: kind 'svdd' is unknown"]),
         ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svd', until = -1}]", ["method.c.stages.0.until: After.steps=-1"]),

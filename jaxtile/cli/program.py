@@ -168,6 +168,8 @@ class Program:
             raise Refusal(f"--method needs a name; choose from {', '.join(METHODS)}.")
         for method in self.method:
             check_name("method", method, METHODS)
+            if self.method.count(method) > 1:
+                raise Refusal(f"--method names {method} twice; its results would have one name.")
         if self.out is not None and self.target is not None and self.out.resolve() == Path(self.target).resolve():
             raise Refusal(f"--out {self.out} is the target; choose another file.")
 
