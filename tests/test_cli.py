@@ -264,6 +264,15 @@ def test_results_are_saved_where_the_plot_fails(folder, capsys, monkeypatch):
     assert (folder / "r.npz").exists()
 
 
+def test_a_run_that_uses_all_its_steps_holds_no_nan(folder):
+    options = ["--rows", "3", "--cols", "2", "--rank", "1", "--steps", "1", "--tolerance", "0", "--method", "gdp", "--out", "r.npz"]
+    with jax.debug_nans(True):
+        assert main(["program", *options]) == 0
+    with np.load("r.npz") as saved:
+        exact = np.linalg.norm(saved["gdp/weight"] - saved["target"])
+        np.testing.assert_allclose(saved["gdp/history/frobenius_error"][-1], exact, rtol=1e-4)
+
+
 def test_a_traceback_is_shown_where_it_is_asked_for(monkeypatch):
     monkeypatch.setenv("JAXTILE_TRACEBACK", "1")
     monkeypatch.setattr(program.Program, "run", lambda self: {}["a"])

@@ -199,6 +199,11 @@ class Program:
 
 
 def _program(method: str, run: Run) -> Programmed:
+    begun = time.perf_counter()
+    if jax.config.jax_disable_jit or jax.config.jax_debug_nans:  # type: ignore[attr-defined]
+        # Nothing is compiled ahead then, and a state on the way holds NaN.
+        solution = eqx.filter_jit(lambda run: run.end(run.advance(run.start(), run.max_steps + 1)))(run)
+        return Programmed(solution, 0.0, time.perf_counter() - begun)
     state = eqx.filter_jit(Run.start)(run)
     console = Console(stderr=True)
     with console.status(f"{method}: compiling"):
