@@ -133,7 +133,7 @@ def _sample(numbers: dict[str, Any], shape: tuple[int, int]) -> dict[str, Any]:
     forward, backward = models.pop("forward"), models.pop("backward")
     return {
         "forward": jt.periphery.fabricate(forward, shape, key),
-        "backward": jt.periphery.fabricate(backward, shape[::-1], key),
+        "backward": jt.periphery.fabricate(backward, (shape[1], shape[0]), key),
         **{name: None if model is None else model.fabricate(shape, key=key) for name, model in models.items()},
     }
 
