@@ -20,6 +20,7 @@ __all__ = [
     "Real",
     "Scalar",
     "Weight",
+    "Weights",
     "as_number",
     "finite_array",
     "is_concrete",
@@ -31,6 +32,7 @@ Scalar = Float[Array, ""]
 AnyArray = Array | np.ndarray
 Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int  # given by a user, before it becomes a Scalar
 Weight = Float[Array, "out in"]
+Weights = Float[Array, "*tiles out in"]  # of one tile, or of tiles that vmap returned
 Key = PRNGKeyArray
 Keys = Shaped[Array, "..."]  # one, or one for each lane or column
 
@@ -55,6 +57,8 @@ def _scalar(value: Any) -> Any:
     try:
         with _while_known(value):
             return jnp.asarray(value, dtype=float)
+    except OverflowError:  # a whole number of Python, which has no end
+        return jnp.asarray(math.inf if value > 0 else -math.inf, dtype=float)
     except (TypeError, ValueError):
         return value
 
@@ -72,7 +76,7 @@ def real_array(value: Any, dtype: Any, name: str) -> Array:
             if jnp.issubdtype(array.dtype, jnp.complexfloating):
                 raise TypeError("complex numbers")
             return array.astype(dtype)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise TypeError(f"{name}={value!r:.80} is not an array of real numbers ({error}).") from None
 
 

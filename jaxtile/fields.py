@@ -102,7 +102,7 @@ def optional(default: float | None = None, *, low: float = -math.inf, high: floa
     return field(_or_none(domain.take), default=default, metadata={"domain": domain})
 
 
-def array(default: Any = dataclasses.MISSING) -> Any:
+def array(default: Any = dataclasses.MISSING, *, units: str = "1") -> Any:
     """Declare physical numbers, which are kept as one array leaf; None as default: they
     may be absent.
     """
@@ -110,18 +110,18 @@ def array(default: Any = dataclasses.MISSING) -> Any:
     def take(name: str, value: Any) -> Array:
         return finite_array(value, float, name)
 
-    return field(take if default is not None else _or_none(take), default=default)
+    return field(take if default is not None else _or_none(take), default=default, metadata={"units": units})
 
 
-def whole(default: int | None, *, low: int, kw_only: bool = True) -> Any:
-    """Declare a static whole number of at least `low`, which sets a shape; None as
+def whole(default: int | None, *, low: int, high: int = 2**31 - 1, kw_only: bool = True) -> Any:
+    """Declare a static whole number from `low` to `high`, which sets a shape; None as
     default: it may be absent.
     """
 
     def take(name: str, value: Any) -> int:
-        if not is_whole(value, low):
-            kind = f"{'None or ' if default is None else ''}a whole number of at least {low}"
-            raise ValueError(f"{name}={value!r} must be {kind}; it sets a shape, so it cannot be traced.")
+        if not is_whole(value, low) or value > high:
+            kind = f"{'None or ' if default is None else ''}a whole number of at least {low} and at most {high}"
+            raise ValueError(f"{name}={value!r:.80} must be {kind}; it sets a shape, so it cannot be traced.")
         return int(value)
 
     return field(take if default is not None else _or_none(take), default=default, static=True, kw_only=kw_only)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ __all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "swee
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
 
+_DASHES = ("-", "--", ":", "-.")
 _ERRORS = ("spectral_error", "frobenius_error", "read_error")
 
 
@@ -48,7 +50,8 @@ def convergence(
     A solution with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its
     median. A band goes from the 10 % to the 90 % quantile. A run that has stopped is
     pulsed no further, so it keeps its last value in the median. The line ends, with a
-    dot, where the last of the runs stopped.
+    dot, where the last of the runs stopped. Runs that end in NaN or infinity are left
+    out of both, and the label counts them.
 
     Args:
         solutions: one solution, or several by label.
@@ -73,21 +76,36 @@ def convergence(
     for i, (label, solution) in enumerate(labelled.items()):
         values, steps = _runs(solution, shown)
         work = np.median(_work(solution, along, costs), axis=0)
-        colour = colours[i % len(colours)]
-        median = np.median(values, axis=0)
-        ax.plot(work, median, label=label, color=colour, linewidth=1.2)
+        style = _style(i, colours)
+        low, median, high = _quantiles(values)
+        failed = int(np.sum(~np.isfinite(values[:, -1])))
+        ax.plot(work, median, label=_counted(label, failed, len(values)), linewidth=1.2, **style)
         if steps < solution.history[shown].shape[-1] - 1:
-            ax.plot(work[-1], median[-1], ".", color=colour)
+            ax.plot(work[-1], median[-1], ".", color=style["color"])
         if values.shape[0] > 1:
-            low, high = np.quantile(values, (0.1, 0.9), axis=0)
-            ax.fill_between(work, low, high, color=colour, alpha=0.25, linewidth=0)
+            ax.fill_between(work, low, high, color=style["color"], alpha=0.25, linewidth=0)
     _log_scale(ax)
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     ax.set_xlim(left=0)
-    if None not in labelled:
-        ax.legend(frameon=False)
+    _legend_beside(ax)
     return ax
+
+
+def _quantiles(sample: np.ndarray) -> np.ndarray:
+    """The 10 %, 50 % and 90 % quantiles over the first axis, of what is finite."""
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # NaN where nothing is
+        return np.nanquantile(np.where(np.isfinite(sample), sample, np.nan), (0.1, 0.5, 0.9), axis=0)
+
+
+def _counted(label: str | None, failed: int, of: int) -> str | None:
+    """A label that says how many of its runs failed."""
+    return " ".join(part for part in (label, f"({failed} of {of} failed)" if failed else None) if part) or None
+
+
+def _style(n: int, colours: Sequence[Any]) -> dict[str, Any]:
+    """The colour of the n-th line, and dashes that tell it from one of the same colour."""
+    return {"color": colours[n % len(colours)], "linestyle": _DASHES[n // len(colours) % len(_DASHES)]}
 
 
 def _named(argument: str, quantity: str | Quantity, labels: Mapping[str, str]) -> tuple[str, str]:
@@ -217,16 +235,8 @@ def pulse_response(
     bottom, top = ax.get_ylim()
     ax.set_ylim(top=top + 0.2 * (top - bottom))  # room for the legend
     lines = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))  # one of each kind
-    ax.legend(
-        lines.values(),
-        lines.keys(),
-        frameon=False,
-        loc="upper center",
-        ncols=3,
-        fontsize="small",
-        handlelength=1.2,
-        columnspacing=1,
-    )
+    close = {"fontsize": "small", "handlelength": 1.2, "columnspacing": 1}
+    ax.legend(lines.values(), lines.keys(), frameon=False, loc="upper center", ncols=3, **close)
     return ax
 
 
@@ -322,7 +332,8 @@ def sweep(
     """A result of a sweep against a number that was swept: the median over chips,
     targets and seeds, and the band of 10 % to 90 %.
 
-    Each run, configuration and value of the other numbers is a line.
+    Each run, configuration and value of the other numbers is a line. Points that ended
+    with weights that are not finite are left out, and the label counts them.
 
     Args:
         data: of `jaxtile.sweep`.
@@ -337,26 +348,36 @@ def sweep(
     if against is None and not swept:
         raise ValueError(f"{quantity} has the dimensions {data[quantity].dims}, no number among them; sweep over one.")
     along = swept[0] if against is None else against
-    _check_choice("against", along, [str(dim) for dim in data[quantity].dims])
+    _check_choice("against", along, [str(dim) for dim in data[quantity].dims if dim not in ("config", "run")])
     place, values = np.asarray(data[along], float), data[quantity]
+    if not np.isfinite(values.to_numpy()).any():
+        raise ValueError(f"{quantity} holds no finite number to draw: all points failed, or their blocks are still to be run.")
+    failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not data.attrs.get("missing_blocks"))
     others = [dim for dim in values.dims if dim not in (*repeated, along)]
     ax = _axes(ax)
     for n, index in enumerate(np.ndindex(*(values.sizes[dim] for dim in others))):
-        line = values.isel(dict(zip(others, index, strict=True)))
+        place_of = dict(zip(others, index, strict=True))
+        line, broken = (one.isel(place_of, missing_dims="ignore") for one in (values, failed))
         named = {str(dim): line[dim].item() for dim in others}
         label = ", ".join(value if isinstance(value, str) else f"{name.split('.')[-1]} {value:g}" for name, value in named.items())
-        sample = line.transpose(along, ...).to_numpy().reshape(place.size, -1)
-        low, median, high = np.nanquantile(sample, (0.1, 0.5, 0.9), axis=1)
-        ax.plot(place, median, ".-", color=colours[n % len(colours)], linewidth=1.2, label=label or None)
-        ax.fill_between(place, low, high, color=colours[n % len(colours)], alpha=0.2, linewidth=0)
+        low, median, high = _quantiles(line.transpose(..., along).to_numpy().reshape(-1, place.size))
+        style = _style(n, colours)
+        ax.plot(place, median, marker=".", label=_counted(label, int(broken.sum()), broken.size), linewidth=1.2, **style)
+        ax.fill_between(place, low, high, color=style["color"], alpha=0.2, linewidth=0)
     for axis, shown in (("x", place), ("y", values.to_numpy())):
         if np.nanmin(shown) > 0 and np.nanmax(shown) > 10 * np.nanmin(shown):
             getattr(ax, f"set_{axis}scale")("log")
     ax.set_xlabel(along)
     ax.set_ylabel(values.attrs.get("label", quantity))
-    if others:
-        ax.legend(frameon=False, fontsize="small")
+    _legend_beside(ax)
     return ax
+
+
+def _legend_beside(ax: Axes) -> None:
+    """A legend, if a line has a label: beside the axes where it would hide the lines."""
+    if labels := ax.get_legend_handles_labels()[1]:
+        where = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if len(labels) > 4 else {}
+        ax.legend(frameon=False, fontsize="small", **where)
 
 
 def _legend_above(ax: Axes) -> None:

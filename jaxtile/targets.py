@@ -10,12 +10,12 @@ import numpy as np
 from ._linalg import product
 from ._random import as_key
 from ._text_table import read_text_table
-from ._types import Key, Weight
+from ._types import Key, Real, Weight, as_number, is_whole
 
-__all__ = ["load", "low_rank"]
+__all__ = ["ENDINGS", "load", "low_rank"]
 
 
-def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None = 3.0, key: Key) -> Weight:
+def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: Real | None = 3.0, key: Key) -> Weight:
     """A Gaussian matrix, truncated to its largest singular values.
 
     Args:
@@ -26,12 +26,15 @@ def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: float | None =
         key: of the draw.
 
     Raises:
-        ValueError: the shape has not that rank.
+        TypeError, ValueError: the shape has not that rank, or the norm is no number of
+            at least 0.
     """
-    if not 1 <= rank <= min(shape):
-        raise ValueError(f"rank={rank} is out of range; pass at least 1 and at most {min(shape)}, the shorter side of {shape}.")
+    if not is_whole(rank, 1) or rank > min(shape):
+        raise ValueError(
+            f"rank={rank!r:.80} is out of range; pass at least 1 and at most {min(shape)}, the shorter side of {shape}."
+        )
     u, s, v = jnp.linalg.svd(jax.random.normal(as_key(key), shape, float), full_matrices=False)
-    scale = 1.0 if spectral_norm is None else spectral_norm / s[0]
+    scale = 1.0 if spectral_norm is None else as_number("spectral_norm", spectral_norm, low=0.0) / s[0]
     return product(u[:, :rank] * (s[:rank] * scale)[None, :], v[:rank])
 
 
@@ -54,7 +57,7 @@ def load(path: str | Path, name: str | None = None) -> np.ndarray:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"target {path} is of an unknown kind; pass a file that ends in {', '.join(_READERS)}.")
-    if path.is_dir() or not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(f"target {path}: there is no such file.")
     if path.stat().st_size == 0:
         raise ValueError(f"target {path} is empty.")
@@ -81,11 +84,20 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import safe_open
+    from safetensors import deserialize
 
-    # Through JAX, because NumPy alone has no bfloat16.
-    with safe_open(path, framework="flax") as tensors:
-        return {name: np.asarray(tensors.get_tensor(name)) for name in tensors.keys()}
+    # Not by NumPy, which has no bfloat16 and no float8.
+    parts = deserialize(path.read_bytes())
+    return {name: np.frombuffer(part["data"], _dtype(part["dtype"])).reshape(part["shape"]) for name, part in parts}
+
+
+def _dtype(name: str) -> np.dtype:
+    """The type that a .safetensors file calls F32, BF16, F8_E4M3 ..."""
+    if name == "BOOL":
+        return np.dtype(bool)
+    known = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
+    kinds = {"F": "float", "I": "int", "U": "uint", "C": "complex"}
+    return jnp.dtype(known.get(name) or f"{kinds[name[0]]}{name[1:]}")
 
 
 _READERS = {
@@ -94,6 +106,10 @@ _READERS = {
     ".safetensors": _read_safetensors,
     ".csv": lambda path: {"": read_text_table(path, header=False).values},
 }
+
+
+ENDINGS = tuple(_READERS)
+"""Endings of the files that `load` reads."""
 
 
 def _choose(path: Path, arrays: dict[str, np.ndarray], name: str | None) -> np.ndarray:
@@ -109,7 +125,7 @@ def _choose(path: Path, arrays: dict[str, np.ndarray], name: str | None) -> np.n
 
 
 def _as_matrix(path: Path, array: np.ndarray) -> np.ndarray:
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
         raise ValueError(f"target {path} holds {array.dtype}; pass real numbers.")
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"target {path} has shape {list(array.shape)}; pass a matrix [out, in] that is not empty.")

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,10 +17,11 @@ import numpy as np
 import pytest
 
 import jaxtile
-from jaxtile.cli import devices, main, program
+from jaxtile.cli import devices, main, program, study
 from jaxtile.cli.program import METHODS
+from jaxtile.cli.words import parse
 from jaxtile.programming.program import prepare
-from jaxtile.sweeping import load
+from jaxtile.sweeping import block, grid, load
 
 SMALL = ["--rows", "8", "--cols", "6", "--rank", "2", "--steps", "12"]
 
@@ -190,18 +193,23 @@ def test_help(arguments, capsys):
         ("program --method svdd", "Did you mean 'svd'?"),
         ("program --device table", "device 'table' has no defaults for state, up, down; say them, such as state=-1,0,1."),
         ("devices --device table", "device 'table' has no defaults for state, up, down"),
+        ("program --set dw_min=1 dw_min=2", "--set names dw_min twice; pass one value."),
+        ("program --method svd gdp svd", "--method names svd twice; its results would have one name."),
+        ("program --target pipe.npy", "target pipe.npy: there is no such file."),
         ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
         ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),
         ("program --steps 2147483647", "--steps 2147483647 takes"),
         ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_refusals_are_one_line(folder, capsys, arguments, message):
     (folder / "empty.npy").touch()
     (folder / "damaged.npy").write_text("damaged")
     (folder / "nan.csv").write_text("1,nan")
     np.save(folder / "vector.npy", np.ones(3))
     np.savez(folder / "layers.npz", np.ones((2, 2)))
+    os.mkfifo(folder / "pipe.npy")
     (folder / "folder.npz").mkdir()
     (folder / "folder.png").mkdir()
     np.save(folder / "large.npy", np.full((2, 2), 1e300))  # not finite in single precision
@@ -290,6 +298,14 @@ def test_a_table_and_a_single_node_on_the_command_line():
     assert devices.make_device("piecewise-step", ("piecewise_up=1.5", "piecewise_down=1,")).piecewise_up.tolist() == [1.5]
 
 
+@pytest.mark.parametrize("array", ["layer:0", "fc/weight", "a.npz:b"])
+def test_arrays_of_any_name(folder, array):
+    np.savez(folder / "f.npz", **{array: np.full((2, 3), 0.5), "other": np.ones((2, 2))})
+    name, target = program.Program(target=f"f.npz:{array}")._target(jax.random.key(0))
+    assert name == f"f.npz:{array}, 2 x 3,"
+    np.testing.assert_array_equal(target, np.full((2, 3), 0.5))
+
+
 def test_as_a_process(folder):
     command = [sys.executable, "-c", "import sys; from jaxtile.cli import main; sys.exit(main())"]
     how = {"capture_output": True, "text": True, "timeout": 600, "check": False}
@@ -357,11 +373,153 @@ def test_sweep_and_plot(folder, capsys):
         ("target.seed = -1", ["target.seed = -1", "at least 0"]),
         ("zipped = 'no'", ["zipped='no'", "True or False"]),
         ("device.a = { kind = 'memristor' }", ["device", "memristor"]),
+        ("device.kind = 3", ["device '3' is unknown"]),
+        ("device.kind = 'table'", ["device 'table' has no defaults for state, up, down"]),
+        ("device = { kind = 'soft-bounds', dw_min = 1{zeros} }", ["SoftBounds.dw_min=inf is out of range"]),
+        ("pulse.kind = 'abstract-pulse'", ["abstract-pulse", "choose from"]),
+        ("pulse.desired_bl = 1000000000", ["desired_bl=1000000000", "at most 32768"]),
+        ("half_select = { kapa = 1 }", ["parameter of constant-ratio 'kapa' is unknown", "Did you mean 'kappa'?"]),
+        ("half_select.kind = ['a']", ["half_select: kind ['a'] is unknown"]),
+        ("steps = 99999999999", ["steps = 99999999999", "at most 2147483647"]),
+        ("steps = 1{zeros}", ["steps = 10000", "at most 2147483647"]),
+        ("steps = true", ["steps = True", "whole number"]),
+        ("chips = 1{zeros}\n[target]\nrows=4\ncols=4\nrank=1", ["points; a sweep takes at most"]),
+        ("target.rank = 2.0", ["target.rank = 2.0", "whole number"]),
+        ("target.rows = 4.5", ["target.rows = 4.5", "whole number"]),
+        ("target.rows = '4'", ["target.rows = '4'", "whole number"]),
+        ("target = { rows = 1000000, cols = 1000000 }", ["a target of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"]),
+        ("target.spectral_norm = 'a'", ["target: spectral_norm='a' is not a number"]),
+        ("target.rank = 65", ["target: rank=65 is out of range"]),
+        ("target.file = 3", ["target.file = 3", "must be a text"]),
+        ("target = { file = 'w.npy', rows = 3 }", ["target: parameter 'rows' is unknown", "file, name"]),
+        ("target.file = 'absent.npy'", ["target absent.npy: there is no such file"]),
+        ("chips = 2", ["study.toml has no target", "[target]"]),
+        ("[target]\nrank=1\n[over]\n'device.dw_min' = '0.001'", ["over['device.dw_min']='0.001' are not numbers"]),
+        ("[target]\nrank=1\n[over]\n'device.dw_min' = [true]", ["over['device.dw_min']=[True] are not numbers"]),
+        ("[target]\nrank=1\n[over]\n'device.dw_min' = [1{zeros}]", ["over['device.dw_min']=[1000", "are not numbers"]),
+        ("[target]\nrank=1\n[over]\n'half_select.kappa' = [10]", ["half_select is None: configure it (in a study: [half_select])"]),
+        ("[method.pv]\nkind = 'program-verify'\nmodel = 3", ["method.pv.model=3 must be a table"]),
+        ("[method.pv]\nkind = 'program-verify'\nmodel = 'memristor'", ["device 'memristor' is unknown"]),
+        ("[method.c]\nkind = 'chain'\nstages = 'svd'", ["method.c.stages='svd' must be a list of methods"]),
+        ("method = {}", ["[method] is empty; add a table for each method"]),
+        ("[method.pv]\nkind = 'program-verify'\ndigits = 100", ["digits=100", "at most 30"]),
+        ("[method.c]\nkind = 'chain'", ["method.c: chain() holds no stages"]),
+        ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svdd'}]", ["method.c.stages.0: kind 'svdd' is unknown"]),
+        ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svd', until = -1}]", ["method.c.stages.0.until: After.steps=-1"]),
+        ("x = " + "[" * 3000 + "]" * 3000, ["far too deep"]),
+        ("a" + ".a" * 3000 + " = 1", ["table or number 'a' is unknown"]),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_mistakes_in_a_study_are_named(folder, capsys, study, words):
-    (folder / "study.toml").write_text(study)
+    (folder / "study.toml").write_text(study.replace("{zeros}", 400 * "0"))
     assert main(["sweep", "study.toml"]) == 2
     shown = capsys.readouterr().err
     for word in words:
         assert word in shown
+    assert shown.count("\n") == 1
+    assert [file.name for file in folder.iterdir()] == ["study.toml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("sweep .", "study .: there is no such file."),
+        ("sweep absent.toml", "study absent.toml: there is no such file."),
+        ("sweep w.npy", "study w.npy is no text in UTF-8; pass a .toml file, saved as UTF-8."),
+        ("sweep utf16.toml", "study utf16.toml is no text in UTF-8"),
+        ("sweep good.toml --width 0", "width=0 must be a whole number of at least 1."),
+        ("sweep good.toml --store w.npy", "store='w.npy' is a file, and no store of a sweep"),
+        ("sweep good.toml --store folder", "store='folder' is no store of a sweep"),
+        ("sweep good.toml --store /proc/study.zarr", "store='/proc/study.zarr' cannot be written"),
+        ("sweep good.toml --store w.npy/study.zarr", "cannot be written"),
+        ("plot w.npy", "store='w.npy' is a file, and no store of a sweep"),
+        ("plot absent.zarr", "store='absent.zarr': there is no store of a sweep."),
+        ("plot folder", "store='folder' is no store of a sweep"),
+    ],
+)
+def test_files_that_are_no_study_and_no_store(folder, capsys, monkeypatch, words, message):
+    monkeypatch.setattr(block.Blocks, "__init__", lambda *arguments, **options: pytest.fail("something was compiled"))
+    np.save(folder / "w.npy", np.ones((2, 2)))
+    (folder / "utf16.toml").write_text("chips = 2", encoding="utf-16")
+    (folder / "good.toml").write_text("\ufefftarget = { rows = 2, cols = 2, rank = 1 }", encoding="utf-8")
+    (folder / "folder").mkdir()
+    files = {file.name for file in folder.rglob("*")}
+    assert main(words.split()) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert shown.count("\n") == 1
+    assert {file.name for file in folder.rglob("*")} == files
+
+
+def test_failed_runs_are_counted(folder, capsys):
+    np.save(folder / "huge.npy", np.full((2, 2), 3e38))
+    text = "steps = 2\ntarget.file = 'huge.npy'\nmethod.gdp = {}\ndevice.kind = 'ideal'\nover.tolerance = [0.1, 0.2]"
+    (folder / "study.toml").write_text(text)
+    assert main(["sweep", "study.toml"]) == 0
+    assert "2 of 2 runs ended with weights that are not finite; their errors are NaN." in capsys.readouterr().out
+    assert load("study.zarr").attrs["failed_points"] == 2
+    assert main(["plot", "study.zarr"]) == 2
+    assert "frobenius_error holds no finite number to draw: all points failed" in capsys.readouterr().err
+
+
+def test_parts_of_a_study(folder):
+    """Models of devices, chains and numbers inside wrappers, as Python would make them."""
+    (folder / "study.toml").write_text(
+        """
+        target = { rows = 4, cols = 5, rank = 2 }
+        compensation = { kind = "gain" }
+        half_select = { kappa = 100 }
+        [device]
+        kind = "reram-sb"
+        dw_min = 0.01
+        [method.pv]
+        kind = "program-verify"
+        model = { kind = "soft-bounds", dw_min = 0.02 }
+        [method.two]
+        kind = "chain"
+        stages = [{ kind = "svd", solver = "exact", until = 40 }, { kind = "gdp", when = { kappa = 30 }, until = { kind = "plateau" } }]
+        [over]
+        "device.dw_min" = [0.01, 0.02]
+        """
+    )
+    read = study.read_study(folder / "study.toml")
+    device = jaxtile.presets.reram_sb(dw_min=0.01)
+    assert eqx.tree_equal(read["config"].device, device)
+    assert eqx.tree_equal(read["run"]["pv"].method, jaxtile.ProgramVerify(model=jaxtile.device.SoftBounds(dw_min=0.02)))
+    first = jaxtile.Stage(jaxtile.SVD(solver="exact"), until=jaxtile.After(40))
+    second = jaxtile.Stage(jaxtile.GDP(), when=jaxtile.OneHotPays(kappa=30), until=jaxtile.Plateau())
+    assert eqx.tree_equal(read["run"]["two"].method, jaxtile.chain(first, second))
+    assert eqx.tree_equal(read["run"]["two"].compensation, jaxtile.compensation.Gain())
+    subject = grid.Subject(read["config"], read["run"]["pv"])
+    subject.check("device.dw_min", np.asarray([0.01, 0.02]))
+    with pytest.raises(ValueError, match="SoftBoundsReference.dw_min=-1 is out of range"):
+        subject.check("device.dw_min", np.asarray([-1.0]))
+    placed = subject.placed({"device.dw_min": np.asarray(0.02)}).config.device
+    assert eqx.tree_equal(placed, jaxtile.presets.reram_sb(dw_min=0.02))
+
+
+def commands(page):
+    """All commands of the command line on a page, in its blocks of shell."""
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), flags=re.DOTALL))
+    lines = (line.split("#")[0] for line in re.split(r"&&|\n", blocks))
+    return [shlex.split(line)[1:] for line in lines if line.split()[:1] == ["jaxtile"]]
+
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+def test_commands_of_the_documentation_are_understood(page):
+    for words in commands(ROOT / page):
+        parse(words)
+
+
+def test_commands_of_the_readme_work_in_a_clone(folder, monkeypatch):
+    typed = [parse(words) for words in commands(ROOT / "README.md")]
+    assert [type(command).__name__ for command in typed] == ["Program", "Program", "Devices", "Sweep", "Plot"]
+    monkeypatch.chdir(ROOT)
+    _, own, _, sweep, plot = typed
+    assert own._target(jax.random.key(0))[1].shape == (10, 64)
+    assert study.read_study(sweep.study)["target"].shape == (10, 64)
+    assert plot.store == sweep.store

@@ -19,7 +19,7 @@ from jaxtile.device import (
     SoftBoundsPmax,
     SoftBoundsReference,
 )
-from jaxtile.fitting import fitting
+from jaxtile.fitting import checks, innovations, population
 
 UP_DOWN = np.concatenate([np.ones(75), -np.ones(75)])
 SPREAD = {"dw_min_dtod": 0.2, "up_down_dtod": 0.05, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
@@ -144,23 +144,23 @@ def test_a_few_devices(name):
 def test_weights_outside_of_fixed_bounds_warn():
     weights, quiet = jnp.linspace(0.0, 0.9, 31)[None], jnp.zeros(1)
     with pytest.warns(UserWarning, match=r"weights reach 0.9 .* device.w_max=0.6, which is held fixed: .* 'w_max' among"):
-        fitting._check_bounds(ConstantStep(), ("dw_min",), weights, quiet)
+        checks.check_bounds(ConstantStep(), ("dw_min",), weights, quiet)
     with pytest.warns(UserWarning, match=r"weights reach -0.9 .* device.w_min=-0.6, which"):
-        fitting._check_bounds(ConstantStep(), ("dw_min",), -weights, quiet)
+        checks.check_bounds(ConstantStep(), ("dw_min",), -weights, quiet)
     for device, names, read_std in (
         (ConstantStep(), (), 0.1),  # by read noise
         (SoftBounds(), SoftBounds.response, 0.0),
         (SoftBoundsReference(reference_mean=-0.4), (), 0.0),
     ):
-        fitting._check_bounds(device, names, weights, quiet + read_std)
+        checks.check_bounds(device, names, weights, quiet + read_std)
 
 
 def test_perfect_bias_is_of_the_tile_and_not_of_the_devices_that_are_fitted():
     """A column of nominal devices with wide bounds; the population keeps it."""
-    plain, biased = (fitting._stepper(SoftBounds(perfect_bias=bias)) for bias in (False, True))
+    plain, biased = (innovations.stepper(SoftBounds(perfect_bias=bias)) for bias in (False, True))
     at = jnp.asarray(0.3), jnp.asarray(1.0)
     assert [float(a) for a in plain(*at)] == [float(a) for a in biased(*at)] == pytest.approx([0.0005, 0.00015])
-    stuck = fitting._stepper(SoftBounds(corrupt_devices_prob=1.0))
+    stuck = innovations.stepper(SoftBounds(corrupt_devices_prob=1.0))
     assert float(stuck(*at)[0]) == pytest.approx(0.0005)
 
 
@@ -217,6 +217,6 @@ def test_a_log_normal_spread_is_found_as_that_of_the_logarithm():
     }
     errors = {name: jnp.full_like(step, 1e-6) for name in traits}
     device = jt.device.ConstantStep(dw_min_dtod_log_normal=True)
-    found = fitting._population(device, traits, errors, jnp.ones(step.shape, bool))
+    found = population.population(device, traits, errors, jnp.ones(step.shape, bool))
     assert float(found["dw_min"]) == pytest.approx(0.01, rel=0.03)
     assert float(found["dw_min_dtod"]) == pytest.approx(0.5, rel=0.03)

@@ -6,9 +6,12 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import xarray as xr
 
 import jaxtile as jt
-from jaxtile import Solution
+from jaxtile import RESULTS, Solution
+
+TILE = jt.init(jt.TileConfig(), (2, 3), key=jax.random.key(0))
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +28,8 @@ def solution(errors, steps):
     errors, steps = np.asarray(errors, float), np.asarray(steps)
     errors = np.where(np.arange(errors.shape[-1]) <= steps[..., None], errors, np.nan)
     history = {"spectral_error": errors, "full_pulses": np.where(np.isnan(errors), np.nan, 10.0 * np.arange(errors.shape[-1]))}
-    return Solution(tile=None, result=None, stats={"steps": steps}, history=history)
+    history = {name: jnp.asarray(values, float) for name, values in history.items()}
+    return Solution(tile=TILE, result=RESULTS.running, stats={"steps": jnp.asarray(steps)}, history=history)
 
 
 def test_convergence_of_one_run():
@@ -96,6 +100,7 @@ def test_pulse_response_of_a_constant_step_is_straight():
     np.testing.assert_allclose(np.diff(nominal), [0.05] * 4 + [-0.05] * 4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("unhooked")
 def test_pulse_response_refuses_what_takes_no_pulses():
     with pytest.raises(TypeError, match=r"device=Ideal\(\) takes no pulses"):
         jt.plot.pulse_response(jt.device.Ideal())
@@ -152,3 +157,43 @@ def programmed_by_pulses():
     target = jnp.full((4, 6), 0.2)
     tile = jt.init(jt.TileConfig(half_select=jt.half_select.ConstantRatio()), target.shape, key=jax.random.key(0))
     return jt.program(tile, target, jt.SVD(), key=jax.random.key(1), max_steps=2, tolerance=0.0)
+
+
+def test_runs_that_failed_are_left_out_and_counted():
+    runs = solution([[8, 4, 3], [8, np.nan, np.nan], [8, 6, 5], [8, np.inf, np.inf]], [2, 2, 2, 2])
+    ax = jt.plot.convergence({"SVD": runs})
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [8, 5, 4])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["SVD (2 of 4 failed)"]
+    (text,) = jt.plot.convergence(runs).get_legend().get_texts()
+    assert text.get_text() == "(2 of 4 failed)"
+
+
+def test_lines_of_one_colour_differ_in_their_dashes_and_the_legend_hides_none():
+    ax = jt.plot.convergence({f"method {n}": solution([4, 2, 1], 2) for n in range(9)})
+    styles = [(line.get_color(), line.get_linestyle()) for line in ax.lines]
+    assert len(set(styles)) == 9
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x0 > ax.get_window_extent().x1
+
+
+def chips(errors, finite, missing=0):
+    """A sweep of one number on some chips."""
+    shape = ("device.dw_min", "chip")
+    data = {"frobenius_error": (shape, np.asarray(errors, float)), "finite": (shape, np.asarray(finite))}
+    return xr.Dataset(data, {"device.dw_min": [0.01, 0.1]}, {"missing_blocks": missing})
+
+
+def test_a_broken_chip_does_not_look_best():
+    data = chips([[0.3, 0.5, 0.4], [2.0, np.nan, 3.0]], [[1, 1, 1], [1, 0, 1]])
+    ax = jt.plot.sweep(data)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.4, 2.5])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["(1 of 6 failed)"]
+
+
+def test_what_is_still_to_be_run_has_not_failed():
+    data = chips([[0.3, 0.5], [np.nan, np.nan]], [[1.0, 1.0], [np.nan, np.nan]], missing=1)
+    assert jt.plot.sweep(data).get_legend() is None
+    with pytest.raises(ValueError, match="frobenius_error holds no finite number to draw"):
+        jt.plot.sweep(data * np.nan)
+    with pytest.raises(ValueError, match="against='run' is unknown; choose one of 'device.dw_min', 'chip'"):
+        jt.plot.sweep(data, against="run")

@@ -99,3 +99,24 @@ def test_load_refuses(tmp_path, name, content, message):
 def test_load_refuses_a_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no such file"):
         targets.load(tmp_path / "..npy")
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float8_e4m3fn", "float8_e5m2", "bfloat16", "float16", "float32", "int8", "uint8", "int32", "bool"]
+)
+def test_every_type_of_a_safetensors_file_is_read(tmp_path, dtype):
+    matrix = MATRIX.astype(jnp.dtype(dtype))
+    save_file({"w": jnp.asarray(matrix)}, tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(targets.load(tmp_path / "m.safetensors"), matrix.astype(float))
+
+
+@pytest.mark.parametrize("options", [{"rank": 2.0}, {"rank": True}, {"rank": 10**400}])
+def test_low_rank_refuses_what_is_no_whole_number(options):
+    with pytest.raises(ValueError, match="rank=.* is out of range; pass at least 1 and at most 6"):
+        targets.low_rank((6, 8), **options, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("norm", [-1, np.nan, 10**400])
+def test_low_rank_refuses_a_norm(norm):
+    with pytest.raises(ValueError, match="spectral_norm=.* is out of range; pass a number of at least 0"):
+        targets.low_rank((6, 8), 2, spectral_norm=norm, key=jax.random.key(0))

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import json
+import re
 import sys
 import time
 import warnings
@@ -167,6 +168,8 @@ class Program:
             raise Refusal(f"--method needs a name; choose from {', '.join(METHODS)}.")
         for method in self.method:
             check_name("method", method, METHODS)
+            if self.method.count(method) > 1:
+                raise Refusal(f"--method names {method} twice; its results would have one name.")
         if self.out is not None and self.target is not None and self.out.resolve() == Path(self.target).resolve():
             raise Refusal(f"--out {self.out} is the target; choose another file.")
 
@@ -176,12 +179,13 @@ class Program:
             target = jax.jit(lambda key: targets.low_rank((self.rows, self.cols), self.rank, key=key))(key)
             name = f"rank {self.rank}"
         else:
-            path, colon, array = self.target.rpartition(":")
-            named = colon and not Path(self.target).exists()
-            matrix = targets.load(path, array) if named else targets.load(self.target)
+            path, array = self.target, None
+            named = re.match(rf"(.*?({'|'.join(map(re.escape, targets.ENDINGS))})):(.+)", path, re.IGNORECASE | re.DOTALL)
+            if named is not None and not Path(path).exists():
+                path, _, array = named.groups()
             with np.errstate(over="ignore"):  # `program` refuses what is not finite in single precision
-                target = jnp.asarray(matrix, float)
-            name = Path(self.target).name
+                target = jnp.asarray(targets.load(path, array), float)
+            name = Path(path).name + (f":{array}" if array else "")
         return f"{name}, {target.shape[0]} x {target.shape[1]},", target
 
     def _prepare(self, method: str, tile: Tile, target: Weight, key: Key) -> Run:

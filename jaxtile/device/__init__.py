@@ -5,6 +5,8 @@ cells. This file is their table of contents; it lists `jaxtile.fitting`, too.
 """
 
 from ..fields import number as number
+from ..fitting import Conductance as Conductance
+from ..fitting import Curves as Curves
 from ..fitting import Fit as Fit
 from ..fitting import fit as fit
 from ..fitting import measure as measure
@@ -35,6 +37,8 @@ __all__ = [
     "AbstractRoutine",
     "Burst",
     "Cells",
+    "Conductance",
+    "Curves",
     "Fit",
     "Ideal",
     "Programmed",

@@ -1,25 +1,25 @@
 """Fit the parameters of devices to measured responses to pulses."""
 
-import dataclasses
 import functools
-import math
-import warnings
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
-from .._types import AnyArray, Interval, Real, Scalar, as_number, is_concrete, is_whole, real_array
+from .._types import AnyArray, Interval, Real, Scalar, as_number, is_whole
+from ..device.record import take_record
 from ..device.step.base import AbstractPulsedDevice
+from .checks import check_fit, check_parameters, check_weights, domains_of
+from .innovations import innovations, response
 from .likelihood import Coordinates, from_line, maximise, to_line
+from .population import in_weight_units, population, replace, traits, weight_units
+from .starting import first_values, unit_of
 
 __all__ = ["Fit", "fit"]
 
-_PAIRS = (("dw_min", "up_down"), ("pow_gamma", "pow_up_down"))  # a size, and what tells up from down, both relative to the size
-_RELATIVE = ("w_max", "w_min", "lifetime", "diffusion")  # their `_dtod` is relative to the mean, that of others absolute
+_LEARNED = 10.0  # logarithm of the likelihood ratio to a device that pulses do not move, which chance does not reach
 
 
 class Fit(eqx.Module):
@@ -30,16 +30,22 @@ class Fit(eqx.Module):
             cycle noise; `jt.init` makes more of it.
         estimates: of each measured device, by the name of the parameter; among them
             "dw_min_std" (cycle noise) and "read_std".
-        standard_errors: of the estimates; infinite or NaN where the pulses do not
+        standard_errors: of the estimates; huge, infinite or NaN where the pulses do not
             determine a parameter.
-        converged: whether the search settled. `device` leaves out those where it did
-            not, and those without standard errors.
+        converged: whether the search settled, and pulses move the device. `device`
+            leaves out the others, and those without standard errors.
         weights: the measurements.
         response: the weights that the fitted devices go through without any noise, from
-            the first measurement on.
+            the first measurement on, and anew from each new start.
         residuals: what each measurement adds to what was expected from all those before
             it, over its expected spread: standard normal if the kind of device
             describes the data.
+        log_likelihood: of each device's measurements, in nats; of the same measurements
+            and units, the kind of device with more describes them better.
+        counted: measurements of each device that count in it.
+        unknowns: how many parameters were estimated for each device.
+        unit: the weight, in the units of `weights`, that a weight of 1 of the device
+            given stands for.
     """
 
     device: AbstractPulsedDevice
@@ -49,6 +55,24 @@ class Fit(eqx.Module):
     weights: Float[Array, "device measurement"]
     response: Float[Array, "device measurement"]
     residuals: Float[Array, "device pulse"]
+    log_likelihood: Float[Array, " device"]
+    counted: Int[Array, " device"]
+    unit: Scalar
+    unknowns: int = eqx.field(static=True)
+
+    @property
+    def aic(self) -> Float[Array, " device"]:
+        """Akaike's information criterion, 2 unknowns - 2 log_likelihood, of each
+        device: the lower, the better.
+        """
+        return 2 * self.unknowns - 2 * self.log_likelihood
+
+    @property
+    def bic(self) -> Float[Array, " device"]:
+        """The Bayesian information criterion, unknowns log(counted) - 2 log_likelihood,
+        of each device: the lower, the better.
+        """
+        return self.unknowns * jnp.log(self.counted.astype(self.log_likelihood.dtype)) - 2 * self.log_likelihood
 
 
 def fit(
@@ -56,8 +80,9 @@ def fit(
     weights: Num[AnyArray, "device measurement"],
     pulses: Num[AnyArray, " pulse"] | Num[AnyArray, "device pulse"],
     *,
-    parameters: tuple[str, ...] | None = None,
+    parameters: tuple[str, ...] | str | None = None,
     read_std: Real | None = None,
+    unit: Real | None = None,
     max_steps: int = 100,
 ) -> Fit:
     """Estimate the parameters of devices from their weights after each of many pulses;
@@ -77,11 +102,16 @@ def fit(
     spread; without cycle noise, of the curve. The Fisher information gives the standard
     errors.
 
+    The answer is the same in S, uS and normalised conductance: weights are counted in
+    the units of `device`, and what is found in those of the weights again (see `unit`).
+    A parameter of a device of your own is taken along if its field says
+    `units="weight"`.
+
     The population gets the mean of the estimates and, for `_dtod`, their variance less
     their mean squared standard error (for "dw_min" and "up_down" by way of the gain and
-    imbalance of each device, see `AbstractPulsedDevice`). Left out are devices whose
-    search did not settle, and of each parameter those with a standard error ten times
-    off the median.
+    imbalance of each device, see `AbstractPulsedDevice`). Left out are devices that
+    did not converge, and of each parameter those with a standard error ten times off
+    the median.
 
     Clips are not part of the model: put NaN for measurements at a hard bound, which say
     nothing about steps, and for missing ones. Arrays, such as the nodes of
@@ -94,171 +124,115 @@ def fit(
         weights: normalised conductance of each device before the first pulse and after
             each; NaN: not measured.
         pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the
-            first; for all devices or for each.
+            first; for all devices or for each. NaN: a new start, of which the
+            measurements before say nothing.
         parameters: what to estimate besides the noise; None: `device.response`, if the
-            kind of device has one.
+            kind of device has one, without what pulses of one direction cannot tell.
         read_std: read noise, in weight units; None: estimate it too. If it is known (0:
             there is none), there is one unknown less.
+        unit: the weight, in the units of `weights`, that a weight of 1 of `device`
+            stands for; None: 1 if the largest weight is between a fiftieth of the
+            device's range and five times that range, else the power of ten that brings
+            it nearest.
         max_steps: most steps of the search.
+
+    Raises:
+        TypeError: the device is no single pulsed one, or data are no real numbers.
+        ValueError: shapes or values do not agree, pulses say nothing of a parameter, or
+            no device converged.
     """
-    names = (*_check_parameters(device, parameters), "dw_min_std")
-    weights, pulses = _check_data(weights, pulses, len(names) + 1)
+    if not isinstance(device, AbstractPulsedDevice):
+        raise TypeError(f"device={device!r} is not one pulsed device; pass one such as SoftBounds(), or the device inside.")
+    weights, pulses = take_record(weights, pulses)
+    names = (*check_parameters(device, parameters, pulses), "dw_min_std")
     noise = None if read_std is None else as_number("read_std", read_std, low=0.0)
+    unit = None if unit is None else as_number("unit", unit, low=0.0, open=True)
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1.")
-    found = _fit(device, weights, jnp.broadcast_to(pulses, weights[:, 1:].shape), noise, names=names, max_steps=max_steps)
-    _check_bounds(device, names, weights, found.estimates["read_std"])
+    unit = unit_of(device, weights, unit)
+    check_weights(device, names, weights, unit)
+    found = _fit(device, weights, pulses, noise, unit, names=names, max_steps=max_steps)
+    check_fit(found, device, names)
     return found
 
 
-def _check_parameters(device, parameters) -> tuple[str, ...]:
-    if not isinstance(device, AbstractPulsedDevice):
-        raise TypeError(f"device={device!r} is not one pulsed device; pass one such as SoftBounds(), or the device inside.")
-    known = [name for name in _domains(device) if name != "dw_min_std"]
-    parameters = device.response if parameters is None else tuple(parameters)
-    if not parameters:
-        kind = type(device).__name__
-        raise ValueError(
-            f"parameters=None: {kind} is shaped by arrays, which are not estimated; make a table of the curves instead, by "
-            f"jaxtile.device.Table.from_pulses(weights, pulses), or name some of {', '.join(known)}."
-        )
-    for name in parameters:
-        if name not in known:
-            array = eqx.is_array(getattr(device, name, None)) and getattr(device, name).ndim > 0
-            instead = "; for arrays, use jaxtile.device.Table.from_pulses(weights, pulses)" if array else ""
-            raise ValueError(f"parameters: {name!r} cannot be estimated; choose from {', '.join(known)}{instead}.")
-    if getattr(device, "subtract_symmetry_point", False) and {"w_max", "w_min"} <= {*parameters}:
-        raise ValueError(
-            "device.subtract_symmetry_point=True leaves one of w_max and w_min undetermined, since the weight is counted from the "
-            "symmetry point between them: name one of them alone among parameters=, or fit a device without."
-        )
-    return parameters
-
-
-def _check_bounds(device, names, weights, read_std) -> None:
-    """Warn of weights that the device cannot reach: farther out than read noise puts
-    one in a million.
-    """
-    margin = 5 * read_std
-    ends = jnp.nanmin(jnp.nanmin(weights, axis=1) + margin), jnp.nanmax(jnp.nanmax(weights, axis=1) - margin)
-    for name, bound, reached, way in zip(("w_min", "w_max"), device.bounds(), ends, (-1, 1), strict=True):
-        moves = {name, "reference_mean"} & {*names}
-        if not moves and is_concrete(bound) and is_concrete(reached) and way * float(reached) > way * float(bound):
-            warnings.warn(
-                f"weights reach {float(reached):g} (less read noise), beyond {float(bound):g} that follows from device.{name}="
-                f"{float(getattr(device, name)):g}, which is held fixed: pass a device with wider bounds, or {name!r} among "
-                "parameters=, or NaN for measurements at a hard bound.",
-                stacklevel=3,
-            )
-
-
-def _domains(device) -> dict[str, Interval]:
-    domains = {field.name: field.metadata["domain"] for field in dataclasses.fields(device) if "domain" in field.metadata}
-    return {name: domain for name, domain in domains.items() if not name.endswith("_dtod")}
-
-
-def _check_data(weights, pulses, unknowns: int):
-    weights, pulses = real_array(weights, float, "weights"), real_array(pulses, float, "pulses")
-    if weights.ndim != 2 or weights.shape[0] == 0 or weights.shape[1] <= unknowns:
-        raise ValueError(f"weights has shape {weights.shape}; pass [device, measurement], with more than {unknowns} measurements.")
-    if pulses.shape not in (weights[0, 1:].shape, weights[:, 1:].shape):
-        raise ValueError(
-            f"pulses has shape {pulses.shape} and weights {weights.shape}; pass {weights.shape[1] - 1} pulses, one less than "
-            "measurements: the first is that before any pulse."
-        )
-    if is_concrete(pulses) and not np.isin(np.asarray(pulses), (-1, 0, 1)).all():
-        raise ValueError("pulses holds other numbers than 1 (up), -1 (down) and 0 (only a read); measure after every single pulse.")
-    if is_concrete(weights) and not np.isfinite(np.asarray(weights)[:, 0]).all():
-        raise ValueError("weights[:, 0] is not finite; start every device with a measurement.")
-    return weights, pulses
-
-
 @functools.partial(jax.jit, static_argnames=("names", "max_steps"))
-def _fit(device, weights, pulses, read_std: Any, *, names: tuple[str, ...], max_steps: int) -> Fit:
+def _fit(device, weights, pulses, read_std: Any, unit: Scalar, *, names: tuple[str, ...], max_steps: int) -> Fit:
     unknowns = (*names, "read_std")
-    domains = _domains(device) | {"read_std": Interval(0.0, math.inf, open=True)}
+    domains = domains_of(device) | {"read_std": Interval(0.0, open=True)}
+    given, weights = weights, weights / unit  # so that the search is in the units of the device
+    noise = None if read_std is None else read_std / unit
     rounding = jnp.finfo(weights.dtype).eps * jnp.nanmax(jnp.abs(weights))
 
-    start = {name: getattr(device, name) for name in names} | {"read_std": jnp.ones_like(rounding)}
-
-    def values(at: Coordinates) -> dict[str, Scalar]:
-        return {name: from_line(domains[name], place, start[name]) for name, place in zip(unknowns, at, strict=True)}
-
-    def made(at: Coordinates) -> AbstractPulsedDevice:
-        return _replace(device, {name: value for name, value in values(at).items() if name in names})
-
     def fit_one(weights, pulses):
-        def model(at: Coordinates):
-            return _innovations(made(at), values(at)["read_std"] + rounding, weights, pulses)
+        start = first_values(device, names, domains, weights, pulses)
+
+        def values(at: Coordinates) -> dict[str, Scalar]:
+            return {name: from_line(domains[name], place, start[name]) for name, place in zip(unknowns, at, strict=True)}
+
+        def made(at: Coordinates) -> AbstractPulsedDevice:
+            return replace(device, {name: value for name, value in values(at).items() if name in names})
+
+        def filtered(at: Coordinates):
+            return innovations(made(at), values(at)["read_std"] + rounding, weights, pulses)
 
         def search(at: Coordinates, stage):
             free, fixed = stage
-            best = maximise(model, jnp.where(jnp.isnan(fixed), at, fixed), free, size=pulses.size, max_steps=max_steps)
+            start_at = jnp.where(jnp.isnan(fixed), at, fixed)
+            best = maximise(lambda at: filtered(at)[:2], start_at, free, size=pulses.size, max_steps=max_steps)
             return best.at, best
 
-        first = start | _first_bounds(device, weights)
-        first |= _first_scales(_replace(device, {name: first[name] for name in names}), weights, pulses)
-        at = jnp.stack([to_line(domains[name], first[name], start[name]) for name in unknowns])
-        best = jax.tree.map(lambda leaf: leaf[-1], jax.lax.scan(search, at, _stages(unknowns, read_std, at.dtype))[1])
+        at = jnp.stack([to_line(domains[name], start[name], start[name]) for name in unknowns])
+        best = jax.tree.map(lambda leaf: leaf[-1], jax.lax.scan(search, at, _stages(unknowns, noise, at.dtype))[1])
 
         def with_errors(quantities):
             slopes, found = jax.jacfwd(lambda at: (quantities(at),) * 2, has_aux=True)(best.at)
             return found, {name: best.standard_error(slope) for name, slope in slopes.items()}
 
-        traits = with_errors(lambda at: _traits(made(at), names))
-        return with_errors(values), traits, best.settled, _response(made(best.at), weights[0], pulses), best.residuals
+        counted = jnp.sum(filtered(best.at)[2].astype(at.dtype))
+        likelihood = -best.loss - counted * jnp.log(2 * jnp.pi) / 2
+        learned = likelihood > _stuck(weights, pulses, noise) + _LEARNED
+        outcome = best.settled & learned, response(made(best.at), weights, pulses), best.residuals, likelihood, counted
+        return with_errors(values), with_errors(lambda at: traits(made(at), names)), outcome
 
-    (estimates, errors), traits, settled, response, residuals = jax.vmap(fit_one)(weights, pulses)
-    population = _population(device, *traits, settled)
-    return Fit(_replace(device, population), estimates, errors, settled, weights, response, residuals)
-
-
-def _replace(device: AbstractPulsedDevice, values: dict) -> AbstractPulsedDevice:
-    """A device with other numbers, unchecked."""
-    filled = {name: jnp.asarray(value, getattr(device, name).dtype) for name, value in values.items()}
-    return eqx.tree_at(lambda device: [getattr(device, name) for name in filled], device, list(filled.values()))
-
-
-def _stepper(device: AbstractPulsedDevice):
-    """Mean and spread of the change of the weight of one nominal cell by one pulse."""
-    cells = device.fabricate((1, 1), key=None)
-
-    def change(weight: Scalar, pulse: Scalar) -> tuple[Scalar, Scalar]:
-        (s_up, v_up), (s_down, v_down) = (device.step(cells, weight[None, None], up=up) for up in (True, False))
-        mean = jnp.where(pulse > 0, s_up, -s_down)[0, 0]
-        spread = jnp.where(pulse > 0, v_up, v_down)[0, 0]
-        return jnp.where(pulse == 0, 0, mean), jnp.where(pulse == 0, 0, spread)
-
-    return change
+    (estimates, errors), spread, outcome = jax.vmap(fit_one)(weights, pulses)
+    converged, curves, residuals, likelihood, counted = outcome
+    found = in_weight_units(replace(device, population(device, *spread, converged)), unit)
+    in_weight = (*weight_units(device), "read_std")
+    estimates, errors = (
+        {name: value * unit if name in in_weight else value for name, value in each.items()} for each in (estimates, errors)
+    )
+    density = likelihood - counted * jnp.log(unit)  # per unit of the weights that were given
+    rest = density, counted.astype(int), unit, len(unknowns) - (read_std is not None)
+    return Fit(found, estimates, errors, converged, given, curves * unit, residuals, *rest)
 
 
-def _innovations(device, read_std, weights, pulses):
-    """The surprise of each measurement and its variance; 0 and 1 where there is none."""
-    change = _stepper(device)
+def _stuck(weights, pulses, read_std) -> Scalar:
+    """The logarithm of the likelihood of a device that does not move, its weight at
+    each start unknown.
 
-    def step(state, seen):
-        weight, variance = state
-        pulse, measured = seen
-        (moved, noise), (slope, _) = jax.jvp(lambda weight: change(weight, pulse), (weight,), (jnp.ones_like(weight),))
-        weight, variance = weight + moved, (1 + slope) ** 2 * variance + noise**2
-        expected = variance + read_std**2
-        missing = jnp.isnan(measured)
-        error = jnp.where(missing, 0, jnp.where(missing, 0, measured) - weight)
-        trust = jnp.where(missing, 0, variance / expected)
-        return (weight + trust * error, (1 - trust) * variance), (error, jnp.where(missing, 1, expected))
+    Of n measurements after one start, of mean square s^2 around their mean: each
+    innovation has the variance r^2 (k + 1) / k after k measurements, whose product is
+    r^2n (n + 1).
+    """
+    step = (weights[1:], pulses)
 
-    first = weights[0], jnp.asarray(read_std**2, weights.dtype)
-    return jax.lax.scan(step, first, (pulses, weights[1:]))[1]
+    def seen(state, now):
+        mean, count = state
+        measured, pulse = now
+        fresh, counts = jnp.isnan(pulse), ~jnp.isnan(measured)
+        error = jnp.where(counts & ~fresh, (measured - mean) * jnp.sqrt(count / (count + 1)), 0)
+        widened = jnp.where(counts & ~fresh, jnp.log((count + 1) / count), 0)
+        mean = jnp.where(fresh, measured, jnp.where(counts, mean + (measured - mean) / (count + 1), mean))
+        count = jnp.where(fresh, 1, jnp.where(counts, count + 1, count))
+        return (mean, count), (error, widened, counts & ~fresh)
 
-
-def _response(device, start, pulses):
-    change = _stepper(device)
-
-    def step(weight, pulse):
-        weight = weight + change(weight, pulse)[0]
-        return weight, weight
-
-    return jnp.concatenate([start[None], jax.lax.scan(step, start, pulses)[1]])
+    errors, widened, counts = jax.lax.scan(seen, (weights[0], jnp.ones_like(weights[0])), step)[1]
+    n, square = jnp.sum(counts.astype(errors.dtype)), jnp.sum(errors**2)
+    variance = square / jnp.maximum(n, 1)
+    if read_std is not None:
+        variance = jnp.maximum(variance, read_std**2)
+    return -(n * (jnp.log(2 * jnp.pi * variance) + jnp.minimum(square / (jnp.maximum(n, 1) * variance), 1)) + jnp.sum(widened)) / 2
 
 
 def _stages(unknowns, read_std, dtype):
@@ -276,80 +250,3 @@ def _stages(unknowns, read_std, dtype):
         free.append(~jnp.asarray(read))
         fixed.append(jnp.where(jnp.asarray(read), jnp.log(read_std.astype(dtype)), jnp.nan))
     return jnp.stack(free), jnp.stack(fixed)
-
-
-def _first_bounds(device, weights) -> dict[str, Scalar]:
-    """Where the search for the bounds starts: beyond the weights, because a step that
-    vanishes between them is hard to move on.
-    """
-    low, high = jnp.nanmin(weights), jnp.nanmax(weights)
-    margin, reference = (high - low) / 10, device.w_max - device.bounds()[1]
-    bounds = (("w_max", jnp.maximum, high + margin), ("w_min", jnp.minimum, low - margin))
-    return {name: farther(getattr(device, name), reached + reference) for name, farther, reached in bounds}
-
-
-def _first_scales(device, weights, pulses) -> dict[str, Scalar]:
-    """Where the search for the size of steps and of noise starts.
-
-    Steps: as large as those measured, by least squares. Noise: half of the variance of
-    the steps is cycle noise, and a quarter read noise at each end.
-    """
-    mean, spread = jax.vmap(_stepper(_replace(device, {"dw_min_std": 1.0})))(jnp.nan_to_num(weights)[:-1], pulses)
-    seen, steps = ~jnp.isnan(jnp.diff(weights)), jnp.nan_to_num(jnp.diff(weights))
-    square = jnp.sum(jnp.where(seen, mean**2, 0))
-    ratio = jnp.sum(steps * mean) / jnp.where(square > 0, square, 1)
-    ratio = jnp.where(ratio > 0, ratio, 1)
-    size, unit = (jnp.sqrt(jnp.sum(jnp.where(seen, a**2, 0)) / jnp.sum(seen.astype(steps.dtype))) for a in (steps, ratio * spread))
-    return {"dw_min": ratio * device.dw_min, "dw_min_std": size / jnp.where(unit > 0, unit, 1) / 2**0.5, "read_std": size / 2}
-
-
-def _traits(device: AbstractPulsedDevice, names: tuple[str, ...]) -> dict[str, Scalar]:
-    """The numbers that are spread over the devices: single ones, and the sum and
-    difference of the two of a pair, up and down.
-
-    up + down = (2 gain - |tilt|) size and up - down = (tilt + 2 imbalance) size
-    """
-    pairs = {size: (getattr(device, size), getattr(device, tilt)) for size, tilt in _PAIRS if {size, tilt} & {*names}}
-    sums = {f"{name}, sum": size * (2 - jnp.abs(tilt)) for name, (size, tilt) in pairs.items()}
-    differences = {f"{name}, difference": size * tilt for name, (size, tilt) in pairs.items()}
-    return sums | differences | {name: getattr(device, name) for name in names}
-
-
-def _population(device, traits, errors, settled) -> dict[str, Scalar]:
-    """The parameters of the population that the devices were drawn from."""
-    moments = {name: _moments(value, errors[name], settled) for name, value in traits.items()}
-    mean, std = ({name: pair[n] for name, pair in moments.items()} for n in (0, 1))
-    mean["dw_min_std"] = jnp.hypot(mean["dw_min_std"], std["dw_min_std"])
-    std |= {name: std[name] / jnp.abs(mean[name]) for name in _RELATIVE if name in std}
-    for name, tilt in _PAIRS:
-        total, difference = f"{name}, sum", f"{name}, difference"
-        if total not in traits:
-            continue
-        share = mean[difference] / mean[total]
-        mean[tilt] = 2 * share / (1 + jnp.abs(share))
-        mean[name] = mean[total] / (2 - jnp.abs(mean[tilt]))
-        std[name], std[tilt] = (std[part] / (2 * mean[name]) for part in (total, difference))
-    if device.dw_min_dtod_log_normal and "dw_min" in std:  # there, `dw_min` is the median and its spread that of the logarithm
-        std["dw_min"] = jnp.sqrt(jnp.log1p(std["dw_min"] ** 2))
-        mean["dw_min"] = mean["dw_min"] * jnp.exp(-(std["dw_min"] ** 2) / 2)
-
-    fitted = {name: mean[name] for name in traits if hasattr(device, name)}
-    spreads = {"reference_std" if name == "reference_mean" else f"{name}_dtod": std[name] for name in fitted}
-    return fitted | {name: spread for name, spread in spreads.items() if hasattr(device, name)}
-
-
-def _moments(values, errors, settled) -> tuple[Scalar, Scalar]:
-    """Mean and spread of what was measured with errors: the spread of the estimates is
-    that of the devices and of the errors.
-    """
-    # An error far from that of most devices is that of a search that went astray.
-    usual = jnp.nanmedian(jnp.where(settled, errors, jnp.nan))
-    used = settled & (errors < 10 * usual) & (errors > usual / 10)
-    count = jnp.sum(used.astype(values.dtype))
-
-    def sum_of(values):
-        return jnp.sum(jnp.where(used, values, 0))
-
-    mean = sum_of(values) / count
-    variance = sum_of((values - mean) ** 2) / jnp.maximum(count - 1, 1) - sum_of(errors**2) / count
-    return mean, jnp.sqrt(jnp.maximum(variance, 0))

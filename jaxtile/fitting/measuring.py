@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from .._random import Draws, Source, arange, as_key, stream
-from .._types import AnyArray, Key, Real, finite_array, is_whole
+from .._types import AnyArray, Key, Real, as_number, is_whole
 from ..device.base import AbstractCrosspoint
 from ..device.burst import Burst
+from ..device.record import take_pulses
 
 __all__ = ["measure"]
 
@@ -44,7 +45,11 @@ def measure(
         raise ValueError(f"device={device!r} changes from vector to vector; pulse a tile of them with `jaxtile.send` instead.")
     if not is_whole(n_devices, 1):
         raise ValueError(f"n_devices={n_devices!r} must be a whole number of at least 1.")
-    return _measure(device, finite_array(pulses, float, "pulses"), start, read_std, as_key(key), n_devices=n_devices)
+    pulses = take_pulses(pulses)
+    if pulses.ndim != 1:
+        raise ValueError(f"pulses has shape {pulses.shape}; pass one sequence for all devices, such as np.repeat([1, -1], 50).")
+    start, read_std = as_number("start", start, finite=False), as_number("read_std", read_std, low=0.0)
+    return _measure(device, pulses, start, read_std, as_key(key), n_devices=n_devices)
 
 
 @functools.partial(jax.jit, static_argnames="n_devices")

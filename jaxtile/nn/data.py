@@ -1,6 +1,6 @@
 """Data of training, checked and converted."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,9 +9,7 @@ from jaxtyping import Array
 
 from .._types import finite_array, is_concrete
 
-__all__ = ["Batches", "as_arrays", "batches_of"]
-
-Batches = Iterable[Any] | Callable[[], Iterable[Any]]
+__all__ = ["as_arrays", "batches_of"]
 
 
 def as_arrays(name: str, data: Any) -> tuple[Array, ...]:
@@ -46,16 +44,16 @@ def batches_of(data: Any, epoch: int) -> Iterator[tuple[Array, ...]]:
         TypeError: `data` cannot be iterated over.
         ValueError: it gives no batch.
     """
-    source = data() if callable(data) else data
+    source = data(epoch) if callable(data) else data
     if not isinstance(source, Iterable):
         raise TypeError(
-            f"data is of type {type(data).__name__}; pass arrays (x, y), a list or a loader of batches, or a function that returns "
-            "an iterator of them."
+            f"data is of type {type(data).__name__}; pass arrays (x, y), a list or a loader of batches, or a function of the "
+            "epoch that returns an iterator of them."
         )
     number = -1
     for number, batch in enumerate(source):
         yield as_arrays(f"batch {number} of data", tuple(batch) if isinstance(batch, list) else batch)
     if number < 0:
         raise ValueError(
-            f"data gave no batch in epoch {epoch}. A generator is used up after one pass: pass a function that returns a new one."
+            f"data gave no batch in epoch {epoch}. A generator is used up after one pass: pass a function of the epoch."
         )

@@ -7,10 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Jaxpr
 from jaxtyping import PyTree
 
 from .._types import Scalar
 from ..tile import read_as
+from .bypass import depends
 from .factors import Factors
 from .layers import layers, map_layers
 from .linear import Linear
@@ -51,6 +53,7 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[Scalar, PyTree]]:
         closed = jax.make_jaxpr(program)(*flat)
         reads = find(closed.jaxpr)
         _check(reads, layers(model))
+        _check_bypass(closed.jaxpr, flat, layers(model))
         first = len(jax.tree.leaves(arrays))
 
         def run(trained: list[Any], own: list[Any]) -> tuple[Scalar, list[Any]]:
@@ -95,4 +98,16 @@ def _check(reads: list[Any], known: dict[str, Linear]) -> None:
             raise ValueError(
                 f"{mark.name} is called {times} times with the one key that jaxtile.nn.with_key stored, so that all its reads have "
                 "the same noise: pass a key of its own to each call."
+            )
+
+
+def _check_bypass(jaxpr: Jaxpr, flat: list[Any], known: dict[str, Linear]) -> None:
+    """Refuse a loss that uses the weights of a tile beside reading it."""
+    for path, layer in known.items():
+        own = {id(leaf) for leaf in jax.tree.leaves(layer.tile.now.state)} if layer.weights == "pulsed" else set()
+        if own and depends(jaxpr, [id(leaf) in own for leaf in flat])[0]:
+            raise ValueError(
+                f"loss uses the weights of {path} in another way than by calling the layer, such as a penalty or jaxtile.forward, "
+                "and pulses would not follow that part of its gradient: leave it out, or put jax.lax.stop_gradient around it. "
+                'Of a layer with weights="digital", it counts.'
             )

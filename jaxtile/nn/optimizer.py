@@ -112,6 +112,11 @@ class Optimizer(Checked):
         """
         everything = trainable(model)
         parts = everything if parts is None else parts
+        unknown = [pattern for pattern in self.paths if not any(re.fullmatch(pattern, path) for path in layers(model))]
+        if unknown:
+            raise ValueError(
+                f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(layers(model))}."
+            )
         for path, layer in layers_of(parts).items():
             if isinstance(layer.tile, Tile):
                 self._rate(path)
@@ -139,6 +144,12 @@ class Optimizer(Checked):
         key, grads, inner = as_key(key), only(grads, state.frozen), state.digital
         if self.digital is not None:
             arrays = arrays_of(only(trainable(model), state.frozen))
+            missing = entries(arrays).keys() - entries(arrays_of(grads)).keys()
+            if missing:
+                raise ValueError(
+                    f"grads has nothing for {', '.join(sorted(missing))}, which this state trains: freeze it with "
+                    "Optimizer.init(model, parts), not in the gradient."
+                )
             with jax.numpy_dtype_promotion("standard"):  # optax counts on it
                 updates, inner = self.digital.update(arrays_of(grads), inner, arrays)
                 model = put(model, optax.apply_updates(arrays, updates), set_weights)
@@ -146,11 +157,12 @@ class Optimizer(Checked):
 
         def pulse(path: str, layer: Linear) -> Linear:
             pair = gradients[path].tile
-            if not isinstance(pair, Factors) or pair.x.shape[0] == 0:
+            if not isinstance(pair, Factors):
                 return layer
-            own = stream(key, order.index(path))
-            rate = self._shrunk(self._rate(path)(state.count), pair)
-            tile = update(layer.tile, pair.x, pair.d, learning_rate=rate, key=own)
+            own, tile = stream(key, order.index(path)), layer.tile
+            if pair.x.shape[0]:
+                rate = self._shrunk(self._rate(path)(state.count), pair)
+                tile = update(tile, pair.x, pair.d, learning_rate=rate, key=own)
             return after(layer.replace(tile=tile), pair, dict(state.due)[path], self.step_time, own)
 
         return map_layers(pulse, model), OptimizerState(state.count + 1, inner, state.frozen, state.due)

@@ -13,9 +13,9 @@ from .factors import Factors
 from .reads import Mark, make, mark_p
 from .scan import THREADED
 
-__all__ = ["Loop", "Read", "evaluate", "factors", "find", "layers_of", "marks_of", "probes"]
+__all__ = ["INLINED", "Loop", "Read", "evaluate", "factors", "find", "layers_of", "marks_of", "probes", "programs_in"]
 
-_INLINED = ("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2")
+INLINED = ("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +49,11 @@ def find(jaxpr: Jaxpr, *, threaded: bool = False) -> Reads:
     """
     reads: Reads = []
     for eqn in jaxpr.eqns:
-        name, inner = eqn.primitive.name, _programs_in(eqn)
+        name, inner = eqn.primitive.name, programs_in(eqn)
         if eqn.primitive is mark_p:
             x: Any = eqn.invars[0].aval
             reads.append(Read(eqn.params["mark"], x.size // x.shape[-1], x.dtype))
-        elif name in _INLINED:
+        elif name in INLINED:
             reads += find(inner[0], threaded=eqn.params.get("name") == THREADED)
         elif name == "scan" and threaded:
             step = find(inner[0])
@@ -67,7 +67,8 @@ def find(jaxpr: Jaxpr, *, threaded: bool = False) -> Reads:
     return reads
 
 
-def _programs_in(eqn: JaxprEqn) -> list[Jaxpr]:
+def programs_in(eqn: JaxprEqn) -> list[Jaxpr]:
+    """The programs that an equation runs."""
     values = [each for value in eqn.params.values() for each in (value if isinstance(value, tuple | list) else [value])]
     return [value.jaxpr if isinstance(value, ClosedJaxpr) else value for value in values if isinstance(value, ClosedJaxpr | Jaxpr)]
 
@@ -110,7 +111,7 @@ def _equation(jaxpr: Jaxpr, eqn: JaxprEqn, values: list[Any], probes: Iterator[A
     if eqn.primitive is mark_p:
         y, record = make(eqn.params["mark"], values, next(probes))
         return [y], [record]
-    inner = [] if eqn.primitive.name.startswith("custom") else _programs_in(eqn)
+    inner = [] if eqn.primitive.name.startswith("custom") else programs_in(eqn)
     if inner and find(inner[0], threaded=True):
         run = _steps if eqn.primitive.name == "scan" else _rematerialised if "policy" in eqn.params else _inlined
         return run(eqn, values, probes)

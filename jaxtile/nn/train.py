@@ -52,8 +52,8 @@ def train(
         model: a module that holds layers of `jaxtile.nn`.
         loss: `(model, x, y, *, key) -> scalar`, the mean over the batch.
         data: a tuple of arrays (x, y), whose first axes count the samples. Or batches
-            (x, y): a list, a loader as torch has them, or a function that returns an
-            iterator for each epoch.
+            (x, y): a list, a loader as torch has them, or a function of the epoch
+            that returns an iterator.
         optimizer: sends the pulses, and moves what is digital.
         key: of epoch n: `fold_in(key, n)`. The same key makes the same run.
         epochs: number of passes over the data.

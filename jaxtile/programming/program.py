@@ -146,8 +146,10 @@ def _check(tile: Tile, compensation: Any, max_steps: Any) -> None:
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
         compensation.check(Datasheet.of(tile.config, tile.shape))
-    if not is_whole(max_steps, 1):
-        raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1; it sets the length of the history.")
+    if not is_whole(max_steps, 1) or max_steps >= 2**31:
+        raise ValueError(
+            f"max_steps={max_steps!r:.80} must be a whole number of at least 1 (below 2**31): the length of the history."
+        )
 
 
 def _warn_out_of_range(tile: Tile, target: Weight) -> None:

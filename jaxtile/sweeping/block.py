@@ -6,6 +6,7 @@ is fixed and the last block is padded. A point gets the same bits whichever bloc
 chunk, device or process it falls into.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,8 @@ _RUN = 1
 
 
 class Blocks:
-    """A compiled program that runs `width` points on each device.
+    """A program that runs `width` points on each device; traced here, and compiled when
+    it is first used, so that what it returns can be refused in between.
 
     A chip is fabricated from `fold_in(fold_in(key, 0), chip)`; its run draws from the
     key with 1, chip, target and seed folded in. Numbers fold nothing in: points that
@@ -65,7 +67,7 @@ class Blocks:
         program = jax.shard_map(lanes, mesh=mesh, in_specs=(along, along, everywhere, everywhere), out_specs=along, check_vma=False)
         self._sharding = NamedSharding(mesh, along)
         constant = jax.device_put((arrays, key), NamedSharding(mesh, everywhere))
-        self._program = jax.jit(program).lower(*self._points(np.zeros(1, int)), *constant).compile()
+        self._traced = jax.jit(program).lower(*self._points(np.zeros(1, int)), *constant)
         self._constant = constant
         self.run = subject.run
 
@@ -73,13 +75,17 @@ class Blocks:
         """Shape, type, names of axes, unit and label of each result of one point."""
         run = self.run
         described = {}
-        for name, leaf in self._program.out_info.items():
+        for name, leaf in self._traced.out_info.items():
             shape = leaf.shape[1:]
             dims = run.dims(name) if hasattr(run, "dims") else tuple(f"{name}_{axis}" for axis in range(len(shape)))
             units = run.units(name) if hasattr(run, "units") else ""
             label = run.label(name) if hasattr(run, "label") else name.replace("_", " ")
             described[name] = {"shape": list(shape), "dtype": str(leaf.dtype), "dims": list(dims), "units": units, "label": label}
         return described
+
+    @functools.cached_property
+    def _program(self) -> Any:
+        return self._traced.compile()
 
     @property
     def points(self) -> int:
@@ -88,7 +94,7 @@ class Blocks:
 
     @property
     def bytes_per_device(self) -> int:
-        """Memory that one call takes on each device."""
+        """Memory that one call takes on each device, once it is compiled."""
         used: Any = self._program.memory_analysis()
         return used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
 

@@ -8,6 +8,8 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from ..device import AbstractCrosspoint
+
 __all__ = ["CHIP", "SEED", "TARGET", "Grid", "Subject"]
 
 CHIP = "chip"
@@ -43,10 +45,12 @@ class Grid:
         values = {}
         for path, value in over.items():
             try:
+                if not {type(one) for one in np.asarray(value, object).flat}.isdisjoint((bool, np.bool_, str, bytes)):
+                    raise TypeError("texts and truth values are no numbers")
                 values[path] = np.atleast_1d(np.asarray(value, float))
-            except (TypeError, ValueError) as error:
+            except (OverflowError, TypeError, ValueError) as error:
                 raise TypeError(
-                    f"over[{path!r}]={value!r:.80} are not numbers in one dimension; pass such as [0.001, 0.01]."
+                    f"over[{path!r}]={value!r:.80} are not numbers in one dimension ({error}); pass such as [0.001, 0.01]."
                 ) from error
         for path, value in values.items():
             if value.ndim != 1 or value.size == 0:
@@ -57,6 +61,8 @@ class Grid:
         along = {path: "point" if zipped else path for path in values}
         sizes = {along[path]: length for path, length in lengths.items()}
         sizes |= {CHIP: chips} | ({} if targets is None else {TARGET: targets}) | {SEED: seeds}
+        if math.prod(sizes.values()) >= 2**31:
+            raise ValueError(f"{sizes} are {math.prod(sizes.values())} points; a sweep takes at most {2**31 - 1}.")
         return cls(sizes, {path: (along[path], value) for path, value in values.items()})
 
     @property
@@ -88,17 +94,21 @@ class Subject(eqx.Module):
         Raises:
             AttributeError: the path leads nowhere.
         """
-        node = self.config if hasattr(self.config, names[0]) else self.run
+        node = self._root(names[0])
         for name in names:
-            node = node[int(name)] if isinstance(node, tuple) and name in map(str, range(len(node))) else getattr(node, name)
+            is_part = isinstance(node, tuple) and name in map(str, range(len(node)))
+            node = node[int(name)] if is_part else getattr(_holder(node, name), name)
         return node
+
+    def _root(self, name: str) -> Any:
+        return self.config if hasattr(self.config, name) else self.run
 
     def field(self, path: str) -> dict[str, Any]:
         """The declaration of the number at the end of a path, by the class of the
         object that holds it.
         """
         *before, name = path.split(".")
-        owner = self.at(before) if before else self.config if hasattr(self.config, name) else self.run
+        owner = _holder(self.at(before), name) if before else self._root(name)
         fields = dataclasses.fields(owner) if dataclasses.is_dataclass(owner) else ()
         return {"of": type(owner).__name__, **next((dict(field.metadata) for field in fields if field.name == name), {})}
 
@@ -112,8 +122,10 @@ class Subject(eqx.Module):
         try:
             number = self.at(path.split("."))
         except AttributeError as error:
+            absent = next((part for part in _beginnings(path) if self._is_absent(part)), None)
+            why = f"{absent} is None: configure it (in a study: [{absent}])" if absent else str(error)
             raise ValueError(
-                f"over names {path!r}, which leads nowhere, neither in the configuration nor in what is run: {error}."
+                f"over names {path!r}, which leads nowhere, neither in the configuration nor in what is run: {why}."
             ) from None
         if not (eqx.is_array(number) and number.ndim == 0):
             raise ValueError(f"over names {path!r}, which is {number!r}, not a number: sweep over objects that differ in it.")
@@ -122,6 +134,12 @@ class Subject(eqx.Module):
             for value in values:
                 field["take"](f"over: {field['of']}.{path.split('.')[-1]}", value)
 
+    def _is_absent(self, path: str) -> bool:
+        try:
+            return self.at(path.split(".")) is None
+        except AttributeError:
+            return False
+
     def placed(self, numbers: Mapping[str, Any]) -> "Subject":
         """The same with other numbers at the ends of some paths."""
         subject = self
@@ -129,3 +147,17 @@ class Subject(eqx.Module):
             names = path.split(".")
             subject = eqx.tree_at(lambda tree, names=names: tree.at(names), subject, value.astype(subject.at(names).dtype))
         return subject
+
+
+def _holder(node: Any, name: str) -> Any:
+    """The object that has a field: this one or, of a wrapper that has none of that name,
+    the device inside.
+    """
+    while not hasattr(node, name) and isinstance(getattr(node, "device", None), AbstractCrosspoint):
+        node = node.device
+    return node
+
+
+def _beginnings(path: str) -> list[str]:
+    names = path.split(".")
+    return [".".join(names[:n]) for n in range(1, len(names))]

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-__all__ = ["free_in_groups", "free_memory"]
+__all__ = ["free_in_groups", "free_memory", "free_on_host"]
 
 # Of control groups, newest version first: what a line of /proc/self/cgroup names, where
 # the folders are, and the files in them.
@@ -19,10 +19,17 @@ def free_memory(device: Any) -> float:
     stats = device.memory_stats()
     if stats and "bytes_limit" in stats:
         return stats["bytes_limit"] - stats["bytes_in_use"]
+    return free_on_host() / jax.local_device_count()
+
+
+def free_on_host() -> float:
+    """Bytes that are free to this process beside its devices, infinite where nothing is
+    known.
+    """
     meminfo = pathlib.Path("/proc/meminfo")
     found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo.read_text()) if meminfo.exists() else None
     machine = int(found[1]) * 1024 if found else math.inf
-    return min(machine, free_in_groups()) / jax.local_device_count()
+    return min(machine, free_in_groups())
 
 
 def free_in_groups(own: str = "/proc/self/cgroup", root: str = "/sys/fs/cgroup") -> float:

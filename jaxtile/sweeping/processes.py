@@ -2,6 +2,8 @@
 JAX's public barrier has no timeout.
 """
 
+import time
+
 import jax
 from jax._src import distributed
 
@@ -21,10 +23,12 @@ def wait_for_all(what: str, seconds: float = PATIENCE) -> None:
     client = distributed.global_state.client
     if client is None:
         raise RuntimeError("several processes without JAX's distributed runtime; call jax.distributed.initialize() in each.")
+    begun = time.monotonic()
     try:
         client.wait_at_barrier(f"jaxtile.sweep: {what}", timeout_in_ms=int(1000 * seconds))
     except jax.errors.JaxRuntimeError as error:
+        waited = time.monotonic() - begun
         raise TimeoutError(
-            f"process {jax.process_index()} of {jax.process_count()} has waited {seconds:.0f} s for the others ({what}): one has "
+            f"process {jax.process_index()} of {jax.process_count()} has waited {waited:.0f} s for the others ({what}): one has "
             "ended or hangs, or makes another call. Blocks that are done are kept; make the same call in all processes, and again."
         ) from error

@@ -13,8 +13,12 @@ attributes of the marks list.
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import json
 import pathlib
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -30,7 +34,7 @@ if TYPE_CHECKING:  # importing these takes longer than importing the rest of thi
     import xarray as xr
     import zarr
 
-__all__ = ["Block", "Memory", "Store", "as_dataset", "load", "rows"]
+__all__ = ["Block", "Memory", "Store", "as_dataset", "check_place", "load", "rows"]
 
 _DONE = "block_done"
 _VERSIONS = "versions"
@@ -91,27 +95,40 @@ class Store:
     @classmethod
     def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> None:
         """Lay out an empty store: in a place of its own, and moved here once it is
-        whole.
+        whole. If another sweep has come first, its store is left as it is.
 
         Raises:
-            OSError: the disk is full, or something came to be here in the meantime.
+            OSError: the disk is full.
         """
         import zarr
         from zarr.codecs import Crc32cCodec, ZstdCodec
 
         path = pathlib.Path(path)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        group = zarr.open_group(part, mode="w-")
-        compress = (ZstdCodec(), Crc32cCodec())
-        for name in plan["results"]:
+        try:
+            cls._lay_out(zarr.open_group(part, mode="w-"), plan, (ZstdCodec(), Crc32cCodec()))
+            part.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):  # of sweeps that were killed here
+            shutil.rmtree(left, ignore_errors=True)
+
+    @staticmethod
+    def _lay_out(group: zarr.Group, plan: Mapping[str, Any], compress: Any) -> None:
+        for name, result in plan["results"].items():
             shape, dtype = _shape(plan, name)
             chunks = (1, plan["width"], *shape[2:])
-            group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, compressors=compress)
+            # xarray opens no array whose axes have no names.
+            how = {"chunks": chunks, "dtype": dtype, "compressors": compress, "dimension_names": ("group", "tile", *result["dims"])}
+            group.create_array(name, shape=shape, **how)
         shape = (plan["groups"], len(blocks(plan)) // plan["groups"])
-        done = group.create_array(_DONE, shape=shape, chunks=(1, 1), dtype="uint8", compressors=compress)
+        how = {"chunks": (1, 1), "dtype": "uint8", "compressors": compress, "dimension_names": ("group", "block")}
+        done = group.create_array(_DONE, shape=shape, **how)
         done.attrs[_VERSIONS] = []
         group.attrs["plan"] = json.dumps(plan)
-        part.rename(path)
 
     @classmethod
     def open(cls, path: str | pathlib.Path) -> Store | None:
@@ -123,12 +140,19 @@ class Store:
         path = pathlib.Path(path)
         if not path.exists():
             return None
+        if not path.is_dir():
+            raise ValueError(f"store={str(path)!r} is a file, and no store of a sweep; choose another place.")
         import zarr
 
         try:
             group = zarr.open_group(path, mode="r+")
             return cls(path, group)
         except Exception as error:  # zarr has several
+            if (path / _DONE).is_dir():
+                raise ValueError(
+                    f"store={str(path)!r} is a store of a sweep whose description is damaged ({error!r}). Its blocks are kept: "
+                    "put its zarr.json files back from a copy, or choose another place."
+                ) from error
             raise ValueError(f"store={str(path)!r} is no store of a sweep ({error!r}); choose another place.") from error
 
     @contextlib.contextmanager
@@ -191,7 +215,7 @@ class Store:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"{error.strerror}: block {block} could not be written. Make room and call again: what is there is kept.",
+                f"{error.strerror}: block {block} could not be written. {_remedy(error)} and call again: what is there is kept.",
                 str(self.path),
             ) from error
 
@@ -211,6 +235,25 @@ class Store:
         return results, len(missing)
 
 
+def check_place(path: str | pathlib.Path) -> None:
+    """Refuse a place where no store can be written, before anything is compiled.
+
+    Raises:
+        OSError: it is one.
+    """
+    place = pathlib.Path(path).absolute()
+    folder = next(one for one in (place, *place.parents) if one.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{place.name}"):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, f"store={str(path)!r} cannot be written ({error.strerror}). {_remedy(error)}") from None
+
+
+def _remedy(error: OSError) -> str:
+    return "Make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose a place that can be written to"
+
+
 def blocks(plan: Mapping[str, Any]) -> list[Block]:
     """All blocks of a sweep."""
     return [(group, number) for group in range(plan["groups"]) for number in range(-(-plan["points"] // plan["width"]))]
@@ -228,8 +271,8 @@ def _shape(plan: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], str]:
 
 
 def as_dataset(store: Memory | Store) -> xr.Dataset:
-    """The results by named dimensions, with coordinates, units, and the plan as
-    attributes.
+    """The results by named dimensions, with coordinates and units; as attributes the plan,
+    how many blocks are missing, and how many points ended with weights that are not finite.
     """
     import xarray as xr
 
@@ -247,7 +290,8 @@ def as_dataset(store: Memory | Store) -> xr.Dataset:
     described = {
         name: json.dumps(value, indent=1) for name, value in (("description", plan["description"]), ("versions", store.versions))
     }
-    return xr.Dataset(data, coordinates, described | {"missing_blocks": missing})
+    failed = int(np.sum(results["finite"] == 0)) if "finite" in results else 0
+    return xr.Dataset(data, coordinates, described | {"missing_blocks": missing, "failed_points": failed})
 
 
 def load(path: str | pathlib.Path) -> xr.Dataset:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 import os
 import pathlib
 import sys
@@ -24,9 +26,9 @@ from ..tile import Tile, TileConfig
 from .block import Blocks
 from .describe import describe, difference
 from .grid import Grid, Subject
-from .memory import free_memory
+from .memory import free_memory, free_on_host
 from .processes import PATIENCE, wait_for_all
-from .store import Block, Memory, Store, as_dataset, load, rows
+from .store import Block, Memory, Store, as_dataset, check_place, load, rows
 from .versions import versions
 
 if TYPE_CHECKING:
@@ -148,6 +150,8 @@ def sweep(
         "run": describe(runs),
     }
     kept = None if store is None else Store.open(store)
+    if store is not None:
+        check_place(store)
     wait_for_all("opened")  # before one of them makes what another would find
     if kept is not None:
         _refuse_another(kept, description, width)
@@ -162,13 +166,15 @@ def sweep(
 
     made: dict[int, Blocks] = {}
     if kept is None:
-        with Console(stderr=True).status("compiling") if progress else contextlib.nullcontext():
-            made = _that_fit(subjects, compiled, grid.count, width)
         named = {"config": (config, configs), "run": (run, runs)}
         outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
+        with Console(stderr=True).status("compiling") if progress else contextlib.nullcontext():
+            made = _that_fit(subjects, compiled, functools.partial(_check_results, grid, outer), grid.count, width)
         units = {path: subjects[0].field(path).get("units", "") for path in grid.numbers}
         plan = _plan(description, grid, outer, made, units)
         kept = _lay_out(store, plan)
+        if isinstance(kept, Store):  # another sweep may have come first
+            _refuse_another(kept, description, None)
         if kept.plan["width"] != made[0].width:  # another process chose for all
             made = {}
     _run_all(kept, subjects, made, compiled, progress=progress and jax.process_index() == 0)
@@ -212,31 +218,32 @@ def _refuse_other_versions(kept: Store) -> None:
 
 
 def _that_fit(
-    subjects: list[Subject], compiled: Callable[[Subject, int], Blocks], points: int, width: int | None
+    subjects: list[Subject],
+    traced: Callable[[Subject, int], Blocks],
+    check: Callable[[dict[int, Blocks]], None],
+    points: int,
+    given: int | None,
 ) -> dict[int, Blocks]:
     """Every subject compiled, at the given width or at the widest one that leaves
-    enough of the free memory to all of them.
+    enough of the free memory to all of them. They are checked before.
     """
-    if width is not None:
-        return {n: compiled(subject, width) for n, subject in enumerate(subjects)}
     room = _SHARE * min(free_memory(device) for device in jax.local_devices())
-    width = min(_WIDEST, -(-points // jax.device_count()))
+    width = min(_WIDEST, -(-points // jax.device_count())) if given is None else given
     while True:
-        made = {n: compiled(subject, width) for n, subject in enumerate(subjects)}
+        made = {n: traced(subject, width) for n, subject in enumerate(subjects)}
+        check(made)
         most = max(blocks.bytes_per_device for blocks in made.values())
-        if most <= room or width == 1:
+        if most <= room or width == 1 or given is not None:
             return made
         width = max(1, min(width - 1, int(width * room / most)))
 
 
-def _plan(
-    description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks], units: dict[str, str]
-) -> dict[str, Any]:
-    """The contents of a store, and their names.
+def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks]) -> None:
+    """Refuse results that the data set cannot hold.
 
     Raises:
-        ValueError: results differ from one run to another, or have the name of
-            something else.
+        ValueError: they differ from one run to another, have the name of something
+            else, or are more than the memory.
     """
     results = made[0].results()
     for blocks in made.values():
@@ -245,6 +252,20 @@ def _plan(
     for name in results:
         if name in taken or not name.isidentifier():
             raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
+    sizes = (math.prod(result["shape"]) * np.dtype(result["dtype"]).itemsize for result in results.values())
+    needed, free = len(made) * grid.count * sum(sizes), free_on_host()
+    if needed > free:
+        taken, left = needed / 2**30, free / 2**30
+        raise ValueError(
+            f"results of {len(made) * grid.count} points take {taken:.3g} GiB of memory, and {left:.3g} GiB are free; pass fewer "
+            "chips, seeds or values, or record less."
+        )
+
+
+def _plan(
+    description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks], units: dict[str, str]
+) -> dict[str, Any]:
+    """The contents of a store, and their names."""
     coordinates: dict[str, Any] = dict(outer)
     zipped: dict[str, Any] = {}
     for name, size in grid.sizes.items():
@@ -259,7 +280,7 @@ def _plan(
         "coordinates": coordinates,
         "zipped": zipped,
         "units": units,
-        "results": results,
+        "results": made[0].results(),
     }
 
 

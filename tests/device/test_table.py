@@ -1,6 +1,7 @@
 """Devices given by measured steps."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -97,3 +98,15 @@ def test_a_refusal_names_the_file(tmp_path, text, words):
         Table.from_csv(path)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_too_fine_a_grid_is_told_the_finest_that_works():
+    """What is named works, and one more does not."""
+    ramp = np.concatenate([np.linspace(-0.5, 0.5, 13), np.linspace(0.5, -0.5, 13)[1:]])
+    pulses = np.repeat([1, -1], 12)
+    with pytest.raises(ValueError, match=r"no \w+ step was measured near weight .*; pass a smaller n_states: \d+ is") as caught:
+        Table.from_pulses(ramp[None], pulses, n_states=40)
+    works = int(re.search(r"(\d+) is the largest", str(caught.value))[1])
+    assert Table.from_pulses(ramp[None], pulses, n_states=works).state.shape == (works,)
+    with pytest.raises(ValueError, match="pass a smaller n_states"):
+        Table.from_pulses(ramp[None], pulses, n_states=works + 1)

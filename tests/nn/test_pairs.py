@@ -158,3 +158,28 @@ def test_a_rematerialised_layer_hands_out_the_same_pairs():
     model = Recurrent(KEY)
     grads = jt.nn.value_and_grad(lambda model, x, y: loss(eqx.filter_checkpoint(model), x, y))(model, X, Y)[1]
     assert_same(weights(grads), of_jax(loss, model, X, Y))
+
+
+def a_penalty(model, x, y):
+    return loss(model, x, y) + 1e-3 * jnp.sum(model.into.tile.weight**2)
+
+
+def a_read_past_the_layer(model, x, y):
+    return loss(model, x + jt.forward(model.into.tile, jnp.ones((8, 7)), key=KEY), y)
+
+
+def a_scale_in_a_loop(model, x, y):
+    step = lambda carry, _: ((carry[1], carry[1] * jnp.max(model.into.tile.weight)), None)
+    return loss(model, x, y) * jax.lax.scan(step, (1.0, 1.0), length=2)[0][0]
+
+
+@pytest.mark.parametrize("beside", [a_penalty, a_read_past_the_layer, a_scale_in_a_loop], ids=lambda one: one.__name__)
+def test_a_loss_that_uses_weights_beside_reading_them_is_refused(beside):
+    with pytest.raises(ValueError, match="loss uses the weights of into in another way.*stop_gradient"):
+        jt.nn.value_and_grad(beside)(Recurrent(KEY), X, Y)
+
+
+def test_weights_without_a_gradient_may_be_used():
+    model = Recurrent(KEY)
+    logged = lambda model, x, y: loss(model, x, y) + jnp.sum(jax.lax.stop_gradient(model.into.tile.weight))
+    assert_same(weights(jt.nn.value_and_grad(logged)(model, X, Y)[1]), of_jax(loss, model, X, Y))

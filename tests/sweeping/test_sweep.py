@@ -444,6 +444,7 @@ def test_processes_share_a_sweep(tmp_path):
         ({"over": {"device.dw_min": ["a"]}}, TypeError, ["over['device.dw_min']=['a']", "not numbers"]),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_bad_input_is_refused(arguments, error, words):
     arguments = {"run": RUN, "config": CONFIG, "target": TARGET, "key": KEY} | arguments
     with pytest.raises(error) as caught:

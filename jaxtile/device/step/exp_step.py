@@ -40,7 +40,7 @@ class ExpStep(AbstractPulsedDevice):
     gamma_down: Number = number(12.78785)
     a: Number = number(0.244)
     b: Number = number(0.2425)
-    dw_min_std_add: Number = number(0.0, low=0.0)
+    dw_min_std_add: Number = number(0.0, low=0.0, units="weight")
     dw_min_std_slope: Number = number(0.0, low=0.0)
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:

@@ -47,7 +47,7 @@ class AbstractLinearDevice(AbstractPulsedDevice):
     mult_noise: bool = flag(True)
     reverse_up: bool = flag(False)
     reverse_down: bool = flag(False)
-    reverse_offset: Number = number(0.01, low=0.0)
+    reverse_offset: Number = number(0.01, low=0.0, units="weight")
 
     def __check_init__(self) -> None:
         if (self.reverse_up or self.reverse_down) and not self.mult_noise:

@@ -1,20 +1,24 @@
 """A device that is given by measured steps."""
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
 from ..._text_table import read_text_table
-from ..._types import AnyArray, Weight, is_concrete, is_whole, real_array
+from ..._types import AnyArray, Weight, is_concrete, is_whole
 from ...fields import Field, Number, Reals, array, number
 from ..cells import Cells
+from ..record import take_record
 from .base import AbstractPulsedDevice
 
 __all__ = ["Table"]
 
+_WAYS = {"up": 1, "down": -1}
 _COLUMNS = ("state", "up", "down", "up_noise", "down_noise")
 
 
@@ -43,18 +47,18 @@ class Table(AbstractPulsedDevice):
 
     response: ClassVar[tuple[str, ...]] = ()
 
-    state: Field[Reals, Float[Array, " state"]] = array()
-    up: Field[Reals, Float[Array, " state"]] = array()
-    down: Field[Reals, Float[Array, " state"]] = array()
-    up_noise: Field[Reals | None, Float[Array, " state"] | None] = array(None)
-    down_noise: Field[Reals | None, Float[Array, " state"] | None] = array(None)
-    dw_min: Number = number(None, low=0.0, open=True)
+    state: Field[Reals, Float[Array, " state"]] = array(units="weight")
+    up: Field[Reals, Float[Array, " state"]] = array(units="weight")
+    down: Field[Reals, Float[Array, " state"]] = array(units="weight")
+    up_noise: Field[Reals | None, Float[Array, " state"] | None] = array(None, units="weight")
+    down_noise: Field[Reals | None, Float[Array, " state"] | None] = array(None, units="weight")
+    dw_min: Number = number(None, low=0.0, open=True, units="weight")
     dw_min_dtod: Number = number(0.0, low=0.0)
     dw_min_std: Number = number(1.0, low=0.0)
     up_down_dtod: Number = number(0.0, low=0.0)
-    w_max: Number = number(None, low=0.0)
+    w_max: Number = number(None, low=0.0, units="weight")
     w_max_dtod: Number = number(0.0, low=0.0)
-    w_min: Number = number(None, high=0.0)
+    w_min: Number = number(None, high=0.0, units="weight")
     w_min_dtod: Number = number(0.0, low=0.0)
 
     def __post_init__(self) -> None:
@@ -109,26 +113,48 @@ class Table(AbstractPulsedDevice):
         Args:
             weights: normalised conductance, [device, measurement]; NaN: not measured.
             pulses: 1 (up), -1 (down) or 0 (only a read) before each measurement but the
-                first; for all devices or for each.
+                first; for all devices or for each. NaN: a new start.
             n_states: how many states the grid has, from the lowest weight to the
                 highest.
             parameters: any others of the device, such as `dw_min_dtod`.
         """
         if not is_whole(n_states, 2):
             raise ValueError(f"n_states={n_states!r} must be a whole number of at least 2.")
-        seen, sent = (np.asarray(real_array(a, float, name), float) for a, name in ((weights, "weights"), (pulses, "pulses")))
-        if seen.ndim != 2 or sent.shape not in (seen[0, 1:].shape, seen[:, 1:].shape):
-            raise ValueError(
-                f"weights has shape {seen.shape} and pulses {sent.shape}; pass [device, measurement] and one pulse "
-                "less than measurements: the first is that before any pulse."
-            )
+        seen, sent = (np.asarray(a, np.float64) for a in take_record(weights, pulses))
         step, middle = np.diff(seen), (seen[:, 1:] + seen[:, :-1]) / 2
-        state = np.linspace(np.nanmin(seen), np.nanmax(seen), n_states)
-        columns = {"state": state}
-        for name, way in (("up", 1), ("down", -1)):
-            taken = (sent == way) & np.isfinite(step)
-            columns[name], columns[f"{name}_noise"] = _fit_steps(state, middle[taken], way * step[taken], way, name)
-        return cls(**columns, **parameters)
+        taken = {name: (sent == way) & np.isfinite(step) for name, way in _WAYS.items()}
+        for name, of_one in taken.items():
+            if not of_one.any():
+                raise ValueError(
+                    f"no {name} step was measured: a table needs a measurement before and after pulses of {_WAYS[name]}, and both "
+                    "directions; or fit a kind of device, by jaxtile.device.fit."
+                )
+
+        def columns(n_states: int) -> dict[str, np.ndarray]:
+            state = np.linspace(np.nanmin(seen), np.nanmax(seen), n_states)
+            found = {"state": state}
+            for name, way in _WAYS.items():
+                steps = middle[taken[name]], way * step[taken[name]]
+                found[name], found[f"{name}_noise"] = _fit_steps(state, *steps, way, name)
+            return found
+
+        try:
+            return cls(**columns(n_states), **parameters)
+        except _TooFewSteps as few:
+            raise ValueError(f"{few}; {_advice(columns, n_states)}.") from None
+
+
+class _TooFewSteps(Exception):
+    """No step was measured near a state of the grid."""
+
+
+def _advice(columns: Callable[[int], Any], n_states: int) -> str:
+    """The largest grid for which steps were measured near each state."""
+    for fewer in range(n_states - 1, 1, -1):
+        with contextlib.suppress(_TooFewSteps):
+            columns(fewer)
+            return f"pass a smaller n_states: {fewer} is the largest that works"
+    return "no smaller n_states works: measure more of the range in both directions"
 
 
 def _check_columns(columns: dict[str, Array]) -> None:
@@ -177,7 +203,7 @@ def _fit_steps(state, middle, step, way, name):
         hats = np.maximum(1 - np.abs(before[:, None] - state) / (state[1] - state[0]), 0)
         near = hats.sum(axis=0)
         if (near < 1).any():
-            raise ValueError(f"no {name} step was measured near weight {state[np.argmin(near)]:.3g}; pass a smaller n_states.")
+            raise _TooFewSteps(f"no {name} step was measured near weight {state[np.argmin(near)]:.3g}")
         mean = np.linalg.lstsq(hats, step, rcond=None)[0]
         back = hats @ mean
     return mean, np.sqrt(hats.T @ (step - back) ** 2 / near)
