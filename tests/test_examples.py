@@ -7,6 +7,7 @@ import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import stored
 from helpers import mostly_slow
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
@@ -96,6 +97,8 @@ def test_example_shows_what_it_says(name, monkeypatch):
     with jax.numpy_dtype_promotion("standard"):  # optax leans on it
         names = runpy.run_path(str(EXAMPLES / f"{name}.py"))
     SHOWS[name](names)
+    if name in stored.names():
+        stored.check(name, stored.EXAMPLES[name](names))
     drawn = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes]
     assert drawn
     for ax in drawn:
