@@ -169,7 +169,7 @@ def test_when_a_refresh_is_due():
     assert due(Refresh(every=2)) == [6, 12]
     assert due(Refresh(every=4, units_in_mbatch=False)) == [4, 8, 12]
     cell = OneSided(STEP, refresh=Refresh())
-    after, _ = cell.routines[0].before(cell, None, cell.start(SHAPE), None, key=KEY)
+    after, _ = cell.routines[0].before(cell, cell.fabricate(SHAPE, key=None), cell.start(SHAPE), None, key=KEY)
     assert int(after.turn) == 1
 
 
