@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from weakref import WeakSet
 
 import torch
 from aihwkit.exceptions import AnalogBiasConfigError, ConfigError, TileError
@@ -15,6 +16,7 @@ from aihwkit.simulator.tiles.custom import CustomRPUConfig, CustomTile
 from aihwkit.simulator.tiles.inference import InferenceTileWithPeriphery
 from aihwkit.simulator.tiles.module import TileModule
 from aihwkit.simulator.tiles.rpucuda import RPUCudaSimulatorTileWrapper
+from torch import Tensor
 
 from jaxtile.half_select import AbstractHalfSelect
 
@@ -22,6 +24,9 @@ from .programming import program_weights_gdp
 from .tile import HalfSelectedSimulatorTile
 
 __all__ = ["RPUConfigWithProgram", "RealisticTile"]
+
+
+_MODULES: WeakSet["RealisticTile"] = WeakSet()  # an optimizer does not say which layers it trains
 
 
 # aihwkit's own tiles have these bases, which do not agree on types.
@@ -53,9 +58,7 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
         SimulatorTileWrapper.__init__(self, out_size, in_size, config, bias, in_trans, out_trans, torch_update=True)
         InferenceTileWithPeriphery.__init__(self)
 
-    # The custom tile's own: build the simulator tile of the configuration, and read
-    # through it.
-    _create_simulator_tile: Any = CustomTile._create_simulator_tile
+    # The custom tile's own.
     forward = CustomTile.forward
     # The C++ wrapper's own: they call the methods of the simulator tile that have these
     # names.
@@ -64,11 +67,40 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
     reset_columns = RPUCudaSimulatorTileWrapper.reset_columns
     reset = RPUCudaSimulatorTileWrapper.reset
 
+    def _create_simulator_tile(self, x_size: int, d_size: int, rpu_config: Any) -> HalfSelectedSimulatorTile:
+        _MODULES.add(self)
+        return rpu_config.simulator_tile_class(x_size=x_size, d_size=d_size, rpu_config=rpu_config)
+
     def _recreate_simulator_tile(self, x_size: int, d_size: int, rpu_config: Any) -> HalfSelectedSimulatorTile:
         # Loading a state replaces the fresh chip's devices; that there was one must not
         # show in torch's random numbers.
         with torch.random.fork_rng(devices=[]):
             return self._create_simulator_tile(x_size, d_size, rpu_config)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become what a state says; after a refusal, stay what it was."""
+        before = self.__dict__.copy()
+        try:
+            super().__setstate__(state)
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def update(self, x_input: Tensor, d_input: Tensor) -> None:
+        """Send the pulses of a batch.
+
+        A batch that is refused is dropped, here and in all layers whose trace holds
+        what would be refused, so that the next good one is sent alone.
+        """
+        try:
+            super().update(x_input, d_input)
+        except (TypeError, ValueError):
+            self.analog_ctx.reset()
+            for module in _MODULES:
+                if not all(map(_is_finite, module.analog_ctx.analog_input + module.analog_ctx.analog_grad_output)):
+                    module.analog_ctx.reset()
+            raise
 
     def program_weights(self, *args: Any, noise_model: Any = None, **kwargs: Any) -> Any:
         """Program the weights that were set, by the method of the configuration
@@ -110,6 +142,10 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
         sync: Any = getattr(self, "_sync_analog_ctx_weights", None)
         if sync is not None:  # from aihwkit 1.2 on, the context shows a copy of the weights
             sync()
+
+
+def _is_finite(vectors: Tensor) -> bool:
+    return bool(torch.isfinite(vectors).all())
 
 
 @dataclass

@@ -7,6 +7,7 @@ or by `RPUConfigWithProgram(program_weights=program_weights_svd)`.
 """
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,7 @@ from aihwkit.exceptions import ConfigError
 from torch import Tensor
 
 import jaxtile as jt
-from jaxtile._types import is_whole
-from jaxtile.fields import Number, number, whole
+from jaxtile.fields import Number, is_whole, number, whole
 from jaxtile.programming import AbstractMethod, Chain, Reads
 from jaxtile.programming.chain import stages_of
 from jaxtile.programming.inputs import outputs
@@ -76,7 +76,7 @@ def program_weights_gdp(
         w_init: weights to start from, or the range of uniform random ones.
     """
     target = _target(self, from_reference=from_reference)
-    inputs = "eye" if x_values is None else to_jax(x_values)
+    inputs = "eye" if x_values is None else to_jax(x_values, "x_values")
     method = jt.GDP(learning_rate=learning_rate, inputs=inputs)
     return _program(self, target, method, max_iter=max_iter, tolerance=tolerance, w_init=w_init)
 
@@ -173,7 +173,7 @@ def _target(module: Any, *, from_reference: bool) -> Tensor:
     weights of the tile, the next reference.
     """
     if not from_reference or module.reference_combined_weights is None:
-        module.reference_combined_weights = module.tile.get_weights().clone()
+        return module.tile.get_weights().clone()
     return module.reference_combined_weights
 
 
@@ -215,7 +215,7 @@ def _program(
     """
     if not is_whole(max_iter, 0):
         raise ValueError(f"max_iter={max_iter!r} must be a whole number of at least 0.")
-    if tolerance is not None and not tolerance >= 0:
+    if tolerance is not None and not float(to_jax(tolerance, "tolerance")) >= 0:
         raise ValueError(f"tolerance={tolerance!r} must be None (never stop early) or a number of at least 0.")
     tile, goal = module.tile, to_jax(target)
     shape, stages = (goal.shape[0], goal.shape[1]), stages_of(method)
@@ -225,10 +225,8 @@ def _program(
     sheets = [_datasheet(module, shape, stage.connect) for stage in stages]
     for stage, sheet in zip(stages, sheets, strict=True):
         stage.method.init(sheet, goal)  # first, since it may refuse
-    if isinstance(w_init, Tensor):
-        tile.set_weights(w_init)
-    else:
-        tile.set_weights_uniform_random(-w_init, w_init)
+    _start(module, w_init)
+    module.reference_combined_weights = target  # last, so that a refused run leaves none behind
     done, key, step = Programmed(jt.RESULTS.running), jr.key(0), 0
     rules = {"tolerance": jnp.asarray(-1.0 if tolerance is None else tolerance), "max_steps": max_iter}
     learning_rate = tile.get_learning_rate()
@@ -264,6 +262,20 @@ def _program(
         if connected is not None:
             tile.set_hidden_update_index(connected)
     return done
+
+
+def _start(module: Any, w_init: float | Tensor) -> None:
+    """Put in the weights that a run starts from."""
+    weight = to_jax(w_init, "w_init")
+    if weight.ndim == 0:
+        width = float(weight)
+        if not math.isfinite(width):
+            raise ValueError(f"w_init={width!r} is no range of weights; pass a finite number, or weights [out, in].")
+        module.tile.set_weights_uniform_random(-width, width)
+    elif weight.shape == tuple(module.tile.get_weights().shape):
+        module.tile.set_weights(to_torch(weight).to(module.device))  # a C++ tile takes these as they lie in memory
+    else:
+        raise ValueError(f"w_init has shape {weight.shape}; pass a number, or weights [out, in] of the tile.")
 
 
 def _datasheet(module: Any, shape: tuple[int, int], index: int | None) -> jt.Datasheet:

@@ -18,7 +18,7 @@ import jaxtile as jt
 
 from ._convert import fresh_seed, to_inputs, to_jax, to_torch
 from .config import hardware
-from .extra import from_named, to_named
+from .extra import from_named, refuse_other_versions, sample, to_named
 from .hidden import from_hidden, hidden_names, is_weight, to_hidden
 from .weights import clip_of, modifier_of, remap_of
 
@@ -65,10 +65,15 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             if not eqx.tree_equal(ours, theirs):
                 raise ConfigError(f"{name}={ours!r}: the tile was built with {theirs!r}; `replace_with` builds another.")
         if new.pulse.uses_device != old.pulse.uses_device:
-            raise ConfigError("update.pulse_type cannot change to or from NONE, which takes devices as ideal: build a new tile.")
+            raise ConfigError(
+                "update.pulse_type cannot change to or from NONE, which takes devices as ideal: `replace_with` builds another."
+            )
+        drawn = [sample(config, self.jax_tile.shape) for config in (new, old)]
         for name in ("forward", "backward"):
-            if not eqx.tree_equal(*(_drawn_from(getattr(config, name)) for config in (new, old))):
-                raise ConfigError(f"{name}: numbers of the read parameters that are drawn once cannot change: build a new tile.")
+            if not eqx.tree_equal(*(one[name] for one in drawn)):
+                raise ConfigError(
+                    f"{name}: numbers of the read parameters that are drawn once cannot change; `replace_with` builds another."
+                )
         config = jt.TileConfig(old.device, new.pulse, half_select=old.half_select, forward=new.forward, backward=new.backward)
         self.jax_tile = eqx.tree_at(lambda tile: tile.config, self.jax_tile, config)
         self._settings = deepcopy(_settings(rpu_config))
@@ -86,7 +91,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     ) -> Tensor:
         """Read `[..., in]` to `[..., out]`."""
         _refuse_transposed(bias, in_trans, out_trans)
-        tile, x = self._tile_to_read(is_test=is_test), to_jax(x_input)
+        tile, x = self._tile_to_read(is_test=is_test), to_jax(x_input, "x_input")
         self.jax_tile = jt.observe(self.jax_tile, x=x)
         return to_torch(jt.forward(tile, x, key=self._draw()), like=x_input)
 
@@ -95,7 +100,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
     ) -> Tensor:
         """Read `[..., out]` to `[..., in]`, the other way round."""
         _refuse_transposed(bias, in_trans, out_trans)
-        tile, d = self._tile_to_read(is_test=False), to_jax(d_input)
+        tile, d = self._tile_to_read(is_test=False), to_jax(d_input, "d_input")
         self.jax_tile = jt.observe(self.jax_tile, d=d)
         return to_torch(jt.backward(tile, d, key=self._draw()), like=d_input)
 
@@ -112,10 +117,8 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         another.
         """
         _refuse_transposed(bias, in_trans, out_trans)
-        if x_input.numel() == 0:
-            return
-        x = to_inputs(x_input.reshape(-1, x_input.shape[-1]))
-        d = to_jax(d_input.reshape(-1, d_input.shape[-1]))
+        x, d = to_inputs(x_input, "x_input"), to_jax(d_input, "d_input")
+        d = d.reshape(-1, d.shape[-1])
         self.jax_tile = jt.update(self.jax_tile, x, d, learning_rate=self._learning_rate, key=self._draw())
 
     def get_weights(self, as_ref: bool = False) -> Tensor:
@@ -124,7 +127,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
     def set_weights(self, weight: Tensor) -> None:
         """Put weights in exactly, clipped to what each device can hold."""
-        self._put(to_jax(weight))
+        self._put(to_jax(weight, "weight"))
 
     def set_weights_uniform_random(self, bmin: float, bmax: float) -> None:
         """Put in uniform random weights between two numbers, clipped to what each
@@ -169,7 +172,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         stretch = remap_of(remap)
         if stretch is None:
             return scales
-        weight, new_scales = stretch(self.jax_tile.weight, to_jax(scales))
+        weight, new_scales = stretch(self.jax_tile.weight, to_jax(scales, "scales"))
         self._put(weight)
         return to_torch(new_scales, like=scales)
 
@@ -177,11 +180,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Draw the modified weights that training reads see until the next call;
         updates act on the true ones.
         """
-        self.jax_modified = None
+        modify = modifier_of(modifier)  # first, since it may refuse
+        self.jax_modified = None if modify is None else modify(self.jax_tile.weight, key=self._draw())
         self._read_during_test = modifier.enable_during_test
-        modify = modifier_of(modifier)
-        if modify is not None:
-            self.jax_modified = modify(self.jax_tile.weight, key=self._draw())
 
     # What it is made of, and its state.
 
@@ -230,7 +231,7 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         """Become the chip with these devices; the weights are clipped to what they can
         hold.
         """
-        self.jax_tile = from_hidden(self.jax_tile, to_jax(params), self.jax_tile.weight)
+        self.jax_tile = from_hidden(self.jax_tile, to_jax(params, "params"), self.jax_tile.weight)
         if is_weight(self.jax_tile.state):
             self._put(self.jax_tile.weight)
 
@@ -253,7 +254,10 @@ class HalfSelectedSimulatorTile(SimulatorTile):
 
         Raises:
             RuntimeError: `strict`, and a key is missing.
+            TileError: an array does not fit, or another version wrote the state. The
+                tile stays as it is.
         """
+        refuse_other_versions(extra)
         mine = {name: extra[name] for name in self.dump_extra() if name in extra}
         if strict and len(mine) < len(self.dump_extra()):
             raise RuntimeError(f"The state lacks {', '.join(sorted(self.dump_extra().keys() - mine.keys()))}.")
@@ -263,9 +267,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             raise TileError(
                 f"bridge.modified_weight has shape {modified_weight.shape}; the tile is [out, in] = {self.jax_tile.shape}."
             )
+        self.jax_tile = from_named(self.jax_tile, state)  # first, since it may refuse
         self._key = jr.wrap_key_data(jnp.asarray(state["bridge.random_key"], "uint32"))
         self._calls = int(state["bridge.random_calls"][0])
-        self.jax_tile = from_named(self.jax_tile, state)
         self.jax_modified = modified_weight if modified_weight.size else None
         self._read_during_test = bool(state["bridge.read_during_test"][0])
 
@@ -293,11 +297,6 @@ class HalfSelectedSimulatorTile(SimulatorTile):
         if self.jax_modified is None or (is_test and not self._read_during_test):
             return self.jax_tile
         return jt.read_as(self.jax_tile, self.jax_modified)
-
-
-def _drawn_from(io: jt.IOParameters) -> Any:
-    """The numbers that a periphery draws when it is made, from one and the same key."""
-    return jt.periphery.fabricate(io, (2, 2), jr.key(0))
 
 
 def _settings(rpu_config: Any) -> tuple[Any, ...]:

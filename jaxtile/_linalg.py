@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from ._numerics import safe_sqrt
+from ._numerics import divisor, safe_sqrt
 from ._random import arange, normal
 from ._types import Scalar, Weight
 
@@ -92,7 +92,7 @@ def triplets_within(
     vectors = vectors[:, ::-1]
     rotated = product(core.T, vectors)  # columns s_i v_i, largest first
     s = jnp.sqrt(jnp.maximum(squares[::-1][:k], 0))
-    v = rotated[:, :k].T / jnp.where(s > 0, s, 1)[:, None]
+    v = rotated[:, :k].T / divisor(s)[:, None]
     return Triplets(product(range_, vectors[:, :k]).T, s, v), rotated
 
 
@@ -104,7 +104,7 @@ def sparse_factor(image: Float[Array, " a"], other: Float[Array, " b"], threshol
     """
     square = jnp.sum(other**2)
     kept = jnp.maximum(jnp.abs(image) - threshold * jnp.sum(jnp.abs(other)), 0)
-    return jnp.sign(image) * kept / jnp.where(square > 0, square, 1)
+    return jnp.sign(image) * kept / divisor(square)
 
 
 def sparse_line(times: Callable, back: Callable, start: Float[Array, " in"], threshold: Scalar) -> Float[Array, " in"]:
@@ -154,13 +154,12 @@ def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Sca
     """
 
     def normalise(power):
-        trace = jnp.trace(power)
-        return power / jnp.where(trace > 0, trace, 1)
+        return power / divisor(jnp.trace(power))
 
     power = jax.lax.fori_loop(0, squarings, lambda _, power: normalise(product(power, power)), normalise(matrix))
     return jnp.trace(product(matrix, power))  # the mean of the eigenvalues, weighted by their powers
 
 
 def safe_norm(matrix: Weight) -> Scalar:
-    """The Frobenius norm, with gradient zero where it is zero."""
+    """The Frobenius norm, with gradient zero where it is zero; NaN of NaN."""
     return safe_sqrt(jnp.sum(matrix**2))

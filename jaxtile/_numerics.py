@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ._types import Scalar
 
-__all__ = ["divide", "safe_sqrt", "straight_through"]
+__all__ = ["divide", "divisor", "safe_sqrt", "straight_through"]
 
 
 def divide(values: Float[Array, "..."], by: Scalar) -> Float[Array, "..."]:
@@ -20,10 +20,20 @@ def divide(values: Float[Array, "..."], by: Scalar) -> Float[Array, "..."]:
     return values / jnp.where(jnp.isnan(values), jnp.nan, by)
 
 
+def divisor(value: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The value where it is above zero, elsewhere 1, so that nothing is divided by zero.
+
+    NaN stays NaN: what is broken must not look whole.
+    """
+    return jnp.where(value <= 0, 1, value)
+
+
 def safe_sqrt(square: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The square root of what is positive; elsewhere zero, with slope zero."""
-    positive = square > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
+    """The square root of what is above zero, elsewhere zero, with slope zero; NaN of
+    NaN.
+    """
+    nothing = square <= 0
+    return jnp.where(nothing, 0, jnp.sqrt(jnp.where(nothing, 1, square)))
 
 
 @jax.custom_jvp

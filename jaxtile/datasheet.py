@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 
+from ._numerics import divisor
 from ._types import Scalar, is_concrete
 from .device import AbstractCrosspoint, ConstantStep
 from .tile import Chip, Now, Tally, Tile, TileConfig
@@ -86,7 +87,7 @@ class Datasheet(eqx.Module):
     @property
     def dw_min_std(self) -> Scalar:
         """Spread of that step from cycle to cycle, relative."""
-        up, down = (spread / jnp.where(mean > 0, mean, 1) for mean, spread in self._steps_at_zero())
+        up, down = (spread / divisor(mean) for mean, spread in self._steps_at_zero())
         return (up + down) / 2
 
     def _steps_at_zero(self) -> list[tuple[Scalar, Scalar]]:
@@ -118,5 +119,6 @@ class Datasheet(eqx.Module):
         device, half_select = config.built_device, config.half_select
         half_cells = None if half_select is None else half_select.fabricate(shape, key=None)
         memory = None if half_select is None else half_select.start(shape)
-        chip = Chip(shape, device.fabricate(shape, key=None), half_cells)
-        return Tile(config, chip, Now(device.start(shape), Tally.start(), half_memory=memory))
+        cells = device.fabricate(shape, key=None)
+        now = Now(device.settle(cells, device.start(shape)), Tally.start(), half_memory=memory)
+        return Tile(config, Chip(shape, cells, half_cells), now)

@@ -32,6 +32,7 @@ __all__ = [
     "choice",
     "flag",
     "function",
+    "is_whole",
     "number",
     "optional",
     "part",

@@ -197,3 +197,10 @@ def test_what_is_still_to_be_run_has_not_failed():
         jt.plot.sweep(data * np.nan)
     with pytest.raises(ValueError, match="against='run' is unknown; choose one of 'device.dw_min', 'chip'"):
         jt.plot.sweep(data, against="run")
+
+
+def test_pulse_response_of_tiny_steps_is_a_part_that_is_named():
+    """12 million steps fill the range; 50,000 are drawn. In single precision a step of 1e-7 at -0.6 is rounded to 2^-23."""
+    ax = jt.plot.pulse_response(jt.device.ConstantStep(dw_min=1e-7), n_cells=0)
+    assert ax.get_xlabel() == "pulses (50000 up, then 50000 down; 1.2e+07 fill the range)"
+    assert float(np.max(ax.lines[0].get_ydata())) == pytest.approx(-0.6 + 50_000 * 2**-23, abs=1e-5)

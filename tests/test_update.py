@@ -294,3 +294,11 @@ def test_aggregate_error_is_bounded(device, rms, largest):
                 error = (after["aggregate"] - after["slot"]) / 1e-3
                 found.append((np.sqrt(np.mean(error**2)), np.abs(error).max()))
             assert np.all(np.median(found, axis=0) <= np.array([rms, largest]) * 10 / kappa)
+
+
+def test_a_batch_of_nothing_sends_nothing():
+    tile = jt.init(jt.TileConfig(), (2, 3), key=jax.random.key(0))
+    for x in (jnp.zeros((0, 3)), jt.UnitVectors(jnp.zeros(0, int), 3)):
+        after = jt.update(tile, x, jnp.zeros((0, 2)), learning_rate=0.1, key=jax.random.key(1))
+        assert float(after.full_pulses) == 0
+        assert np.all(np.asarray(after.weight) == 0)

@@ -1,5 +1,5 @@
-"""The command line: `jaxtile program`, `jaxtile devices`, `jaxtile sweep` and `jaxtile
-plot`.
+"""The command line: `jaxtile program`, `jaxtile devices`, `jaxtile sweep`, `jaxtile
+plot` and `jaxtile fit`.
 """
 
 import os

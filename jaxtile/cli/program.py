@@ -34,7 +34,7 @@ from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name, check_room, check_whole, refusals, write_whole
 
-__all__ = ["Program"]
+__all__ = ["Program", "warnings_as_lines"]
 
 METHODS = makers(programming, AbstractMethod)
 BAR = 50  # times that the bar moves
@@ -107,7 +107,7 @@ class Program:
             target_key, tile_key, run_key = jax.random.split(jax.random.key(self.seed), 3)
             name, target = self._target(target_key)
             tile = init(config, target.shape, key=tile_key)
-        with _warnings_as_lines():
+        with warnings_as_lines():
             runs = {method: self._prepare(method, tile, target, run_key) for method in self.method}
         title = f"{name} on {self.device}" + ("" if self.kappa is None else f", kappa {self.kappa:g}")
         done: dict[str, Programmed] = {}
@@ -226,12 +226,13 @@ def _program(method: str, run: Run) -> Programmed:
 
 
 @contextlib.contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def warnings_as_lines(where: str = "") -> Iterator[None]:
+    """Print warnings on stderr, each once and in one line, after `where`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
     for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
-        print(f"jaxtile: warning: {message}", file=sys.stderr)
+        print(f"jaxtile: warning: {where}{message}", file=sys.stderr)
 
 
 def _table(title: str, target: Weight, runs: dict[str, Programmed], max_steps: int) -> Table:

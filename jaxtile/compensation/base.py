@@ -10,6 +10,7 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._numerics import divisor
 from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
@@ -72,4 +73,4 @@ def noise_threshold(caution: Scalar, sheet: Datasheet, learning_rate: Scalar) ->
     if not sheet.hardware.pulse.random_coincidences or not sheet.is_pulsed:
         return jnp.zeros((), float)
     dw = sheet.dw_min * (sheet.dw_min / sheet.device.granularity())
-    return caution * dw / (2 * jnp.where(learning_rate > 0, learning_rate, 1))
+    return caution * dw / (2 * divisor(learning_rate))

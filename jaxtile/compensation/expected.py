@@ -8,7 +8,7 @@ from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
 from .._linalg import product, safe_norm
-from .._numerics import safe_sqrt
+from .._numerics import divisor, safe_sqrt
 from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
@@ -119,5 +119,4 @@ def _nominal(sheet: Datasheet, weight: Weight) -> Tile:
 
 def _size(values: Float[Array, "..."]) -> Scalar:
     """The norm; 1 of zero."""
-    norm = safe_norm(values)
-    return jnp.where(norm > 0, norm, 1)
+    return divisor(safe_norm(values))

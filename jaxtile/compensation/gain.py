@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._numerics import divisor
 from .._types import Scalar, Weight, is_concrete
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
@@ -57,7 +58,7 @@ class Gain(AbstractCompensation):
         half_select = sheet.hardware.half_select
         gain = jnp.ones(()) if half_select is None else half_select.gain()
         assert gain is not None, "see `check`"
-        gain = jnp.where(gain > 0, gain, 1).astype(d.dtype)
+        gain = divisor(gain).astype(d.dtype)
         spread = _spread(d) if isinstance(x, UnitVectors) else _spread(d) * _spread(x)
         threshold = noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype)
         factor = 1 / gain - threshold * spread / gain**2
@@ -67,4 +68,4 @@ class Gain(AbstractCompensation):
 def _spread(vectors: Float[Array, "k line"]) -> Float[Array, " k"]:
     """|v|_1 / |v|^2 of each vector, 1 of a unit vector; 0 of zero."""
     square = jnp.sum(vectors**2, axis=1)
-    return jnp.sum(jnp.abs(vectors), axis=1) / jnp.where(square > 0, square, 1)
+    return jnp.sum(jnp.abs(vectors), axis=1) / divisor(square)

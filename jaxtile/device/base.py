@@ -58,6 +58,12 @@ class AbstractDevice(Checked):
         """The state of `shape` devices at weight zero."""
         return jnp.zeros(shape, float)
 
+    def settle(self, cells: Any, state: State) -> State:
+        """The nearest state in which each device can stand: where fabrication leaves
+        it.
+        """
+        return state
+
     def weight(self, state: State) -> Weights:
         """The weight that is read."""
         return state
@@ -105,6 +111,9 @@ class AbstractCrosspoint(AbstractDevice):
     @abc.abstractmethod
     def bounds(self) -> tuple[Scalar, Scalar]:
         """The nominal range of the weights."""
+
+    def settle(self, cells: Any, state: State) -> State:
+        return self.write(cells, state, self.held(state))
 
     @property
     def routines(self) -> tuple[AbstractRoutine, ...]:

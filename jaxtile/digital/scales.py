@@ -7,6 +7,7 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
+from .._numerics import divisor
 from .._types import AnyArray, Real, Weight
 from ..fields import Checked, Number, OptionalNumber, number, optional
 
@@ -28,7 +29,7 @@ def map_weights(weight: Num[AnyArray, "out in"], omega: Real = 1.0, *, columnwis
     """
     weight = jnp.asarray(weight)
     largest = jnp.max(jnp.abs(weight), axis=1 if columnwise else None)
-    scales = jnp.broadcast_to(jnp.where(largest > 0, largest / omega, 1), weight.shape[:1])
+    scales = jnp.broadcast_to(divisor(largest / omega), weight.shape[:1])
     return weight / scales[:, None], scales
 
 
@@ -53,7 +54,7 @@ class LayerwiseSymmetric(AbstractRemap):
     remapped_wmax: Number = number(1.0, low=0.0, open=True)
 
     def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
-        stretch = jnp.broadcast_to(_positive(jnp.max(jnp.abs(weight)) / self.remapped_wmax), scales.shape)
+        stretch = jnp.broadcast_to(divisor(jnp.max(jnp.abs(weight)) / self.remapped_wmax), scales.shape)
         return weight / stretch[:, None], scales * stretch
 
 
@@ -75,13 +76,9 @@ class ChannelwiseSymmetric(AbstractRemap):
     max_scale_ref: Number = number(0.0, low=0.0)
 
     def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
-        new = scales * _positive(jnp.max(jnp.abs(weight), axis=1) / self.remapped_wmax)
+        new = scales * divisor(jnp.max(jnp.abs(weight), axis=1) / self.remapped_wmax)
         if self.max_scale_range is not None:
             smallest = jnp.min(scales)
             limit = jnp.maximum(smallest, self.max_scale_ref) * self.max_scale_range
             new = jnp.where(smallest > 0, jnp.minimum(new, limit), new)
         return weight * (scales / new)[:, None], new
-
-
-def _positive(stretch: Float[Array, "..."]) -> Float[Array, "..."]:
-    return jnp.where(stretch > 0, stretch, 1)

@@ -68,6 +68,7 @@ def _measure(device, pulses, start, read_std, key, *, n_devices):
         state = device.pulses(cells, state, Burst(up, down, noise=cycle.fold(number), most=1))
         return state, seen(state, number + 1)
 
-    first = device.write(cells, device.start(index.shape), jnp.full(index.shape, start, pulses.dtype))
+    fresh = device.settle(cells, device.start(index.shape))
+    first = device.write(cells, fresh, jnp.full(index.shape, start, pulses.dtype))
     _, measured = jax.lax.scan(send, first, (arange(pulses.size), pulses))
     return jnp.concatenate([seen(first, 0)[None], measured])[:, 0].T

@@ -5,7 +5,7 @@ import abc
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._numerics import straight_through
+from .._numerics import divisor, straight_through
 from .._random import Draws, Source, arange, as_key, cell_index
 from .._types import Key, Scalar, Weight
 from ..fields import Checked, OptionalNumber, flag, optional
@@ -48,15 +48,14 @@ class AbstractModifier(Checked):
     def _largest(self, weight: Weight) -> Scalar:
         if self.assumed_wmax is not None:
             return self.assumed_wmax
-        largest = jnp.max(jnp.abs(weight[:, :-1] if self.copy_last_column else weight), initial=0.0)
-        return jnp.where(largest > 0, largest, 1)
+        return divisor(jnp.max(jnp.abs(weight[:, :-1] if self.copy_last_column else weight), initial=0.0))
 
 
 def rounded(value: Float[Array, "out in"], step: Scalar, draws: Draws | None) -> Float[Array, "out in"]:
     """To multiples of `step` (0: as it is), half away from zero; up or down by chance,
     to the right mean, if there are draws.
     """
-    scaled = value / jnp.where(step > 0, step, 1)
+    scaled = value / divisor(step)
     if draws is not None:
         scaled = scaled + draws.fold(Source.MODIFY_ROUND).uniform(value.dtype) - 0.5
     return jnp.where(step > 0, jnp.sign(scaled) * jnp.floor(jnp.abs(scaled) + 0.5) * step, value)

@@ -27,7 +27,8 @@ def cross_entropy(model: PyTree, x: Array, y: Int[Array, " n"], *, key: Key | No
 
 
 def accuracy(model: PyTree, x: Array, y: Int[Array, " n"], *, key: Key | None = None) -> Scalar:
-    """Share of the samples whose largest output is that of the label.
+    """Share of the samples whose largest output is that of the label; NaN if an output
+    is.
 
     Args:
         model: called as `model(x, key=key)`.
@@ -36,7 +37,8 @@ def accuracy(model: PyTree, x: Array, y: Int[Array, " n"], *, key: Key | None = 
         key: of the reads.
     """
     outputs = model(x, key=key)
-    return jnp.mean((jnp.argmax(outputs, axis=1) == _labels(y, outputs)).astype(outputs.dtype))
+    right = (jnp.argmax(outputs, axis=1) == _labels(y, outputs)).astype(outputs.dtype)
+    return jnp.mean(jnp.where(jnp.isnan(jnp.max(outputs, axis=1)), jnp.nan, right))
 
 
 def _labels(y: Any, outputs: Float[Array, "n classes"]) -> Int[Array, " n"]:

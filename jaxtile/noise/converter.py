@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._numerics import divisor
 from .._types import Scalar, Weight, is_concrete
 from ..fields import Checked, Field, Number, Reals, array, number
 
@@ -156,7 +157,7 @@ class SingleDevice(AbstractConverter):
     def conductances(self, weight: Weight) -> tuple[Conductances, Mapping]:
         lowest = jnp.min(weight)
         span = jnp.max(weight) - lowest
-        ratio = (self.g_max - self.g_min) / jnp.where(span > 0, span, 1)
+        ratio = (self.g_max - self.g_min) / divisor(span)
         return ((weight - lowest) * ratio + self.g_min)[None], Mapping(ratio, lowest)
 
     def weight(self, conductances: Conductances, mapping: Mapping) -> Weight:
@@ -170,8 +171,7 @@ def _of_pairs(factors: Float[Array, " pair"], g: Float[Array, "..."]) -> Float[A
 
 def _largest(weight: Weight) -> Scalar:
     """A matrix of zeros may be mapped by any number."""
-    largest = jnp.max(jnp.abs(weight))
-    return jnp.where(largest > 0, largest, 1)
+    return divisor(jnp.max(jnp.abs(weight)))
 
 
 def _without_offset(ratio: Scalar) -> Mapping:

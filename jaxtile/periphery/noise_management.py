@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._numerics import divisor
 from .._types import Scalar
 from ..fields import Checked, Number, OptionalNumber, number, optional
 
@@ -125,7 +126,7 @@ class AbsMaxNPSum(AbstractNoiseManagement):
         positive = jnp.sum(jnp.maximum(x, 0), axis=-1, keepdims=True)
         negative = jnp.sum(jnp.maximum(-x, 0), axis=-1, keepdims=True)
         wanted = jnp.maximum(positive, negative) * self.nm_assumed_wmax / jnp.where(jnp.isinf(out_bound), 1, out_bound)
-        coarsest = largest / jnp.where(inp_step > 0, inp_step, 1) * self.max_bm_res
+        coarsest = largest / divisor(inp_step) * self.max_bm_res
         wanted = jnp.where(inp_step > 0, jnp.minimum(wanted, coarsest), wanted)
         return jnp.maximum(largest, wanted)
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._linalg import product
 from .._loop import iterate
+from .._numerics import divisor
 from .._random import Source, arange, normal, stream, uniform
 from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
@@ -83,16 +84,14 @@ def _managed(io: IOParameters, array: _Array, x: Inputs, key: Key, channels: Cha
 
     def worst_case(max_bm_res: Scalar) -> Scales:
         alpha = AbsMaxNPSum(nm_thres=getattr(io.noise_management, "nm_thres", None), max_bm_res=max_bm_res).alpha(x, **ranges)
-        return 1 / jnp.where(alpha > 0, alpha, 1)
+        return 1 / divisor(alpha)
 
     def one_pass(passes, shrink: Scales) -> tuple[Outputs, Bool[Array, "k 1"]]:
         y, clipped = _one_pass(io, array, x * shrink, _Draws(key, passes), channels)
         return y / shrink, clipped
 
     helps = io.noise_management is not None and not isinstance(io.noise_management, AbsMaxNPSum)
-    y = _until_unclipped(
-        io.bound_management, one_pass, 1 / jnp.where(silent, 1, alpha), ranges["inp_step"], worst_case if helps else None
-    )
+    y = _until_unclipped(io.bound_management, one_pass, 1 / divisor(alpha), ranges["inp_step"], worst_case if helps else None)
     return jnp.where(silent if io.inp_noise is None else silent & (io.inp_noise <= 0), 0, y)
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from .._numerics import divisor
 from .._types import Scalar
 from .._vectors import UnitVectors
 from .inputs import Inputs
@@ -27,8 +28,7 @@ def relative_error(reading: PyTree[Float[Array, "..."]], wanted: PyTree[Float[Ar
     wanted.
     """
     (reading, _), (wanted, _) = ravel_pytree(reading), ravel_pytree(wanted)
-    largest = jnp.max(jnp.abs(wanted))
-    return jnp.mean(jnp.abs(reading - wanted)) / jnp.where(largest > 0, largest, 1)
+    return jnp.mean(jnp.abs(reading - wanted)) / divisor(jnp.max(jnp.abs(wanted)))
 
 
 def judge(

@@ -151,8 +151,8 @@ class Tile(eqx.Module):
 
 
 def init(config: TileConfig, shape: Sequence[int], *, key: Key) -> Tile:
-    """Fabricate a tile: draw the device-to-device spread once. All weights start at
-    zero.
+    """Fabricate a tile: draw the device-to-device spread once. Each device starts at
+    zero, or at the nearest weight that it can hold: a stuck one where it is stuck.
 
     Args:
         config: what the hardware is.
@@ -173,15 +173,16 @@ def init(config: TileConfig, shape: Sequence[int], *, key: Key) -> Tile:
 @eqx.filter_jit
 def _init(config: TileConfig, shape: tuple[int, int], key: Key) -> Tile:
     device, half_select = config.built_device, config.half_select
+    cells = device.fabricate(shape, key=key)
     chip = Chip(
         shape,
-        device.fabricate(shape, key=key),
+        cells,
         half_cells=None if half_select is None else half_select.fabricate(shape, key=key),
         forward=fabricate(config.forward, shape, stream(key, _FORWARD)),
         backward=fabricate(config.backward, (shape[1], shape[0]), stream(key, _BACKWARD)),
     )
     now = Now(
-        device.start(shape),
+        device.settle(cells, device.start(shape)),
         Tally.start(),
         half_memory=None if half_select is None else half_select.start(shape),
         forward=start(config.forward),

@@ -37,6 +37,8 @@ def send_batch(
     Vector v draws from `fold_in(key, v)`. The routines act before and after each
     vector.
     """
+    if d.shape[0] == 0:
+        return now
     if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
         return one_shot(config, chip, now, x, d, learning_rate, key)
     batch, x = d.shape[0], x.dense(d.dtype) if isinstance(x, UnitVectors) else x

@@ -384,3 +384,43 @@ def test_the_bridges_loop_takes_the_steps_of_jaxtiles():
     solution = jt.program(chip, jnp.asarray(target().numpy()), jt.SVD(), key=jax.random.key(0), **options)
     np.testing.assert_allclose(done.read_error[:5], solution.history["read_error"][:5], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(done.spectral_error[:5], solution.history["spectral_error"][:5], rtol=2e-3, atol=1e-5)
+
+
+ALIKE = ConstantStepDevice(w_max_dtod=0.0, w_min_dtod=0.0)
+ENGINES = {
+    "bridge": lambda: RealisticTile(3, 4, RPUConfigWithProgram(device=ALIKE)),
+    "aihwkit": lambda: AnalogTile(3, 4, SingleRPUConfig(device=ALIKE), False),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_and_inputs_of_any_kind_are_taken(engine):
+    """Where no step is made, the weights are those that were put in."""
+    module, start = ENGINES[engine](), np.arange(12.0).reshape(3, 4) / 100
+    wanted = torch.tensor(start, dtype=torch.float32)
+    for w_init in (start, torch.tensor(start, requires_grad=True), torch.tensor(start.T.copy()).T, wanted.numpy().astype(">f4")):
+        program_weights_gdp(module, w_init=w_init, x_values=np.eye(4, dtype=int), max_iter=0)
+        torch.testing.assert_close(module.tile.get_weights(), wanted)
+    program_weights_gdp(module, w_init=torch.tensor(0), max_iter=0)
+    assert torch.count_nonzero(module.tile.get_weights()) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"w_init": np.zeros((4, 3))}, r"w_init has shape \(4, 3\)"),
+        ({"w_init": float("nan")}, "w_init=nan is no range"),
+        ({"w_init": "small"}, "w_init has entries of type <U5"),
+        ({"x_values": 1j * np.eye(4)}, "x_values has entries of type complex128"),
+        ({"x_values": torch.eye(3)}, r"inputs has shape \(3, 3\)"),
+        ({"tolerance": "low"}, "tolerance has entries of type <U3"),
+    ],
+)
+def test_a_refused_run_changes_nothing(arguments, said):
+    module = ENGINES["bridge"]()
+    module.tile.set_weights(torch.full((3, 4), 0.1))
+    before = module.tile.get_weights()
+    with pytest.raises((TypeError, ValueError), match=said):
+        program_weights_gdp(module, **arguments)
+    assert torch.equal(module.tile.get_weights(), before)
+    assert module.reference_combined_weights is None

@@ -15,6 +15,7 @@ from aihwkit.nn import AnalogLinear, AnalogSequential
 from aihwkit.optim import AnalogSGD
 from aihwkit.simulator.parameters.enums import WeightModifierType
 from aihwkit.simulator.parameters.inference import WeightModifierParameter
+from aihwkit.simulator.parameters.io import IOParameters
 
 import jaxtile as jt
 from bridge import RPUConfigWithProgram, program_weights_svd, to_analog_tile
@@ -181,3 +182,68 @@ def test_the_configuration_can_be_pickled():
     assert again.program_weights is config.program_weights
     assert float(again.half_select.kappa) == 20.0
     assert "half_select" in str(config)
+
+
+def reading(half_select=None, **forward):
+    return AnalogLinear(4, 3, False, rpu_config=RPUConfigWithProgram(forward=IOParameters(**forward), half_select=half_select))
+
+
+def chip_of(layer):
+    return layer.analog_module.tile.jax_tile.chip
+
+
+def test_numbers_of_another_stage_are_not_taken():
+    source, other = reading(out_noise_std=0.3), reading(v_offset_std=0.02)
+    drawn = np.asarray(chip_of(other).forward.v_offset)
+    other.load_state_dict(source.state_dict(), load_rpu_config=False)
+    assert np.asarray(chip_of(other).forward.v_offset).shape == drawn.shape
+    assert np.max(chip_of(other).forward.v_offset) < 0.1, "five of its own sigma"
+
+
+def test_drawn_numbers_go_along_where_both_draw_alike():
+    source, alike, wider = reading(v_offset_std=0.02), reading(v_offset_std=0.02, out_noise=0.1), reading(v_offset_std=0.05)
+    own = np.asarray(chip_of(wider).forward.v_offset)
+    for other in (alike, wider):
+        other.load_state_dict(source.state_dict(), load_rpu_config=False)
+    assert np.array_equal(chip_of(alike).forward.v_offset, chip_of(source).forward.v_offset)
+    assert chip_of(wider).forward.v_offset.shape == own.shape
+    shown = np.asarray(chip_of(wider).forward.v_offset)
+    assert not np.array_equal(shown, chip_of(source).forward.v_offset) or not np.any(shown), "drawn by its own spread"
+
+
+def test_replace_with_builds_other_half_selection():
+    layer = reading(jt.half_select.Threshold(threshold=1.0))
+    thresholds = chip_of(layer).half_cells
+
+    def replaced(half_select):
+        layer.analog_module.replace_with(RPUConfigWithProgram(half_select=half_select))
+        return chip_of(layer).half_cells
+
+    assert np.array_equal(replaced(jt.half_select.Threshold(threshold=1.0, voltage=2.0)), thresholds)
+    np.testing.assert_allclose(replaced(jt.half_select.Threshold(threshold=0.3, threshold_dtod=0.0)), 0.3)
+    assert np.all(np.abs(np.log(replaced(jt.half_select.ConstantRatio(kappa_dtod=0.01)))) < 0.06), "factors, not volts"
+    np.testing.assert_allclose(replaced(jt.half_select.ConstantRatio(kappa_dtod=0.0)), 1)
+    replaced(jt.half_select.Accumulation(dead_band=2.0))
+    np.testing.assert_allclose(replaced(jt.half_select.Threshold(threshold=1.0, threshold_dtod=0.0)), 1)
+    assert replaced(None) is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ({"bridge.channels.0": np.zeros(3), "bridge.half_select.0": np.zeros(3)}, r"channels\.0, bridge\.half_select\.0: an early"),
+        ({"bridge.version": np.array([3])}, "bridge.version=3: a later jaxtile"),
+        ({"bridge.forward.v_offset": np.zeros(5)}, r"bridge.forward.v_offset has shape \(5,\); this tile's has \(3,\)"),
+    ],
+)
+def test_a_refused_state_leaves_the_layer_as_it_was(entries, said):
+    layer = reading(v_offset_std=0.02)
+    tile, state = layer.analog_module.tile, copy.deepcopy(layer.state_dict())
+    (saved,) = (value for name, value in state.items() if name.endswith("analog_tile_state"))
+    if "bridge.version" not in entries and "bridge.forward.v_offset" not in entries:
+        saved["state_extra"].clear()
+    saved["state_extra"] |= entries
+    with pytest.raises(TileError, match=said):
+        layer.load_state_dict(state)
+    assert layer.analog_module.tile is tile
+    assert layer(torch.rand(2, 4)).shape == (2, 3)

@@ -229,3 +229,48 @@ def test_modules_refuse_what_the_tile_cannot():
         tile.program_weights(noise_model=object())
     with pytest.raises(ConfigError, match="since the last call"):
         tile.drift_weights(10.0)
+
+
+@pytest.mark.parametrize("kind", ["int64", "int32", "uint8", "bool", "float16", "bfloat16", "float64"])
+def test_numbers_of_any_type_are_read(kind):
+    """The product is the same; it has the floating type of the input, or single precision."""
+    tile, dtype = ideal(), getattr(torch, kind)
+    w, x, d = tile.get_weights(), torch.tensor([[1, 0, 1, 1], [0, 0, 0, 1]]).to(dtype), torch.tensor([[1, 0, 1]]).to(dtype)
+    for y, product in ((tile.forward(x), x.float() @ w.T), (tile.backward(d), d.float() @ w)):
+        assert y.dtype == (dtype if dtype.is_floating_point else torch.float32)
+        torch.testing.assert_close(y, product.to(y.dtype))
+    tile.set_learning_rate(0.5)
+    tile.update(x[:1], d)
+    torch.testing.assert_close(tile.get_weights(), w - 0.5 * d.float().T @ x[:1].float())
+
+
+def test_arrays_are_taken():
+    tile = ideal()
+    w, x = tile.get_weights(), np.arange(8, dtype=">f8").reshape(2, 4)
+    torch.testing.assert_close(tile.forward(x), torch.tensor(x.astype("f4")) @ w.T)
+    tile.set_weights(np.zeros((OUT, WIDTH)))
+    assert torch.count_nonzero(tile.get_weights()) == 0
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0)])
+def test_an_empty_batch_sends_nothing(shape):
+    tile = make()
+    tile.update(torch.ones(*shape, WIDTH), torch.ones(*shape, OUT))
+    assert torch.count_nonzero(tile.get_weights()) == 0
+    with pytest.raises(ValueError, match="x holds 0 vectors"):
+        tile.update(torch.ones(*shape, WIDTH), torch.ones(2, OUT))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda tile: tile.forward(torch.ones(WIDTH) * 1j), r"x_input is of torch.complex64.*pass x_input.real"),
+        (lambda tile: tile.backward(np.ones(OUT) * 1j), "d_input has entries of type complex128"),
+        (lambda tile: tile.update(torch.ones(WIDTH), torch.ones(OUT) * 1j), "d_input is of torch.complex64"),
+        (lambda tile: tile.set_weights(np.full((OUT, WIDTH), "a")), "weight has entries of type <U1"),
+        (lambda tile: tile.forward(np.ma.masked_less(np.arange(WIDTH), 1)), "x_input has masked entries"),
+    ],
+)
+def test_what_is_no_real_number_is_refused(call, said):
+    with pytest.raises(TypeError, match=said):
+        call(make())

@@ -139,3 +139,14 @@ def test_a_default_module():
     assert isinstance(tile.tile, HalfSelectedSimulatorTile)
     assert tile.rpu_config.clip.type == WeightClipType.NONE
     assert "RealisticTile" in repr(AnalogLinear(4, 2, rpu_config=RPUConfigWithProgram()))
+
+
+def test_a_refused_batch_is_dropped_by_all_layers():
+    model = torch.nn.Sequential(*(AnalogLinear(3, 3, False, rpu_config=RPUConfigWithProgram()) for _ in range(3)))
+    good, bad = torch.ones(2, 3), torch.full((2, 3), torch.nan)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="holds 2 of 2 entries|holds 6 of 6 entries"):
+            train(model, bad, good, 1)
+        assert not any(layer.analog_module.analog_ctx.has_gradient() for layer in model)
+        train(model, good, good, 1)
+    assert all(torch.isfinite(layer.get_weights()[0]).all() for layer in model)

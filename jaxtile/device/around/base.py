@@ -58,6 +58,9 @@ class AbstractWrapper(AbstractCrosspoint):
     def start(self, shape: tuple[int, int]) -> State:
         return self.device.start(shape)
 
+    def settle(self, cells: Any, state: State) -> State:
+        return self.with_inner(state, self.device.settle(self.inner_cells(cells), self.inner(state)))
+
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.device.bounds()
 

@@ -11,7 +11,7 @@ from ...fields import Number, number, part
 from ..base import State
 from ..cells import AbstractCells
 from ..fabrication import spread
-from ..step.base import AbstractPulsedDevice
+from ..step.base import MOST, AbstractPulsedDevice
 from .base import AbstractWrapper
 from .write_noise import WriteNoise
 
@@ -106,14 +106,14 @@ class Drifting(AbstractWrapper):
     def drift(self, cells: DriftCells, state: Drifted, time: Scalar, noise: Draws) -> Drifted:
         weight, elapsed = self.held(state), time / self.t_0
         fresh = jnp.isinf(state.seen)
-        written = ~fresh & (jnp.abs(state.seen - weight) > self.reset_tol)
+        written = ~fresh & ~(jnp.abs(state.seen - weight) <= self.reset_tol)  # what is NaN, too
         start = jnp.where(fresh | written, weight, state.start)
         age = jnp.where(written, 0, state.age + elapsed)
 
         conductance = (weight - self.w_offset) / self.wg_ratio + self.g_offset
         above = jnp.where(conductance > 0, jnp.log(jnp.where(conductance > 0, conductance, 1)) - self.log_g0, 0)
         nu = cells.nu * (1 + self.nu_std * noise.fold(Source.DRIFT_CYCLE).normal(weight.dtype)) - self.nu_k * above
-        left = jnp.maximum(age, 1) ** -nu
+        left = jnp.minimum(jnp.maximum(age, 1) ** -nu, MOST)
         drifted = start * left + (self.g_offset * self.wg_ratio + self.w_offset) * (left - 1)
         moved = jnp.where(written, weight, drifted) + self.w_noise_std * noise.fold(Source.DRIFT_NOISE).normal(weight.dtype)
         device: Any = self.device.rewrite(self.inner_cells(cells), state.device, lambda *_: moved, noise=noise)

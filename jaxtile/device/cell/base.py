@@ -113,6 +113,12 @@ class AbstractUnitCell(AbstractCrosspoint):
     def start(self, shape: tuple[int, int]) -> UnitState:
         return UnitState(tuple(part.start(shape) for part in self.parts), self.turn())
 
+    def settle(self, cells: UnitCells, state: UnitState) -> UnitState:
+        def act(k, part, cells, state, noise):
+            return part.settle(cells, state)
+
+        return self._each(act, cells, state, None, lambda k: True)
+
     def weight(self, state: UnitState) -> Weights:
         # In a batch of tiles a gamma that is an array is a batch, too.
         gammas = [gamma if isinstance(gamma, int | float) else gamma[..., None, None] for gamma in self.gammas]

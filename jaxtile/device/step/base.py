@@ -20,7 +20,11 @@ from ..burst import Burst, one_by_one
 from ..cells import Cells
 from ..fabrication import chance, folded_pair, spread
 
-__all__ = ["AbstractPulsedDevice"]
+__all__ = ["MOST", "AbstractPulsedDevice"]
+
+# A response beyond it counts as this: it crosses any range all the same, and its square
+# is finite in single precision.
+MOST = 1e9
 
 
 class AbstractPulsedDevice(AbstractCrosspoint):

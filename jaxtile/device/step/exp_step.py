@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from ..._types import Scalar, Weight
 from ...fields import Number, number
 from ..cells import Cells
-from .base import AbstractPulsedDevice
+from .base import MOST, AbstractPulsedDevice
 
 __all__ = ["ExpStep"]
 
@@ -50,8 +50,8 @@ class ExpStep(AbstractPulsedDevice):
         return size, self.dw_min_std * (jnp.abs(size) + self.dw_min_std_add + self.dw_min_std_slope * jnp.abs(weight))
 
     def _response(self, z, *, up: bool):
-        exponential = self.A_up * jnp.exp(self.gamma_up * z) if up else self.A_down * jnp.exp(-self.gamma_down * z)
-        return jnp.maximum(1 - exponential, 0)
+        a, exponent = (self.A_up, self.gamma_up * z) if up else (self.A_down, -self.gamma_down * z)
+        return jnp.clip(1 - a * jnp.exp(jnp.minimum(exponent, 80)), 0, MOST)
 
     def granularity(self) -> Scalar:
         """The mean down step at weight zero (`dw_min` if that is zero): the convention

@@ -9,7 +9,7 @@ from ..._types import Key, Scalar, Weight
 from ...fields import Number, number
 from ..cells import Cells
 from ..fabrication import folded_pair, spread
-from .base import AbstractPulsedDevice
+from .base import MOST, AbstractPulsedDevice
 
 __all__ = ["AbstractPowDevice", "PowStep"]
 
@@ -66,7 +66,7 @@ class AbstractPowDevice(AbstractPulsedDevice):
         span = cells.w_max - cells.w_min
         inside = (room > 0) & (span > 0)  # at the bound a power has no derivative, or an infinite one
         share = jnp.where(inside, room / jnp.where(span > 0, span, 1), 1)
-        size = jnp.where(inside, whole * share**gamma, 0)
+        size = jnp.where(inside, whole * jnp.minimum(share**gamma, MOST), 0)
         return size, self.dw_min_std * jnp.abs(size)
 
     def granularity(self) -> Scalar:
