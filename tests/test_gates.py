@@ -69,6 +69,8 @@ def test_numbers_of_any_type_are_numbers(verb):
 def test_what_holds_no_numbers_is_refused_by_name(verb):
     call, _, name = VERBS[verb]
     for given, remedy in REFUSED.values():
+        if verb == "observe" and given is None:  # there None is no vectors
+            continue
         with pytest.raises(TypeError, match=rf"(?s){name}=.*is not an array of real numbers.*{remedy}"):
             call(given)
 
@@ -96,7 +98,7 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("pulse", ("StochasticCompressed", "MeanCount", "DeterministicImplicit", "MeanField"))
+@pytest.mark.parametrize("pulse", ["StochasticCompressed", "MeanCount", "DeterministicImplicit", "MeanField"])
 def test_products_beyond_single_precision_saturate_as_the_trains_do(pulse):
     """A cell whose lines pulse in every slot gets `desired_bl` pulses, and never more."""
     tile = jt.init(jt.TileConfig(SPIKE, getattr(jt.pulse, pulse)()), (2, 3), key=KEY)
@@ -153,10 +155,10 @@ def _refused(call, *words):
 
 
 def test_lengths_that_must_agree_are_compared():
-    weight = np.ones((2, 3))
+    weight = np.full((2, 3), 0.1)
     tile = jt.init(jt.TileConfig(), (2, 3), key=KEY)
     for remap in (jt.digital.LayerwiseSymmetric(), jt.digital.ChannelwiseSymmetric()):
-        _refused(lambda: remap(weight, np.ones(1)), "scales has shape (1,)", "2 outputs")
+        _refused(lambda remap=remap: remap(weight, np.ones(1)), "scales has shape (1,)", "2 outputs")
     _refused(lambda: jt.digital.PerColumnDriftCompensation()(tile, np.ones(5), key=KEY), "baseline has shape (5,)", "(2,)")
     _refused(lambda: jt.digital.map_weights([1.0, 2.0]), "weight has shape (2,)", "[out, in]")
     _refused(lambda: jt.reset(tile, [0.5], key=KEY), "columns has dtype float", "whole numbers")
