@@ -104,7 +104,12 @@ def at(part, knots):
 
 def expected_pulses(x, d):
     """Full pulses per cell that trains of these vectors send on average."""
-    numbers = {"learning_rate": jnp.ones(()), "granularity": jnp.asarray(DW_MIN), "key": None, "columns": jnp.arange(x.size)}
+    numbers = {
+        "learning_rate": jnp.ones(()),
+        "granularity": jnp.asarray(DW_MIN),
+        "key": jax.random.key(0),
+        "columns": jnp.arange(x.size),
+    }
     return jt.pulse.MeanField().encode(x, d, **numbers).total() / (x.size * d.size)
 
 

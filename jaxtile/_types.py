@@ -20,6 +20,7 @@ __all__ = [
     "Real",
     "Scalar",
     "Weight",
+    "Weights",
     "as_number",
     "as_shape",
     "finite_array",
@@ -33,6 +34,7 @@ Scalar = Float[Array, ""]
 AnyArray = Array | np.ndarray
 Real = Num[Array, ""] | Num[np.ndarray, ""] | np.number | float | int  # given by a user, before it becomes a Scalar
 Weight = Float[Array, "out in"]
+Weights = Float[Array, "*tiles out in"]  # of one tile, or of tiles that vmap returned
 Key = PRNGKeyArray
 Keys = Shaped[Array, "..."]  # one, or one for each lane or column
 

@@ -32,6 +32,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
 
 _DASHES = ("-", "--", ":", "-.")
+_MOST_PULSES = 50_000  # in each direction, which takes a fraction of a second
 _ERRORS = ("spectral_error", "frobenius_error", "read_error")
 
 
@@ -200,23 +201,20 @@ def pulse_response(
     ax: Axes | None = None,
 ) -> Axes:
     """The weight of some fabricated cells, and of the nominal one (no spread, no
-    noise), under pulses up and then as many down.
-
-    All start from their lower bounds.
+    noise), under pulses up and then as many down, from their lower bounds.
 
     Args:
         device: the kind of device.
-        n_pulses: pulses in each direction; None: as many nominal steps as the range
-            from w_min to w_max holds.
+        n_pulses: pulses in each direction; None: as fill the range, at most 50,000.
         n_cells: how many cells to fabricate.
-        key: of the cells and of their cycle noise; None: a fixed one.
+        key: of the cells and their noise; None: a fixed one.
         ax: where to draw; None: a new figure.
     """
     if not isinstance(device, AbstractCrosspoint):
         raise TypeError(f"device={device!r} takes no pulses; pass one such as jaxtile.device.ConstantStep().")
     low, high = map(float, device.bounds())
-    if n_pulses is None:
-        n_pulses = max(1, math.ceil((high - low) / float(device.granularity()) - 1e-3))  # 1e-3: rounding
+    whole = max(1, math.ceil((high - low) / float(device.granularity()) - 1e-3))  # 1e-3: rounding
+    n_pulses = min(whole, _MOST_PULSES) if n_pulses is None else n_pulses
     if n_pulses < 1 or n_cells < 0:
         raise ValueError(f"n_pulses={n_pulses} and n_cells={n_cells} are out of range; pass at least 1 pulse and 0 cells.")
     key = jax.random.key(0) if key is None else key
@@ -230,7 +228,8 @@ def pulse_response(
     for bound in (low, high):
         ax.axhline(bound, color="0.4", linestyle=":", linewidth=0.8, label="bounds", zorder=0)
     ax.set_xlim(0, 2 * n_pulses)
-    ax.set_xlabel(f"pulses ({n_pulses} up, then {n_pulses} down)")
+    part = f"; {whole:.3g} fill the range" if n_pulses < whole else ""
+    ax.set_xlabel(f"pulses ({n_pulses} up, then {n_pulses} down{part})")
     ax.set_ylabel("weight (weight units)")
     bottom, top = ax.get_ylim()
     ax.set_ylim(top=top + 0.2 * (top - bottom))  # room for the legend

@@ -58,7 +58,7 @@ def load(path: str | Path, name: str | None = None) -> np.ndarray:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"target {path} is of an unknown kind; pass a file that ends in {', '.join(_READERS)}.")
-    if path.is_dir() or not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(f"target {path}: there is no such file.")
     if path.stat().st_size == 0:
         raise ValueError(f"target {path} is empty.")

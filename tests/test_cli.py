@@ -3,9 +3,12 @@
 import errno
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import equinox as eqx
@@ -16,7 +19,9 @@ import pytest
 
 import jaxtile
 from jaxtile.cli import devices, main, program, study
+from jaxtile.cli.devices import make_device
 from jaxtile.cli.program import METHODS
+from jaxtile.cli.words import parse
 from jaxtile.programming.program import prepare
 from jaxtile.sweeping import block, grid, load
 
@@ -135,7 +140,7 @@ def test_help(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "Expected one of {program, devices, sweep, plot}"),
+        ("", "Expected one of {program, devices, sweep, plot, fit}"),
         ("programme", "Unrecognized options: programme"),
         ("program --row 3", "Unrecognized options: --row"),
         ("program --rows many", "--rows: invalid literal for int() with base 10: 'many'"),
@@ -190,18 +195,23 @@ def test_help(arguments, capsys):
         ("program --method svdd", "Did you mean 'svd'?"),
         ("program --device table", "device 'table' has no defaults for state, up, down; say them, such as state=-1,0,1."),
         ("devices --device table", "device 'table' has no defaults for state, up, down"),
+        ("program --set dw_min=1 dw_min=2", "--set names dw_min twice; pass one value."),
+        ("program --method svd gdp svd", "--method names svd twice; its results would have one name."),
+        ("program --target pipe.npy", "target pipe.npy: there is no such file."),
         ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
         ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),
         ("program --steps 2147483647", "--steps 2147483647 takes"),
         ("devices --plot absent/p.png", "--plot absent/p.png is in a folder that does not exist"),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_refusals_are_one_line(folder, capsys, arguments, message):
     (folder / "empty.npy").touch()
     (folder / "damaged.npy").write_text("damaged")
     (folder / "nan.csv").write_text("1,nan")
     np.save(folder / "vector.npy", np.ones(3))
     np.savez(folder / "layers.npz", np.ones((2, 2)))
+    os.mkfifo(folder / "pipe.npy")
     (folder / "folder.npz").mkdir()
     (folder / "folder.png").mkdir()
     np.save(folder / "large.npy", np.full((2, 2), 1e300))  # not finite in single precision
@@ -252,6 +262,15 @@ def test_results_are_saved_where_the_plot_fails(folder, capsys, monkeypatch):
     assert main(["program", *SMALL, "--method", "svd", "--kappa", "50", "--tolerance", "0", "--out", "r.npz"]) == 2
     assert "--plot convergence.png: [Errno 28] No space left on device" in capsys.readouterr().err
     assert (folder / "r.npz").exists()
+
+
+def test_a_run_that_uses_all_its_steps_holds_no_nan(folder):
+    options = ["--rows", "3", "--cols", "2", "--rank", "1", "--steps", "1", "--tolerance", "0", "--method", "gdp", "--out", "r.npz"]
+    with jax.debug_nans(True):
+        assert main(["program", *options]) == 0
+    with np.load("r.npz") as saved:
+        exact = np.linalg.norm(saved["gdp/weight"] - saved["target"])
+        np.testing.assert_allclose(saved["gdp/history/frobenius_error"][-1], exact, rtol=1e-4)
 
 
 def test_a_traceback_is_shown_where_it_is_asked_for(monkeypatch):
@@ -393,6 +412,8 @@ def test_sweep_and_plot(folder, capsys):
         ("[method.pv]\nkind = 'program-verify'\nmodel = 3", ["method.pv.model=3 must be a table"]),
         ("[method.pv]\nkind = 'program-verify'\nmodel = 'memristor'", ["device 'memristor' is unknown"]),
         ("[method.c]\nkind = 'chain'\nstages = 'svd'", ["method.c.stages='svd' must be a list of methods"]),
+        ("method = {}", ["[method] is empty; add a table for each method"]),
+        ("[method.pv]\nkind = 'program-verify'\ndigits = 100", ["digits=100", "at most 30"]),
         ("[method.c]\nkind = 'chain'", ["method.c: chain() holds no stages"]),
         ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svdd'}]", ["method.c.stages.0: kind 'svdd' is unknown"]),
         ("[method.c]\nkind = 'chain'\nstages = [{kind = 'svd', until = -1}]", ["method.c.stages.0.until: After.steps=-1"]),
@@ -400,6 +421,7 @@ def test_sweep_and_plot(folder, capsys):
         ("a" + ".a" * 3000 + " = 1", ["table or number 'a' is unknown"]),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_mistakes_in_a_study_are_named(folder, capsys, study, words):
     (folder / "study.toml").write_text(study.replace("{zeros}", 400 * "0"))
     assert main(["sweep", "study.toml"]) == 2
@@ -486,3 +508,77 @@ def test_parts_of_a_study(folder):
         subject.check("device.dw_min", np.asarray([-1.0]))
     placed = subject.placed({"device.dw_min": np.asarray(0.02)}).config.device
     assert eqx.tree_equal(placed, jaxtile.presets.reram_sb(dw_min=0.02))
+
+
+def test_fit(folder, capsys):
+    """The curves of a laboratory in uS; what is printed is taken by `jaxtile program`, and is the population that was fitted."""
+    pulses = np.tile(np.repeat([1.0, -1.0], 40), 2)
+    truth = jaxtile.device.SoftBounds(dw_min=0.03, w_max=0.8, w_min=-0.7)
+    weights = jaxtile.device.measure(truth, pulses, n_devices=3, read_std=0.003, key=jax.random.key(0))
+    conductances = np.asarray(jaxtile.device.Conductance(10.0, 110.0).conductance(weights))
+    lines = [";".join(f"{n:.6g}" for n in row) for row in np.column_stack([pulses, conductances[:, 1:].T])]
+    start = ";".join(f"{g:.6g}" for g in conductances[:, 0])
+    (folder / "curves.csv").write_text("\n".join(["pulse;A;B;C", f";{start}", *lines]).replace(".", ","))
+    assert main(["fit", "curves.csv", "--g-min", "10", "--g-max", "110", "--device", "soft-bounds", "--out", "f.npz"]) == 0
+    shown = capsys.readouterr().out
+    assert "3 of 3" in shown
+    assert (folder / "fit.png").read_bytes().startswith(b"\x89PNG")
+    command = next(line for line in shown.splitlines() if line.startswith("jaxtile program")).split()
+    made = make_device("soft-bounds", tuple(command[command.index("--set") + 1 :]))
+    expected = jaxtile.device.fit(jaxtile.device.SoftBounds(), weights, pulses).device
+    for name in ("dw_min", "dw_min_dtod", "dw_min_std", "w_max", "w_min", "up_down"):
+        assert float(getattr(made, name)) == pytest.approx(float(getattr(expected, name)), rel=0.02, abs=2e-3), name
+    study = tomllib.loads(shown[shown.index("[device]") : shown.index("\nResults")])
+    assert study["device"]["dw_min"] == pytest.approx(float(made.dw_min))
+    with np.load(folder / "f.npz") as saved:
+        assert saved["names"].tolist() == ["A", "B", "C"]
+        assert saved["soft-bounds/estimates/w_max"].shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("fit absent.csv", "absent.csv"),
+        ("fit steps.csv", 'curves steps.csv: it has no column "pulse"'),
+        ("fit good.csv --device ideal", "kind of device to fit 'ideal' is unknown; choose from constant-step"),
+        ("fit good.csv --g-min 3", "--g-min needs --g-max"),
+        ("fit good.csv --g-min 3 --g-max 1", "g_min=3 must be below g_max=1"),
+        ("fit good.csv --steps 0", "--steps 0 is out of range"),
+        ("fit good.csv --out f.csv", "--out f.csv is of an unknown kind; pass a file that ends in .npz"),
+        ("fit good.csv --device soft-bounds", "weights has shape (1, 3); pass [device, measurement], with more than"),
+        ("fit good.csv --parameters lifetime --device soft-bounds", "pulses say nothing of lifetime"),
+    ],
+)
+def test_curves_are_refused_in_a_line(arguments, message, folder, capsys):
+    (folder / "steps.csv").write_text("state,up\n0,1\n")
+    (folder / "good.csv").write_text("pulse,A\n,0\n1,.1\n-1,0\n")
+    assert main(arguments.split()) == 2
+    shown = capsys.readouterr().err
+    assert message in shown
+    assert len(shown.splitlines()) == 1
+
+
+def commands(page):
+    """All commands of the command line on a page, in its blocks of shell."""
+    blocks = "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), flags=re.DOTALL))
+    lines = (line.split("#")[0] for line in re.split(r"&&|\n", blocks))
+    return [shlex.split(line)[1:] for line in lines if line.split()[:1] == ["jaxtile"]]
+
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+def test_commands_of_the_documentation_are_understood(page):
+    for words in commands(ROOT / page):
+        parse(words)
+
+
+def test_commands_of_the_readme_work_in_a_clone(folder, monkeypatch):
+    typed = [parse(words) for words in commands(ROOT / "README.md")]
+    assert [type(command).__name__ for command in typed] == ["Program", "Program", "Devices", "Sweep", "Plot"]
+    monkeypatch.chdir(ROOT)
+    _, own, _, sweep, plot = typed
+    assert own._target(jax.random.key(0))[1].shape == (10, 64)
+    assert study.read_study(sweep.study)["target"].shape == (10, 64)
+    assert plot.store == sweep.store

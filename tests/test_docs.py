@@ -7,16 +7,18 @@ import re
 
 import matplotlib.pyplot as plt
 import pytest
+from helpers import mostly_slow
 
 import jaxtile as jt
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()]
+PAGES = {page.stem: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_code_in_documentation_runs(page, monkeypatch, tmp_path):
-    if page.stem == "bridge":
+@pytest.mark.parametrize("name", mostly_slow(PAGES, "README", "tutorial", "conventions", "methods", "bridge"))
+def test_code_in_documentation_runs(name, monkeypatch, tmp_path):
+    page = PAGES[name]
+    if name == "bridge":
         pytest.importorskip("aihwkit")
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.chdir(tmp_path)  # where blocks write their files

@@ -25,6 +25,10 @@ def program(target=TARGET, method=None, tile=TILE, key=KEY, max_steps=2, **optio
     return jt.program(tile, target, jt.SVD() if method is None else method, key=key, max_steps=max_steps, **options)
 
 
+def sweep(**options):
+    return jt.sweep(jt.Programming(jt.SVD()), jt.TileConfig(), TARGET, key=KEY, **options)
+
+
 def lines(width, out):
     """Trains that pulse in their only slot."""
     x, d = jnp.ones((width, 1), bool), jnp.ones((out, 1), bool)
@@ -61,6 +65,31 @@ CASES = {
     "dw_min nan": (lambda: jt.device.ConstantStep(dw_min=np.nan), ValueError, ["dw_min=nan", "above 0"]),
     "dw_min infinite": (lambda: jt.device.ConstantStep(dw_min=np.inf), ValueError, ["dw_min=inf", "above 0"]),
     "dw_min a switch": (lambda: jt.device.ConstantStep(dw_min=True), TypeError, ["dw_min=True", "pass a number"]),
+    "dw_min beyond all floats": (
+        lambda: jt.device.ConstantStep(dw_min=10**400),
+        ValueError,
+        ["ConstantStep.dw_min=inf", "above 0"],
+    ),
+    "nodes beyond all floats": (lambda: jt.device.PiecewiseStep(piecewise_up=[10**400]), TypeError, ["PiecewiseStep.piecewise_up"]),
+    "train of a billion slots": (
+        lambda: jt.pulse.MeanCount(desired_bl=10**9),
+        ValueError,
+        ["desired_bl=1000000000", "at most 32768"],
+    ),
+    "digits of more than 32 bits": (lambda: jt.ProgramVerify(digits=31), ValueError, ["ProgramVerify.digits=31", "at most 30"]),
+    "steps beyond 32 bits": (lambda: program(max_steps=2**31), ValueError, ["max_steps=2147483648", "below 2**31"]),
+    "sweep over text": (
+        lambda: sweep(over={"device.dw_min": "0.001"}),
+        TypeError,
+        ["over['device.dw_min']='0.001'", "[0.001, 0.01]"],
+    ),
+    "sweep over switches": (lambda: sweep(over={"device.dw_min": [True]}), TypeError, ["over['device.dw_min']=[True]"]),
+    "sweep beyond all floats": (lambda: sweep(over={"device.dw_min": [10**400]}), TypeError, ["over['device.dw_min']=[1000"]),
+    "sweep over what is not there": (
+        lambda: sweep(over={"half_select.kappa": [10.0]}),
+        *(ValueError, ["'half_select.kappa'", "half_select is None: configure it"]),
+    ),
+    "sweep of too many chips": (lambda: sweep(chips=2**31 - 1, seeds=2), ValueError, ["points; a sweep takes at most 2147483647"]),
     "w_min above zero": (lambda: jt.device.ConstantStep(w_min=0.1), ValueError, ["w_min=0.1", "at most 0"]),
     "spread negative": (lambda: jt.device.LinearStep(gamma_up_dtod=-1), ValueError, ["gamma_up_dtod=-1", "at least 0"]),
     "order unknown": (lambda: jt.device.ExpStep(order="fast"), ValueError, ["order='fast'", "'aggregate', 'slot'"]),

@@ -7,8 +7,10 @@ import jax
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import stored
+from helpers import mostly_slow
 
-EXAMPLES = sorted((pathlib.Path(__file__).parent.parent / "examples").glob("*.py"))
+EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
 
 def batch_size(names):
@@ -83,14 +85,20 @@ EACH = (batch_size, digits, fit_device, half_select_study, learned_schedule, not
 SHOWS = {show.__name__: show for show in EACH}
 
 
-@pytest.mark.parametrize("path", [path for path in EXAMPLES if "bridge" not in path.name], ids=lambda path: path.stem)
-def test_example_shows_what_it_says(path, monkeypatch):
+def test_each_example_is_looked_at():
+    assert {path.stem for path in EXAMPLES.glob("*.py") if "bridge" not in path.name} == {*SHOWS}
+
+
+@pytest.mark.parametrize("name", mostly_slow(SHOWS, "notebook", "fit_device", "train_digits"))
+def test_example_shows_what_it_says(name, monkeypatch):
     monkeypatch.setenv("JAXTILE_SMALL", "1")
     monkeypatch.setenv("MPLBACKEND", "Agg")
     plt.close("all")  # figures that other tests have left
     with jax.numpy_dtype_promotion("standard"):  # optax leans on it
-        names = runpy.run_path(str(path))
-    SHOWS[path.stem](names)
+        names = runpy.run_path(str(EXAMPLES / f"{name}.py"))
+    SHOWS[name](names)
+    if name in stored.names():
+        stored.check(name, stored.EXAMPLES[name](names))
     drawn = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes]
     assert drawn
     for ax in drawn:

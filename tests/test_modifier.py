@@ -128,7 +128,7 @@ def test_ranges_follow_the_data_and_then_the_gradient():
     x = np.random.default_rng(0).normal(size=(3, 50)).astype(FLOAT)
     stds = x.std(axis=1, ddof=1)
     for n in range(3):
-        found = found.observe(x[n])
+        found = found.observe(jnp.asarray(x[n]))
         assert float(found.input_range) == pytest.approx(3 * stds[: min(n, 1) + 1].mean(), rel=1e-5)
     assert float(found.updates) == 2
     # Clipped inputs whose gradient wants them larger widen the range; few clipped ones let it decay.

@@ -12,8 +12,10 @@ from reference import wires
 
 import jaxtile as jt
 from jaxtile import noise, periphery
+from jaxtile.periphery.converter import Grid
 
 KEY = jr.key(0)
+GRID = Grid(step=jnp.asarray(0.1), slots=jnp.asarray(11.0))
 
 
 def by_nodes(g, volts, r_in, r_out):
@@ -84,7 +86,7 @@ def test_a_tile_reads_through_its_wires():
     np.testing.assert_allclose(y, expected, atol=1e-5)
     assert np.abs(expected - x @ weight.T).max() > 0.01
     perfect = dataclasses.replace(network, r_in=0.0, r_out=0.0)
-    slopes = jax.jit(jax.grad(lambda w: jnp.sum(perfect(None, w, jnp.asarray(x, float), None))))
+    slopes = jax.jit(jax.grad(lambda w: jnp.sum(perfect(jnp.zeros((4, 5)), w, jnp.asarray(x, float), GRID))))
     of_weight = slopes(jnp.asarray(weight, float))
     largest = np.abs(weight) == np.abs(weight).max()  # on which the mapping depends
     np.testing.assert_allclose(of_weight[~largest], np.broadcast_to(x.sum(axis=0), (5, 7))[~largest], rtol=1e-3)
@@ -104,7 +106,7 @@ def test_the_polynomial_is_right_where_currents_are_even_and_losses_small():
     @functools.partial(jax.jit)
     def of_line(drop, weight):
         y = u @ weight.T
-        return (y - drop(y, weight, u, None))[0, 0] / y[0, 0]
+        return (y - drop(y, weight, u, GRID))[0, 0] / y[0, 0]
 
     def lost(drop, weight):
         return float(of_line(drop, weight))
@@ -116,6 +118,7 @@ def test_the_polynomial_is_right_where_currents_are_even_and_losses_small():
     assert lost(network, falling[:, ::-1]) > 2 * lost(network, falling)
 
 
+@pytest.mark.usefixtures("unhooked")
 def test_single_devices_have_no_pairs():
     for kind in (periphery.WireNetwork, periphery.LadderIRDrop):
         with pytest.raises(TypeError, match="has no pairs"):

@@ -54,7 +54,7 @@ def test_numbers_of_phase_change_memory():
     np.testing.assert_allclose(spread, [0.03433595, 0.008, 0.008], rtol=2e-5)
     np.testing.assert_allclose(model.read_noise(at(1e-9, 0.04, 0.5, 1.0)), [0.2, 0.0713089, 0.0138087, 0.0088], rtol=2e-5)
     # Q of the first read is sqrt(ln(20.00000025 / 5e-7)) = 4.183825, and a year later sqrt(ln(3.156002e7 / 5e-7)) = 5.637026.
-    np.testing.assert_allclose(model.read_std(g[2:], 0.0), 0.0088 * 4.183825, rtol=2e-5)
+    np.testing.assert_allclose(model.read_std(g[2:], jnp.zeros(())), 0.0088 * 4.183825, rtol=2e-5)
     np.testing.assert_allclose(model.read_std(g[2:], YEAR), 0.0088 * 5.637026, rtol=2e-5)
     # Twice the conductance, twice the noise.
     np.testing.assert_allclose(
@@ -103,7 +103,7 @@ def test_numbers_of_noise_that_is_the_same_everywhere():
     g = at(0.0, 10.0, 25.0)
     np.testing.assert_allclose(model.programming_std(g), 0.2)
     np.testing.assert_allclose(model.nu(g), [[0.1] * 3, [0.05] * 3])
-    np.testing.assert_allclose(model.read_std(g, 0.0) * g, np.array([0, 0.4, 1.0]) * 4.183825, rtol=1e-5)  # of r, in uS
+    np.testing.assert_allclose(model.read_std(g, jnp.zeros(())) * g, np.array([0, 0.4, 1.0]) * 4.183825, rtol=1e-5)  # of r, in uS
 
 
 @pytest.mark.parametrize("name", CONVERTERS)
@@ -283,6 +283,7 @@ def test_bad_values_are_refused(call, words):
         (lambda: jt.drift(TILE, 1.0, key=KEY), "does not drift"),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_wrong_kinds_are_refused(call, words):
     with pytest.raises(TypeError, match=words):
         call()

@@ -9,7 +9,9 @@ import pytest
 import xarray as xr
 
 import jaxtile as jt
-from jaxtile import Solution
+from jaxtile import RESULTS, Solution
+
+TILE = jt.init(jt.TileConfig(), (2, 3), key=jax.random.key(0))
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +28,8 @@ def solution(errors, steps):
     errors, steps = np.asarray(errors, float), np.asarray(steps)
     errors = np.where(np.arange(errors.shape[-1]) <= steps[..., None], errors, np.nan)
     history = {"spectral_error": errors, "full_pulses": np.where(np.isnan(errors), np.nan, 10.0 * np.arange(errors.shape[-1]))}
-    return Solution(tile=None, result=None, stats={"steps": steps}, history=history)
+    history = {name: jnp.asarray(values, float) for name, values in history.items()}
+    return Solution(tile=TILE, result=RESULTS.running, stats={"steps": jnp.asarray(steps)}, history=history)
 
 
 def test_convergence_of_one_run():
@@ -97,6 +100,7 @@ def test_pulse_response_of_a_constant_step_is_straight():
     np.testing.assert_allclose(np.diff(nominal), [0.05] * 4 + [-0.05] * 4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("unhooked")
 def test_pulse_response_refuses_what_takes_no_pulses():
     with pytest.raises(TypeError, match=r"device=Ideal\(\) takes no pulses"):
         jt.plot.pulse_response(jt.device.Ideal())
@@ -193,3 +197,10 @@ def test_what_is_still_to_be_run_has_not_failed():
         jt.plot.sweep(data * np.nan)
     with pytest.raises(ValueError, match="against='run' is unknown; choose one of 'device.dw_min', 'chip'"):
         jt.plot.sweep(data, against="run")
+
+
+def test_pulse_response_of_tiny_steps_is_a_part_that_is_named():
+    """12 million steps fill the range; 50,000 are drawn. In single precision a step of 1e-7 at -0.6 is rounded to 2^-23."""
+    ax = jt.plot.pulse_response(jt.device.ConstantStep(dw_min=1e-7), n_cells=0)
+    assert ax.get_xlabel() == "pulses (50000 up, then 50000 down; 1.2e+07 fill the range)"
+    assert float(np.max(ax.lines[0].get_ydata())) == pytest.approx(-0.6 + 50_000 * 2**-23, abs=1e-5)

@@ -116,6 +116,7 @@ def test_recording_ones_own_compiles_once(caplog):
         ),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_what_is_no_record_is_refused_by_name(record, kind, words):
     with pytest.raises(kind) as raised:
         run(record)
@@ -131,6 +132,7 @@ def test_what_is_no_record_is_refused_by_name(record, kind, words):
         (("one", "1", "label", 0.3), TypeError, "Quantity.measure=0.3 is no function"),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_what_is_no_quantity_is_refused_by_name(arguments, kind, words):
     with pytest.raises(kind) as raised:
         jt.Quantity(*arguments)

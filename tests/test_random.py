@@ -92,6 +92,7 @@ def test_double_precision_sees_the_same_randomness():
         np.testing.assert_allclose(draw(draws, jnp.float64), single.astype(np.float64), rtol=1e-6)
 
 
+@pytest.mark.usefixtures("unhooked")
 def test_keys_of_either_style():
     assert jr.key_data(as_key(jr.PRNGKey(3))).tolist() == jr.key_data(as_key(jr.key(3))).tolist()
     for wrong in (3, jnp.zeros(3, jnp.uint32), jr.split(jr.key(0), 2)):

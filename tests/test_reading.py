@@ -12,6 +12,7 @@ from helpers import assert_mean, assert_std
 import jaxtile as jt
 from jaxtile import periphery
 from jaxtile.periphery import read
+from jaxtile.periphery.converter import Grid
 
 KEY, FLOAT = jr.key(0), jnp.result_type(float)  # in either precision
 OUT, IN = 5, 8
@@ -57,7 +58,8 @@ def test_ir_drop():
             lost = sum(weight[i, j] * u[v, j] * (1 - (1 - j / IN) ** 2) for j in range(IN))
             expected[v, i] -= 1.5 * (0.05 * a**3 - 0.2 * a**2 + 0.5 * a) * lost
     weight, u = data()
-    np.testing.assert_allclose(drop(jnp.asarray(u @ weight.T), jnp.asarray(weight), jnp.asarray(u), None), expected, atol=1e-5)
+    grid = Grid(step=jnp.asarray(0.1), slots=jnp.asarray(11.0))
+    np.testing.assert_allclose(drop(jnp.asarray(u @ weight.T), jnp.asarray(weight), jnp.asarray(u), grid), expected, atol=1e-5)
 
 
 def currents_of_a_line(plus, minus, signs, wire, drop):

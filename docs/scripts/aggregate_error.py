@@ -1,6 +1,6 @@
 """Measure what `order="aggregate"` gives up against `order="slot"`, and write the table of `docs/aggregate.md`.
 
-    python docs/scripts/aggregate_error.py [FILE]
+    python docs/scripts/aggregate_error.py
 
 A tile of 24 x 24 devices, fabricated with the default spread, starts with weights anywhere in the inner nine tenths of
 the range of each device ("near bounds": in the outer tenth). It gets one batch: 8 dense vectors, or all 24 unit
@@ -8,14 +8,13 @@ vectors, with entries of d (and of dense x) uniform in [-1, 1] and 31 pulses for
 same keys, and so the same trains.
 """
 
-import sys
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import stored
 
 import jaxtile as jt
 
@@ -53,6 +52,10 @@ DEVICES = {
 KAPPAS = (10, 100, 1000)
 BATCHES = ("dense", "one-hot")
 DW_MIN, RANGE = 1e-3, 1.2
+COLUMNS = [
+    *("device", "kappa", "batch", "rms / `dw_min`", "largest / `dw_min`", "rms / range"),
+    *("drift / `dw_min`", "spread", "mean field / `dw_min`"),
+]
 
 
 @jax.jit
@@ -111,52 +114,7 @@ def measure(device, *, near: bool, kappa: float, batch: str, runs: int = RUNS, s
     }
 
 
-TEXT = """# How good is `order="aggregate"`?
-
-By default the pulses that a cell gets from one pair of vectors are sent in one go: first its full pulses, then its half
-pulses, with one clip and one draw of cycle noise for each of the two; of a constant step all are one sum, with one clip and one
-draw. The declared mode `order="slot"` keeps the order of slots and sub-phases, with a clip and a draw for every pulse. It is
-exact and slow; the tests hold it to a simulator that sends one pulse at a time. For a batch of `UnitVectors` the default also
-puts the half pulses of all earlier vectors before, and those of all later vectors after, the full pulses of a column.
-
-The table gives the error of the default after one batch: {dense} dense vectors, or all {size} unit vectors of a {size}
-x {size} tile; 31 pulses for the strongest pair, `dw_min` 0.001, weights between bounds of about -0.6 and 0.6, the usual
-spread of devices, and the same trains for both modes. *rms* and *largest* are errors of single cells, without cycle
-noise. *Drift* is the mean error away from zero with cycle noise of 0.3, give or take its standard error, and *spread*
-is the standard deviation of a weight from run to run over that of the slot order. Errors and drifts are of the weight that
-pulses move, without write noise; the spread is of the weight that is read. *Mean field* is the drift of
-`pulse=jt.pulse.MeanField()` against the mean of the slot-by-slot runs. `SoftBoundsPmax` makes soft bounds. It was measured by
-`docs/scripts/aggregate_error.py`.
-
-| device | kappa | batch | rms / `dw_min` | largest / `dw_min` | rms / range | drift / `dw_min` | spread | mean field / `dw_min` |
-|---|---|---|---|---|---|---|---|---|
-{rows}
-
-What it means:
-
-* For a constant step away from bounds the default is exact. The errors in its rows come from the few cells with a bound
-  within reach, since the order of pulses decides which of them are lost in a clip. Near bounds all cells are like that. The
-  pulses of a dense vector are one sum, in which half pulses against a bound make up for full ones beyond it, so hardly any
-  error is left; the unit vectors of a batch put a clip between them.
-* For steps that depend on the weight there is a second cause: half pulses of both directions are mixed evenly, and come
-  after the full ones rather than among them. The devices of a one-sided pair see one direction only: there the default is
-  exact but for rounding.
-* All these errors fall in proportion to 1 / kappa, down to some 0.005 steps, which is how far hundreds of half pulses of a
-  millionth each are rounded in single precision, in the slot order. From kappa 100 on they are a few hundredths of a step
-  (rms, away from bounds), and hardly a drift or a change of spread can be told from chance there.
-* Write noise changes nothing: pulses move the persistent weight as without it, and what is read scatters as in the slot order.
-* *Mean field* has the same mean, away from bounds and from kappa 100 on, to about 0.1 steps. At kappa 10 linear steps, soft
-  bounds and the table end 0.1 to 0.3 steps farther out: its trains are not rounded up to whole slots, so that cells get as many
-  full pulses but about 1 % fewer half ones, which pull such weights in. At a bound unit vectors err by half a step at kappa 10,
-  as with the default; dense batches end 0.2 steps farther out at any kappa, since chance can only lead inwards there.
-* Cycle noise of the order of a step is another matter, at any kappa: ten pulses towards a bound five steps away end 0.1
-  steps too far at `dw_min_std` 1, and 1.6 at 3.75, because one clip at the end forgives excursions beyond the bound.
-* So use `order="slot"` to check a result at a kappa near 10, with unit vectors and weights that live at their bounds, or with
-  cycle noise of a step or more. Elsewhere it costs time and changes little.
-"""
-
-
-def main(path: Path) -> None:
+def main() -> None:
     rows = []
     for name, (device, near) in DEVICES.items():
         for batch in BATCHES:
@@ -168,8 +126,14 @@ def main(path: Path) -> None:
                     f"{e['field']:+.3f} ± {e['field_se']:.3f} |"
                 )
                 print(rows[-1], flush=True)
-    path.write_text(TEXT.format(rows="\n".join(rows), size=SIZE, dense=DENSE))
+    stored.replace("aggregate.md", "measured", "\n".join([f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows]))
+
+
+def small():
+    """Drift of the default order and of mean-field pulses, on soft bounds and small tiles."""
+    found = {batch: measure(jt.device.SoftBounds, near=False, kappa=10, batch=batch, runs=12, size=8) for batch in BATCHES}
+    return {f"{name}, {batch}": [e[name], e[f"{name}_se"]] for batch, e in found.items() for name in ("drift", "field")}
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "aggregate.md")
+    stored.run(small, main)

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import stored
 
 import jaxtile as jt
 from jaxtile.half_select.phases import Exposure, Seen
@@ -137,7 +138,9 @@ def main():
     parser.add_argument("--rows", nargs="+")
     parser.add_argument("--key", type=int, default=0)
     parser.add_argument("--budget", nargs="+", type=float)
+    parser.add_argument("--small", action="store_true", help="print the small run that is stored beside the page")
     asked = parser.parse_args()
+    print(f"Measured at commit {stored.commit()}.\n")
     for loop in asked.loop:
         for device in asked.device:
             for rank in asked.rank:
@@ -145,5 +148,12 @@ def main():
                 print_rows(loop, device, rank, asked.rows, asked.key, budgets)
 
 
+def small():
+    """Twelve steps of a closed loop, with and without compensation: squared error at kappa 30."""
+    rows = {name: CLOSED_ROWS[name] for name in ("none", "Gain()", "Sparsify()")}
+    histories = {name: chips("closed", DEVICES["soft bounds"], "6", *row, steps=12)(30.0) for name, row in rows.items()}
+    return {name: stored.mean(ends(history, np.inf)[0]) for name, history in histories.items()}
+
+
 if __name__ == "__main__":
-    main()
+    stored.run(small, main)

@@ -6,12 +6,11 @@ of `RiskSVD(caution=2)` 192 more of it, or eight passes of `ProgramVerify`, on t
     python docs/scripts/hand_over.py
 """
 
-import pathlib
-
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import stored
 
 import jaxtile as jt
 
@@ -29,7 +28,6 @@ CASES = (  # shape, rank, largest weight
 )
 PARTS = np.array([0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.7, 2.0])  # of kappa*
 SOFT, PERFECT = jt.device.SoftBounds(), jt.IOParameters(is_perfect=True)
-MARKS = "<!-- handing over -->", "<!-- end -->"
 
 
 def errors(method, target, phases, kappas, steps):
@@ -82,10 +80,17 @@ def main():
         for phases in ("active", "all"):
             lines.append(row(*case, phases))
             print(lines[-1], flush=True)
-    page = pathlib.Path(__file__).parents[1] / "methods.md"
-    head, _, rest = page.read_text().partition(MARKS[0])
-    page.write_text(f"{head}{MARKS[0]}\n\n" + "\n".join(lines) + f"\n\n{MARKS[1]}" + rest.partition(MARKS[1])[2])
+    stored.replace("methods.md", "handing over", "\n".join(lines))
+
+
+def small():
+    """Going on and handing over on a small array, at two kappa."""
+    target, kappas = 0.25 * jt.targets.low_rank((12, 16), 2, spectral_norm=1.0, key=jr.key(11)), jnp.array([5.0, 50.0])
+    least_risk, verify = jt.RiskSVD(caution=2.0), jt.ProgramVerify(digits=6, batch_size=4)
+    ways = {"goes on": least_risk, "hands over": jt.chain(jt.Stage(least_risk, until=jt.After(5)), verify)}
+    found = {name: errors(method, target, "active", kappas, 13) for name, method in ways.items()}
+    return {f"{name}, kappa {kappa:g}": stored.mean(e) for name, at in found.items() for kappa, e in zip(kappas, at, strict=True)}
 
 
 if __name__ == "__main__":
-    main()
+    stored.run(small, main)

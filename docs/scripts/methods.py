@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import stored
 
 import jaxtile as jt
 
@@ -92,7 +93,8 @@ def main():
     lines = [
         MARK,
         "",
-        f"Written by `docs/scripts/methods.py`: soft bounds with aihwkit's spread, {SHAPE[0]} x {SHAPE[1]}, {len(SEEDS)} targets "
+        f"Written by `docs/scripts/methods.py` at commit {stored.commit()}: "
+        f"soft bounds with aihwkit's spread, {SHAPE[0]} x {SHAPE[1]}, {len(SEEDS)} targets "
         f"of rank 6 whose largest weight is 0.25 (Frobenius norms {norms}), {CHIPS} chips each, exact reads, trains of at most 31 "
         'slots, `phases="active"`. `ProgramVerify` has 6 digits, and writes 48 columns between '
         "reads. Frobenius error at the end, mean ± standard error over the chips; full and half pulses are per cell, at kappa 30.",
@@ -146,5 +148,11 @@ def main():
     page.write_text(page.read_text().partition(MARK)[0] + "\n".join(lines) + "\n")
 
 
+def small():
+    """Three methods at kappa 30, a few steps."""
+    few = {"SVD": (jt.SVD(), 6), "RiskSVD": (jt.RiskSVD(caution=2.0), 6), "GDP": (jt.GDP(learning_rate=0.3), 2)}
+    return {name: stored.mean(lanes(runner(lambda kappa, m=m: m, steps, PERFECT), 30.0)[1]) for name, (m, steps) in few.items()}
+
+
 if __name__ == "__main__":
-    main()
+    stored.run(small, main)

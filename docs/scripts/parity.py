@@ -1,22 +1,20 @@
 """Measure how well every device and preset agrees with aihwkit's, and write the table of `docs/parity.md`.
 
-    python docs/scripts/parity.py [FILE]
+    python docs/scripts/parity.py
 
 Each function measures one thing for one device of aihwkit; the tests call them with smaller samples.
 """
 
 import dataclasses
-import datetime
-import sys
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import stored
 import torch
 from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
 from aihwkit.simulator.configs import compounds as cells
@@ -316,51 +314,28 @@ COLUMNS = [
     *("", "fabrication: mean", "std", "p", "response: mean", "spread", "pulses: aggregate", "slot", "left out"),
     *("decay", "diffusion, reset", "drift", "pass"),
 ]
-TEXT = """# Parity with aihwkit, device by device
-
-Reading is measured option by option in [its own tables](reading.md#how-well-it-agrees), and so are
-[noise models](noise.md#how-well-it-agrees). This page is about devices.
-
-Measured on {date} by `docs/scripts/parity.py`, with aihwkit {aihwkit}, torch {torch} and jax {jax}, in single precision on the CPU.
-
-* *Fabrication*: 1.6e5 devices of each engine, every parameter (steps, bounds, slopes, exponents, references, reset bias): the
-  largest difference of a mean and of a standard deviation, in standard errors, and the smallest p-value of a
-  Kolmogorov-Smirnov test, which sees folded and clipped tails as well. To pass: below 4.5, and above 1e-5.
-* *Response*: ten chips of 2000 devices each that aihwkit drew, in both engines; 1000 pulses up from weight zero and 1000 down, in
-  trains of 10, with cycle noise, in jaxtile's default order. The largest difference of the mean on the way, relative to the
-  range of weights, and of the spread over the devices of a chip, relative, with its standard error. To pass: below 1 % and 3 %
-  (or 4.5 standard errors: a PCM device that is pulsed down stays at its bound but for rare noise). Where the default order does
-  not, the same follows slot by slot, and the last column says so: trains whose noise is several steps, or whose steps are a
-  tenth of the range, as those of the ReRAM arrays, are rough when they are summed up and clipped once.
-* *Pulses*: the same without cycle noise, on 900 cells whose pairs are not refreshed: the largest difference of a weight on the
-  way, in the default order and slot by slot, and the share of cells *left out*: those with steps past their fixed point, which
-  magnify what is rounded. To pass: below 6e-5, which is how far a thousand additions in single precision can round.
-* *Decay*: after three decays, the largest difference of a weight (to pass: below 1e-6). *Diffusion, reset*: 4e4 cells of one
-  chip in both engines, the largest difference of a mean or a standard deviation, in standard errors (to pass: below 4.5).
-* *Drift*: 4e4 cells that each engine fabricates, and the same weights, after drifts of 1, 30 and 1000 units of time, with a
-  spread of exponents over devices and calls, exponents that fall with the conductance, and noise: likewise.
-
-For decay, diffusion, reset and drift devices with a reference have it at zero: another one is treated differently by design, see
-[Differences](differences.md). Ideal devices are all alike and add what they are told to; they do not decay or drift here.
-
-Devices have an imbalance of steps with a spread (that of `SoftBoundsPmax` follows from its pulses), 2 % of corrupt ones (but for
-`PowStepReference`, whose corrupt devices are read differently by design), and parameters of their own away from the defaults. Unit
-cells are made of such devices. Presets are as they come, write noise included where there is noise at all.
-
-{head}
-{rows}
-"""
 
 
-def main(path: Path) -> None:
+def main() -> None:
     rows = []
     for name, device in {**DEVICES, **{f"`{name}`": device for name, device in PRESETS.items()}}.items():
         rows.append(row(name, device))
         print(rows[-1], flush=True)
-    versions = {name: version(name) for name in ("aihwkit", "torch", "jax")}
+    versions = ", ".join(f"{name} {version(name)}" for name in ("aihwkit", "torch", "jax"))
     head = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
-    path.write_text(TEXT.format(date=datetime.date.today(), head=head, rows="\n".join(rows), **versions))
+    stored.replace("parity.md", "measured", "\n".join([head, *rows]), note=f" with {versions}")
+
+
+def small():
+    """One device: fabrication, which both engines seed, and pulses and decay, which draw nothing."""
+    made = fabrication(SOFT, (40, 40))
+    return {
+        "fabrication, mean": made["mean"],
+        "fabrication, std": made["std"],
+        "pulses, aggregate": pulses(SOFT, (6, 6))["aggregate"],
+        "decay": upkeep(SOFT, (20, 20))["decay"],
+    }
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "parity.md")
+    stored.run(small, main)

@@ -1,19 +1,17 @@
 """Measure how well every option of reading agrees with aihwkit's, and write the tables of `docs/reading.md`.
 
-    python docs/scripts/parity_reading.py [FILE]
+    python docs/scripts/parity_reading.py
 
 Each function measures one thing for one choice of options; the tests call them with smaller samples.
 """
 
-import datetime
-import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import stored
 import torch
 from aihwkit.simulator.configs import SingleRPUConfig
 from aihwkit.simulator.configs.devices import IdealDevice
@@ -122,7 +120,7 @@ DRAWN = {
     "w_read_asymmetry_dtod": ("w_asymmetry", {"w_read_asymmetry_dtod": 0.1} | SIGNS),
 }
 SEED, SHAPE, COMBINATIONS = 7, (40, 30), 200
-BEGIN, END = "<!-- measured by scripts/parity_reading.py -->", "<!-- end -->"
+MARK = "measured by scripts/parity_reading.py"
 QUICK = {"xla_backend_optimization_level": 0}  # these compile for longer than they run
 forward = jax.jit(lambda tile, x: jt.forward(tile, x, key=jr.key(0)), compiler_options=QUICK)
 backward = jax.jit(lambda tile, d: jt.backward(tile, d, key=jr.key(0)), compiler_options=QUICK)
@@ -262,7 +260,7 @@ def passes(found: dict[str, float]) -> bool:
     return found["off"] <= 1e-4
 
 
-def write(path: Path) -> None:
+def write() -> None:
     """Measure everything, and replace the tables of the page."""
     rows = [
         "| option | largest difference | outputs off by a step, in 1e4 | steps | pass |",
@@ -281,10 +279,14 @@ def write(path: Path) -> None:
     for name, f in noisy.items():
         rows.append(f"| {name} | {f['mean']:.1f} | {f['std']:.1f} | {f['p']:.2g} | {f['n']} | {'yes' if passes(f) else 'no'} |")
     versions = ", ".join(f"{name} {version(name)}" for name in ("aihwkit", "torch", "jax"))
-    measured = f"Measured on {datetime.date.today()} with {versions}, in single precision on the CPU."
-    head, _, rest = path.read_text().partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    path.write_text(f"{head}{BEGIN}\n\n{measured}\n\n" + "\n".join(rows) + f"\n\n{END}{tail}")
+    note = f" with {versions}, in single precision on the CPU"
+    stored.replace("reading.md", MARK, "\n".join(rows), note=note)
+
+
+def small():
+    """Reads without noise, of the defaults and of one combination."""
+    found = {name: without_noise(fields, 50) for name, fields in (("defaults", {}), ("combination 0", combination(0)))}
+    return {f"{name}, {key}": f[key] for name, f in found.items() for key in ("rest", "off")}
 
 
 def _row(name: str, found: dict[str, float]) -> str:
@@ -293,4 +295,4 @@ def _row(name: str, found: dict[str, float]) -> str:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parents[1] / "reading.md")
+    stored.run(small, write)

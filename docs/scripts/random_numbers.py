@@ -1,19 +1,17 @@
 """Tests the random numbers and writes docs/random_numbers.md.
 
-    python docs/scripts/random_numbers.py docs/random_numbers.md
+    python docs/scripts/random_numbers.py
 
 Each test runs on this library's generator and, as a control, on JAX's own. About ten minutes.
 """
 
-import datetime
-import sys
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+import stored
 from scipy import stats
 
 from jaxtile._random import bits, following, normal, stream
@@ -161,36 +159,8 @@ def trains() -> tuple[float, float, float]:
     return mean, variance, stats.chi2.sf(np.sum(beside**2) * n, beside.size)
 
 
-PAGE = """# Random numbers
-
-Measured on {date} by `docs/scripts/random_numbers.py`, with jax {jax}.
-
-A draw is a hash of a counter under a key of JAX's (`jaxtile/_random.py` has the formula); each line of a pulse train goes on from
-two draws by a series of cheaper words, a digit each. JAX's own generator, threefry, is
-stronger and many times slower on a CPU; it still makes the keys. These tests look for what would matter in a simulation: words that
-depend on those of the next cell, line, step, chip, source or pulse, a wrong law of normals or of pulse trains. The figures are
-p-values: a generator at fault shows p of 1e-6 and less, and of {tests} tests some are below 0.05 by chance. JAX's generator stands
-beside as a control.
-
-| test | words | jaxtile | `jax.random` |
-|---|---|---|---|
-{rows}
-
-* *Bits*: of all 1024 pairs of a bit of one word and a bit of the other, the one that agrees most or least often.
-* *High, middle and low bytes*: chi-squared of the 65536 values of the two bytes.
-* *Birthday spacings*: Marsaglia's, of 4096 words a time. *Rank*: of 32 x 32 matrices of bits.
-
-Of {normals:.1e} normals, mean, variance, third and fourth moment, and the product of neighbouring squares, in standard errors:
-{ours}; `jax.random`: {theirs}. Beyond 3, 4, 4.5 and 5 sigma lie {tails} of what is expected ({their_tails}). Kolmogorov and
-Smirnov's p over {ks_n:.0e}: {ks:.2g} ({their_ks:.2g}). Normals end at 5.42 sigma.
-
-Pulse trains, 1024 probabilities in 4000 trains of 31 slots: p of the means {train_mean:.2g}, of the variances {train_variance:.2g},
-of the covariances of neighbouring lines {train_beside:.2g}.
-"""
-
-
 def main() -> None:
-    rows = []
+    rows = ["| test | words | jaxtile | `jax.random` |", "|---|---|---|---|"]
     for (place, pair), ours in [*((item, OURS) for item in PAIRS.items()), *((item, SERIES) for item in IN_SERIES.items())]:
         for name, test in {
             "bits": bit_pairs,
@@ -204,14 +174,31 @@ def main() -> None:
         rows.append(f"| {name} | of a stream | {test(OURS):.2g} | {test(JAX):.2g} |")
     (ours, tails), (theirs, their_tails) = normals(OUR_NORMAL), normals(JAX_NORMAL, streams=48)
     mean, variance, beside = trains()
-    page = PAGE.format(
-        date=datetime.date.today(), jax=jax.__version__, rows="\n".join(rows), tests=len(rows), normals=240 * N,
-        ours=", ".join(ours),
-        theirs=", ".join(theirs) + f" of {48 * N:.0e}", tails=tails, their_tails=their_tails, ks_n=5 * N, ks=kolmogorov(OUR_NORMAL),
-        their_ks=kolmogorov(JAX_NORMAL), train_mean=mean, train_variance=variance, train_beside=beside,
-    )  # fmt: skip
-    Path(sys.argv[1]).write_text(page) if len(sys.argv) > 1 else print(page)
+    stored.replace("random_numbers.md", "measured", "\n".join(rows), note=f" with jax {jax.__version__}")
+    normals_of_both = (
+        f"For {240 * N:.1e} normals, mean, variance, third and fourth moment, and the product of neighbouring squares, in "
+        f"standard errors: {', '.join(ours)}; `jax.random`: {', '.join(theirs)} of {48 * N:.0e}. Beyond 3, 4, 4.5 and 5 sigma "
+        f"lie {tails} of what is expected ({their_tails}). Kolmogorov and Smirnov's p over {5 * N:.0e}: "
+        f"{kolmogorov(OUR_NORMAL):.2g} ({kolmogorov(JAX_NORMAL):.2g}). Normals end at 5.42 sigma."
+    )
+    of_trains = (
+        f"Pulse trains, 1024 probabilities in 4000 trains of 31 slots: p of the means {mean:.2g}, of the variances {variance:.2g}, "
+        f"of the covariances of neighbouring lines {beside:.2g}."
+    )
+    stored.replace("random_numbers.md", "normals and trains", f"{normals_of_both}\n\n{of_trains}")
+
+
+def small():
+    """Pairs of bits of short streams, and the mean and variance of some normals."""
+
+    def words(draw):
+        return lambda key, count=0: draw(key, count)[: 1 << 14]
+
+    pairs = {f"bits, {name}": bit_pairs(words(OURS), PAIRS[name], streams=1) for name in ("neighbouring columns", "steps of a run")}
+    pairs["bits, digits of a line"] = bit_pairs(words(SERIES), IN_SERIES["digits of a line"], streams=1)
+    z = normal(stream(BASE, 0, 7), jnp.arange(1 << 14, dtype=jnp.int32))
+    return pairs | {"mean of normals": stored.mean(z), "variance of normals": stored.mean(z**2)}
 
 
 if __name__ == "__main__":
-    main()
+    stored.run(small, main)

@@ -1,5 +1,5 @@
-"""The command line: `jaxtile program`, `jaxtile devices`, `jaxtile sweep` and `jaxtile
-plot`.
+"""The command line: `jaxtile program`, `jaxtile devices`, `jaxtile sweep`, `jaxtile
+plot` and `jaxtile fit`.
 """
 
 import os
@@ -39,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         return _end(2, refusal)
     except Interruption as interruption:
-        return _end(interruption.code, f"{interruption}. {again}")
+        code = _end(interruption.code, f"{interruption}. {again}")
+        if argv is None:  # a compiler at work in a thread of its own may crash when Python takes down what it uses
+            sys.stdout.flush()
+            os._exit(code)
+        return code
     except Exception as error:
         if os.environ.get("JAXTILE_TRACEBACK"):
             raise

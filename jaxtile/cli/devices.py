@@ -54,6 +54,8 @@ def make_device(name: str, settings: tuple[str, ...]) -> AbstractDevice:
         parameter, equals, value = setting.partition("=")
         if not equals:
             raise Refusal(f"--set {setting} is not of the form NAME=VALUE.")
+        if parameter in values:
+            raise Refusal(f"--set names {parameter} twice; pass one value.")
         values[parameter] = _value(value)
     return device_of(name, values)
 

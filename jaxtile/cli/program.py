@@ -34,7 +34,7 @@ from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name, check_room, check_whole, refusals, write_whole
 
-__all__ = ["Program"]
+__all__ = ["Program", "warnings_as_lines"]
 
 METHODS = makers(programming, AbstractMethod)
 BAR = 50  # times that the bar moves
@@ -107,7 +107,7 @@ class Program:
             target_key, tile_key, run_key = jax.random.split(jax.random.key(self.seed), 3)
             name, target = self._target(target_key)
             tile = init(config, target.shape, key=tile_key)
-        with _warnings_as_lines():
+        with warnings_as_lines():
             runs = {method: self._prepare(method, tile, target, run_key) for method in self.method}
         title = f"{name} on {self.device}" + ("" if self.kappa is None else f", kappa {self.kappa:g}")
         done: dict[str, Programmed] = {}
@@ -168,6 +168,8 @@ class Program:
             raise Refusal(f"--method needs a name; choose from {', '.join(METHODS)}.")
         for method in self.method:
             check_name("method", method, METHODS)
+            if self.method.count(method) > 1:
+                raise Refusal(f"--method names {method} twice; its results would have one name.")
         if self.out is not None and self.target is not None and self.out.resolve() == Path(self.target).resolve():
             raise Refusal(f"--out {self.out} is the target; choose another file.")
 
@@ -197,6 +199,11 @@ class Program:
 
 
 def _program(method: str, run: Run) -> Programmed:
+    begun = time.perf_counter()
+    if jax.config.jax_disable_jit or jax.config.jax_debug_nans:  # type: ignore[attr-defined]
+        # Nothing is compiled ahead then, and a state on the way holds NaN.
+        solution = eqx.filter_jit(lambda run: run.end(run.advance(run.start(), run.max_steps + 1)))(run)
+        return Programmed(solution, 0.0, time.perf_counter() - begun)
     state = eqx.filter_jit(Run.start)(run)
     console = Console(stderr=True)
     with console.status(f"{method}: compiling"):
@@ -219,12 +226,13 @@ def _program(method: str, run: Run) -> Programmed:
 
 
 @contextlib.contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def warnings_as_lines(where: str = "") -> Iterator[None]:
+    """Print warnings on stderr, each once and in one line, after `where`."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
     for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
-        print(f"jaxtile: warning: {message}", file=sys.stderr)
+        print(f"jaxtile: warning: {where}{message}", file=sys.stderr)
 
 
 def _table(title: str, target: Weight, runs: dict[str, Programmed], max_steps: int) -> Table:

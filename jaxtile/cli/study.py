@@ -58,6 +58,8 @@ def read_study(path: Path) -> dict[str, Any]:
         configs = {name: _config(table, study) for name, table in (devices if several else {"": devices}).items()}
         rest = {name: study[name] for name in ("chips", "seeds", "zipped", "over") if name in study}
         methods = study.get("method", {"svd": {}, "gdp": {}})
+        if not methods:
+            raise Refusal(f"{path}: [method] is empty; add a table for each method, such as [method.svd].")
         return rest | {
             "run": {name: _run(name, numbers, study) for name, numbers in methods.items()},
             "config": configs if several else configs[""],

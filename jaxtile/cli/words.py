@@ -10,14 +10,15 @@ from collections.abc import Sequence
 import tyro
 
 from .devices import Devices
+from .fit import Fit
 from .program import Program
 from .refusal import Refusal
 from .sweep import Plot, Sweep
 
 __all__ = ["parse"]
 
-Command = Program | Devices | Sweep | Plot
-_COMMANDS = {"program": Program, "devices": Devices, "sweep": Sweep, "plot": Plot}
+Command = Program | Devices | Sweep | Plot | Fit
+_COMMANDS = {"program": Program, "devices": Devices, "sweep": Sweep, "plot": Plot, "fit": Fit}
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -31,7 +32,7 @@ def parse(words: Sequence[str]) -> Command:
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
-                Program | Devices | Sweep | Plot,
+                Program | Devices | Sweep | Plot | Fit,
                 prog="jaxtile",
                 description="Analog crossbar tiles, programmed by pulses, half-selected cells and all.",
                 args=words,

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PyTree, Shaped
 
 from .._random import Draws
-from .._types import Key, Scalar, Weight
+from .._types import Key, Scalar, Weight, Weights
 from ..fields import Checked
 from .burst import Burst
 from .cells import AbstractCells
@@ -58,11 +58,11 @@ class AbstractDevice(Checked):
         """The state of `shape` devices at weight zero."""
         return jnp.zeros(shape, float)
 
-    def weight(self, state: State) -> Weight:
+    def weight(self, state: State) -> Weights:
         """The weight that is read."""
         return state
 
-    def held(self, state: State) -> Weight:
+    def held(self, state: State) -> Weights:
         """The weight that pulses and time move: what is read, but for write noise."""
         return self.weight(state)
 

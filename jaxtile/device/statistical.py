@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source, arange
-from .._types import Key, Scalar, Weight
+from .._types import Key, Scalar, Weight, Weights
 from ..fields import part
 from ..noise import PCM, AbstractNoiseModel, Mapping
 from .base import AbstractDevice
@@ -64,7 +64,7 @@ class Statistical(AbstractDevice):
     def start(self, shape: tuple[int, int]) -> Programmed:
         return self._written(jnp.zeros(shape, float), None)
 
-    def weight(self, state: Programmed) -> Weight:
+    def weight(self, state: Programmed) -> Weights:
         return state.weight
 
     def target(self, state: Programmed) -> Weight:

@@ -56,7 +56,7 @@ class AbstractDriftCompensation(Checked):
             raise TypeError(f"tile={tile!r} has no targets to refer to; make it by jaxtile.apply_programming_noise.")
         return jnp.maximum(self.readout(tile.device.target(tile.state).T), _SMALLEST)
 
-    def __call__(self, tile: Tile, baseline: Readout, *, key: Key) -> Readout:
+    def __call__(self, tile: Tile, baseline: Readout | float, *, key: Key) -> Readout:
         """The factor alpha, one for all outputs or one for each.
 
         Args:

@@ -69,22 +69,22 @@ class Seen(eqx.Module):
     slots: Num[Array, "..."]
 
     @property
-    def by_row(self) -> Num[Array, "out in"]:
+    def by_row(self) -> Num[Array, "..."]:
         """Slots in which the row pulses alone."""
         return self.row - self.full
 
     @property
-    def by_column(self) -> Num[Array, "out in"]:
+    def by_column(self) -> Num[Array, "..."]:
         """Slots in which the column pulses alone."""
         return self.column - self.full
 
     @property
-    def half(self) -> Num[Array, "out in"]:
+    def half(self) -> Num[Array, "..."]:
         """Slots in which one of the two pulses."""
         return self.row + self.column - 2 * self.full
 
     @property
-    def idle(self) -> Num[Array, "out in"]:
+    def idle(self) -> Num[Array, "..."]:
         """Slots in which neither does."""
         return self.slots - self.row - self.column + self.full
 

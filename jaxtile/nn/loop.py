@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from .._loop import iterate, progress_meter
 from .._random import arange, stream
-from .._types import Key, Scalar
+from .._types import Key, Keys, Scalar
 from ..tile import Tile
 from .best import Best, Leader
 from .gradient import value_and_grad
@@ -148,7 +148,7 @@ class Training(eqx.Module):
         model = self._model(state.model if state.leader is None else state.leader.model)
         return Run(model, state.result, stats, state.history)
 
-    def _keys(self, epoch: Array) -> Key:
+    def _keys(self, epoch: Array) -> Keys:
         """The keys of an epoch: of the order, the steps and the metrics."""
         return jr.split(stream(self.key, epoch), 3)
 

@@ -174,7 +174,7 @@ class Optimizer(Checked):
                 return rate if callable(rate) else lambda step, rate=rate: rate
         raise ValueError(f"Optimizer.pulses has no rate for {path}, only for {', '.join(self.paths)}; add one, or freeze its tile.")
 
-    def _shrunk(self, rate: Scalar, pair: Factors) -> Scalar:
+    def _shrunk(self, rate: Real, pair: Factors) -> Real:
         if self.clip_norm is None:
             return rate
         return rate * jnp.minimum(1, self.clip_norm / jnp.maximum(pair.norm, jnp.finfo(pair.x.dtype).tiny))

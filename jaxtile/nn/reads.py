@@ -20,7 +20,7 @@ from jax.interpreters import ad, batching
 from jaxtyping import Array, Float
 
 from .._random import Source, as_key, stream
-from .._types import Key
+from .._types import Key, Keys
 from ..tile import Tile, backward, forward
 from .modified import InTraining, modified
 
@@ -129,7 +129,7 @@ def _listed(vectors: Vectors) -> Float[Array, "n in"]:
 
 
 @eqx.filter_custom_vjp
-def _read(x: Vectors, hardware: Hardware, key: Key | None, lanes: int) -> Outputs:
+def _read(x: Vectors, hardware: Hardware, key: Keys | None, lanes: int) -> Outputs:
     """Read forward. The gradient is read backward, with noise of its own."""
     return _each_lane(lambda x, key: forward(modified(*hardware, key), x, key=_or_any(key)), lanes)(x, key)
 
@@ -146,12 +146,12 @@ def _or_any(key: Key | None) -> Key:
 
 
 @_read.def_fwd
-def _read_forward(perturbed: Any, x: Vectors, hardware: Hardware, key: Key | None, lanes: int) -> tuple[Outputs, None]:
+def _read_forward(perturbed: Any, x: Vectors, hardware: Hardware, key: Keys | None, lanes: int) -> tuple[Outputs, None]:
     return _read(x, hardware, key, lanes), None
 
 
 @_read.def_bwd
-def _read_backward(_: None, d: Outputs, perturbed: Any, x: Vectors, hardware: Hardware, key: Key | None, lanes: int) -> Vectors:
+def _read_backward(_: None, d: Outputs, perturbed: Any, x: Vectors, hardware: Hardware, key: Keys | None, lanes: int) -> Vectors:
     def read(d: Outputs, key: Key | None) -> Vectors:
         return backward(modified(*hardware, key), d, key=stream(_or_any(key), Source.BACKWARD_READ))
 

@@ -1,9 +1,9 @@
 """The outcome of training."""
 
 import equinox as eqx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Num, PyTree
 
-from .._types import Scalar, is_concrete
+from .._types import is_concrete
 
 __all__ = ["OUTCOMES", "Run"]
 
@@ -36,8 +36,8 @@ class Run(eqx.Module):
 
     model: PyTree
     result: OUTCOMES
-    stats: dict[str, Scalar]
-    history: dict[str, Float[Array, " epoch"]]
+    stats: dict[str, Num[Array, "*runs"]]
+    history: dict[str, Float[Array, "*runs epoch"]]
 
     def __repr__(self) -> str:
         epochs = self.stats["epochs"]

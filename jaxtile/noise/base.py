@@ -14,13 +14,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, Weight
+from .._types import Scalar
 from ..fields import Checked, flag, part
 from .converter import AbstractConverter, NPair
 
 __all__ = ["AbstractNoiseModel", "converter", "standard_normal"]
 
-Conductance = Weight
+Conductance = Float[Array, "*devices"]
 
 
 def converter(default: Callable[[], AbstractConverter]) -> Any:
@@ -60,6 +60,6 @@ class AbstractNoiseModel(Checked):
         """Conductances a `time` after the write, with the read noise of then."""
 
 
-def standard_normal(draws: Draws | None, source: Source, like: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+def standard_normal(draws: Draws | None, source: Source, like: Conductance) -> Conductance:
     """One for each device; without draws zero."""
     return jnp.zeros_like(like) if draws is None else draws.fold(source).normal(like.dtype)

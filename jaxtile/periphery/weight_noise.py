@@ -19,7 +19,7 @@ class AbstractWeightNoise(Checked):
     """
 
     @abc.abstractmethod
-    def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
+    def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, " k #out"]:
         """Standard deviation at the outputs, for prepared inputs u."""
 
 
@@ -32,7 +32,7 @@ class AdditiveConstant(AbstractWeightNoise):
 
     w_noise: Number = number(0.0, low=0.0)
 
-    def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k out"]:
+    def std(self, weight: Weight, u: Float[Array, "k in"]) -> Float[Array, "k 1"]:
         return self.w_noise * safe_sqrt(jnp.sum(u * u, axis=-1, keepdims=True))
 
 

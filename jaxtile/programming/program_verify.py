@@ -91,7 +91,7 @@ class ProgramVerify(AbstractMethod[_State]):
     model: AbstractCrosspoint | None = part(
         AbstractCrosspoint, "is not a pulsed device; pass one such as jaxtile.device.SoftBounds()", optional=True
     )
-    digits: int = whole(5, low=1)
+    digits: int = whole(5, low=1, high=30)  # counts are whole numbers of 32 bits
     lines: Literal["columns", "rows", "cells"] = choice("columns", "rows", "cells")
     batch_size: int | None = whole(None, low=1)
     read_out: Literal["eye", "hadamard"] = choice("eye", "hadamard")
@@ -115,7 +115,7 @@ class ProgramVerify(AbstractMethod[_State]):
             return Reads(d=jnp.eye(out)[which], times=self.reads)
         return average(UnitVectors(which, width), self.reads)
 
-    def propose(self, reading: Float[Array, "k out"], target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
+    def propose(self, reading: Float[Array, "read line"], target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
         which, batches = self._which(state), self._batches(state.shape)
         weight = reading
         if self.read_out == "hadamard":

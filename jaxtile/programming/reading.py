@@ -20,7 +20,7 @@ __all__ = ["Probe", "Reads", "average", "ideal_reading", "read", "vectors"]
 class Reads(eqx.Module):
     """Vectors to read, in one direction or in both.
 
-    The reading is the outputs y [k, out] of x, or e [k, in] of d; with both, the pair
+    The reading is the outputs y [k, out] of x, or e [l, in] of d; with both, the pair
     (y, e).
 
     Attributes:
@@ -31,7 +31,7 @@ class Reads(eqx.Module):
     """
 
     x: Inputs | None = None
-    d: Float[Array, "k out"] | None = None
+    d: Float[Array, "l out"] | None = None
     times: int = eqx.field(default=1, static=True)
 
 

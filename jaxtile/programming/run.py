@@ -90,7 +90,7 @@ class Run(eqx.Module):
             history=self._histories(solution.history),
         )
 
-    def _histories(self, past: Mapping[str, Float[Array, " step"]]) -> dict[str, Float[Array, " step"]]:
+    def _histories(self, past: Mapping[str, Float[Array, " past"]]) -> dict[str, Float[Array, " step"]]:
         blank = jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype)
         kept = {one.name: past.get(one.name, blank)[: self.max_steps + 1] for one in self.record}
         return {name: blank.at[: values.size].set(values) for name, values in kept.items()}

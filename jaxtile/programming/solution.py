@@ -3,9 +3,9 @@
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from .._types import Scalar, Weight, is_concrete
+from .._types import Weights, is_concrete
 from ..tile import Tile
 from .checkpoint import Checkpoint
 from .result import RESULTS
@@ -29,12 +29,12 @@ class Solution(eqx.Module):
 
     tile: Tile
     result: RESULTS
-    stats: dict[str, Scalar]
-    history: dict[str, Float[Array, " step"]]
+    stats: dict[str, Num[Array, "*runs"]]
+    history: dict[str, Float[Array, "*runs step"]]
     checkpoint: Checkpoint | None = None
 
     @property
-    def weight(self) -> Weight:
+    def weight(self) -> Weights:
         """The programmed weights, without read noise."""
         return self.tile.weight
 

@@ -14,7 +14,7 @@ __all__ = ["free_in_groups", "free_memory", "free_on_host"]
 _GROUPS = (("", "", "memory.max", "memory.current"), ("memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))
 
 
-def free_memory(device: Any) -> float:
+def free_memory(device: Any) -> int | float:
     """Bytes that are free on a device, infinite where nothing is known."""
     stats = device.memory_stats()
     if stats and "bytes_limit" in stats:
@@ -22,7 +22,7 @@ def free_memory(device: Any) -> float:
     return free_on_host() / jax.local_device_count()
 
 
-def free_on_host() -> float:
+def free_on_host() -> int | float:
     """Bytes that are free to this process beside its devices, infinite where nothing is
     known.
     """

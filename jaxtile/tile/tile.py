@@ -8,7 +8,7 @@ import equinox as eqx
 from jaxtyping import Array, PyTree
 
 from .._random import Draws, arange, as_key, cell_index, stream
-from .._types import Key, Scalar, Weight, as_shape
+from .._types import Key, Scalar, Weights, as_shape
 from ..device import AbstractCells, AbstractDevice, State
 from ..periphery import Channels, fabricate, start
 from .config import TileConfig
@@ -97,7 +97,7 @@ class Tile(eqx.Module):
     now: Now
 
     @property
-    def weight(self) -> Weight:
+    def weight(self) -> Weights:
         """The normalised conductances that are read, [out, in]."""
         return self.device.weight(self.now.state)
 

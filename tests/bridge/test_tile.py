@@ -209,6 +209,7 @@ def test_what_a_tile_says_of_itself():
         ),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_what_is_wrong_is_said(call, error, said):
     with pytest.raises(error, match=said):
         call(make())

@@ -4,10 +4,11 @@ from functools import partial
 from math import erf, exp, pi, sqrt
 
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import DEVICES, FLOAT, assert_mean, assert_same_moments, assert_std, without_spread
+from helpers import DEVICES, assert_mean, assert_same_moments, assert_std, without_spread
 
 import jaxtile as jt
 from jaxtile._random import Source
@@ -193,7 +194,7 @@ def test_steps_are_equal_at_the_symmetry_point(kind):
     """Which is weight zero, and where a reset leads, unless the reference is off."""
     device = kind(subtract_symmetry_point=True, up_down=0.3)
     cells = device.fabricate((40, 50), key=jr.key(0))
-    up, down = (device.step(cells, np.zeros((40, 50), FLOAT), up=up)[0] for up in (True, False))
+    up, down = (device.step(cells, jnp.zeros((40, 50)), up=up)[0] for up in (True, False))
     np.testing.assert_allclose(up, down, rtol=1e-4)
     np.testing.assert_allclose(cells.reset_bias, 0, atol=1e-7)
     assert np.std(cells.reference) > 0.02

@@ -162,13 +162,14 @@ def test_a_refresh_keeps_the_difference_and_empties_both(pulse):
 def test_when_a_refresh_is_due():
     def due(refresh):
         cell, vectors = OneSided(STEP, refresh=refresh), jnp.arange(1, 13)
-        state = dataclasses.replace(cell.start(SHAPE), turn=vectors)
-        return vectors[cell.routines[0].due(cell, state, Vector(jnp.zeros(7), jnp.zeros(5), 0.1, 3))].tolist()
+        states = (dataclasses.replace(cell.start(SHAPE), turn=turn) for turn in vectors)
+        vector = Vector(jnp.zeros(7), jnp.zeros(5), jnp.asarray(0.1), 3)
+        return [int(state.turn) for state in states if cell.routines[0].due(cell, state, vector)]
 
     assert due(Refresh(every=2)) == [6, 12]
     assert due(Refresh(every=4, units_in_mbatch=False)) == [4, 8, 12]
     cell = OneSided(STEP, refresh=Refresh())
-    after, _ = cell.routines[0].before(cell, None, cell.start(SHAPE), None, key=KEY)
+    after, _ = cell.routines[0].before(cell, cell.fabricate(SHAPE, key=None), cell.start(SHAPE), None, key=KEY)
     assert int(after.turn) == 1
 
 

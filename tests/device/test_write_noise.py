@@ -137,6 +137,7 @@ def test_gradients_are_finite():
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradients))
 
 
+@pytest.mark.usefixtures("unhooked")
 def test_it_goes_around_one_pulsed_device():
     with pytest.raises(TypeError, match=r"WriteNoise\.device=Ideal\(\)"):
         jt.device.WriteNoise(jt.device.Ideal(), write_noise_std=1.0)

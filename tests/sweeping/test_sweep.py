@@ -200,7 +200,7 @@ def test_a_store_of_other_versions_is_gone_on_with_on_request(tmp_path, monkeypa
     path, code, again = tmp_path / "s.zarr", versions()["code of jaxtile"], {"width": 2, "store": tmp_path / "s.zarr", **POINTS}
     data = jt.sweep(RUN, CONFIG, TARGET, key=KEY, **again)
     (path / "block_done" / "c" / "0" / "3").unlink()
-    monkeypatch.setitem(jt.sweep.__globals__, "versions", lambda: versions() | {"code of jaxtile": "abc"})
+    monkeypatch.setattr(sys.modules[jt.sweep.__module__], "versions", lambda: versions() | {"code of jaxtile": "abc"})
     with pytest.raises(ValueError, match=rf"(?s)allow_versions=True.*code of jaxtile: 'abc' now, '{code}' in the store"):
         jt.sweep(RUN, CONFIG, TARGET, key=KEY, **again)
     assert Store.open(path).missing() == [(0, 3)]
@@ -444,6 +444,7 @@ def test_processes_share_a_sweep(tmp_path):
         ({"over": {"device.dw_min": ["a"]}}, TypeError, ["over['device.dw_min']=['a']", "not numbers"]),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_bad_input_is_refused(arguments, error, words):
     arguments = {"run": RUN, "config": CONFIG, "target": TARGET, "key": KEY} | arguments
     with pytest.raises(error) as caught:

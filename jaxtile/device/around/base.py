@@ -7,7 +7,7 @@ import equinox as eqx
 from jaxtyping import Array, Bool
 
 from ..._random import Draws
-from ..._types import Key, Scalar, Weight
+from ..._types import Key, Scalar, Weight, Weights
 from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells
@@ -70,10 +70,10 @@ class AbstractWrapper(AbstractCrosspoint):
     def gamma(self) -> Scalar | float:
         return self.device.gamma()
 
-    def weight(self, state: State) -> Weight:
+    def weight(self, state: State) -> Weights:
         return self.device.weight(self.inner(state))
 
-    def held(self, state: State) -> Weight:
+    def held(self, state: State) -> Weights:
         return self.device.held(self.inner(state))
 
     def clip(self, cells: Any, weight: Weight) -> Weight:

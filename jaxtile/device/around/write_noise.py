@@ -8,7 +8,7 @@ from jaxtyping import Array, Shaped
 
 from ..._numerics import safe_sqrt
 from ..._random import Draws, Source
-from ..._types import Weight
+from ..._types import Weight, Weights
 from ...fields import Number, flag, number, part
 from ..base import Rewrite, State
 from ..burst import Burst, Size
@@ -60,7 +60,7 @@ class WriteNoise(AbstractWrapper):
     def start(self, shape: tuple[int, int]) -> Written:
         return Written(self.device.start(shape), jnp.zeros(shape, float))
 
-    def weight(self, state: Written) -> Weight:
+    def weight(self, state: Written) -> Weights:
         return self.device.weight(state.persistent) + state.noise
 
     def write(self, cells: Cells, state: Written, weight: Weight, *, noise: Draws | None = None) -> Written:

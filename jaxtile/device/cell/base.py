@@ -10,11 +10,11 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from ..._linalg import safe_sqrt
 from ..._random import Draws, Source, stream
-from ..._types import Key, Scalar, Weight
+from ..._types import Key, Scalar, Weight, Weights
 from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells
@@ -33,7 +33,7 @@ class UnitState(eqx.Module):
     whose turn it is, or of vectors seen.
     """
 
-    devices: tuple[State, ...]
+    devices: tuple[PyTree[Shaped[Array, "..."]], ...]  # each may have a state of its own form
     turn: Int[Array, ""] | None
 
 
@@ -63,7 +63,7 @@ class AbstractUnitCell(AbstractCrosspoint):
 
     @property
     @abc.abstractmethod
-    def gammas(self) -> Sequence[Scalar | float]:
+    def gammas(self) -> Sequence[Float[Array, "*tiles"] | float]:
         """The factor of each device in the weight."""
 
     def connected(self, k: int, turn: Int[Array, ""] | None) -> bool | Bool[Array, ""]:
@@ -113,7 +113,7 @@ class AbstractUnitCell(AbstractCrosspoint):
     def start(self, shape: tuple[int, int]) -> UnitState:
         return UnitState(tuple(part.start(shape) for part in self.parts), self.turn())
 
-    def weight(self, state: UnitState) -> Weight:
+    def weight(self, state: UnitState) -> Weights:
         # In a batch of tiles a gamma that is an array is a batch, too.
         gammas = [gamma if isinstance(gamma, int | float) else gamma[..., None, None] for gamma in self.gammas]
         return _total(gamma * part.weight(one) for gamma, part, one in zip(gammas, self.parts, state.devices, strict=True))

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from jaxtyping import Array, Bool, Float, Int
 
-from ..._types import Scalar
 from ...fields import Field, Reals, array, field, part
 from ..base import AbstractCrosspoint
 from ..routine import AbstractRoutine
@@ -54,7 +53,7 @@ class VectorCell(AbstractUnitCell):
         return tuple(self.devices)
 
     @property
-    def gammas(self) -> Sequence[Scalar | float]:
+    def gammas(self) -> Sequence[Float[Array, "*tiles"] | float]:
         n = len(self.devices)
         return [1 / n] * n if self.gamma_vec is None else [self.gamma_vec[..., k] for k in range(n)]
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
 from ...fields import Number, choice, flag, number
-from ..base import AbstractCrosspoint, Rewrite
+from ..base import AbstractCrosspoint, Rewrite, State
 from ..burst import Burst, one_by_one
 from ..cells import Cells
 from ..fabrication import chance, folded_pair, spread
@@ -172,5 +172,5 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         """Where a reset leads: `reset_bias + reset_std xi`."""
         return cells.reset_bias + self.reset_std * noise.fold(Source.RESET).normal(cells.reset_bias.dtype)
 
-    def rewrite(self, cells: Cells, state: Weight, law: Rewrite, *, noise: Draws | None = None) -> Weight:
+    def rewrite(self, cells: Cells, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
         return self.write(cells, state, law(self, cells, self.held(state), noise), noise=noise)
