@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from ._numerics import divisor, safe_sqrt
+from ._numerics import divisor, safe_sqrt, unit_of
 from ._random import arange, normal
 from ._types import Scalar, Weight
 
@@ -88,12 +88,14 @@ def triplets_within(
     """The k best triplets of a matrix within the span of orthonormal columns, from
     `core = range_.T @ matrix`; and all s v.
     """
+    unit = unit_of(core)
+    core = core / unit
     squares, vectors = eigh(product(core, core.T))  # ascending
     vectors = vectors[:, ::-1]
     rotated = product(core.T, vectors)  # columns s_i v_i, largest first
     s = jnp.sqrt(jnp.maximum(squares[::-1][:k], 0))
     v = rotated[:, :k].T / divisor(s)[:, None]
-    return Triplets(product(range_, vectors[:, :k]).T, s, v), rotated
+    return Triplets(product(range_, vectors[:, :k]).T, unit * s, v), unit * rotated
 
 
 def sparse_factor(image: Float[Array, " a"], other: Float[Array, " b"], threshold: Scalar) -> Float[Array, " a"]:
@@ -128,7 +130,8 @@ def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:
     """
     if matrix.shape[0] < matrix.shape[1]:
         matrix = matrix.T
-    width = matrix.shape[1]
+    unit = unit_of(matrix)
+    matrix, width = matrix / unit, matrix.shape[1]
     steps = min(steps, width)
     start = starting_block(width, 1, matrix.dtype)[:, 0]
 
@@ -145,7 +148,7 @@ def spectral_norm(matrix: Weight, steps: int = 40) -> Scalar:
 
     (basis, _), _ = jax.lax.scan(step, (jnp.zeros((steps, width), matrix.dtype), start / jnp.linalg.norm(start)), arange(steps))
     core = product(basis, matrix.T)
-    return jnp.sqrt(_largest_eigenvalue(product(core, core.T)))
+    return unit * jnp.sqrt(_largest_eigenvalue(product(core, core.T)))
 
 
 def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Scalar:
@@ -162,4 +165,5 @@ def _largest_eigenvalue(matrix: Float[Array, "n n"], squarings: int = 20) -> Sca
 
 def safe_norm(matrix: Weight) -> Scalar:
     """The Frobenius norm, with gradient zero where it is zero; NaN of NaN."""
-    return safe_sqrt(jnp.sum(matrix**2))
+    unit = unit_of(matrix)
+    return unit * safe_sqrt(jnp.sum((matrix / unit) ** 2))

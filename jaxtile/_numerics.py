@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from ._types import Scalar
 
-__all__ = ["divide", "divisor", "safe_sqrt", "straight_through"]
+__all__ = ["divide", "divisor", "safe_sqrt", "straight_through", "unit_of"]
 
 
 def divide(values: Float[Array, "..."], by: Scalar) -> Float[Array, "..."]:
@@ -34,6 +34,18 @@ def safe_sqrt(square: Float[Array, "..."]) -> Float[Array, "..."]:
     """
     nothing = square <= 0
     return jnp.where(nothing, 0, jnp.sqrt(jnp.where(nothing, 1, square)))
+
+
+def unit_of(values: Float[Array, "..."]) -> Scalar:
+    """The power of two next to the largest entry.
+
+    A division by it changes no bit, and keeps squares and sums of very large and very
+    small numbers within the range of the type.
+    """
+    largest, least = jax.lax.stop_gradient(jnp.max(jnp.abs(values))), jnp.finfo(values.dtype).minexp
+    _, exponent = jnp.frexp(largest)
+    exponent = jnp.where(jnp.isfinite(largest) & (largest > 0), jnp.clip(exponent, least, -least), 0)
+    return jnp.ldexp(jnp.ones((), values.dtype), exponent)
 
 
 @jax.custom_jvp

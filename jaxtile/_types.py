@@ -22,10 +22,12 @@ __all__ = [
     "Weight",
     "Weights",
     "as_number",
+    "as_shape",
     "finite_array",
     "is_concrete",
     "is_whole",
     "real_array",
+    "real_matrix",
 ]
 
 Scalar = Float[Array, ""]
@@ -64,20 +66,49 @@ def _scalar(value: Any) -> Any:
 
 
 def real_array(value: Any, dtype: Any, name: str) -> Array:
-    """An array of real numbers; one that is known stays known under a trace, so that
-    its values can be checked there too.
+    """An array of real numbers: the one gate of what users pass. One that is known stays
+    known under a trace, so that its values can be checked there too.
+
+    Integers, booleans and any precision become `dtype`; None: the array's own, where
+    that is single or double precision, and else that of the run.
 
     Raises:
         TypeError: it holds something else.
     """
     try:
         with _while_known(value):
-            array = jnp.asarray(value)
+            array = value if isinstance(value, jax.Array) else jnp.asarray(_foreign(value, dtype))
             if jnp.issubdtype(array.dtype, jnp.complexfloating):
-                raise TypeError("complex numbers")
+                raise TypeError("complex numbers: pass the real part")
+            if dtype is None:
+                dtype = array.dtype if array.dtype in (jnp.float32, jnp.float64) else float
             return array.astype(dtype)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise TypeError(f"{name}={value!r:.80} is not an array of real numbers ({error}).") from None
+    except (OverflowError, RuntimeError, TypeError, ValueError) as error:  # torch refuses gradients by a RuntimeError
+        raise TypeError(f"{name}={value!r:.80} is not an array of real numbers ({error}); pass an array of floats.") from None
+
+
+def _foreign(value: Any, dtype: Any) -> Any:
+    """Arrays of NumPy and of those that speak its protocol, in a type that JAX knows;
+    else the value.
+    """
+    if any(isinstance(leaf, np.ma.MaskedArray) for leaf in jax.tree.leaves(value)):
+        raise TypeError("it is masked: fill it first, as by .filled(0.0)")
+    array = np.asarray(value) if hasattr(value, "__array__") else value
+    known = isinstance(array, np.ndarray) and array.dtype.kind in "biuf"
+    return array.astype(jnp.result_type(float if dtype is None else dtype)) if known and array.dtype != np.float32 else array
+
+
+def real_matrix(value: Any, name: str) -> Weight:
+    """A `real_array` with rows and columns.
+
+    Raises:
+        TypeError: it holds something else than real numbers.
+        ValueError: it has another number of dimensions, or no entries.
+    """
+    matrix = real_array(value, None, name)
+    if matrix.ndim != 2 or matrix.size == 0:
+        raise ValueError(f"{name} has shape {matrix.shape}; pass a matrix [out, in] that is not empty.")
+    return matrix
 
 
 def finite_array(value: Any, dtype: Any, name: str) -> Array:
@@ -154,6 +185,17 @@ class Interval:
 def as_number(name: str, value: Any, **interval: Any) -> Scalar:
     """A number of an `Interval` as a `Scalar`; anything else is refused by name."""
     return Interval(**interval).take(name, value)
+
+
+def as_shape(shape: Any) -> tuple[int, int]:
+    """The shape of a matrix as Python's integers; anything else is refused.
+
+    Raises:
+        ValueError: it is no pair of whole numbers of at least 1.
+    """
+    if not (isinstance(shape, tuple | list) and len(shape) == 2 and all(is_whole(n, 1) for n in shape)):
+        raise ValueError(f"shape={shape!r} is not that of a tile; pass a tuple (out, in) of two whole numbers of at least 1.")
+    return int(shape[0]), int(shape[1])
 
 
 def is_whole(value: Any, low: int) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from ._linalg import product
 from ._random import as_key
 from ._text_table import read_text_table
-from ._types import Key, Real, Weight, as_number, is_whole
+from ._types import Key, Real, Weight, as_number, as_shape, is_whole
 
 __all__ = ["ENDINGS", "load", "low_rank"]
 
@@ -29,6 +29,7 @@ def low_rank(shape: tuple[int, int], rank: int, *, spectral_norm: Real | None = 
         TypeError, ValueError: the shape has not that rank, or the norm is no number of
             at least 0.
     """
+    shape = as_shape(shape)
     if not is_whole(rank, 1) or rank > min(shape):
         raise ValueError(
             f"rank={rank!r:.80} is out of range; pass at least 1 and at most {min(shape)}, the shorter side of {shape}."

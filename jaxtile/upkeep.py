@@ -68,6 +68,11 @@ def reset(tile: Tile, columns: Int[AnyArray, " n"] | Sequence[int], *, probabili
     check_tile(tile)
     chance, key = as_number("probability", probability, low=0.0, high=1.0), as_key(key)
     columns = jnp.asarray(columns)
+    if columns.size == 0:  # JAX takes an empty list for floats
+        columns = columns.astype(jnp.int32)
+    masks = columns.dtype == bool and columns.shape == tile.shape[1:]
+    if not (masks or jnp.issubdtype(columns.dtype, jnp.integer)):
+        raise TypeError(f"columns has dtype {columns.dtype} and shape {columns.shape}; pass whole numbers, one for each column.")
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
     named = jnp.zeros(tile.shape[1], bool).at[columns].set(True)

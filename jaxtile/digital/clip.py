@@ -4,7 +4,7 @@ import abc
 
 import jax.numpy as jnp
 
-from .._types import Scalar, Weight
+from .._types import Scalar, Weight, real_matrix
 from ..fields import Checked, Number, OptionalNumber, number, optional
 
 __all__ = ["AbstractClip", "AverageChannelMax", "FixedValue", "LayerGaussian"]
@@ -21,6 +21,7 @@ class AbstractClip(Checked):
 
     def __call__(self, weight: Weight) -> Weight:
         """The clipped weights."""
+        weight = real_matrix(weight, "weight")
         limit = self.limit(weight)
         return jnp.clip(weight, -limit, limit)
 
@@ -39,7 +40,8 @@ class FixedValue(AbstractClip):
 
 
 class LayerGaussian(AbstractClip):
-    """c = sigma std(W), with the unbiased standard deviation about the mean.
+    """c = sigma std(W), with the unbiased standard deviation about the mean. A single
+    weight has none, and keeps to `fixed_value` alone.
 
     Attributes:
         sigma: how many standard deviations are kept.
@@ -50,7 +52,8 @@ class LayerGaussian(AbstractClip):
     fixed_value: OptionalNumber = optional(low=0.0, open=True)
 
     def limit(self, weight: Weight) -> Scalar:
-        return _capped(self.sigma * jnp.std(weight, ddof=1), self.fixed_value)
+        spread = jnp.std(weight, ddof=1) if weight.size > 1 else jnp.asarray(jnp.inf, weight.dtype)
+        return _capped(self.sigma * spread, self.fixed_value)
 
 
 class AverageChannelMax(AbstractClip):

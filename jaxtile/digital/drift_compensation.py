@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import arange
-from .._types import Key
+from .._types import Key, real_array
 from .._vectors import UnitVectors
 from ..device import Statistical
 from ..fields import Checked, flag
@@ -64,7 +64,10 @@ class AbstractDriftCompensation(Checked):
             baseline: its readout right after the write.
             key: of the read.
         """
-        return baseline / self._readout(tile, key)
+        readout, baseline = self._readout(tile, key), real_array(baseline, None, "baseline")
+        if baseline.shape != readout.shape:
+            raise ValueError(f"baseline has shape {baseline.shape}; this tile reads {readout.shape}: pass its own baseline.")
+        return baseline / readout
 
     def _readout(self, tile: Tile, key: Key) -> Readout:
         width = tile.shape[1]

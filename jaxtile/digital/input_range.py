@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Scalar
+from .._types import Scalar, real_array
 from ..fields import Checked, Number, OptionalNumber, flag, number, optional
 from ..periphery.converter import clip
 
@@ -63,7 +63,8 @@ class InputRange(Checked):
 
     def observe(self, x: Vectors) -> "InputRange":
         """The range after one more batch of training data."""
-        std = jnp.std(x, ddof=1)
+        x = real_array(x, None, "x")
+        std = jnp.std(x, ddof=1) if x.size > 1 else jnp.zeros((), x.dtype)  # a single number has none
         due = (self.updates < self.init_from_data) & (std > 0)
         moved = jnp.abs(self.input_range * self.updates + self.init_std_alpha * std) / (self.updates + 1)
         return dataclasses.replace(
@@ -78,7 +79,7 @@ class InputRange(Checked):
 
     def scaled(self, x: Vectors) -> Vectors:
         """Inputs of the tile: x / input_range within +-1."""
-        clipped = clip(x, jax.lax.stop_gradient(self.input_range))
+        clipped = clip(real_array(x, None, "x"), jax.lax.stop_gradient(self.input_range))
         return _learning(self, clipped, self.input_range) / self.input_range
 
     def unscaled(self, y: Float[Array, "... out"], bound: Scalar) -> Float[Array, "... out"]:

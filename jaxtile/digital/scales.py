@@ -3,12 +3,13 @@ it again later.
 """
 
 import abc
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from .._numerics import divisor
-from .._types import AnyArray, Real, Weight
+from .._types import AnyArray, Real, Weight, as_number, real_array, real_matrix
 from ..fields import Checked, Number, OptionalNumber, number, optional
 
 __all__ = ["AbstractRemap", "ChannelwiseSymmetric", "LayerwiseSymmetric", "map_weights"]
@@ -27,7 +28,8 @@ def map_weights(weight: Num[AnyArray, "out in"], omega: Real = 1.0, *, columnwis
         omega: where the largest weight goes.
         columnwise: a scale for each output; otherwise one for all of them.
     """
-    weight = jnp.asarray(weight)
+    weight = real_matrix(weight, "weight")
+    omega = as_number("omega", omega, low=0.0, open=True).astype(weight.dtype)
     largest = jnp.max(jnp.abs(weight), axis=1 if columnwise else None)
     scales = jnp.broadcast_to(divisor(largest / omega), weight.shape[:1])
     return weight / scales[:, None], scales
@@ -54,6 +56,7 @@ class LayerwiseSymmetric(AbstractRemap):
     remapped_wmax: Number = number(1.0, low=0.0, open=True)
 
     def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
+        weight, scales = _scaled(weight, scales)
         stretch = jnp.broadcast_to(divisor(jnp.max(jnp.abs(weight)) / self.remapped_wmax), scales.shape)
         return weight / stretch[:, None], scales * stretch
 
@@ -76,9 +79,18 @@ class ChannelwiseSymmetric(AbstractRemap):
     max_scale_ref: Number = number(0.0, low=0.0)
 
     def __call__(self, weight: Weight, scales: Scales) -> tuple[Weight, Scales]:
+        weight, scales = _scaled(weight, scales)
         new = scales * divisor(jnp.max(jnp.abs(weight), axis=1) / self.remapped_wmax)
         if self.max_scale_range is not None:
             smallest = jnp.min(scales)
             limit = jnp.maximum(smallest, self.max_scale_ref) * self.max_scale_range
             new = jnp.where(smallest > 0, jnp.minimum(new, limit), new)
         return weight * (scales / new)[:, None], new
+
+
+def _scaled(weight: Any, scales: Any) -> tuple[Weight, Scales]:
+    """Weights and one scale for each output, checked."""
+    weight, scales = real_matrix(weight, "weight"), real_array(scales, None, "scales")
+    if scales.shape != weight.shape[:1]:
+        raise ValueError(f"scales has shape {scales.shape}; pass one scale for each of the {weight.shape[0]} outputs.")
+    return weight, scales

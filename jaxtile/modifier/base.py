@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from .._numerics import divisor, straight_through
 from .._random import Draws, Source, arange, as_key, cell_index
-from .._types import Key, Scalar, Weight
+from .._types import Key, Scalar, Weight, real_matrix
 from ..fields import Checked, OptionalNumber, flag, optional
 
 __all__ = ["AbstractModifier", "rounded"]
@@ -37,6 +37,7 @@ class AbstractModifier(Checked):
 
     def __call__(self, weight: Weight, *, key: Key) -> Weight:
         """The weights that are read; the key is that of the draw."""
+        weight = real_matrix(weight, "weight")
         draws = Draws(as_key(key), cell_index(weight.shape[0], arange(weight.shape[1]), weight.shape[1]))
         new = self.change(weight, self._largest(weight), draws)
         if self.pdrop is not None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from .._types import Scalar, Weight
+from .._types import Scalar, Weight, real_matrix
 from ..datasheet import Datasheet
 from ..device import AbstractCrosspoint
 from ..fields import Checked, OptionalNumber, choice, number, part
@@ -85,7 +85,7 @@ class OneHotPays(AbstractGate):
         Raises:
             ValueError: the model or kappa is said by nobody.
         """
-        gate = self._told(sheet)
+        gate, target = self._told(sheet), real_matrix(target, "target")
         if gate.kappa is None:
             what = "no datasheet" if sheet is None else repr(sheet.hardware.half_select)
             raise ValueError(f"OneHotPays.kappa=None, and {what} says no number that holds for all half pulses; pass kappa.")
@@ -95,7 +95,7 @@ class OneHotPays(AbstractGate):
         """kappa*, above which it pays for this target: where the growth is 1, to one
         part in ten thousand.
         """
-        gate = self._told(sheet)
+        gate, target = self._told(sheet), real_matrix(target, "target")
 
         def halve(_, between: tuple[Scalar, Scalar]) -> tuple[Scalar, Scalar]:
             low, high = between

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._random import arange
-from .._types import Key, Weight
+from .._types import Key, Weight, as_number
 from ..datasheet import Datasheet
 from ..fields import Field, Number, Reals, field, function, number, whole
 from .base import AbstractMethod, Proposal
@@ -71,7 +71,7 @@ class GDP(AbstractMethod[GDPState]):
         x = self._next(state)
         d = reading - outputs(target, x)
         if self.schedule is not None:
-            d = d * jnp.asarray(self.schedule(state.step), d.dtype)
+            d = d * as_number("GDP.schedule(step)", self.schedule(state.step), low=0.0).astype(d.dtype)
         return (x, d), GDPState(state.step + 1, state.width)
 
     def steps_in_pass(self, shape: tuple[int, int]) -> int:

@@ -6,11 +6,12 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._linalg import product
 from .._random import arange, as_key, normal
-from .._types import Key, Weight, finite_array
+from .._types import Key, Weight, finite_array, is_concrete
 from .._vectors import UnitVectors
 from ..fields import Checked, whole
 
@@ -102,7 +103,7 @@ def as_inputs(name: str, inputs: Any) -> AbstractInputs:
         inputs: its value.
 
     Raises:
-        ValueError: it is none of them, empty, or not finite.
+        ValueError: it is none of them, empty, not finite, or zero throughout.
     """
     if isinstance(inputs, AbstractInputs):
         return inputs
@@ -113,6 +114,8 @@ def as_inputs(name: str, inputs: Any) -> AbstractInputs:
     values = finite_array(inputs, jnp.asarray(0.0, float).dtype, name)
     if values.ndim != 2 or values.size == 0:
         raise ValueError(f"{name} has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")
+    if is_concrete(values) and not np.any(np.asarray(values)):
+        raise ValueError(f"{name} holds zeros alone, whose outputs say nothing of the weights; pass 'eye', or vectors that do.")
     return Given(values)
 
 

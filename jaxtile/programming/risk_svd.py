@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import leading_triplets, product, sparse_factor, sparse_line, starting_block
+from .._numerics import unit_of
 from .._types import Key, Scalar, Weight
 from ..datasheet import Datasheet
 from ..fields import Number, OptionalNumber, number
@@ -86,7 +87,8 @@ class RiskSVD(AbstractMethod[_State]):
 
     def propose(self, reading: Weight, target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
         residual = reading - target
-        rms = jnp.sqrt(jnp.mean(residual**2))
+        unit = unit_of(residual)
+        rms = unit * jnp.sqrt(jnp.mean((residual / unit) ** 2))
         most = jnp.where(rms > 0, self.outlier * rms, 0).astype(residual.dtype)  # infinitely many times nothing is nothing
         residual = jnp.clip(residual, -most, most)
         # Not followed by derivatives: see the class.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._numerics import divisor
+from .._numerics import divisor, unit_of
 from .._types import Scalar
 from .._vectors import UnitVectors
 from .inputs import Inputs
@@ -28,7 +28,9 @@ def relative_error(reading: PyTree[Float[Array, "..."]], wanted: PyTree[Float[Ar
     wanted.
     """
     (reading, _), (wanted, _) = ravel_pytree(reading), ravel_pytree(wanted)
-    return jnp.mean(jnp.abs(reading - wanted)) / divisor(jnp.max(jnp.abs(wanted)))
+    missing = jnp.abs(reading - wanted)
+    unit = unit_of(missing)
+    return unit * jnp.mean(missing / unit) / divisor(jnp.max(jnp.abs(wanted)))
 
 
 def judge(
@@ -52,7 +54,7 @@ def judge(
         (step >= max_steps, RESULTS.max_steps_reached),
         (idle >= steps_in_pass, RESULTS.stalled),
         (good >= steps_in_pass, RESULTS.converged),
-        (~jnp.isfinite(error), RESULTS.nonfinite),
+        (~(jnp.isfinite(error) & jnp.all(jnp.isfinite(d))), RESULTS.nonfinite),
     ):
         result = RESULTS.where(holds, code, result)
     return result, Streaks(good, idle)

@@ -232,12 +232,29 @@ class AbstractTrainPulse(AbstractPulse):
         k = divide(rate * x_max * d_max, granularity)  # in lanes, too, where the granularity is one number for all
         needed = jnp.maximum(k, 1) if self.mean_field else jnp.ceil(k)
         length = jnp.minimum(needed, desired) if self.update_bl_management else desired
-        d_scale = x_scale = jnp.sqrt(rate / (granularity * length))
+        tiny = jnp.finfo(x.dtype).tiny
+        reduced = jnp.where(k > desired, d_max * (desired / k), d_max)
+        # Beyond single precision the same in closed form: x at its largest, and d saturates.
+        beyond = (k > desired) & (jnp.isinf(k) | (reduced < tiny))
+        reduced = jnp.where(beyond, 1, reduced)
+        root, more, less = _roots((rate, granularity * length), (x_max, reduced), (reduced, x_max))
+        d_scale = x_scale = root
         if self.update_management or self.update_bl_management:
-            d_max = jnp.where(k > desired, d_max * (desired / k), d_max)
-            d_scale, x_scale = d_scale * jnp.sqrt(x_max / d_max), x_scale * jnp.sqrt(d_max / x_max)
+            d_scale = jnp.where(beyond, root * x_max * root, root * more)
+            x_scale = jnp.where(beyond, jnp.maximum(1 / jnp.where(beyond, x_max, 1), tiny), root * less)
+        d_scale, x_scale = [jnp.minimum(scale, jnp.finfo(x.dtype).max) for scale in (d_scale, x_scale)]  # inf times zero is no zero
         length, d_scale, x_scale = [jnp.where(silent, 0, v) for v in (length, d_scale, x_scale)]
         return length, d_scale, x_scale
+
+
+def _roots(*quotients: tuple[Scalar, Scalar]) -> list[Scalar]:
+    """sqrt(a / b) of each pair, also where the quotient over- or underflows."""
+    roots = []
+    for a, b in quotients:
+        quotient = a / b
+        fits = (quotient >= jnp.finfo(quotient.dtype).tiny) & ~jnp.isinf(quotient)
+        roots.append(jnp.where(fits, jnp.sqrt(jnp.where(fits, quotient, 1)), jnp.sqrt(a) / jnp.sqrt(b)))
+    return roots
 
 
 def _largest(values: Float[Array, " line"]) -> Scalar:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from .._types import Weight, finite_array
+from .._types import Weight, finite_array, real_array
 from .._vectors import UnitVectors
 from .tile import Tile
 
@@ -28,27 +27,29 @@ def check_tile(tile: Any) -> Weight:
     return weight
 
 
-def as_vectors(name: str, vectors: Any, width: int, dtype: DTypeLike) -> Float[Array, "... line"]:
-    """Vectors as an array of the tile's dtype. A NaN goes through: a read of NaN is
-    NaN.
+def as_vectors(name: str, vectors: Any, width: int, dtype: DTypeLike, *, finite: bool = False) -> Float[Array, "... line"]:
+    """Vectors as an array of the tile's dtype. A NaN goes through unless they must be
+    finite: a read of NaN is NaN.
 
     Raises:
+        TypeError: they hold something else than real numbers.
         ValueError: they do not fit a tile of that width.
     """
-    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else jnp.asarray(vectors, dtype)
+    take = finite_array if finite else real_array
+    vectors = vectors.dense(dtype) if isinstance(vectors, UnitVectors) else take(vectors, dtype, name)
     if vectors.ndim == 0 or vectors.shape[-1] != width:
         raise ValueError(f"{name} has shape {vectors.shape}; its last dimension must be {width}, the lines that carry it.")
     return vectors
 
 
-def as_matrix(name: str, matrix: Any, weight: Weight) -> Weight:
+def as_matrix(name: str, matrix: Any, weight: Weight, *, finite: bool = True) -> Weight:
     """A matrix as an array of the shape and dtype of the weights of a tile.
 
     Raises:
-        TypeError, ValueError: it holds something else than finite numbers, or has
-            another shape.
+        TypeError, ValueError: it holds something else than (finite) real numbers, or
+            has another shape.
     """
-    matrix = finite_array(matrix, weight.dtype, name)
+    matrix = (finite_array if finite else real_array)(matrix, weight.dtype, name)
     if matrix.shape != weight.shape:
         hint = " (its transpose would fit)" if matrix.shape == weight.shape[::-1] else ""
         raise ValueError(f"{name} has shape {matrix.shape}; the tile is [out, in] = {weight.shape}{hint}.")

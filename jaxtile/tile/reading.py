@@ -3,7 +3,6 @@
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from .._random import as_key
@@ -12,7 +11,7 @@ from .._vectors import UnitVectors
 from ..device import Ideal
 from ..periphery import Channels, IOParameters, read, remember
 from ..pulse import NoPulse
-from .checks import as_vectors, check_tile
+from .checks import as_matrix, as_vectors, check_tile
 from .config import TileConfig
 from .tile import Chip, Tile
 
@@ -88,7 +87,7 @@ def read_as(tile: Tile, weight: Num[AnyArray, "out in"]) -> Tile:
         tile: the tile.
         weight: what is read instead of its weights; gradients reach it.
     """
-    dtype, ideal = check_tile(tile).dtype, Ideal()
+    weight, ideal = as_matrix("weight", weight, check_tile(tile), finite=False), Ideal()
     config = TileConfig(ideal, NoPulse(), forward=tile.config.forward, backward=tile.config.backward)
     chip = Chip(tile.shape, ideal.fabricate(tile.shape, key=None), forward=tile.chip.forward, backward=tile.chip.backward)
-    return Tile(config, chip, tile.now.replace(state=jnp.asarray(weight, dtype), half_memory=None))
+    return Tile(config, chip, tile.now.replace(state=weight, half_memory=None))

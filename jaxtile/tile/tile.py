@@ -8,7 +8,7 @@ import equinox as eqx
 from jaxtyping import Array, PyTree
 
 from .._random import Draws, arange, as_key, cell_index, stream
-from .._types import Key, Scalar, Weights, is_whole
+from .._types import Key, Scalar, Weights, as_shape
 from ..device import AbstractCells, AbstractDevice, State
 from ..periphery import Channels, fabricate, start
 from .config import TileConfig
@@ -165,9 +165,7 @@ def init(config: TileConfig, shape: Sequence[int], *, key: Key) -> Tile:
     if not isinstance(config, TileConfig):
         raise TypeError(f"config={config!r} is no configuration; pass one such as jaxtile.TileConfig().")
     key = as_key(key)
-    if not (isinstance(shape, tuple | list) and len(shape) == 2 and all(is_whole(n, 1) for n in shape)):
-        raise ValueError(f"shape={shape!r} is not that of a tile; pass a tuple (out, in) of two whole numbers of at least 1.")
-    return _init(config, (int(shape[0]), int(shape[1])), key)
+    return _init(config, as_shape(shape), key)
 
 
 @eqx.filter_jit

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from .._random import as_key
-from .._types import AnyArray, Key, Real, Scalar, as_number, finite_array
+from .._types import AnyArray, Key, Real, Scalar, as_number
 from .._vectors import UnitVectors
 from ..pulse import AbstractLines, Counts
 from ..tile import Chip, Now, Tile, TileConfig, as_vectors, check_tile
@@ -57,19 +57,22 @@ def update(
     weight = check_tile(tile)
     rate = as_number("learning_rate", learning_rate, low=0.0)
     (out, width), dtype = tile.shape, weight.dtype
-    d = jnp.atleast_2d(as_vectors("d", finite_array(d, dtype, "d"), out, dtype))
+    d = jnp.atleast_2d(as_vectors("d", d, out, dtype, finite=True))
     if isinstance(x, UnitVectors):
         k = x.columns.shape[0]
         if x.width != width:
             raise ValueError(f"x is of width {x.width}; the tile has {width} columns.")
     else:
-        x = jnp.atleast_2d(as_vectors("x", finite_array(x, dtype, "x"), width, dtype))
+        x = jnp.atleast_2d(as_vectors("x", x, width, dtype, finite=True))
         if x.ndim != 2:
             raise ValueError(f"x has shape {x.shape}; pass one vector [in] or several [k, in].")
         k = x.shape[0]
     if d.shape != (k, out):
         raise ValueError(f"x holds {k} vectors and d has shape {d.shape}; pass one d of {out} entries for each x.")
-    return tile.at(_update(tile.config, tile.chip, tile.now, x, d, rate.astype(dtype), as_key(key)))
+    key = as_key(key)
+    if k == 0:  # nothing is sent
+        return tile
+    return tile.at(_update(tile.config, tile.chip, tile.now, x, d, rate.astype(dtype), key))
 
 
 @eqx.filter_jit

@@ -9,8 +9,9 @@ from jaxtyping import Array, Float
 from .._linalg import product
 from .._random import Source, arange, stream
 from .._types import Key, Scalar
+from .._vectors import UnitVectors
 from ..device import Vector
-from ..tile import Chip, Now, TileConfig, as_vectors
+from ..tile import Chip, Now, TileConfig
 from .batch import before
 
 __all__ = ["without_pulses"]
@@ -22,7 +23,7 @@ def without_pulses(
     """Add `-learning_rate d^T x`: at once, or one vector after another where devices
     clip.
     """
-    device, batch, x = config.built_device, d.shape[0], as_vectors("x", x, chip.shape[1], d.dtype)
+    device, batch, x = config.built_device, d.shape[0], x.dense(d.dtype) if isinstance(x, UnitVectors) else x
     if device.bounds() is None:
         return now.replace(state=device.add(chip.cells, now.state, -learning_rate * product(d.T, x)))
 

@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from ..._types import Scalar, Weight
+from ..._types import Scalar, Weight, is_concrete
 from ...fields import Field, Reals, array
 from ..cells import Cells
 from .base import AbstractPulsedDevice
@@ -42,6 +43,12 @@ class PiecewiseStep(AbstractPulsedDevice):
             raise ValueError(
                 f"PiecewiseStep.piecewise_up has shape {up} and piecewise_down {down}; pass as many nodes for both, such as "
                 "[1.5, 1.0, 1.5]."
+            )
+        nodes = self.piecewise_up
+        if is_concrete(nodes) and (middle := np.asarray(nodes)[up[0] // 2]) <= 0:
+            raise ValueError(
+                f"PiecewiseStep.piecewise_up is {middle:g} at the middle node, whose step is the unit of pulses; pass a "
+                "number above 0 there."
             )
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
