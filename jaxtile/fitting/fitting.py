@@ -144,11 +144,11 @@ def fit(
     if not isinstance(device, AbstractPulsedDevice):
         raise TypeError(f"device={device!r} is not one pulsed device; pass one such as SoftBounds(), or the device inside.")
     weights, pulses = take_record(weights, pulses)
-    names = (*check_parameters(device, parameters, pulses), "dw_min_std")
     noise = None if read_std is None else as_number("read_std", read_std, low=0.0)
     unit = None if unit is None else as_number("unit", unit, low=0.0, open=True)
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1.")
+    names = (*check_parameters(device, parameters, pulses), "dw_min_std")
     unit = unit_of(device, weights, unit)
     check_weights(device, names, weights, unit)
     found = _fit(device, weights, pulses, noise, unit, names=names, max_steps=max_steps)
