@@ -181,6 +181,7 @@ def test_curves_from_a_file(tmp_path, text, names):
         ("pulse\n1\n", "no measurements"),
         ("pulse,A\n", "no measurements"),
         ("pulse,A,a\n,0,1\n", "line 1: 'A' names columns 2, 3"),
+        ("pulse,A\n,0\n1e9,1\n", r"line 3: 1e\+09 is no number of pulses"),
         ("pulse,A\n,0\n1.5,1\n", "line 3: 1.5 is no number of pulses"),
         ("pulse,A\n,0\n" + "".join(f"{n},{n}\n" for n in range(1, 9)), "line 3: pulse counts on, 1, 2, 3"),
         ("pulse,A,B\n,0,\n1,.1,\n", "a device was not measured once"),

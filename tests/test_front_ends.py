@@ -1,4 +1,4 @@
-"""Python, the command line and a study: the same methods, whichever of them runs one.
+"""Python, the command line, a study and the bridge: the same methods, whichever of them runs one.
 
 Each default is compared with the numbers of the hardware, written out: 12 x 16, soft bounds
 with a step of 0.03, 40 pulse steps.
@@ -75,6 +75,27 @@ def test_the_command_line(tmp_path, monkeypatch):
             shown = saved[f"{name}/history/frobenius_error"]
             assert shown[0] == pytest.approx(float(jnp.linalg.norm(TARGET)), rel=1e-5), "from weights of zero"
             np.testing.assert_allclose(shown, solution.history["frobenius_error"], rtol=0.05)
+
+
+def test_the_bridge():
+    """One chip and one seed: the same bits, since it is the same loop."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("aihwkit")
+    import bridge
+
+    def ended(program_weights):
+        torch.manual_seed(0)
+        config = bridge.RPUConfigWithProgram(device=bridge.OwnDevice(DEVICE), program_weights=program_weights)
+        module = bridge.RealisticTile(*SHAPE, config)
+        module.tile.set_weights(torch.tensor(np.asarray(TARGET)))
+        return module.program_weights(w_init=0.0, max_iter=2, tolerance=None).read_error
+
+    by_method = {name: ended(bridge.program_weights_by(method)) for name, method in WRITTEN_OUT.items()}
+    for name, method in DEFAULTS.items():
+        assert ended(bridge.program_weights_by(method)) == by_method[name]
+    assert ended(bridge.program_weights_gdp) == by_method["gdp"]
+    assert ended(bridge.program_weights_svd) == ended(bridge.program_weights_by(jt.SVD()))
+    assert ended(bridge.program_weights_by(jt.RiskSVD(dw_min=0.001))) != by_method["risk-svd"]
 
 
 def test_other_numbers_end_elsewhere(written_out):

@@ -12,6 +12,7 @@ __all__ = ["Curves"]
 _PULSE = {"pulse", "pulses"}
 _DEVICE = {"device"}
 _READ = {"weight", "conductance", "g"}
+_MOST = 1_000_000  # pulses between two measurements
 
 
 class Curves(NamedTuple):
@@ -93,7 +94,7 @@ def _record(lines, pulse, read) -> tuple[list[float], list[float]]:
         start = not weights or np.isnan(sent)
         if start and np.isnan(seen):
             continue  # before the first measurement, or where a device took no part
-        if not start and (np.isinf(sent) or sent != round(sent)):
+        if not start and (abs(sent) > _MOST or sent != round(sent)):
             raise ValueError(
                 f"line {line}: {sent:g} is no number of pulses; write 1 up, -1 down, 0 only a read, and leave starts empty"
             )

@@ -11,6 +11,7 @@ import torch
 from aihwkit.exceptions import ConfigError
 from aihwkit.nn import AnalogLinear
 from aihwkit.optim import AnalogSGD
+from filaments import Filaments
 
 import jaxtile as jt
 from bridge import OwnDevice, RealisticTile, RPUConfigWithProgram, from_analog_tile, program_weights_svd, to_analog_tile
@@ -96,38 +97,9 @@ def test_what_cannot_be():
         to_analog_tile(chip)
 
 
-class BundleCells(jt.device.Cells):
-    """Each device is a bundle of filaments; the whole tile has one temperature."""
-
-    share: jax.Array  # [out, in, filament]
-    temperature: jax.Array
-
-
-class Bundle(jt.device.AbstractPulsedDevice):
-    """A device whose state is the parts of the weight that its filaments hold."""
-
-    def fabricate(self, shape, *, key):
-        share = jax.random.dirichlet(key, jnp.ones(3), shape)
-        return BundleCells(**vars(super().fabricate(shape, key=key)), share=share, temperature=jnp.asarray(300.0))
-
-    def start(self, shape):
-        return jnp.zeros((*shape, 3))
-
-    def weight(self, state):
-        return jnp.sum(state, axis=-1)
-
-    def write(self, cells, state, weight, *, noise=None):
-        return self.clip(cells, weight)[..., None] * cells.share
-
-    def step(self, cells, weight, *, up):
-        size = cells.step_up if up else cells.step_down
-        return size, self.dw_min_std * size
-
-    def pulses(self, cells, state, *bursts):
-        return self.write(cells, state, super().pulses(cells, self.weight(state), *bursts))
-
-
-@pytest.mark.parametrize("device", [Bundle(), jt.device.VectorCell(devices=(Bundle(), SpreadStep()))], ids=["one", "in a cell"])
+@pytest.mark.parametrize(
+    "device", [Filaments(), jt.device.VectorCell(devices=(Filaments(), SpreadStep()))], ids=["one", "in a cell"]
+)
 def test_cells_and_states_of_several_numbers_go_along(device):
     tiles = [RealisticTile(4, 6, RPUConfigWithProgram(device=OwnDevice(device, construction_seed=seed))) for seed in (1, 2)]
     first, second = tiles

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from filaments import Filaments
 from helpers import mostly_slow, update, vectors
 from reference.test_against_simulator import check_counts, simulate
 
@@ -35,40 +36,6 @@ class Bundle(jt.device.AbstractPulsedDevice):
         left = jnp.exp(-cells.rate * jnp.abs(weight)[..., None] * jnp.arange(3.0)[None, None])
         size = (cells.step_up if up else cells.step_down) * jnp.sum(cells.share * left, axis=-1)
         return size, self.dw_min_std * size
-
-
-class FilamentCells(jt.device.Cells):
-    """The part of each filament in the steps of its device."""
-
-    share: jax.Array  # [out, in, filament]
-
-
-class Filaments(jt.device.AbstractPulsedDevice):
-    """Each filament holds a part of the weight, and moves by its share of a constant step."""
-
-    def fabricate(self, shape, *, key):
-        share = jr.dirichlet(jr.key(0) if key is None else key, jnp.ones(3), shape)
-        return FilamentCells(**vars(super().fabricate(shape, key=key)), share=share)
-
-    def start(self, shape):
-        return jnp.zeros((*shape, 3), float)
-
-    def weight(self, state):
-        return jnp.sum(state, axis=-1)
-
-    def write(self, cells, state, weight, *, noise=None):
-        return self.clip(cells, weight)[..., None] * cells.share
-
-    def step(self, cells, weight, *, up):
-        size = cells.step_up if up else cells.step_down
-        return size, 0 * size
-
-    def pulses(self, cells, state, *bursts):
-        weight = self.weight(state)
-        for burst in bursts:
-            up, down = burst.up.astype(state.dtype), burst.down.astype(state.dtype)
-            weight = weight + burst.size_up * up * cells.step_up - burst.size_down * down * cells.step_down
-        return state + (self.clip(cells, weight) - self.weight(state))[..., None] * cells.share
 
 
 QUIET = jt.device.ConstantStep(dw_min_std=0.0, w_max_dtod=0.0, w_min_dtod=0.0)
