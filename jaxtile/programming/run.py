@@ -92,8 +92,11 @@ class Run(eqx.Module):
 
     def _histories(self, past: Mapping[str, Float[Array, " past"]]) -> dict[str, Float[Array, " step"]]:
         blank = jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype)
-        kept = {one.name: past.get(one.name, blank)[: self.max_steps + 1] for one in self.record}
-        return {name: blank.at[: values.size].set(values) for name, values in kept.items()}
+        kept = {}
+        for one in self.record:
+            values = past.get(one.name, blank)[: self.max_steps + 1]
+            kept[one.name] = blank.at[: values.size].set(values)
+        return kept
 
     def advance(self, state: State, until: Int[Array, ""] | int, *, progress: bool = False) -> State:
         """Go on to the end, or until so many steps of the run are made."""
@@ -120,10 +123,11 @@ class Run(eqx.Module):
     def step(self, number: int, state: State, at: StageState) -> tuple[State, StageState]:
         """Read, test and, unless that ends the stage, pulse."""
         stage, tile, target = self.stages[number], self._tile(number), self.target
+        shape = target.shape
         method = stage.method
         read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, state.step), 3)
         probe = method.probe(at.method)
-        stands = tile.at(state.now.having_read(vectors(probe, tile.shape)))
+        stands = tile.at(state.now.having_read(vectors(probe, shape)))
         reading = read(stands, probe, read_key)
         read_error = relative_error(reading, ideal_reading(target, probe))
         view = View(stands, target, read_error, state.step)
@@ -131,7 +135,7 @@ class Run(eqx.Module):
         history = {name: state.history[name].at[state.step].set(value.astype(target.dtype)) for name, value in found.items()}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
         rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
-        rules |= {"steps_in_pass": method.steps_in_pass(tile.shape)}
+        rules |= {"steps_in_pass": method.steps_in_pass(shape)}
         later = number + 1 < len(self.stages)
         rules |= {"goes_on": later and self.stages[number + 1].pays(target, self._sheet(number + 1))}
         result, over, progress = stage.judge(read_error, (x, d), at.progress, **rules)

@@ -1,11 +1,9 @@
 """When a run ends."""
 
-from typing import Any
-
 import equinox as eqx
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from .._numerics import divisor, unit_of
 from .._types import Scalar
@@ -48,7 +46,8 @@ def judge(
     """
     x, d = proposal
     good = jnp.where(error < tolerance, streaks.good + 1, 0)
-    idle = jnp.where(_is_zero(x) | _is_zero(d), streaks.idle + 1, 0)
+    sends = jnp.any(d) if isinstance(x, UnitVectors) else jnp.any(x) & jnp.any(d)
+    idle = jnp.where(sends, 0, streaks.idle + 1)
     result = RESULTS.running
     for holds, code in (  # the last one that holds counts
         (step >= max_steps, RESULTS.max_steps_reached),
@@ -58,7 +57,3 @@ def judge(
     ):
         result = RESULTS.where(holds, code, result)
     return result, Streaks(good, idle)
-
-
-def _is_zero(vectors: Any) -> Bool[Array, ""]:
-    return jnp.asarray(False) if isinstance(vectors, UnitVectors) else ~jnp.any(vectors)

@@ -99,7 +99,7 @@ class Tile(eqx.Module):
     @property
     def weight(self) -> Weights:
         """The normalised conductances that are read, [out, in]."""
-        return self.device.weight(self.now.state)
+        return self.config.built_device.weight(self.now.state)
 
     @property
     def state(self) -> State:
