@@ -238,7 +238,7 @@ def test_replace_with_builds_other_half_selection():
 )
 def test_a_refused_state_leaves_the_layer_as_it_was(entries, said):
     layer = reading(v_offset_std=0.02)
-    tile, state = layer.analog_module.tile, copy.deepcopy(layer.state_dict())
+    tile, state = layer.analog_module.tile, layer.state_dict()  # made anew by each call
     (saved,) = (value for name, value in state.items() if name.endswith("analog_tile_state"))
     if "bridge.version" not in entries and "bridge.forward.v_offset" not in entries:
         saved["state_extra"].clear()
