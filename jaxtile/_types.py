@@ -57,7 +57,7 @@ def _scalar(value: Any) -> Any:
     if isinstance(value, bool | str | bytes):  # NumPy would take them for numbers
         return value
     try:
-        with _while_known(value):
+        with _while_known(value), np.errstate(over="ignore"):  # what is too large is refused as infinity
             return jnp.asarray(value, dtype=float)
     except OverflowError:  # a whole number of Python, which has no end
         return jnp.asarray(math.inf if value > 0 else -math.inf, dtype=float)
