@@ -184,6 +184,8 @@ def _log_scale(ax: Axes) -> None:
     """
     from matplotlib import ticker
 
+    if not any(np.any(np.asarray(line.get_ydata()) > 0) for line in ax.lines):
+        return  # nothing but zeros, which a logarithm cannot show
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     if high / low < 100:

@@ -46,10 +46,14 @@ SHAPE = (5, 7)
 FLOAT = jnp.result_type(float).type  # single precision, or double with JAX_ENABLE_X64=1
 
 
-def mostly_slow(names, *quick: str) -> list:
+def mostly_slow(names, *quick) -> list:
     """All cases, of which only the quick ones run by default; `-m slow` runs the rest."""
     assert set(quick) < set(names)
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+    return [name if name in quick else pytest.param(*_values(name), marks=pytest.mark.slow) for name in names]
+
+
+def _values(case) -> tuple:
+    return case if isinstance(case, tuple) else (case,)
 
 
 def without_spread(name: str, **numbers) -> jt.device.AbstractPulsedDevice:

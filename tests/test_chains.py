@@ -157,6 +157,7 @@ def test_least_risk_knows_how_much_a_step_of_each_device_counts():
     assert (float(fine.dw_min), float(fine.learning_rate)) == pytest.approx((1e-3, 10.0))
 
 
+@pytest.mark.slow
 def test_chains_hold_on_soft_bounds():
     """96 x 144, rank 6, norm 5.1, largest weight 0.25: at most 0.25 at kappa 100 and 0.3 at 30 in 135 full pulses; 0.85 at 10."""
     shape, soft = (96, 144), jt.device.SoftBounds()

@@ -268,6 +268,7 @@ class Counted(jt.pulse.MeanField):
     random_coincidences = True
 
 
+@pytest.mark.slow
 def test_caution_has_a_derivative():
     """That of the final error by central differences, in double precision."""
     with jax.enable_x64():

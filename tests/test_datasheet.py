@@ -166,6 +166,7 @@ def test_defaults_are_the_numbers_of_the_sheet(name):
 
 
 @pytest.mark.parametrize("name", mostly_slow(["write noise", "vector cell, one connected"], "write noise"))
+@pytest.mark.slow
 def test_a_run_of_defaults_is_a_run_of_the_numbers_of_the_sheet(name):
     """A chain of all of them, one compiled program for both."""
     tile = jt.init(config_of(device_named(name)), SHAPE, key=KEY)
@@ -208,6 +209,7 @@ def test_compensations_see_the_device_within_its_wrapper(compensation):
         jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7), bare, sent)
 
 
+@pytest.mark.slow
 def test_each_stage_has_the_sheet_of_the_device_that_it_writes():
     """Given the size of a step of one device, and told nothing at all: the same runs, device by device."""
     cell = jt.device.VectorCell(devices=(STEP, STEP), update_policy=FIXED(index=0), gamma_vec=(1.0, 0.05))

@@ -74,7 +74,7 @@ CASES = {
     "train of a billion slots": (
         lambda: jt.pulse.MeanCount(desired_bl=10**9),
         ValueError,
-        ["desired_bl=1000000000", "at most 32768"],
+        ["desired_bl=1000000000", "at most 131072"],
     ),
     "digits of more than 32 bits": (lambda: jt.ProgramVerify(digits=31), ValueError, ["ProgramVerify.digits=31", "at most 30"]),
     "steps beyond 32 bits": (lambda: program(max_steps=2**31), ValueError, ["max_steps=2147483648", "below 2**31"]),

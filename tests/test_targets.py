@@ -111,6 +111,7 @@ def test_every_type_of_a_safetensors_file_is_read(tmp_path, dtype):
 
 
 @pytest.mark.parametrize("options", [{"rank": 2.0}, {"rank": True}, {"rank": 10**400}])
+@pytest.mark.usefixtures("unhooked")
 def test_low_rank_refuses_what_is_no_whole_number(options):
     with pytest.raises(ValueError, match="rank=.* is out of range; pass at least 1 and at most 6"):
         targets.low_rank((6, 8), **options, key=jax.random.key(0))

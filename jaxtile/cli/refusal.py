@@ -62,7 +62,7 @@ def check_name(what: str, name: Any, known: Collection[str]) -> None:
         raise Refusal(f"{what} {name!r} is unknown; choose from {', '.join(known)}.{hint}")
 
 
-def check_room(what: str, numbers: float) -> None:
+def check_room(what: str, numbers: int) -> None:
     """Refuse numbers, of 4 bytes each, that the memory cannot hold.
 
     Raises:

@@ -18,7 +18,7 @@ from .._types import Scalar, Weight
 
 __all__ = ["Burst", "affine", "constant", "one_by_one"]
 
-Pulses = Num[Array, "out in"]
+Pulses = Num[Array, "..."]
 Size = Scalar | Weight | float
 
 _FLOW_STEPS = 4

@@ -90,4 +90,4 @@ def _is_certain(change, *, above: bool = False) -> bool:
     if change.size < 4:
         return False
     mean, rounding = change.mean(), 1e-12 * np.abs(change).max()
-    return (mean if above else abs(mean)) > 6 * change.std() / change.size**0.5 + rounding
+    return bool((mean if above else abs(mean)) > 6 * change.std() / change.size**0.5 + rounding)

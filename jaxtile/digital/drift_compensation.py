@@ -65,7 +65,7 @@ class AbstractDriftCompensation(Checked):
             key: of the read.
         """
         readout, baseline = self._readout(tile, key), real_array(baseline, None, "baseline")
-        if baseline.shape != readout.shape:
+        if baseline.shape not in ((), readout.shape):
             raise ValueError(f"baseline has shape {baseline.shape}; this tile reads {readout.shape}: pass its own baseline.")
         return baseline / readout
 

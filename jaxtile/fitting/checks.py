@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._types import Interval, Scalar, is_concrete
 from ..device.step.base import AbstractPulsedDevice
@@ -88,7 +88,7 @@ def _told(device, parameters, pulses, *, chosen: bool) -> tuple[str, ...]:
 
 
 @functools.partial(jax.jit, static_argnames=("ways", "names"))
-def _sensitivity(device, *, ways: tuple[float, ...], names: tuple[str, ...]) -> dict[str, Scalar]:
+def _sensitivity(device, *, ways: tuple[float, ...], names: tuple[str, ...]) -> dict[str, Bool[Array, ""]]:
     """Whether steps in these directions change with a parameter, anywhere between the
     bounds.
     """

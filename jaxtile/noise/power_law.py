@@ -65,7 +65,7 @@ class AbstractPowerLaw(AbstractNoiseModel):
         scale = self.prog_noise_scale if reference is None else self.prog_noise_scale * g_max / reference
         return scale * polynomial(self.prog_coeff, target / g_max)
 
-    def read_std(self, programmed: Conductance, time: Scalar) -> Conductance:
+    def read_std(self, programmed: Conductance, time: Scalar | float) -> Conductance:
         """Spread of the read noise, relative to the conductance at that time."""
         piled_up = jnp.sqrt(jnp.log((time + self.t_0 + self.t_read) / (2 * self.t_read)))
         return self.read_noise_scale * self.read_noise(programmed / self.converter.g_max) * piled_up

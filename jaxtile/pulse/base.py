@@ -191,7 +191,7 @@ class AbstractTrainPulse(AbstractPulse):
         um_grad_scale: factor on d_m; below 1 lets d saturate earlier.
     """
 
-    desired_bl: int = whole(31, low=1, high=2**15)  # words of a train are added up one by one in the program
+    desired_bl: int = whole(31, low=1, high=2**17)  # words of a train are added up one by one in the program
     update_bl_management: bool = flag(True)
     update_management: bool = flag(True)
     um_grad_scale: Number = number(1.0, low=0.0, open=True)

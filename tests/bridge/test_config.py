@@ -38,6 +38,7 @@ from aihwkit.simulator.presets import configs as preset_configs
 from aihwkit.simulator.presets import devices as preset_devices
 from aihwkit.simulator.presets.utils import PresetIOParameters, PresetUpdateParameters, StandardIOParameters
 from chips import DEVICES
+from helpers import mostly_slow
 
 import jaxtile as jt
 from bridge import RPUConfigWithProgram, inference_of, tile_config
@@ -85,7 +86,7 @@ INERT = {"construction_seed", "apply_write_noise_on_set", "fixed_bl", "x_res_imp
 INERT |= {"w_noise", "w_noise_type", "ir_drop_g_ratio", "out_nonlinearity_std", "v_offset_w_min", "w_read_asymmetry_dtod"}
 
 
-@pytest.mark.parametrize("name", [*DEVICES, "update", "forward", "backward"])
+@pytest.mark.parametrize("name", mostly_slow([*DEVICES, "update", "forward", "backward"], "soft bounds", "update", "forward"))
 def test_every_field_is_translated_or_refused_by_name(name):
     def config(part):
         where = name if name in ("update", "forward", "backward") else "device"

@@ -7,10 +7,12 @@ import runpy
 import sys
 
 import matplotlib
+import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_the_example_runs(monkeypatch):
     matplotlib.use("Agg")
     monkeypatch.setattr(sys, "argv", ["bridge_notebook.py", "--small"])

@@ -39,6 +39,7 @@ def test_the_pairs_of_a_batch_are_those_that_analog_sgd_sends(script):
         np.testing.assert_allclose(pair.d, context.analog_grad_output[0].detach().numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_learning_curves_agree_with_those_of_aihwkit(script):
     """A small version of the script: paired by chip, the largest |t| within the Bonferroni limit of 1 %."""
     x, y, _ = script["images"]("digits")

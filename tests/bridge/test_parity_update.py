@@ -10,6 +10,7 @@ import pytest
 import torch
 from aihwkit.simulator.parameters.enums import PulseType
 from chips import DEVICES, PULSED, analog_tile, in_order, send, update, weights_of
+from helpers import mostly_slow
 from scipy.stats import ks_2samp
 
 import jaxtile as jt
@@ -32,7 +33,7 @@ IN_ORDER += [(PulseType.MEAN_COUNT, "aggregate"), (PulseType.MEAN_COUNT, "slot")
 
 
 @pytest.mark.parametrize(("pulse_type", "order"), IN_ORDER)
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("device", mostly_slow(DEVICES, "constant", "soft bounds"))
 def test_without_chance_a_hundred_updates_agree(device, pulse_type, order):
     if pulse_type == PulseType.NONE_WITH_DEVICE and "reference" in device:
         pytest.skip("bounds are those of the conductance here, see test_a_reference_device_holds_what_its_conductance_can")
@@ -109,7 +110,9 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("device", "order"), LAWS)
+@pytest.mark.parametrize(
+    ("device", "order"), mostly_slow(LAWS, ("constant", "aggregate"), ("soft bounds", "aggregate"), ("exp", "slot"))
+)
 def test_law_of_a_stochastic_update(device, order):
     """Mean, variance, row and column covariance and distribution of the change, at 1.4e5 updates of a device."""
     out, width, rate = 6, 8, 0.05

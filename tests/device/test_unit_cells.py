@@ -276,6 +276,7 @@ def test_upkeep_reaches_every_device():
         (lambda: Refresh(every=0), "every=0"),
     ],
 )
+@pytest.mark.usefixtures("unhooked")
 def test_bad_cells_are_refused_by_name(build, words):
     with pytest.raises((TypeError, ValueError), match=words):
         build()

@@ -14,6 +14,7 @@ FEW = (
 )
 
 
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # as the check of annotations does
 @pytest.mark.parametrize("structure", FEW, ids=str)
 @settings(max_examples=10, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
 @given(data=st.data())

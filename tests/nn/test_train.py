@@ -74,6 +74,7 @@ def test_a_second_call_traces_nothing(run):
     assert not np.allclose(other.history["loss"], run.history["loss"])
 
 
+@pytest.mark.slow
 def test_the_short_last_batch_is_a_step_of_its_own(run):
     """1203 samples are 120 batches of 10 and one of 3, which draws and sends as by hand."""
     model, state = network(jr.key(0)), OPTIMIZER.init(network(jr.key(0)))

@@ -10,11 +10,8 @@ from regression.configurations import NAMES, results
     "name",
     mostly_slow(
         NAMES,
-        "linear step",
         "soft bounds, reversed",
-        "exp step",
         "write noise",
-        "vector cell, in turn",
         "one-sided, refreshed",
         "slot by slot",
         "noisy periphery",

@@ -359,7 +359,8 @@ np.save(sys.argv[2], data.frobenius_error.values)
 """
 
 
-@pytest.mark.parametrize("devices", [2, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("devices", [2, 8])
 def test_the_same_bits_on_any_number_of_devices(tmp_path, devices):
     """And an end: batches of LAPACK's decompositions on several devices at a time would wait for one another."""
     found = []
@@ -400,6 +401,7 @@ print("complete")
 """
 
 
+@pytest.mark.slow
 def test_processes_share_a_sweep(tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))

@@ -164,9 +164,9 @@ def _check_columns(columns: dict[str, Array]) -> None:
             raise ValueError(f"Table.{name} has shape {column.shape}; pass as many entries as Table.state has, and at least 2.")
         if name.endswith("_noise") and is_concrete(column) and (np.asarray(column) < 0).any():
             raise ValueError(f"Table.{name} holds {float(np.min(column)):g}; a spread is at least 0.")
-    if is_concrete(columns["up"]) and np.sum(columns["up"]) < 0:
+    if is_concrete(columns["up"]) and (total := np.asarray(columns["up"]).sum()) < 0:
         raise ValueError(
-            f"Table.up sums to {float(np.sum(columns['up'])):g}, so that pulses up would lower the weight; pass sizes that are "
+            f"Table.up sums to {total:g}, so that pulses up would lower the weight; pass sizes that are "
             "positive upwards, and exchange up and down if the polarity is the other."
         )
     if is_concrete(state):
