@@ -96,7 +96,7 @@ def test_target_from_a_file(folder, capsys):
 
 
 def test_a_state_that_is_not_finite_is_an_error(folder, capsys):
-    broken = ["--device", "soft-bounds", "--set", "dw_min_dtod=50", "dw_min_dtod_log_normal=true"]
+    broken = ["--device", "soft-bounds", "--set", "dw_min_dtod=500", "dw_min_dtod_log_normal=true"]
     assert main(["program", "--rows", "4", "--cols", "5", "--rank", "2", "--method", "gdp", *broken, "--steps", "2"]) == 1
     assert "gdp: The read error became NaN or infinite." in capsys.readouterr().out
 
@@ -465,7 +465,7 @@ def test_files_that_are_no_study_and_no_store(folder, capsys, monkeypatch, words
 
 def test_failed_runs_are_counted(folder, capsys):
     text = "steps = 2\ntarget.rows = 4\ntarget.cols = 5\ntarget.rank = 2\nmethod.gdp = {}\nover.tolerance = [0.1, 0.2]\n"
-    text += "device.kind = 'soft-bounds'\ndevice.dw_min_dtod = 50.0\ndevice.dw_min_dtod_log_normal = true\n"
+    text += "device.kind = 'soft-bounds'\ndevice.dw_min_dtod = 500.0\ndevice.dw_min_dtod_log_normal = true\n"
     (folder / "study.toml").write_text(text)
     assert main(["sweep", "study.toml"]) == 0
     assert "2 of 2 runs ended with weights that are not finite; their errors are NaN." in capsys.readouterr().out
