@@ -123,7 +123,7 @@ class Run(eqx.Module):
     def step(self, number: int, state: State, at: StageState) -> tuple[State, StageState]:
         """Read, test and, unless that ends the stage, pulse."""
         stage, tile, target = self.stages[number], self._tile(number), self.target
-        shape = target.shape
+        shape = tile.shape
         method = stage.method
         read_key, propose_key, update_key = jr.split(jr.fold_in(self.key, state.step), 3)
         probe = method.probe(at.method)
