@@ -179,9 +179,7 @@ def training(
 
 
 def _log_scale(ax: Axes) -> None:
-    """A logarithmic y axis, with plain numbers where it spans less than two decades:
-    powers of ten are too few there.
-    """
+    """A logarithmic y axis, with plain numbers where it spans less than two decades."""
     from matplotlib import ticker
 
     if not any(np.any(np.asarray(line.get_ydata()) > 0) for line in ax.lines):
