@@ -28,7 +28,6 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--chips", type=int, default=20, help="chips of each device and kappa")
 parser.add_argument("--epochs", type=int, default=5)
 parser.add_argument("--samples", type=int, default=2000, help="images to train on; the rest are tested on")
-parser.add_argument("--order", default="aggregate", help='"batch" sums all pulses of a batch before they act')
 parser.add_argument("--data", help="file .npz with x and y")
 arguments = parser.parse_args(["--chips", "2", "--epochs", "2", "--samples", "500"] if SMALL else None)
 
@@ -56,9 +55,9 @@ kappas = jnp.array([jnp.inf, 1000.0, 100.0])
 
 # %% Train
 devices = {
-    "constant step": jt.device.ConstantStep(order=arguments.order),
-    "soft bounds": jt.device.SoftBounds(order=arguments.order),
-    "exponential step": jt.device.ExpStep(order=arguments.order),
+    "constant step": jt.device.ConstantStep(),
+    "soft bounds": jt.device.SoftBounds(),
+    "exponential step": jt.device.ExpStep(),
 }
 if SMALL:
     devices = {"constant step": devices["constant step"]}

@@ -31,7 +31,6 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "constant step": (lambda: SingleRPUConfig(device=ConstantStepDevice()), "aggregate"),
     "soft bounds": (lambda: SingleRPUConfig(device=SoftBoundsDevice()), "aggregate"),
     "Gokmen-Vlasov": (GokmenVlasovPreset, "aggregate"),
-    "constant step, one pass": (lambda: SingleRPUConfig(device=ConstantStepDevice()), "batch"),
 }
 
 
