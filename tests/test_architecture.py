@@ -35,6 +35,7 @@ ROOMS = [
     "tile",
     "digital",
     "presets",
+    "learning",
     "updating",
     "upkeep",
     "nn",
