@@ -19,6 +19,7 @@ ROOMS = [
     "_numerics",
     "_random",
     "_loop",
+    "_describe",
     "_linalg",
     "_vectors",
     "pulse",
