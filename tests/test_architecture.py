@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 ROOMS = [
     "_version",
     "_text_table",
+    "_safetensors",
     "_types",
     "fields",
     "_numerics",
@@ -48,6 +49,7 @@ ROOMS = [
     "sweeping",
     "targets",
     "plot",
+    "io",
     "cli",
     "__main__",
 ]
