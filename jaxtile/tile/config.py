@@ -47,8 +47,15 @@ class TileConfig(Checked):
                 f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} "
                 "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
             )
-        if self.pulse.mean_field and isinstance(self.device, AbstractCrosspoint) and self.device.order == "slot":
+        order = self.device.order if isinstance(self.device, AbstractCrosspoint) else None
+        if self.pulse.mean_field and order == "slot":
             raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
+        for routine in self.device.routines if order == "batch" else ():
+            if not routine.waits:
+                raise ValueError(
+                    f"order='batch' sends all vectors of a call in one pass, and {routine!r} has to act between them; use devices "
+                    "with order='aggregate'."
+                )
 
     @property
     def built_device(self) -> AbstractDevice:
@@ -98,4 +105,4 @@ class TileConfig(Checked):
         for one after another.
         """
         remembers = self.half_select is not None and self.half_select.remembers
-        return self.crosspoint.order == "aggregate" and not remembers
+        return self.crosspoint.order != "slot" and not remembers

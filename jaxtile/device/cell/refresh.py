@@ -24,7 +24,8 @@ class Refresh(AbstractRoutine):
 
     The difference that was read is written in one update of unit vectors at learning
     rate 1, half-selected cells and all; a pair gets back at most as many steps as a
-    train has slots. (aihwkit `OneSidedUnitCell`, `refresh_...`.)
+    train has slots. With `order="batch"` the looks come at the end of the batch.
+    (aihwkit `OneSidedUnitCell`, `refresh_...`.)
 
     Attributes:
         every: how many vectors or updates come between two looks at the pairs.
@@ -48,6 +49,10 @@ class Refresh(AbstractRoutine):
     def __check_init__(self) -> None:
         if jax.tree.leaves(jax.eval_shape(lambda: fabricate(self.forward, (1, 1), jax.random.key(0)))):
             raise ValueError(f"Refresh.forward={self.forward!r} has numbers that are drawn once for each tile; it must not.")
+
+    @property
+    def waits(self) -> bool:
+        return True
 
     def before(
         self, device: Any, cells: UnitCells, state: Any, vector: Vector | None, *, key: Key
