@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Bool, Float
 
+from .._loop import any_lane
 from .._random import Source, arange, stream
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
@@ -48,7 +49,7 @@ def send_batch(
 
     def step(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
         v, x, d = numbered
-        vector, own_key = Vector(x, d, learning_rate, batch), stream(key, v)
+        vector, own_key = Vector(x, d, learning_rate, batch, config.pulse), stream(key, v)
         now, sent = before(config, chip, now, vector, own_key, routines)
         if sent is not None:
             now = execute(config, chip, now, encode(config, sent, own_key), own_key)
@@ -71,7 +72,7 @@ def _together(
     all are sent, as many times as they were due.
     """
     batch = d.shape[0]
-    numbers, vectors = arange(batch), jax.vmap(lambda x, d: Vector(x, d, learning_rate, batch))(x, d)
+    numbers, vectors = arange(batch), jax.vmap(lambda x, d: Vector(x, d, learning_rate, batch, config.pulse))(x, d)
     if not routines:
         return one_pass(config, chip, now, vectors, key)
 
@@ -137,7 +138,11 @@ def _after(
         state, sending = routine.act(config.device, chip.cells, now.state, vector, chip.draws(key))
         return _send(config, chip, now.replace(state=state), sending, key)
 
-    return jax.lax.cond(due, act, lambda now: now, now)
+    def stay(now: Now) -> Now:
+        return now
+
+    # Of tiles under `vmap` none acts, and costs nothing, where none is due.
+    return jax.lax.cond(any_lane(due), lambda now: jax.lax.cond(due, act, stay, now), stay, now)
 
 
 def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) -> Now:

@@ -131,7 +131,7 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bits(run, tmp_path, monkeyp
     assert_equal(train(jr.key(0), checkpoint=path, every=2), run)
     assert_equal(train(jr.key(0), checkpoint=path), run)  # complete already
     assert [file.name for file in tmp_path.iterdir()] == ["digits.train"]
-    with pytest.raises(ValueError, match="checkpoint=.* is of another run, with key="):
+    with pytest.raises(ValueError, match=r"(?s)checkpoint=.* is of another run: .*  key: "):
         train(jr.key(1), checkpoint=path)
 
 
