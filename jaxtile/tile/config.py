@@ -61,8 +61,8 @@ class TileConfig(Checked):
         between = [routine for routine in self.device.routines if not routine.waits]
         if self.device.order == "batch" and between:
             raise ValueError(
-                f"order='batch' sends all vectors of a call in one pass, and {between[0]!r} has to act between them; use devices with "
-                "order='aggregate'."
+                f"order='batch' sends all vectors of a call in one pass, and {between[0]!r} has to act between them; use devices "
+                "with order='aggregate'."
             )
 
     @property
