@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -151,7 +152,8 @@ def test_methods_reach_targets_of_any_size():
 
     @jax.jit
     def left(size):
-        runs = [jt.program(TILE, size * target, method, key=KEY, max_steps=12, tolerance=1e-6, throw=False) for method in methods]
+        options = {"key": KEY, "max_steps": 12, "tolerance": 1e-6, "throw": False}
+        runs = [jt.program(empty, size * target, method, **options) for method in methods]
         return [(run.weight - size * target) / size for run in runs]
 
     for size in (1e-30, 1e-20, 1.0, 1e20, 1e37):
@@ -251,11 +253,31 @@ LISTS = {
     "complex scales": (lambda: jt.nn.Linear.around(TILE, out_scales=1j), ["Linear.out_scales=1j", "real part"]),
     "masked columns": (lambda: jt.UnitVectors(np.ma.array([0, 1], mask=[0, 1]), 4), ["columns=", "filled"]),
     "masked labels": (lambda: jt.nn.accuracy(lambda x, key: x, jnp.eye(2), np.ma.array([0, 1], mask=[0, 1])), ["y=", "filled"]),
+    "a sweep in which half pulses exceed full ones": (
+        lambda: _sweep({"half_select.kappa": [100.0, 2.0]}, half_select=jt.half_select.ConstantRatio(row=0.1)),
+        ["ConstantRatio(kappa=2, row=0.1)", "a kappa of at least 10"],
+    ),
+    "a sweep of pulses longer than their period": (
+        lambda: _sweep({"pulse_width": [1e-7, 1e-6]}, run=Timed(jt.Costs())),
+        ["Costs.pulse_width=1e-06", "pulse_period=2e-07"],
+    ),
     "complex values of a sweep": (
         lambda: jt.sweep(lambda tile, target, key: {}, IDEAL, WEIGHT, key=KEY, over={"device.dw_min": np.array([1j])}),
         ["over['device.dw_min']", "real part"],
     ),
 }  # fmt: skip
+
+
+class Timed(eqx.Module):
+    costs: jt.Costs
+
+    def __call__(self, tile, target, key):
+        return {"time": self.costs.pulse_period}
+
+
+def _sweep(over, run=lambda tile, target, key: {"sum": jnp.sum(target)}, **config):
+    over = {path if "." in path else f"costs.{path}": values for path, values in over.items()}
+    return jt.sweep(run, jt.TileConfig(**config), WEIGHT, key=KEY, over=over)
 
 
 @pytest.mark.parametrize("case", LISTS)
