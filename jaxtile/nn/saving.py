@@ -16,18 +16,21 @@ from .loop import Batch, State, Training
 __all__ = ["fingerprint", "restore", "save"]
 
 
-def fingerprint(training: Training, data: Batch | None) -> dict[str, Any]:
-    """What a checkpoint belongs to: numbers of the run, and checksums of its arrays."""
-    key = [int(word) for word in jax.random.key_data(training.key)]
+def fingerprint(training: Training, state: State, data: Batch | None) -> dict[str, Any]:
+    """The marks of a run: its numbers, and checksums of its arrays."""
+    key, best = [int(word) for word in jax.random.key_data(training.key)], training.best
     return {
         "epochs": training.epochs,
         "batch_size": training.batch_size,
         "shuffle": training.shuffle,
         "key": key,
         "metrics": list(training.metrics),
+        "best": None if best is None else [best.of, best.highest, _checksum(best.patience)],
+        "frozen": list(state.optimizer.frozen),
         "model": _checksum(training.model),
         "optimizer": _checksum(training.optimizer),
         "data": _checksum(data),
+        "test": _checksum(training.test),
     }
 
 
