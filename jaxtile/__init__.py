@@ -21,6 +21,8 @@ from ._vectors import UnitVectors as UnitVectors
 from ._version import __version__ as __version__
 from .costs import Costs as Costs
 from .datasheet import Datasheet as Datasheet
+from .io import load as load
+from .io import save as save
 from .nn import train as train
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
@@ -102,6 +104,7 @@ __all__ = [
     "get_weights",
     "half_select",
     "init",
+    "load",
     "modifier",
     "nn",
     "noise",
@@ -116,6 +119,7 @@ __all__ = [
     "read_as",
     "reset",
     "residual",
+    "save",
     "send",
     "set_weights",
     "sweep",

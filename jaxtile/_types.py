@@ -2,8 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -26,8 +29,10 @@ __all__ = [
     "finite_array",
     "is_concrete",
     "is_whole",
+    "number_array",
     "real_array",
     "real_matrix",
+    "takes_reals",
 ]
 
 Scalar = Float[Array, ""]
@@ -109,6 +114,36 @@ def real_matrix(value: Any, name: str) -> Weight:
     if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(f"{name} has shape {matrix.shape}; pass a matrix [out, in] that is not empty.")
     return matrix
+
+
+def number_array(value: Any, name: str) -> Array:
+    """A `real_array` in which whole numbers and booleans stay what they are: labels,
+    numbers of columns, masks.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    array = real_array(value, None, name)
+    own = value if isinstance(value, jax.Array) else np.asarray(value)
+    if not (own.dtype == bool or jnp.issubdtype(own.dtype, jnp.integer)):
+        return array
+    return jnp.asarray(own.astype(bool if own.dtype == bool else int))
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def takes_reals(method: Method) -> Method:
+    """Let a method have its first argument as a `real_array`, whatever it is given."""
+    name = list(inspect.signature(method).parameters)[1]
+
+    @functools.wraps(method)
+    def gated(self: Any, *values: Any, **named: Any) -> Any:
+        if values:
+            return method(self, real_array(values[0], None, name), *values[1:], **named)
+        return method(self, **named | {name: real_array(named.get(name), None, name)})
+
+    return gated  # pyright: ignore[reportReturnType]
 
 
 def finite_array(value: Any, dtype: Any, name: str) -> Array:

@@ -103,15 +103,21 @@ def optional(default: float | None = None, *, low: float = -math.inf, high: floa
     return field(_or_none(domain.take), default=default, metadata={"domain": domain})
 
 
-def array(default: Any = dataclasses.MISSING, *, units: str = "1") -> Any:
-    """Declare physical numbers, which are kept as one array leaf; None as default: they
-    may be absent.
+def array(default: Any = dataclasses.MISSING, *, ndim: int = 1, units: str = "1") -> Any:
+    """Declare physical numbers, which are kept as one array leaf of `ndim` dimensions;
+    None as default: they may be absent.
     """
 
     def take(name: str, value: Any) -> Array:
-        return finite_array(value, float, name)
+        numbers = finite_array(value, float, name)
+        if numbers.ndim != ndim or numbers.size == 0:
+            raise ValueError(f"{name} has shape {numbers.shape}; pass numbers in {_DIMENSIONS[ndim]}, at least one.")
+        return numbers
 
     return field(take if default is not None else _or_none(take), default=default, metadata={"units": units})
+
+
+_DIMENSIONS = {1: "one dimension, such as [1.5, 1.0, 1.5]", 2: "two dimensions, such as [[1.5, 1.0, 1.5]]"}
 
 
 def whole(default: int | None, *, low: int, high: int = 2**31 - 1, kw_only: bool = True) -> Any:

@@ -14,11 +14,13 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 ROOMS = [
     "_version",
     "_text_table",
+    "_safetensors",
     "_types",
     "fields",
     "_numerics",
     "_random",
     "_loop",
+    "_describe",
     "_linalg",
     "_vectors",
     "pulse",
@@ -47,6 +49,7 @@ ROOMS = [
     "sweeping",
     "targets",
     "plot",
+    "io",
     "cli",
     "__main__",
 ]

@@ -127,7 +127,11 @@ CASES = {
         ValueError,
         ["piecewise_up has shape (0,)", "[1.5, 1.0, 1.5]"],
     ),
-    "nodes, one number": (lambda: jt.device.PiecewiseStep(piecewise_down=1.0), ValueError, ["piecewise_down ()", "nodes"]),
+    "nodes, one number": (
+        lambda: jt.device.PiecewiseStep(piecewise_down=1.0),
+        ValueError,
+        ["piecewise_down has shape ()", "[1.5, 1.0, 1.5]"],
+    ),
     "nodes, nan": (lambda: jt.device.PiecewiseStep(piecewise_up=[np.nan]), ValueError, ["piecewise_up", "finite"]),
     "pulses below one": (lambda: jt.device.SoftBoundsPmax(p_max=0), ValueError, ["SoftBoundsPmax.p_max=0", "above 0"]),
     "a number that follows": (

@@ -18,6 +18,8 @@ PERFECT = jt.IOParameters(is_perfect=True)
 IDEAL = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=PERFECT, backward=PERFECT)
 WEIGHT = np.arange(12).reshape(3, 4) / 8 - 0.5
 TILE = jt.set_weights(jt.init(IDEAL, (3, 4), key=KEY), WEIGHT)
+RAMPS = jt.noise.CustomPair(f_lst=[1.0], g_lst=[[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
+CMO, UNIT = jt.noise.ReRAMCMO(prog_coeff=(0.25, 0.5)), jt.noise.Mapping(jnp.ones(()), jnp.zeros(()))
 NUMBERS = np.array([[1.0, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 1]])  # exact in every type
 
 ACCEPTED = {
@@ -54,6 +56,17 @@ VERBS = {
     "LayerwiseSymmetric": (lambda m: jt.digital.LayerwiseSymmetric(remapped_wmax=0.5)(m, np.ones(3, int))[0], lambda m: m / 2, "weight"),
     "InputRange": (lambda m: jt.digital.InputRange(input_range=2.0).scaled(m), lambda m: m / 2, "x"),
     "Discretize": (lambda m: jt.modifier.Discretize(res=0.5)(m, key=KEY), lambda m: m, "weight"),
+    "NPair": (lambda m: jt.noise.NPair(g_max=2.0).conductances(m)[0][0], lambda m: 2 * m, "weight"),
+    "SingleDevice": (lambda m: jt.noise.SingleDevice(g_min=1.0, g_max=3.0).conductances(m)[0][0], lambda m: 2 * m + 1, "weight"),
+    "CustomPair": (lambda m: RAMPS.conductances(m)[0][0], lambda m: 1 + m, "weight"),
+    "weights of conductances": (lambda m: jt.noise.SingleDevice(g_min=1.0).weight(m, UNIT), lambda m: m[0] - 1, "conductances"),
+    "Branched": (lambda m: jt.noise.Branched(at=-1.0, coeffs=(0.25, 0.5))(m), lambda m: 0.25 + m / 2, "r"),
+    "InversePower": (lambda m: jt.noise.InversePower(factor=0.25, high=0.5)(m), lambda m: np.where(m > 0, 0.25, 0.5), "r"),
+    "programming noise": (lambda m: CMO.programming_std(m), lambda m: 0.25 + m / 2, "target"),
+    "exponents": (lambda m: jt.noise.StateIndependent().nu(m)[0], lambda m: np.full_like(m, 0.1), "target"),
+    "a write without noise": (lambda m: jt.noise.PCM().program(m, None), lambda m: m, "target"),
+    "Linear": (lambda m: jt.nn.Linear.around(TILE)(m, key=KEY), lambda m: m @ WEIGHT.T, "x"),
+    "Conductance": (lambda m: jt.device.Conductance(0.0, 2.0).weight(m), lambda m: m - 1, "conductance"),
 }  # fmt: skip
 
 
@@ -166,6 +179,42 @@ def test_lengths_that_must_agree_are_compared():
     _refused(lambda: jt.reset(tile, [True, False], key=KEY), "columns has dtype bool", "(2,)")
     _refused(lambda: jt.targets.low_rank((3.0, 3.0), 1, key=KEY), "shape=(3.0, 3.0)", "whole numbers")
     _refused(lambda: jt.program(tile, weight, jt.GDP(schedule=lambda step: jnp.ones(3)), key=KEY, max_steps=1), "(3,)", "schedule")
+
+
+LISTS = {
+    # name: (what is called, words of the refusal)
+    "a number for coefficients": (lambda: jt.noise.PCM(prog_coeff=3.0), ["PCM.prog_coeff has shape ()", "one dimension"]),
+    "no coefficients": (lambda: jt.modifier.Poly(coeffs=[]), ["Poly.coeffs has shape (0,)", "at least one"]),
+    "coefficients in two dimensions": (lambda: jt.noise.Branched(coeffs=[[1.0]]), ["Branched.coeffs has shape (1, 1)"]),
+    "three spreads of two": (lambda: jt.noise.ReRAMCMO(decay_std=[1, 2, 3]), ["decay_std has shape (3,)", "(std_0, std_1)"]),
+    "bounds of a law": (lambda: jt.noise.ClippedLog(low=2.0, high=1.0), ["ClippedLog.low=2", "high=1"]),
+    "chances of one device": (lambda: jt.modifier.PCMNoise(pcm_prob_at_reset=0.7, pcm_prob_at_gmax=0.4), ["1.1 in all"]),
+    "gammas in two dimensions": (lambda: jt.device.VectorCell(gamma_vec=[[1.0, 1.0]]), ["gamma_vec has shape (1, 2)"]),
+    "scales of a layer": (lambda: jt.nn.Linear.around(TILE, out_scales=[1.0, 2.0]), ["out_scales has shape (2,)", "3 outputs"]),
+    "one bias for all": (lambda: jt.nn.Linear.around(TILE, bias=1.0), ["Linear.bias has shape ()", "each of the 3 outputs."]),
+    "a part that layers have not": (lambda: jt.nn.Linear.around(TILE, scale=1.0), ["Linear has no scale", "out_scales"]),
+    "complex scales": (lambda: jt.nn.Linear.around(TILE, out_scales=1j), ["Linear.out_scales=1j", "real part"]),
+    "masked columns": (lambda: jt.UnitVectors(np.ma.array([0, 1], mask=[0, 1]), 4), ["columns=", "filled"]),
+    "masked labels": (lambda: jt.nn.accuracy(lambda x, key: x, jnp.eye(2), np.ma.array([0, 1], mask=[0, 1])), ["y=", "filled"]),
+    "complex values of a sweep": (
+        lambda: jt.sweep(lambda tile, target, key: {}, IDEAL, WEIGHT, key=KEY, over={"device.dw_min": np.array([1j])}),
+        ["over['device.dw_min']", "real part"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_lists_and_numbers_that_do_not_fit_are_refused_by_name(case):
+    call, words = LISTS[case]
+    _refused(call, *words)
+
+
+def test_columns_and_labels_may_be_whole_numbers_of_any_type():
+    for kind in (np.int8, np.uint64, ">i4", ">u2"):
+        columns = np.array([2, 0], kind)
+        np.testing.assert_array_equal(jt.UnitVectors(columns, 3).columns, [2, 0])
+        assert float(jt.nn.accuracy(lambda x, key: x, jnp.eye(3)[::2], columns)) == 0
+        assert float(jt.nn.accuracy(lambda x, key: x, jnp.eye(3)[::2], columns[::-1])) == 1
 
 
 def test_what_would_send_nothing_is_refused():

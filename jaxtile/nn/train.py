@@ -15,7 +15,8 @@ from .._random import as_key
 from .._types import Key, Scalar, is_concrete, is_whole
 from .best import Best
 from .data import as_arrays, batches_of
-from .loop import Batch, State, Training, measure
+from .layers import layers
+from .loop import OF_TILES, Batch, State, Training, measure
 from .optimizer import Optimizer
 from .run import OUTCOMES, Run
 from .saving import fingerprint, restore, save
@@ -83,7 +84,7 @@ def train(
         FloatingPointError: the loss became NaN or infinite.
     """
     metrics, in_arrays = dict(metrics or {}), isinstance(data, tuple)
-    _check(optimizer, epochs, batch_size, every, test, metrics, best, in_arrays=in_arrays)
+    _check(model, optimizer, epochs, batch_size, every, test, metrics, best, in_arrays=in_arrays)
     arrays, judged = as_arrays("data", data) if in_arrays else None, None if test is None else as_arrays("test", test)
     own = (model, loss, optimizer, metrics, judged, best, as_key(key))
     training = Training(*own, int(epochs), 10 if batch_size is None else int(batch_size), shuffle)
@@ -92,7 +93,7 @@ def train(
         return training.end(_advance(training, state, _traced(arrays)))
     path, belongs = None if checkpoint is None else Path(checkpoint), {}
     if path is not None:
-        belongs = fingerprint(training, state, arrays)
+        belongs = fingerprint(training, state.optimizer.frozen, arrays)
         state = restore(path, state, belongs)
     with tqdm(total=training.epochs, initial=int(state.epoch), unit="epoch", disable=not progress) as bar:
         # An epoch at a time, since Ctrl-C waits for the end of a compiled program.
@@ -101,7 +102,9 @@ def train(
             over = state.result != OUTCOMES.running
             if path is not None and (over or int(state.epoch) % every == 0):
                 save(path, state, belongs)
-            bar.set_postfix({name: float(np.asarray(state.history[name])[state.epoch - 1]) for name in ("loss", *metrics)}, refresh=False)
+            bar.set_postfix(
+                {name: float(np.asarray(state.history[name])[state.epoch - 1]) for name in ("loss", *metrics)}, refresh=False
+            )
             bar.update()
     if throw and state.result == OUTCOMES.nonfinite:
         raise FloatingPointError(OUTCOMES[OUTCOMES.nonfinite])
@@ -143,7 +146,16 @@ _evaluate = eqx.filter_jit(measure)
 
 
 def _check(
-    optimizer: Any, epochs: Any, batch_size: Any, every: Any, test: Any, metrics: dict[str, Any], best: Any, *, in_arrays: bool
+    model: PyTree,
+    optimizer: Any,
+    epochs: Any,
+    batch_size: Any,
+    every: Any,
+    test: Any,
+    metrics: dict[str, Any],
+    best: Any,
+    *,
+    in_arrays: bool,
 ) -> None:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer={optimizer!r} is no jaxtile.nn.Optimizer; pass one such as Optimizer(0.05, optax.adam(1e-3)).")
@@ -156,5 +168,10 @@ def _check(
         raise ValueError(
             f"metrics={', '.join(metrics)} need data to be measured on: pass test=(x, y), which may be the training data."
         )
+    taken = metrics.keys() & {"loss", "epochs", *(f"{path}.{name}" for path in layers(model) for name in OF_TILES)}
+    if taken:
+        raise ValueError(f"metrics names {', '.join(sorted(taken))}, which is recorded by itself; choose another name.")
+    if best is not None and not isinstance(best, Best):
+        raise TypeError(f"best={best!r} is no rule; pass None, or one such as jaxtile.nn.Best('accuracy').")
     if best is not None and best.of not in ("loss", *metrics):
         raise ValueError(f"best.of={best.of!r} is not recorded; choose one of {', '.join(map(repr, ('loss', *metrics)))}.")

@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from .._loop import iterate, progress_meter
 from .._types import Key, Scalar, Weight
@@ -180,14 +181,21 @@ class Run(eqx.Module):
                 config=self.tile.config,
                 tolerance=self.tolerance,
                 target=checksum(self.target),
+                key=jr.key_data(self.key),
+                numbers=self.numbers,
                 methods=self.methods,
             ),
         )
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the methods."""
-        return tuple([type(stage.method).__name__ for stage in self.stages])
+        """The methods, by their names and by those of their settings that are no numbers."""
+        return tuple([_settings(stage) for stage in self.stages])
+
+    @property
+    def numbers(self) -> tuple[Num[Array, "..."], ...]:
+        """The numbers of the stages: of methods, and of what hands over."""
+        return tuple(jax.tree.leaves(eqx.filter(self.stages, eqx.is_inexact_array)))
 
     def _enter(self, number: int) -> StageState:
         """The state of a stage before its first step."""
@@ -202,3 +210,13 @@ class Run(eqx.Module):
         """The tile as the lines of a stage are connected."""
         index = self.stages[number].connect
         return self.tile if index is None else connect(self.tile, index)
+
+
+def _settings(stage: Stage) -> str:
+    settings = vars(stage.method) | {"until": stage.until, "connect": stage.connect}
+    shown = [
+        f"{name}={value if isinstance(value, int | str) else type(value).__name__}"
+        for name, value in sorted(settings.items(), key=itemgetter(0))
+        if value is not None and not eqx.is_array(value)
+    ]
+    return f"{type(stage.method).__name__}({', '.join(shown)})"

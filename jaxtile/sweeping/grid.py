@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from .._types import real_array
 from ..device import AbstractCrosspoint
 
 __all__ = ["CHIP", "SEED", "TARGET", "Grid", "Subject"]
@@ -47,6 +48,7 @@ class Grid:
             try:
                 if not {type(one) for one in np.asarray(value, object).flat}.isdisjoint((bool, np.bool_, str, bytes)):
                     raise TypeError("texts and truth values are no numbers")
+                real_array(value, None, path)  # for what it refuses: the values stay in double precision
                 values[path] = np.atleast_1d(np.asarray(value, float))
             except (OverflowError, TypeError, ValueError) as error:
                 raise TypeError(

@@ -20,11 +20,11 @@ from jaxtyping import Array, Num
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .._describe import describe, difference
 from .._random import as_key
 from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
 from .block import Blocks
-from .describe import describe, difference
 from .grid import Grid, Subject
 from .memory import free_memory, free_on_host
 from .processes import PATIENCE, wait_for_all

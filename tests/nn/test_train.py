@@ -139,6 +139,8 @@ def test_a_run_that_was_interrupted_goes_on_with_the_same_bits(run, tmp_path, mo
     assert_equal(train(jr.key(0), checkpoint=path, every=2), run)
     assert_equal(train(jr.key(0), checkpoint=path), run)  # complete already
     assert [file.name for file in tmp_path.iterdir()] == ["digits.train"]
+    with pytest.raises(ValueError, match=r"(?s)checkpoint=.* is of another run: .*  key: "):
+        train(jr.key(1), checkpoint=path)
 
 
 KILLED = """
@@ -166,29 +168,6 @@ def test_a_run_that_was_killed_while_it_wrote_goes_on_with_the_same_bits(run, tm
     process = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True)
     assert process.returncode == -signal.SIGKILL, process.stderr
     assert_equal(train(jr.key(0), checkpoint=path), run)
-
-
-OTHERS = {
-    "key": {"key": jr.key(1)},
-    "data": {"data": (X[1:1204], Y[1:1204])},
-    "test": {"test": TRAIN},
-    "best": {"best": jt.nn.Best("loss", highest=False)},
-    "optimizer": {"optimizer": jt.nn.Optimizer(0.2, OPTIMIZER.digital)},
-    "frozen": {"parts": eqx.tree_at(lambda parts: parts.layers[0].tile, jt.nn.trainable(network(jr.key(0))), None)},
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_a_checkpoint_of_another_run_is_refused(name, tmp_path):
-    module = sys.modules["jaxtile.nn.train"]
-    path = tmp_path / "digits.train"
-    options = {"epochs": 4, "batch_size": 10, "test": TEST, "metrics": METRICS}
-    training = module.Training(network(jr.key(0)), loss, OPTIMIZER, METRICS, TEST, None, jr.key(0), 4, 10, True)
-    state = training.start(None)
-    module.save(path, state, module.fingerprint(training, state, TRAIN))
-    changes = {"key": jr.key(0)} | options | OTHERS[name]
-    with pytest.raises(ValueError, match=f"checkpoint=.* is of another run, with .*{name}="):
-        train(changes.pop("key"), model=network(jr.key(0)), checkpoint=path, **changes)
 
 
 def test_a_progress_bar_counts_epochs(capfd):
