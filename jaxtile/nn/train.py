@@ -16,7 +16,7 @@ from .._types import Key, Scalar, is_concrete, is_whole
 from .best import Best
 from .data import as_arrays, batches_of
 from .layers import layers
-from .loop import OF_TILES, Batch, State, Training, measure
+from .loop import OF_TILES, State, Training, measure
 from .optimizer import Optimizer
 from .run import OUTCOMES, Run
 from .saving import fingerprint, restore, save
@@ -90,7 +90,9 @@ def train(
     training = Training(*own, int(epochs), 10 if batch_size is None else int(batch_size), shuffle)
     state = training.start(parts)
     if not all(map(is_concrete, jax.tree.leaves((own, arrays)))):
-        return training.end(_advance(training, state, _traced(arrays)))
+        if arrays is None:
+            raise TypeError("data is iterated over outside of any trace: under jax.jit and jax.vmap, pass arrays (x, y).")
+        return training.end(_advance(training, state, arrays))
     path, belongs = None if checkpoint is None else Path(checkpoint), {}
     if path is not None:
         belongs = fingerprint(training, state.optimizer.frozen, arrays)
@@ -102,9 +104,8 @@ def train(
             over = state.result != OUTCOMES.running
             if path is not None and (over or int(state.epoch) % every == 0):
                 save(path, state, belongs)
-            bar.set_postfix(
-                {name: float(np.asarray(state.history[name])[state.epoch - 1]) for name in ("loss", *metrics)}, refresh=False
-            )
+            last = {name: float(np.asarray(state.history[name])[state.epoch - 1]) for name in ("loss", *metrics)}
+            bar.set_postfix(last, refresh=False)
             bar.update()
     if throw and state.result == OUTCOMES.nonfinite:
         raise FloatingPointError(OUTCOMES[OUTCOMES.nonfinite])
@@ -113,12 +114,6 @@ def train(
 
 _advance, _epoch = eqx.filter_jit(Training.advance), eqx.filter_jit(Training.epoch)
 _step, _end_epoch = eqx.filter_jit(Training.step), eqx.filter_jit(Training.end_epoch)
-
-
-def _traced(arrays: Batch | None) -> Batch:
-    if arrays is None:
-        raise TypeError("data is iterated over outside of any trace: under jax.jit and jax.vmap, pass arrays (x, y).")
-    return arrays
 
 
 def _through(training: Training, state: State, data: Any) -> State:

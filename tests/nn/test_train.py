@@ -162,18 +162,20 @@ test_train.train(jr.key(0), checkpoint=sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_while_it_wrote_goes_on_with_the_same_bits(run, tmp_path):
     path = tmp_path / "digits.train"
     command = [sys.executable, "-c", KILLED, str(pathlib.Path(__file__).parent), str(path)]
     process = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True)
     assert process.returncode == -signal.SIGKILL, process.stderr
+    TRACES.clear()  # the loss uses them, and a checkpoint knows what a loss uses
     assert_equal(train(jr.key(0), checkpoint=path), run)
 
 
-def test_a_progress_bar_counts_epochs(capfd):
-    train(jr.key(0), data=(X[:50], Y[:50]), epochs=4, progress=True)
+def test_a_progress_bar_counts_epochs(run, capfd):
+    train(jr.key(0), progress=True)
     shown = capfd.readouterr().err
-    assert shown.count("100%") == 1
+    assert shown.count("\n") == 1  # one bar
     assert "4/4" in shown
     assert "accuracy=" in shown
 
@@ -224,6 +226,7 @@ class Twice(eqx.Module):
 
 
 SQUARE = jt.nn.Linear(64, 64, jt.TileConfig(), key=jr.key(0))
+OTHER = jt.init(jt.TileConfig(), (64, 64), key=jr.key(1))
 
 
 REFUSED = {
@@ -242,7 +245,7 @@ REFUSED = {
     ),
     "a shared layer": ({"model": Twice(SQUARE, SQUARE)}, ValueError, "first and second share a tile.*equinox.nn.Shared"),
     "a shared tile": ({"model": Twice(SQUARE, SQUARE.replace(bias=None))}, ValueError, "first and second share a tile"),
-    "no key": ({"key": None}, TypeError, "key=None is not one random key"),
+    "no key": ({"key": None, "model": Twice(SQUARE, SQUARE.replace(tile=OTHER))}, TypeError, "key=None is not one random key"),
     "momentum": ({"optimizer": optax.sgd(0.1, momentum=0.9)}, TypeError, "optimizer=.* is no jaxtile.nn.Optimizer"),
     "rows of pairs": ({"data": [X, Y], "batch_size": None}, TypeError, "batch 0 of data is of type ndarray"),
     "used up": ({"data": iter([(X[:50], Y[:50])]), "batch_size": None}, ValueError, "used up"),
@@ -274,7 +277,7 @@ def test_a_layer_that_stands_in_two_places_is_kept_once():
         jt.nn.Sequential([SQUARE, jt.nn.Sequential([SQUARE])])
     shared = eqx.nn.Shared(Twice(SQUARE, SQUARE), lambda model: model.second, lambda model: model.first)
     x, key = jnp.asarray(X[:5]), jr.key(1)
-    grads = jax.jit(jt.nn.value_and_grad(lambda model, x: jnp.mean(model()(x, key=key) ** 2)))(shared, x)[1]
+    grads = eqx.filter_jit(jt.nn.value_and_grad(lambda model, x: jnp.mean(model()(x, key=key) ** 2)))(shared, x)[1]
     (pair,) = jax.tree.leaves(grads, is_leaf=lambda node: isinstance(node, jt.nn.Factors) or node is None)[:1]
     assert pair.x.shape == pair.d.shape == (10, 64)
     np.testing.assert_array_equal(pair.x[:5], x)
