@@ -75,7 +75,7 @@ def test_training_under_half_selection_agrees_with_the_bridge_in_the_loop_of_aih
     train = x[:60], y[:60]
 
     def config(kappa):
-        half_select = jt.half_select.ConstantRatio(kappa=kappa)
+        half_select = jt.half_select.ConstantRatio(kappa=kappa, phases="active")
         return bridge.RPUConfigWithProgram(device=ConstantStepDevice(dw_min=0.01), half_select=half_select)
 
     def make(kappa):
@@ -97,7 +97,7 @@ def test_training_under_half_selection_agrees_with_the_bridge_in_the_loop_of_aih
     t = []
     for seed in range(SEEDS):
         torch.manual_seed(seed)
-        theirs = make(20.0)
+        theirs = make(10.0)
         before = [analog.tile.jax_tile for analog in theirs.analog_tiles()]
         ours = np.concatenate(learn(*before, jr.split(jr.key(seed), KEYS)), axis=1)
         script["train_there"](theirs, train, train, rate=0.1, epochs=EPOCHS)
