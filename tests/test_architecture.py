@@ -37,6 +37,7 @@ ROOMS = [
     "tile",
     "digital",
     "presets",
+    "learning",
     "updating",
     "upkeep",
     "nn",

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._loop import iterate
+from .._loop import ended, iterate
 from .._random import arange, stream
 from .._types import Key, Keys, Scalar
 from ..tile import Tile
@@ -74,7 +74,7 @@ class Training(eqx.Module):
             optimizer=self.optimizer.init(self.model, parts),
             leader=None if self.best is None else self.best.start(moving),
             result=OUTCOMES.running,
-            history={name: jnp.full(self.epochs, jnp.nan, float) for name in names},
+            history={name: jnp.zeros(self.epochs, float) for name in names},
         )
 
     def advance(self, state: State, data: Batch) -> State:
@@ -137,7 +137,7 @@ class Training(eqx.Module):
         last = state.epoch if state.leader is None else jnp.where(state.leader.epoch > 0, state.leader.epoch, state.epoch)
         stats = {name: values[last - 1] for name, values in state.history.items()} | {"epochs": state.epoch}
         model = self._model(state.model if state.leader is None else state.leader.model)
-        return Run(model, state.result, stats, state.history)
+        return Run(model, state.result, stats, ended(state.history, state.epoch))
 
     def _keys(self, epoch: Array) -> Keys:
         """The keys of an epoch: of the order, the steps and the metrics."""
