@@ -68,7 +68,8 @@ def load(path: str | Path, name: str | None = None) -> np.ndarray:
     except OSError:
         raise
     except Exception as error:  # each reader has exceptions of its own, and they share no base
-        raise ValueError(f"target {path} cannot be read as {path.suffix}: {error}") from error
+        remedy = "" if path.suffix.lower() == ".csv" else "; write it anew, from an array of real numbers"
+        raise ValueError(f"target {path} cannot be read as {path.suffix}: {error}{remedy}") from error
     return _as_matrix(path, _choose(path, arrays, name))
 
 
