@@ -40,7 +40,8 @@ _DEVICES = {
     aihwkit_devices.PowStepReferenceDevice: jt.device.PowStepReference,
     aihwkit_devices.PiecewiseStepDevice: jt.device.PiecewiseStep,
 }
-_CELLS = dict.fromkeys(UNIT_CELLS, from_unit_cell) | dict.fromkeys(COMPOUNDS, from_compound)
+_CELLS: dict[type, Callable[..., jt.device.AbstractCrosspoint]] = {}
+_CELLS |= dict.fromkeys(UNIT_CELLS, from_unit_cell) | dict.fromkeys(COMPOUNDS, from_compound)
 _CELLS[MixedPrecisionCompound] = from_mixed_precision
 _PULSES = {
     PulseType.NONE: jt.pulse.NoPulse,

@@ -3,7 +3,7 @@ share.
 """
 
 import dataclasses
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._numerics import divisor
 from .._random import uniform
 from .._types import Key, Scalar, Weights
-from ..device import UnitState, Vector
+from ..device import Vector
 from ..fields import Number, flag, number
 from ..pulse import AbstractTrainPulse
 from .base import AbstractTransfer, pulses
@@ -47,8 +47,9 @@ class Choppers(eqx.Module):
     @classmethod
     def start(cls, shape: tuple[int, int]) -> "Choppers":
         """Nothing read, and no sign turned."""
-        none, zero = (jnp.zeros(size, bool) for size in shape), jnp.zeros((), float)
-        return cls(jnp.zeros(shape, float), *none, jnp.asarray(0, jnp.int32), zero, zero, zero)
+        lines, across = (jnp.zeros(size, bool) for size in shape)
+        zero = jnp.zeros((), float)
+        return cls(jnp.zeros(shape, float), lines, across, jnp.asarray(0, jnp.int32), zero, zero, zero)
 
 
 def signs(turned: Bool[Array, "*n"]) -> Float[Array, "*n"]:
@@ -123,7 +124,7 @@ class AbstractChoppedTransfer(AbstractTransfer):
                 "random_selection=False and with_reset_prob=None."
             )
 
-    def weight(self, state: UnitState) -> Weights:
+    def weight(self, state: Any) -> Weights:
         fast, slow = (part.weight(one) for part, one in zip(self.parts, state.devices, strict=True))
         of_fast, of_slow = (jnp.asarray(gamma)[..., None, None] for gamma in self.gammas)
         return of_fast * self.chop(state.memory) * fast + of_slow * slow

@@ -79,7 +79,7 @@ COMPOUNDS = {
     "transfer, numbers for each array": lambda: batches(
         3, transfer(STEP, STEP, STEP, transfer_every_vec=[1.3, 2.7, 3.1], transfer_lr_vec=[31.713, 43.71, 0.3])
     ),
-    "transfer, to itself": lambda: transfer(SOFT, SOFT, no_self_transfer=False, transfer_lr=11.713, transfer_every=2.0),
+    "transfer, to itself": lambda: transfer(SOFT, SOFT, no_self_transfer=False, transfer_lr=3.713, transfer_every=2.0),
     "buffered": buffered,
     "buffered, three arrays": lambda: batches(
         3,
