@@ -220,7 +220,8 @@ def _program(
             _check_connection(module, stage.connect)
     sheets = [_datasheet(module, shape, stage.connect) for stage in stages]
     for stage, sheet in zip(stages, sheets, strict=True):
-        stage.method.init(sheet, goal)  # first, since it may refuse
+        stage.check(sheet)  # first, since both may refuse
+        stage.method.init(sheet, goal)
     _start(module, w_init)
     module.reference_combined_weights = target  # last, so that a refused run leaves none behind
     done, key, step = Programmed(jt.RESULTS.running), jr.key(0), 0

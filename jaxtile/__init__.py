@@ -7,6 +7,7 @@ from . import digital as digital
 from . import fields as fields
 from . import fitting as fitting
 from . import half_select as half_select
+from . import learning as learning
 from . import modifier as modifier
 from . import nn as nn
 from . import noise as noise
@@ -21,6 +22,8 @@ from ._vectors import UnitVectors as UnitVectors
 from ._version import __version__ as __version__
 from .costs import Costs as Costs
 from .datasheet import Datasheet as Datasheet
+from .io import load as load
+from .io import save as save
 from .nn import train as train
 from .periphery import IOParameters as IOParameters
 from .programming import GDP as GDP
@@ -102,6 +105,8 @@ __all__ = [
     "get_weights",
     "half_select",
     "init",
+    "learning",
+    "load",
     "modifier",
     "nn",
     "noise",
@@ -116,6 +121,7 @@ __all__ = [
     "read_as",
     "reset",
     "residual",
+    "save",
     "send",
     "set_weights",
     "sweep",

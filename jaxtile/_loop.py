@@ -1,13 +1,16 @@
-"""Loops and progress bars. The only module that knows `equinox.internal`."""
+"""Loops, their histories and progress bars. The only module that knows
+`equinox.internal`.
+"""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 import equinox as eqx
 import equinox.internal as eqxi
-from jaxtyping import Array, Bool
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
 
-__all__ = ["any_lane", "iterate", "progress_meter"]
+__all__ = ["any_lane", "ended", "iterate", "progress_meter"]
 
 Carry = TypeVar("Carry")
 
@@ -27,6 +30,18 @@ def iterate(cond: Callable[[Carry], Bool[Array, ""]], body: Callable[[Carry], Ca
         lambda arrays: cond(eqx.combine(arrays, rest)), array_body, arrays, max_steps=max_steps, kind="checkpointed"
     )
     return eqx.combine(arrays, rest)
+
+
+def ended(histories: dict[str, Float[Array, " entry"]], made: Int[Array, ""]) -> dict[str, Float[Array, " entry"]]:
+    """Histories of which so many entries were made; the others are NaN.
+
+    Only where a loop has ended: on the way they are zero, because `jax_debug_nans` takes
+    a NaN for a mistake, also in what a gradient keeps.
+    """
+    whole = {}
+    for name, values in histories.items():
+        whole[name] = jnp.where(jnp.arange(values.size) < made, values, jnp.nan)
+    return whole
 
 
 def any_lane(condition: Bool[Array, ""]) -> Bool[Array, ""]:

@@ -98,7 +98,8 @@ def read_text_table(path: Path, *, header: bool, empty: bool = False) -> TextTab
 def _decode(content: bytes) -> str:
     marked = [encoding for mark, encoding in _MARKS.items() if content.startswith(mark)]
     if not marked and b"\0" in content:  # UTF-16 of plain numbers, its mark lost: every other byte is zero
-        marked = ["utf-16-be" if content[:1] == b"\0" else "utf-16-le"]
+        first, second = content[::2].count(0), content[1::2].count(0)
+        marked = ["utf-16-be" if first > second else "utf-16-le"]
     try:
         return content.decode(marked[0] if marked else "utf-8")
     except UnicodeDecodeError as error:

@@ -2,8 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -26,8 +29,10 @@ __all__ = [
     "finite_array",
     "is_concrete",
     "is_whole",
+    "number_array",
     "real_array",
     "real_matrix",
+    "takes_reals",
 ]
 
 Scalar = Float[Array, ""]
@@ -51,18 +56,19 @@ def _scalar(value: Any) -> Any:
     floating JAX scalar.
 
     A number that is known stays known under a trace, so that it can be checked there
-    too. What cannot be converted is returned as it came, so that `Interval.take` can
-    refuse it by name.
+    too. None of what is no real number, so that `Interval.take` can refuse it by name.
     """
-    if isinstance(value, bool | str | bytes):  # NumPy would take them for numbers
-        return value
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    # NumPy would take truth values, texts and dates for numbers, and the real part of complex ones.
+    if isinstance(value, bool | str | bytes | complex | np.ma.MaskedArray) or kind in {*"bcmMOSU"}:
+        return None
     try:
         with _while_known(value), np.errstate(over="ignore"):  # what is too large is refused as infinity
             return jnp.asarray(value, dtype=float)
     except OverflowError:  # a whole number of Python, which has no end
         return jnp.asarray(math.inf if value > 0 else -math.inf, dtype=float)
-    except (TypeError, ValueError):
-        return value
+    except (RuntimeError, TypeError, ValueError):  # torch refuses gradients by a RuntimeError
+        return None
 
 
 def real_array(value: Any, dtype: Any, name: str) -> Array:
@@ -109,6 +115,36 @@ def real_matrix(value: Any, name: str) -> Weight:
     if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(f"{name} has shape {matrix.shape}; pass a matrix [out, in] that is not empty.")
     return matrix
+
+
+def number_array(value: Any, name: str) -> Array:
+    """A `real_array` in which whole numbers and booleans stay what they are: labels,
+    numbers of columns, masks.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    array = real_array(value, None, name)
+    own = value if isinstance(value, jax.Array) else np.asarray(value)
+    if not (own.dtype == bool or jnp.issubdtype(own.dtype, jnp.integer)):
+        return array
+    return jnp.asarray(own.astype(bool if own.dtype == bool else int))
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def takes_reals(method: Method) -> Method:
+    """Let a method have its first argument as a `real_array`, whatever it is given."""
+    name = list(inspect.signature(method).parameters)[1]
+
+    @functools.wraps(method)
+    def gated(self: Any, *values: Any, **named: Any) -> Any:
+        if values:
+            return method(self, real_array(values[0], None, name), *values[1:], **named)
+        return method(self, **named | {name: real_array(named.get(name), None, name)})
+
+    return gated  # pyright: ignore[reportReturnType]
 
 
 def finite_array(value: Any, dtype: Any, name: str) -> Array:

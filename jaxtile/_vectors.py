@@ -6,7 +6,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int
 
-from ._types import AnyArray, is_concrete, is_whole
+from ._types import AnyArray, is_concrete, is_whole, number_array
 
 __all__ = ["UnitVectors", "check_columns"]
 
@@ -38,7 +38,7 @@ class UnitVectors(eqx.Module):
     width: int = eqx.field(static=True)
 
     def __init__(self, columns: Int[AnyArray, " k"], width: int):
-        columns = jnp.asarray(columns)
+        columns = number_array(columns, "columns")
         if columns.ndim != 1 or not jnp.issubdtype(columns.dtype, jnp.integer):
             raise TypeError(f"columns has dtype {columns.dtype} and shape {columns.shape}; pass whole numbers in one dimension.")
         if not is_whole(width, 1):

@@ -36,6 +36,7 @@ __all__ = [
     "number",
     "optional",
     "part",
+    "recheck",
     "whole",
 ]
 
@@ -103,15 +104,21 @@ def optional(default: float | None = None, *, low: float = -math.inf, high: floa
     return field(_or_none(domain.take), default=default, metadata={"domain": domain})
 
 
-def array(default: Any = dataclasses.MISSING, *, units: str = "1") -> Any:
-    """Declare physical numbers, which are kept as one array leaf; None as default: they
-    may be absent.
+def array(default: Any = dataclasses.MISSING, *, ndim: int = 1, units: str = "1") -> Any:
+    """Declare physical numbers, which are kept as one array leaf of `ndim` dimensions;
+    None as default: they may be absent.
     """
 
     def take(name: str, value: Any) -> Array:
-        return finite_array(value, float, name)
+        numbers = finite_array(value, float, name)
+        if numbers.ndim != ndim or numbers.size == 0:
+            raise ValueError(f"{name} has shape {numbers.shape}; pass numbers in {_DIMENSIONS[ndim]}, at least one.")
+        return numbers
 
     return field(take if default is not None else _or_none(take), default=default, metadata={"units": units})
+
+
+_DIMENSIONS = {1: "one dimension, such as [1.5, 1.0, 1.5]", 2: "two dimensions, such as [[1.5, 1.0, 1.5]]"}
 
 
 def whole(default: int | None, *, low: int, high: int = 2**31 - 1, kw_only: bool = True) -> Any:
@@ -232,6 +239,18 @@ class Checked(eqx.Module):
         """The class and what differs from its defaults."""
         shown = (f"{f.name}={_short(getattr(self, f.name))}" for f in dataclasses.fields(self) if _is_changed(self, f))
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def recheck(module: eqx.Module) -> None:
+    """Hold the rules between the fields of a module against what they are now: they were
+    checked when it was built, and other numbers have been put in since.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
+    for kind in type(module).__mro__:
+        if "__check_init__" in vars(kind):
+            kind.__check_init__(module)
 
 
 def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
-from ._types import AnyArray, Key
+from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
 from .nn import Run
@@ -303,7 +303,7 @@ def weight_error(solution: Solution, target: Num[AnyArray, "out in"], *, ax: Axe
         target: what was to be programmed.
         ax: where to draw; None: a new figure.
     """
-    weight, wanted = np.asarray(solution.weight), np.asarray(target)
+    weight, wanted = np.asarray(solution.weight), np.asarray(real_array(target, None, "target"))
     if weight.ndim != 2 or wanted.shape != weight.shape:
         raise ValueError(
             f"target has shape {wanted.shape} and the weights {weight.shape}; pass the [out, in] of one run "

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from . import _safetensors
 from ._linalg import product
 from ._random import as_key
 from ._text_table import read_text_table
@@ -67,7 +68,8 @@ def load(path: str | Path, name: str | None = None) -> np.ndarray:
     except OSError:
         raise
     except Exception as error:  # each reader has exceptions of its own, and they share no base
-        raise ValueError(f"target {path} cannot be read as {path.suffix}: {error}") from error
+        remedy = "" if path.suffix.lower() == ".csv" else "; write it anew, from an array of real numbers"
+        raise ValueError(f"target {path} cannot be read as {path.suffix}: {error}{remedy}") from error
     return _as_matrix(path, _choose(path, arrays, name))
 
 
@@ -84,27 +86,10 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import deserialize
-
-    # Not by NumPy, which has no bfloat16 and no float8.
-    parts = deserialize(path.read_bytes())
-    return {name: np.frombuffer(part["data"], _dtype(part["dtype"])).reshape(part["shape"]) for name, part in parts}
-
-
-def _dtype(name: str) -> np.dtype:
-    """The type that a .safetensors file calls F32, BF16, F8_E4M3 ..."""
-    if name == "BOOL":
-        return np.dtype(bool)
-    known = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
-    kinds = {"F": "float", "I": "int", "U": "uint", "C": "complex"}
-    return jnp.dtype(known.get(name) or f"{kinds[name[0]]}{name[1:]}")
-
-
 _READERS = {
     ".npy": _read_npy,
     ".npz": _read_npz,
-    ".safetensors": _read_safetensors,
+    ".safetensors": lambda path: _safetensors.read(path)[0],
     ".csv": lambda path: {"": read_text_table(path, header=False).values},
 }
 

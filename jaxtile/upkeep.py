@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Int
 
 from ._random import Source, as_key
-from ._types import AnyArray, Key, Real, as_number, is_concrete
+from ._types import AnyArray, Key, Real, as_number, is_concrete, number_array
 from ._vectors import check_columns
 from .device import Rewrite, Statistical
 from .noise import AbstractNoiseModel
@@ -67,7 +67,7 @@ def reset(tile: Tile, columns: Int[AnyArray, " n"] | Sequence[int], *, probabili
     """
     check_tile(tile)
     chance, key = as_number("probability", probability, low=0.0, high=1.0), as_key(key)
-    columns = jnp.asarray(columns)
+    columns = number_array(columns, "columns")
     if columns.size == 0:  # JAX takes an empty list for floats
         columns = columns.astype(jnp.int32)
     masks = columns.dtype == bool and columns.shape == tile.shape[1:]

@@ -143,6 +143,14 @@ def test_each_next_device_corrects_what_the_last_left():
     assert np.any(both.tile.state.devices[1] != 0)
 
 
+def test_gammas_that_are_not_those_of_the_cell_are_refused():
+    """Each method would plan steps of another size than it makes."""
+    cell = jt.device.VectorCell(update_policy=jt.device.SingleFixed(0), gamma_vec=(1.0, 0.05))
+    method = jt.residual(jt.SVD(), (1.0, 0.5), until=jt.After(2))
+    with pytest.raises(ValueError, match=r"Stage.gamma=0.5, and device 1 counts 0.05 .* gamma_vec"):
+        run(make_tile(cell), TARGET, method, 4)
+
+
 def test_least_risk_knows_how_much_a_step_of_each_device_counts():
     """A fine step adds little noise, so that it pays where a coarse one would not: with the coarse threshold it ended above SVD."""
     coarse, gammas = jt.device.ConstantStep(dw_min=0.02, w_max_dtod=0.0, w_min_dtod=0.0), (1.0, 0.05)

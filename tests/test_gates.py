@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -18,6 +19,8 @@ PERFECT = jt.IOParameters(is_perfect=True)
 IDEAL = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=PERFECT, backward=PERFECT)
 WEIGHT = np.arange(12).reshape(3, 4) / 8 - 0.5
 TILE = jt.set_weights(jt.init(IDEAL, (3, 4), key=KEY), WEIGHT)
+RAMPS = jt.noise.CustomPair(f_lst=[1.0], g_lst=[[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]])
+CMO, UNIT = jt.noise.ReRAMCMO(prog_coeff=(0.25, 0.5)), jt.noise.Mapping(jnp.ones(()), jnp.zeros(()))
 NUMBERS = np.array([[1.0, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 1]])  # exact in every type
 
 ACCEPTED = {
@@ -54,6 +57,17 @@ VERBS = {
     "LayerwiseSymmetric": (lambda m: jt.digital.LayerwiseSymmetric(remapped_wmax=0.5)(m, np.ones(3, int))[0], lambda m: m / 2, "weight"),
     "InputRange": (lambda m: jt.digital.InputRange(input_range=2.0).scaled(m), lambda m: m / 2, "x"),
     "Discretize": (lambda m: jt.modifier.Discretize(res=0.5)(m, key=KEY), lambda m: m, "weight"),
+    "NPair": (lambda m: jt.noise.NPair(g_max=2.0).conductances(m)[0][0], lambda m: 2 * m, "weight"),
+    "SingleDevice": (lambda m: jt.noise.SingleDevice(g_min=1.0, g_max=3.0).conductances(m)[0][0], lambda m: 2 * m + 1, "weight"),
+    "CustomPair": (lambda m: RAMPS.conductances(m)[0][0], lambda m: 1 + m, "weight"),
+    "weights of conductances": (lambda m: jt.noise.SingleDevice(g_min=1.0).weight(m, UNIT), lambda m: m[0] - 1, "conductances"),
+    "Branched": (lambda m: jt.noise.Branched(at=-1.0, coeffs=(0.25, 0.5))(m), lambda m: 0.25 + m / 2, "r"),
+    "InversePower": (lambda m: jt.noise.InversePower(factor=0.25, high=0.5)(m), lambda m: np.where(m > 0, 0.25, 0.5), "r"),
+    "programming noise": (lambda m: CMO.programming_std(m), lambda m: 0.25 + m / 2, "target"),
+    "exponents": (lambda m: jt.noise.StateIndependent().nu(m)[0], lambda m: np.full_like(m, 0.1), "target"),
+    "a write without noise": (lambda m: jt.noise.PCM().program(m, None), lambda m: m, "target"),
+    "Linear": (lambda m: jt.nn.Linear.around(TILE)(m, key=KEY), lambda m: m @ WEIGHT.T, "x"),
+    "Conductance": (lambda m: jt.device.Conductance(0.0, 2.0).weight(m), lambda m: m - 1, "conductance"),
 }  # fmt: skip
 
 
@@ -131,6 +145,62 @@ def test_leading_triplets_are_found_at_any_size():
         np.testing.assert_allclose(triplets.s[0], np.linalg.norm(np.asarray(matrix, np.float64), 2), rtol=1e-4)
 
 
+def test_methods_reach_targets_of_any_size():
+    """Ideal devices add what they are told to, so that all that is left is rounding."""
+    target = jnp.asarray(RESIDUAL, jnp.float32)
+    methods, empty = (jt.SVD(), jt.PowerSVD(), jt.RiskSVD()), jt.init(IDEAL, (3, 4), key=KEY)
+
+    @jax.jit
+    def left(size):
+        options = {"key": KEY, "max_steps": 12, "tolerance": 1e-6, "throw": False}
+        runs = [jt.program(empty, size * target, method, **options) for method in methods]
+        return [(run.weight - size * target) / size for run in runs]
+
+    for size in (1e-30, 1e-20, 1.0, 1e20, 1e37):
+        for error in left(size):
+            assert float(jnp.max(jnp.abs(error))) < 1e-5, size
+
+
+def test_compensations_scale_with_proposal_and_noise():
+    """Both minimise |d^T x - d_0^T x_0|^2 + 2 tau |d|_1 |x|_1: with d_0 and tau so many times as large, d is, too."""
+    sheet = jt.Datasheet.of(jt.TileConfig(jt.device.ConstantStep(dw_min=0.1)), (3, 4))
+    x, d = jnp.asarray(RESIDUAL[:2], jnp.float32), jnp.asarray(RESIDUAL.T[:2], jnp.float32)
+    weight, rate = jnp.zeros((3, 4)), jnp.ones(())
+    for make in (jt.compensation.Sparsify, jt.compensation.Gain):
+        _, one = make(caution=1.0)(x, d, sheet, weight, rate)
+        for size in (1e-25, 1e-15, 1e15, 1e25):
+            _, other = make(caution=size)(x, size * d, sheet, weight, rate)
+            np.testing.assert_allclose(other / size, one, rtol=1e-4, atol=1e-6)
+    order = jt.compensation.SmallestFirst()
+    for size in (1e-25, 1e25):
+        _, sorted_ = order(x, size * d, sheet, weight, rate)
+        np.testing.assert_allclose(sorted_ / size, order(x, d, sheet, weight, rate)[1], rtol=1e-5)
+
+
+def test_single_numbers_are_real_ones():
+    for number in (
+        1j,
+        np.complex64(1),
+        np.ma.masked,
+        np.datetime64("2020-01-01"),
+        np.bool_(True),
+        jnp.asarray(True),
+        np.array("1"),
+    ):
+        _refused(lambda number=number: jt.device.ConstantStep(dw_min=number), "ConstantStep.dw_min=", "pass a number above 0")
+    assert float(jt.device.ConstantStep(dw_min=np.array(0.5, ">f8")).dw_min) == 0.5
+
+
+def test_inputs_that_leave_columns_out_are_told():
+    """The weights of the others stay, and the read error does not see them."""
+    inputs = np.eye(4)[:3] + np.eye(4)[1:]
+    inputs[:, 2] = 0
+    with pytest.warns(UserWarning, match=r"GDP.inputs drives 3 of 4 columns.*neither read nor corrected"):
+        method = jt.GDP(inputs=inputs)
+    solution = jt.program(TILE, WEIGHT + 1.0, method, key=KEY, max_steps=2)
+    np.testing.assert_array_equal(solution.weight[:, 2], WEIGHT[:, 2].astype(np.float32))
+
+
 def test_nothing_to_send_changes_nothing():
     tile = jt.init(jt.TileConfig(), (2, 3), key=KEY)
     none = np.zeros((0, 2))
@@ -166,6 +236,62 @@ def test_lengths_that_must_agree_are_compared():
     _refused(lambda: jt.reset(tile, [True, False], key=KEY), "columns has dtype bool", "(2,)")
     _refused(lambda: jt.targets.low_rank((3.0, 3.0), 1, key=KEY), "shape=(3.0, 3.0)", "whole numbers")
     _refused(lambda: jt.program(tile, weight, jt.GDP(schedule=lambda step: jnp.ones(3)), key=KEY, max_steps=1), "(3,)", "schedule")
+
+
+LISTS = {
+    # name: (what is called, words of the refusal)
+    "a number for coefficients": (lambda: jt.noise.PCM(prog_coeff=3.0), ["PCM.prog_coeff has shape ()", "one dimension"]),
+    "no coefficients": (lambda: jt.modifier.Poly(coeffs=[]), ["Poly.coeffs has shape (0,)", "at least one"]),
+    "coefficients in two dimensions": (lambda: jt.noise.Branched(coeffs=[[1.0]]), ["Branched.coeffs has shape (1, 1)"]),
+    "three spreads of two": (lambda: jt.noise.ReRAMCMO(decay_std=[1, 2, 3]), ["decay_std has shape (3,)", "(std_0, std_1)"]),
+    "bounds of a law": (lambda: jt.noise.ClippedLog(low=2.0, high=1.0), ["ClippedLog.low=2", "high=1"]),
+    "chances of one device": (lambda: jt.modifier.PCMNoise(pcm_prob_at_reset=0.7, pcm_prob_at_gmax=0.4), ["1.1 in all"]),
+    "gammas in two dimensions": (lambda: jt.device.VectorCell(gamma_vec=[[1.0, 1.0]]), ["gamma_vec has shape (1, 2)"]),
+    "scales of a layer": (lambda: jt.nn.Linear.around(TILE, out_scales=[1.0, 2.0]), ["out_scales has shape (2,)", "3 outputs"]),
+    "one bias for all": (lambda: jt.nn.Linear.around(TILE, bias=1.0), ["Linear.bias has shape ()", "each of the 3 outputs."]),
+    "a part that layers have not": (lambda: jt.nn.Linear.around(TILE, scale=1.0), ["Linear has no scale", "out_scales"]),
+    "complex scales": (lambda: jt.nn.Linear.around(TILE, out_scales=1j), ["Linear.out_scales=1j", "real part"]),
+    "masked columns": (lambda: jt.UnitVectors(np.ma.array([0, 1], mask=[0, 1]), 4), ["columns=", "filled"]),
+    "masked labels": (lambda: jt.nn.accuracy(lambda x, key: x, jnp.eye(2), np.ma.array([0, 1], mask=[0, 1])), ["y=", "filled"]),
+    "a sweep in which half pulses exceed full ones": (
+        lambda: _sweep({"half_select.kappa": [100.0, 2.0]}, half_select=jt.half_select.ConstantRatio(row=0.1)),
+        ["ConstantRatio(kappa=2, row=0.1)", "a kappa of at least 10"],
+    ),
+    "a sweep of pulses longer than their period": (
+        lambda: _sweep({"pulse_width": [1e-7, 1e-6]}, run=Timed(jt.Costs())),
+        ["Costs.pulse_width=1e-06", "pulse_period=2e-07"],
+    ),
+    "complex values of a sweep": (
+        lambda: jt.sweep(lambda tile, target, key: {}, IDEAL, WEIGHT, key=KEY, over={"device.dw_min": np.array([1j])}),
+        ["over['device.dw_min']", "real part"],
+    ),
+}  # fmt: skip
+
+
+class Timed(eqx.Module):
+    costs: jt.Costs
+
+    def __call__(self, tile, target, key):
+        return {"time": self.costs.pulse_period}
+
+
+def _sweep(over, run=lambda tile, target, key: {"sum": jnp.sum(target)}, **config):
+    over = {path if "." in path else f"costs.{path}": values for path, values in over.items()}
+    return jt.sweep(run, jt.TileConfig(**config), WEIGHT, key=KEY, over=over)
+
+
+@pytest.mark.parametrize("case", LISTS)
+def test_lists_and_numbers_that_do_not_fit_are_refused_by_name(case):
+    call, words = LISTS[case]
+    _refused(call, *words)
+
+
+def test_columns_and_labels_may_be_whole_numbers_of_any_type():
+    for kind in (np.int8, np.uint64, ">i4", ">u2"):
+        columns = np.array([2, 0], kind)
+        np.testing.assert_array_equal(jt.UnitVectors(columns, 3).columns, [2, 0])
+        assert float(jt.nn.accuracy(lambda x, key: x, jnp.eye(3)[::2], columns)) == 0
+        assert float(jt.nn.accuracy(lambda x, key: x, jnp.eye(3)[::2], columns[::-1])) == 1
 
 
 def test_what_would_send_nothing_is_refused():

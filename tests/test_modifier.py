@@ -1,5 +1,6 @@
 """Modified copies of weights, clipping, remapping and input ranges, against their equations."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -131,6 +132,9 @@ def test_ranges_follow_the_data_and_then_the_gradient():
         found = found.observe(jnp.asarray(x[n]))
         assert float(found.input_range) == pytest.approx(3 * stds[: min(n, 1) + 1].mean(), rel=1e-5)
     assert float(found.updates) == 2
+    for broken in (np.nan, np.inf):
+        batch = jnp.asarray(x[0]).at[7].set(broken)
+        assert eqx.tree_equal(digital.InputRange().observe(batch), digital.InputRange()), "a broken batch is passed over"
     # Clipped inputs whose gradient wants them larger widen the range; few clipped ones let it decay.
     clipping, idle = digital.InputRange(input_range=0.5, decay=0.0), digital.InputRange(input_range=10.0, decay=0.01)
 

@@ -222,6 +222,20 @@ def test_an_average_is_remembered_when_asked():
     np.testing.assert_allclose(forward(again, x * 0 + 5), np.full((6, IN), 1) @ weight.T * _grown(average, 5, 6), rtol=1e-4)
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf, -np.inf])
+def test_a_broken_vector_reads_as_nan_and_is_not_remembered(broken):
+    """Neither in the middle nor as the first of all: all others are as without it."""
+    weight, x = data()
+    tile = tile_of(weight, **NO_STEPS | {"noise_management": periphery.AverageAbsMax(nm_decay=0.25), "bound_management": None})
+    for at in (0, 2):
+        bad = np.insert(x, at, x[0], axis=0)
+        bad[at, 1] = broken
+        assert float(jt.observe(tile, x=bad).now.forward) == float(jt.observe(tile, x=x).now.forward)
+        reads = np.asarray(forward(tile, bad))
+        assert np.isnan(reads[at]).all()
+        np.testing.assert_array_equal(np.delete(reads, at, axis=0), forward(tile, x))
+
+
 def _grown(average, largest, times):
     steps = [average := 0.75 * average + 0.25 * largest for _ in range(times)]
     return np.array(steps)[:, None]

@@ -91,7 +91,7 @@ def aihwkit_errors(device, norm, method, steps, seeds):
         module.reference_combined_weights = target
         module.tile.set_weights(target)
         if isinstance(method, jt.SVD):
-            return bridge.program_weights_svd(module, **arguments).spectral_error
+            return bridge.program_weights_by(method)(module, **arguments).spectral_error  # decomposed in full, too
         if method.batch_size is None:
             return bridge.program_weights_gdp(module, **arguments).spectral_error
         return bridge.program_weights_gdp2(module, batch_size=method.batch_size, **arguments).spectral_error

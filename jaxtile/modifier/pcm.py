@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, Weight
+from .._types import Scalar, Weight, is_concrete
 from ..fields import Field, Number, Reals, array, number
 from ..noise.laws import AbstractLaw, ClippedLog, InversePower, law, polynomial
 from ..noise.pcm import PROGRAMMING
@@ -52,6 +52,14 @@ class PCMNoise(AbstractModifier):
     nu_std: AbstractLaw = law(lambda: ClippedLog(slope=-0.0125, offset=-0.0059, low=0.008, high=0.045))
     read: AbstractLaw = law(lambda: InversePower(factor=0.0088, exponent=0.65, high=0.2))
     t_read: Number = number(250e-9, low=0.0, open=True)
+
+    def __check_init__(self) -> None:
+        chances = (self.pcm_prob_at_reset, self.pcm_prob_at_gmax, self.pcm_prob_at_random)
+        if all(map(is_concrete, chances)) and (total := sum(map(float, chances))) > 1 + 1e-6:
+            raise ValueError(
+                f"PCMNoise: pcm_prob_at_reset, pcm_prob_at_gmax and pcm_prob_at_random are {total:g} in all; chances of one "
+                "device, which must not exceed 1."
+            )
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:
         wanted = self._stuck(jnp.clip(weight / largest, -1, 1) * self.g_max, draws)

@@ -1,6 +1,11 @@
 """Networks whose weights live on tiles, trained by pulses."""
 
+from .attention import MultiheadAttention as MultiheadAttention
 from .best import Best as Best
+from .cells import Cell as Cell
+from .conv import Conv as Conv
+from .convert import convert as convert
+from .convert import to_digital as to_digital
 from .factors import Factors as Factors
 from .gradient import value_and_grad as value_and_grad
 from .layers import with_key as with_key
@@ -9,6 +14,8 @@ from .metrics import accuracy as accuracy
 from .metrics import cross_entropy as cross_entropy
 from .optimizer import Optimizer as Optimizer
 from .optimizer import OptimizerState as OptimizerState
+from .rule import Mapping as Mapping
+from .rule import Rule as Rule
 from .run import OUTCOMES as OUTCOMES
 from .run import Run as Run
 from .scan import scan as scan
@@ -20,16 +27,23 @@ from .trainable import trainable as trainable
 __all__ = [
     "OUTCOMES",
     "Best",
+    "Cell",
+    "Conv",
     "Factors",
     "Linear",
+    "Mapping",
+    "MultiheadAttention",
     "Optimizer",
     "OptimizerState",
+    "Rule",
     "Run",
     "Sequential",
     "accuracy",
+    "convert",
     "cross_entropy",
     "evaluate",
     "scan",
+    "to_digital",
     "train",
     "trainable",
     "value_and_grad",

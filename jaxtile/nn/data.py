@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .._types import finite_array, is_concrete
+from .._types import finite_array, number_array
 
 __all__ = ["as_arrays", "batches_of"]
 
@@ -29,12 +29,12 @@ def as_arrays(name: str, data: Any) -> tuple[Array, ...]:
 
 
 def _as_array(name: str, values: Any) -> Array:
-    array = np.asarray(values) if is_concrete(values) else values  # tensors of torch, too
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool):
-        raise TypeError(f"{name} is of dtype {array.dtype}; pass numbers: inputs as floats, labels as whole numbers.")
+    if isinstance(values, np.ndarray) and values.dtype.kind in "OSUMmc":
+        raise TypeError(f"{name} is of dtype {values.dtype}; pass numbers: inputs as floats, labels as whole numbers.")
+    array = number_array(values, name)
     if array.ndim == 0:
         raise ValueError(f"{name} is one number; its first axis must count the samples.")
-    return finite_array(array, float, name) if np.issubdtype(array.dtype, np.floating) else jnp.asarray(array)
+    return finite_array(array, float, name) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
 def batches_of(data: Any, epoch: int) -> Iterator[tuple[Array, ...]]:

@@ -1,5 +1,6 @@
 """A linear layer: a tile with the digital parts around it."""
 
+import functools
 from typing import Any, Literal
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Float
 
 from .._random import as_key
-from .._types import Key, Real, Scalar, is_whole
+from .._types import Key, Real, Scalar, Weight, is_whole, real_array
 from ..digital.input_range import InputRange
 from ..digital.scales import map_weights
 from ..modifier import AbstractModifier
@@ -37,6 +38,7 @@ class Linear(eqx.Module):
         drift_scales: a of all outputs or of each, from a drift compensation.
         modifier: changes the weights that reads of training see; None: nothing does.
         key: of reads that are given none, from `jaxtile.nn.with_key`.
+        target: the weights that programming writes; None: those that the tile holds.
         weights: "pulsed": pulses change the tile. "digital": optax trains the weights,
             and each step writes them into the tile.
         bias_on_tile: the last column of the tile is a bias, driven by 1.
@@ -51,6 +53,7 @@ class Linear(eqx.Module):
     drift_scales: Float[Array, "..."] | None = None
     modifier: InTraining | None = None
     key: Key | None = None
+    target: Weight | None = None
     weights: str = eqx.field(default="pulsed", static=True)
     bias_on_tile: bool = eqx.field(default=False, static=True)
     name: str | None = eqx.field(default=None, static=True)
@@ -105,9 +108,11 @@ class Linear(eqx.Module):
         if omega is not None:
             weight, scales = map_weights(weight, omega, columnwise=columnwise)
         self.tile = set_weights(init(config, weight.shape, key=chip_key), weight)
-        self.input_range, self.mapping_scales, self.out_scales = input_range, scales, out_scales
+        self.input_range, self.mapping_scales = input_range, scales
+        self.out_scales = _of_outputs("out_scales", out_scales, self.tile)
         self.bias = jr.uniform(bias_key, (out_features,), float, -limit, limit) if bias == "digital" else None
         self.drift_scales, self.modifier, self.key, self.name = None, InTraining.of(modifier), None, None
+        self.target = None
         self.weights, self.bias_on_tile = weights, on_tile
 
     @classmethod
@@ -134,9 +139,12 @@ class Linear(eqx.Module):
         """
         digital = {"input_range": input_range, "mapping_scales": mapping_scales, "out_scales": out_scales}
         digital |= {"bias": bias, "drift_scales": drift_scales}
+        unknown = others.keys() - cls.__dataclass_fields__.keys()
+        if unknown:
+            raise TypeError(f"Linear has no {', '.join(sorted(unknown))}; it has {', '.join(cls.__dataclass_fields__)}.")
         layer = cls._of({"weights": "pulsed", "bias_on_tile": False, "tile": tile} | digital | others)
         layer.__check_init__()
-        return layer
+        return layer.replace(**{name: _of_outputs(name, digital[name], tile) for name in ("bias", *_SCALES)})
 
     @classmethod
     def _of(cls, parts: dict[str, Any]) -> "Linear":
@@ -179,6 +187,15 @@ class Linear(eqx.Module):
         io = self.tile.config.forward
         return io.out_bound if io.out_scale is None else io.out_bound * jnp.abs(io.out_scale)
 
+    def to_digital(self) -> eqx.nn.Linear:
+        """The layer of equinox with the weights that the tile holds now, scaled."""
+        scales = [scales.reshape(-1, 1) for scales in (getattr(self, name) for name in _SCALES) if scales is not None]
+        weight, bias = functools.reduce(jnp.multiply, scales, self.tile.weight), self.bias
+        if self.bias_on_tile:
+            weight, bias = weight[:, :-1], weight[:, -1]
+        plain = eqx.nn.Linear(self.in_features, self.out_features, use_bias=bias is not None, key=jr.key(0))
+        return eqx.tree_at(lambda layer: (layer.weight, layer.bias), plain, (weight, bias), is_leaf=lambda node: node is None)
+
     def __call__(self, x: Float[Array, "... in"], *, key: Key | None = None) -> Float[Array, "... out"]:
         """Read the layer.
 
@@ -190,13 +207,13 @@ class Linear(eqx.Module):
         y = self._read(x, key)
         if self.input_range is not None:
             y = self.input_range.unscaled(y, self._bound)
-        for scales in (self.mapping_scales, self.out_scales, self.drift_scales):
+        for scales in (getattr(self, name) for name in _SCALES):
             if scales is not None:
                 y = y * scales.reshape((1,) * (y.ndim - 1) + (-1,))
         return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
 
     def _read(self, x: Float[Array, "... in"], key: Key | None) -> Float[Array, "... out"]:
-        """What the tile reads of the inputs, scaled."""
+        """Read the tile: scale, and drive the column of the bias."""
         x = as_vectors("x", x, self.in_features, self.tile.weight.dtype)
         scaled = x if self.input_range is None else self.input_range.scaled(x)
         if self.bias_on_tile:
@@ -212,3 +229,23 @@ class Linear(eqx.Module):
             return forward(modified(self.tile, self.modifier, own), scaled, key=jr.key(0) if own is None else own)
         seen = None if self.input_range is None else x
         return mark(str(self.name), self.tile, self.modifier, scaled, seen, own, stored=key is None and own is not None)
+
+
+_SCALES = ("mapping_scales", "out_scales", "drift_scales")
+
+
+def _of_outputs(name: str, values: Any, tile: Tile) -> Float[Array, "..."] | None:
+    """Numbers of the outputs of a tile, or of those of each tile of a batch; None as it is.
+
+    Raises:
+        TypeError: they are no real numbers.
+        ValueError: they are neither one for each output nor, but for a bias, one for all.
+    """
+    if values is None:
+        return None
+    weight = tile.weight
+    numbers, lines = real_array(values, weight.dtype, f"Linear.{name}"), weight.shape[:-1]
+    if numbers.shape not in (lines, lines[-1:], *(() if name == "bias" else (lines[:-1], (), (1,)))):
+        one = "" if name == "bias" else ", or one for all"
+        raise ValueError(f"Linear.{name} has shape {numbers.shape}; pass a number for each of the {lines[-1]} outputs{one}.")
+    return numbers

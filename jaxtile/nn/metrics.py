@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from .._types import Key, Scalar
+from .._types import Key, Scalar, number_array
 
 __all__ = ["accuracy", "cross_entropy"]
 
@@ -42,7 +42,7 @@ def accuracy(model: PyTree, x: Array, y: Int[Array, " n"], *, key: Key | None = 
 
 
 def _labels(y: Any, outputs: Float[Array, "n classes"]) -> Int[Array, " n"]:
-    y = jnp.asarray(y)
+    y = number_array(y, "y")
     if not jnp.issubdtype(y.dtype, jnp.integer) or y.shape != outputs.shape[:1]:
         raise TypeError(
             f"y is {y.dtype}{list(y.shape)}; labels are whole numbers, one for each of the {outputs.shape[0]} samples: "

@@ -120,13 +120,19 @@ class Optimizer(Checked):
         for path, layer in layers_of(parts).items():
             if isinstance(layer.tile, Tile):
                 self._rate(path)
-        trained, arrays = entries(parts), entries(arrays_of(parts))
+        trained, arrays, known_parts = entries(parts), entries(arrays_of(parts)), entries(everything)
+        foreign = [path for path, entry in trained.items() if path not in known_parts or entry.shape != known_parts[path].shape]
+        if foreign:
+            raise ValueError(
+                f"parts has {', '.join(foreign)}, which the model has not, or in another shape: pass jaxtile.nn.trainable(model) "
+                "of this model, with None in the place of what is frozen."
+            )
         if self.digital is None and arrays:
             raise ValueError(
                 f"Optimizer.digital is None, and the model has digital parts: {', '.join(arrays)}. Pass a transformation such as "
                 "optax.adam(1e-3), or freeze them with None in their places in jaxtile.nn.trainable(model)."
             )
-        frozen = tuple(path for path in entries(everything) if path not in trained)
+        frozen = tuple(path for path in known_parts if path not in trained)
         inner = None if self.digital is None else self.digital.init(arrays_of(parts))
         known = layers(model).items()
         return OptimizerState(jnp.asarray(0, jnp.int32), inner, frozen, tuple((path, due(layer.tile)) for path, layer in known))
@@ -154,6 +160,9 @@ class Optimizer(Checked):
                 updates, inner = self.digital.update(arrays_of(grads), inner, arrays)
                 model = put(model, optax.apply_updates(arrays, updates), set_weights)
         gradients, order = layers_of(grads), list(layers(model))
+        for name, paths in (("grads", [*gradients]), ("state", [path for path, _ in state.due])):
+            if paths != order:
+                raise ValueError(f"{name} is of the layers {', '.join(paths)}, and the model has {', '.join(order)}.")
 
         def pulse(path: str, layer: Linear) -> Linear:
             pair = gradients[path].tile

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._numerics import divisor
-from .._types import Scalar, Weight, is_concrete
+from .._types import Scalar, Weight, is_concrete, real_matrix, takes_reals
 from ..fields import Checked, Field, Number, Reals, array, number
 
 __all__ = ["AbstractConverter", "Conductances", "CustomPair", "Mapping", "NPair", "SingleDevice"]
@@ -76,6 +76,7 @@ class NPair(AbstractConverter):
         _check_factors("NPair", self.f_lst)
 
     def conductances(self, weight: Weight) -> tuple[Conductances, Mapping]:
+        weight = real_matrix(weight, "weight")
         spans = self.f_lst * (self.g_max - self.g_min)
         ratio = jnp.sum(spans) / _largest(weight)
         signed = jnp.stack([jnp.maximum(weight * ratio, 0), jnp.maximum(-weight * ratio, 0)])
@@ -85,6 +86,7 @@ class NPair(AbstractConverter):
 
         return jax.vmap(pair)(self.f_lst, jnp.cumsum(spans) - spans).reshape(-1, *weight.shape), _without_offset(ratio)
 
+    @takes_reals
     def weight(self, conductances: Conductances, mapping: Mapping) -> Weight:
         return _of_pairs(self.f_lst, conductances) / mapping.ratio
 
@@ -109,13 +111,13 @@ class CustomPair(AbstractConverter):
     """
 
     f_lst: Field[Reals, Float[Array, " pair"]] = array()
-    g_lst: Field[Reals, Float[Array, "device point"]] = array()
+    g_lst: Field[Reals, Float[Array, "device point"]] = array(ndim=2)
     g_max: Number = number(25.0, low=0.0, open=True)
     g_min: Number = number(0.0, low=0.0)
 
     def __check_init__(self) -> None:
         _check_factors("CustomPair", self.f_lst)
-        if self.g_lst.ndim != 2 or self.g_lst.shape[0] != 2 * self.f_lst.size or self.g_lst.shape[1] < 2:
+        if self.g_lst.shape[0] != 2 * self.f_lst.size or self.g_lst.shape[1] < 2:
             raise ValueError(
                 f"CustomPair.g_lst has shape {self.g_lst.shape}; pass two lists, of at least two conductances, for each of the "
                 f"{self.f_lst.size} factors."
@@ -131,11 +133,13 @@ class CustomPair(AbstractConverter):
                 )
 
     def conductances(self, weight: Weight) -> tuple[Conductances, Mapping]:
+        weight = real_matrix(weight, "weight")
         largest = _largest(weight)
         places = jnp.linspace(-largest, largest, self.g_lst.shape[1])
         worth = jnp.max(jnp.abs(_of_pairs(self.f_lst, self.g_lst)))
         return jax.vmap(lambda g: jnp.interp(weight, places, g))(self.g_lst), _without_offset(worth / largest)
 
+    @takes_reals
     def weight(self, conductances: Conductances, mapping: Mapping) -> Weight:
         return _of_pairs(self.f_lst, conductances) / mapping.ratio
 
@@ -155,11 +159,13 @@ class SingleDevice(AbstractConverter):
     g_min: Number = number(9.0, low=0.0)
 
     def conductances(self, weight: Weight) -> tuple[Conductances, Mapping]:
+        weight = real_matrix(weight, "weight")
         lowest = jnp.min(weight)
         span = jnp.max(weight) - lowest
         ratio = (self.g_max - self.g_min) / divisor(span)
         return ((weight - lowest) * ratio + self.g_min)[None], Mapping(ratio, lowest)
 
+    @takes_reals
     def weight(self, conductances: Conductances, mapping: Mapping) -> Weight:
         return (conductances[0] - self.g_min) / mapping.ratio + mapping.offset
 
@@ -179,7 +185,5 @@ def _without_offset(ratio: Scalar) -> Mapping:
 
 
 def _check_factors(name: str, factors: Any) -> None:
-    if factors.ndim != 1 or factors.size == 0:
-        raise ValueError(f"{name}.f_lst has shape {factors.shape}; pass a list of one factor for each pair.")
     if is_concrete(factors) and np.any(np.asarray(factors) <= 0):
         raise ValueError(f"{name}.f_lst={np.asarray(factors).tolist()} must be above 0.")

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import is_concrete
+from .._types import is_concrete, takes_reals
 from ..fields import Field, OptionalNumber, Reals, array, optional
 from .base import Conductance
 from .laws import AbstractLaw, InversePower, law
@@ -39,7 +39,7 @@ class CustomDriftPCM(AbstractPowerLaw):
 
     def __check_init__(self) -> None:
         lists = (self.g_lst, self.nu_mean_lst, self.nu_std_lst)
-        if self.g_lst.ndim != 1 or self.g_lst.size < 2 or len({a.shape for a in lists}) > 1:
+        if self.g_lst.size < 2 or len({a.shape for a in lists}) > 1:
             shapes = ", ".join(str(a.shape) for a in lists)
             raise ValueError(f"CustomDriftPCM: the lists have shapes {shapes}; pass three of one length, at least 2.")
         if not is_concrete(self.g_lst):
@@ -54,8 +54,10 @@ class CustomDriftPCM(AbstractPowerLaw):
                 f"CustomDriftPCM.g_lst ends at {g_lst[0]:g} and {g_lst[-1]:g} uS; the converter goes from {low:g} to {high:g}."
             )
 
+    @takes_reals
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
         return jnp.interp(target, self.g_lst, self.nu_mean_lst), jnp.interp(target, self.g_lst, self.nu_std_lst)
 
+    @takes_reals
     def read_noise(self, r: Conductance) -> Conductance:
         return self.read(r)

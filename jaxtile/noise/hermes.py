@@ -4,6 +4,7 @@ from typing import Any
 
 from jaxtyping import Array, Float
 
+from .._types import takes_reals
 from ..fields import Field, Number, OptionalNumber, Reals, array, number, optional
 from .base import Conductance, converter
 from .converter import AbstractConverter, NPair
@@ -30,10 +31,12 @@ class _AbstractHermes(AbstractPowerLaw):
     nu_std: AbstractLaw = law(Branched)
     read: AbstractLaw = law(Branched)
 
+    @takes_reals
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
         r = target / self.converter.g_max
         return self.nu_mean(r), self.nu_std(r)
 
+    @takes_reals
     def read_noise(self, r: Conductance) -> Conductance:
         return self.read(r)
 

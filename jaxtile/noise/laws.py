@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._types import is_concrete, takes_reals
 from ..fields import Checked, Field, Number, Reals, array, number, part
 
 __all__ = ["AbstractLaw", "Branched", "ClippedLog", "InversePower", "law", "polynomial"]
@@ -48,6 +49,11 @@ class ClippedLog(AbstractLaw):
     low: Number = number(0.0)
     high: Number = number(1.0)
 
+    def __check_init__(self) -> None:
+        if is_concrete(self.low) and is_concrete(self.high) and float(self.low) > float(self.high):
+            raise ValueError(f"ClippedLog.low={float(self.low):g} must not be above high={float(self.high):g}.")
+
+    @takes_reals
     def __call__(self, r: Values) -> Values:
         return jnp.clip(self.slope * jnp.log(jnp.maximum(r, _SMALLEST)) + self.offset, self.low, self.high)
 
@@ -65,6 +71,7 @@ class Branched(AbstractLaw):
     below: AbstractLaw = law(ClippedLog)
     coeffs: Field[Reals, Float[Array, " k"]] = array((0.0,))
 
+    @takes_reals
     def __call__(self, r: Values) -> Values:
         return jnp.where(r < self.at, self.below(r), polynomial(self.coeffs, r))
 
@@ -80,5 +87,6 @@ class InversePower(AbstractLaw):
     exponent: Number = number(1.0, low=0.0)
     high: Number = number(1.0, low=0.0)
 
+    @takes_reals
     def __call__(self, r: Values) -> Values:
         return jnp.minimum(self.factor / jnp.maximum(r, _SMALLEST) ** self.exponent, self.high)

@@ -2,6 +2,7 @@
 
 from jaxtyping import Array, Float
 
+from .._types import takes_reals
 from ..fields import Field, OptionalNumber, Reals, array, optional
 from .base import Conductance
 from .laws import AbstractLaw, ClippedLog, InversePower, law
@@ -37,9 +38,11 @@ class PCM(AbstractPowerLaw):
     nu_std: AbstractLaw = law(lambda: ClippedLog(slope=-0.0125, offset=-0.0059, low=0.008, high=0.045))
     read: AbstractLaw = law(lambda: InversePower(factor=0.0088, exponent=0.65, high=0.2))
 
+    @takes_reals
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
         r = target / self.converter.g_max
         return self.nu_mean(r), self.nu_std(r)
 
+    @takes_reals
     def read_noise(self, r: Conductance) -> Conductance:
         return self.read(r)

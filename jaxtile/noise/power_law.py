@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar
+from .._types import Scalar, takes_reals
 from ..fields import Field, Number, OptionalNumber, Reals, array, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
 from .laws import polynomial
@@ -59,25 +59,30 @@ class AbstractPowerLaw(AbstractNoiseModel):
         conductance.
         """
 
+    @takes_reals
     def programming_std(self, target: Conductance) -> Conductance:
         """Spread of the programming noise, uS."""
         g_max, reference = self.converter.g_max, self.prog_coeff_g_max_reference
         scale = self.prog_noise_scale if reference is None else self.prog_noise_scale * g_max / reference
         return scale * polynomial(self.prog_coeff, target / g_max)
 
+    @takes_reals
     def read_std(self, programmed: Conductance, time: Scalar | float) -> Conductance:
         """Spread of the read noise, relative to the conductance at that time."""
         piled_up = jnp.sqrt(jnp.log((time + self.t_0 + self.t_read) / (2 * self.t_read)))
         return self.read_noise_scale * self.read_noise(programmed / self.converter.g_max) * piled_up
 
+    @takes_reals
     def program(self, target: Conductance, draws: Draws | None) -> Conductance:
         noise = self.programming_std(target) * standard_normal(draws, Source.PROGRAMMING_NOISE, target)
         return jnp.maximum(target + noise, 0)
 
+    @takes_reals
     def drift_coefficient(self, target: Conductance, draws: Draws | None) -> Conductance:
         mean, spread = self.nu(target)
         return self.drift_scale * jnp.abs(mean + spread * standard_normal(draws, Source.DRIFT_COEFFICIENT, target))
 
+    @takes_reals
     def age(
         self, target: Conductance, programmed: Conductance, coefficient: Conductance | None, time: Scalar, draws: Draws
     ) -> Conductance:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar
+from .._types import Scalar, takes_reals
 from ..fields import Field, Number, Reals, array, number
 from .base import AbstractNoiseModel, Conductance, converter, standard_normal
 from .converter import AbstractConverter, SingleDevice
@@ -53,23 +53,32 @@ class ReRAMCMO(AbstractNoiseModel):
     drift_scale: Number = number(1.0, low=0.0)
     read_noise_scale: Number = number(1.0, low=0.0)
 
+    def __check_init__(self) -> None:
+        if self.decay_std.shape != (2,):
+            raise ValueError(f"ReRAMCMO.decay_std has shape {self.decay_std.shape}; pass two numbers, (std_0, std_1).")
+
+    @takes_reals
     def programming_std(self, target: Conductance) -> Conductance:
         """Spread of the programming noise, uS."""
         return self.prog_noise_scale * polynomial(self.prog_coeff, target)
 
+    @takes_reals
     def relaxation(self, time: Scalar) -> tuple[Scalar, Scalar]:
         """Mean and spread of the change in a `time`, uS."""
         logarithm = jnp.log(jnp.where(time > 0, time, 1) if self.aihwkit_compatible else jnp.maximum(time, 1))
         return self.drift_scale * self.decay_mean * logarithm, self.drift_scale * polynomial(self.decay_std, logarithm)
 
+    @takes_reals
     def read_std(self, relaxed: Conductance, time: Scalar) -> Conductance:
         """Spread of the read noise, uS."""
         piled_up = jnp.sqrt(jnp.log(jnp.maximum((time + self.t_read) / (2 * self.t_read), 1)))
         return self.read_noise_scale * self.read_k * jnp.log10(jnp.maximum(relaxed, 1)) * piled_up
 
+    @takes_reals
     def program(self, target: Conductance, draws: Draws | None) -> Conductance:
         return target + self.programming_std(target) * standard_normal(draws, Source.PROGRAMMING_NOISE, target)
 
+    @takes_reals
     def age(
         self, target: Conductance, programmed: Conductance, coefficient: Conductance | None, time: Scalar, draws: Draws
     ) -> Conductance:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._random import Draws, Source
-from .._types import Scalar, is_concrete
+from .._types import Scalar, is_concrete, takes_reals
 from ..fields import Field, Number, OptionalNumber, Reals, array, number, optional
 from .base import AbstractNoiseModel, Conductance, standard_normal
 from .laws import polynomial
@@ -46,19 +46,21 @@ class ReRAMWan2022(AbstractNoiseModel):
             (0.348, 16.030, -43.853, 45.393, -16.815),
             (0.701, 22.086, -50.773, 47.095, -16.458),
             (0.782, 20.274, -43.507, 37.062, -11.934),
-        )
+        ),
+        ndim=2,
     )
     coeff_g_max_reference: OptionalNumber = optional(40.0, low=0.0, open=True)
     noise_scale: Number = number(1.0, low=0.0)
 
     def __check_init__(self) -> None:
-        if self.times.ndim != 1 or self.times.size == 0 or self.coeff.ndim != 2 or self.coeff.shape[0] != self.times.size:
+        if self.coeff.shape[0] != self.times.size:
             shapes = f"{self.times.shape} and {self.coeff.shape}"
             raise ValueError(f"ReRAMWan2022: times and coeff have shapes {shapes}; pass [time] and [time, k].")
         times = np.asarray(self.times) if is_concrete(self.times) else None
         if times is not None and (times[0] <= 0 or np.any(np.diff(times) <= 0)):
             raise ValueError(f"ReRAMWan2022.times={times.tolist()} must be above 0 and increase.")
 
+    @takes_reals
     def std(self, target: Conductance, time: Scalar) -> Conductance:
         """Spread of the conductance about its target a `time` after the write, uS."""
         logarithm = jnp.log(jnp.maximum(time, self.times[0]))
@@ -67,10 +69,12 @@ class ReRAMWan2022(AbstractNoiseModel):
         scale = self.noise_scale if reference is None else self.noise_scale * g_max / reference
         return scale * polynomial(coeffs, target / g_max)
 
+    @takes_reals
     def program(self, target: Conductance, draws: Draws | None) -> Conductance:
         noise = self.std(target, self.times[0]) * standard_normal(draws, Source.PROGRAMMING_NOISE, target)
         return jnp.maximum(target + noise, 0)
 
+    @takes_reals
     def age(
         self, target: Conductance, programmed: Conductance, coefficient: Conductance | None, time: Scalar, draws: Draws
     ) -> Conductance:

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .._types import takes_reals
 from ..fields import Field, Number, Reals, array, number
 from .base import Conductance
 from .power_law import AbstractPowerLaw
@@ -30,8 +31,10 @@ class StateIndependent(AbstractPowerLaw):
     drift_nu_mean: Number = number(0.1, low=0.0)
     drift_nu_std: Number = number(0.05, low=0.0)
 
+    @takes_reals
     def nu(self, target: Conductance) -> tuple[Conductance, Conductance]:
         return jnp.full_like(target, self.drift_nu_mean), jnp.full_like(target, self.drift_nu_std)
 
+    @takes_reals
     def read_noise(self, r: Conductance) -> Conductance:
         return jnp.full_like(r, 1 / self.converter.g_max)

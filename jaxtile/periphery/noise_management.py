@@ -76,8 +76,9 @@ class AverageAbsMax(AbstractNoiseManagement):
     """alpha = the running average m of max_j |x_j|, m <- (1 - nm_decay) m + nm_decay
     max_j |x_j|, the present vector included.
 
-    The first vector of all sets m. Vectors of a batch follow one another. A read does
-    not change the tile: `jt.observe` returns one that remembers the vectors.
+    The first vector of all sets m. Vectors of a batch follow one another. A vector that
+    holds NaN or infinity reads as NaN, and m does not remember it. A read does not
+    change the tile: `jt.observe` returns one that remembers the vectors.
 
     Attributes:
         nm_decay: weight of the newest vector.
@@ -93,8 +94,8 @@ class AverageAbsMax(AbstractNoiseManagement):
             )
 
         def follow(average, largest):
-            average = jnp.where(average < 0, largest, average * (1 - self.nm_decay) + self.nm_decay * largest)
-            return average, average
+            newer = jnp.where(average < 0, largest, average * (1 - self.nm_decay) + self.nm_decay * largest)
+            return jnp.where(jnp.isfinite(largest), newer, average), newer
 
         return jax.lax.scan(follow, average.astype(x.dtype), _abs_max(x)[:, 0])[1][:, None]
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from .._types import Real, Scalar, Weight, as_number, is_whole
+from .._types import Real, Scalar, Weight, as_number, is_concrete, is_whole
 from ..datasheet import Datasheet
-from ..fields import Checked, function, part
+from ..fields import Checked, OptionalNumber, function, optional, part
 from .base import AbstractMethod, Proposal
 from .gate import AbstractGate
 from .result import RESULTS
@@ -46,6 +47,8 @@ class Stage(Checked):
             before goes on.
         connect: the device of each unit cell that the stage writes (`jaxtile.connect`);
             None: what is connected.
+        gamma: what that device counts in the weight, as the method was told; None:
+            nothing was said.
     """
 
     method: AbstractMethod = part(AbstractMethod, "is no method; pass one such as jaxtile.SVD()", kw_only=False)
@@ -56,10 +59,24 @@ class Stage(Checked):
         "is no function of the target; pass None, or one such as jaxtile.OneHotPays(kappa=30)"
     )
     connect: int | None = eqx.field(default=None, static=True, kw_only=True)
+    gamma: OptionalNumber = optional(low=0.0, open=True)
 
     def __check_init__(self) -> None:
         if self.connect is not None and not is_whole(self.connect, 0):
             raise ValueError(f"Stage.connect={self.connect!r} must be None or the number of a device, from 0.")
+
+    def check(self, sheet: Datasheet) -> None:
+        """Refuse hardware that is not what the method was made for, as far as numbers
+        are known.
+        """
+        if self.gamma is None or not sheet.is_pulsed:
+            return
+        ours, theirs = self.gamma, sheet.gamma
+        if is_concrete(ours) and is_concrete(theirs) and not np.isclose(float(ours), float(theirs), rtol=1e-4):
+            raise ValueError(
+                f"Stage.gamma={float(ours):g}, and device {self.connect} counts {float(theirs):g} in the weight of "
+                f"{sheet.hardware.device!r}; pass the gamma_vec of the cell, as in residual(method, gammas, until=...)."
+            )
 
     def begin(self) -> Progress:
         """Before its first step."""
@@ -155,7 +172,7 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
         raise TypeError(f"method={method!r} is not a method; pass one such as SVD().")
     for gamma in gammas:
         as_number("gammas", gamma, low=0.0, open=True)
-    return Chain(tuple(Stage(method.for_gamma(gamma), until=until, connect=k) for k, gamma in enumerate(gammas)))
+    return Chain(tuple(Stage(method.for_gamma(gamma), until=until, connect=k, gamma=gamma) for k, gamma in enumerate(gammas)))
 
 
 def stages_of(method: Any) -> tuple[Stage, ...]:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Bool, Int, UInt32
+from jaxtyping import Array, Bool, Int, Num, UInt32
 
 from .._random import arange, bits
 from .._types import Scalar, Weight
@@ -42,7 +42,9 @@ class Checkpoint(eqx.Module):
         config: configuration of the tile before the run.
         tolerance: tolerance of the run.
         target: checksum of its target.
-        methods: names of its methods.
+        key: its key, in words.
+        numbers: the numbers of its stages.
+        methods: its methods, by their names and settings.
     """
 
     # where it stands
@@ -55,6 +57,8 @@ class Checkpoint(eqx.Module):
     # what it belongs to
     tolerance: Scalar
     target: UInt32[Array, ""]
+    key: UInt32[Array, "..."]
+    numbers: tuple[Num[Array, "..."], ...]
     methods: tuple[str, ...] = eqx.field(static=True)
 
 

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import equinox as eqx
+import jax.random as jr
 import numpy as np
 from jaxtyping import Num
 
@@ -12,7 +13,7 @@ from .._types import AnyArray, Key, Real, Weight, as_number, is_concrete, is_who
 from ..compensation import AbstractCompensation
 from ..datasheet import Datasheet
 from ..quantities import RECORD, Record, as_quantities
-from ..tile import Tile, as_matrix, check_tile
+from ..tile import Tile, as_matrix, check_tile, connect
 from .base import AbstractMethod
 from .chain import Chain, stages_of
 from .checkpoint import checksum
@@ -113,6 +114,9 @@ def prepare(
     key = as_key(key)
     threshold = as_number("tolerance", tolerance, low=0.0)
     target = as_matrix("target", target, weight)
+    for stage in stages:
+        if stage.gamma is not None and stage.connect is not None:
+            stage.check(Datasheet.of(connect(tile, stage.connect).config, tile.shape))
     _warn_out_of_range(tile, target)
     return Run(tile, target, stages, compensation, key, threshold, int(max_steps), quantities)
 
@@ -129,12 +133,23 @@ def _check_fit(solution: Solution, run: Run) -> None:
     """
     left, steps = solution.left(), solution.stats["steps"]
     ours, theirs = eqx.filter_eval_shape(run.start).stages, eqx.filter_eval_shape(lambda: left.stages)
-    if left.methods != run.methods or not eqx.tree_equal(ours, theirs):
+    shapes = [[number.shape for number in numbers] for numbers in (left.numbers, run.numbers)]
+    if left.methods != run.methods or shapes[0] != shapes[1] or not eqx.tree_equal(ours, theirs):
         methods = ", ".join(repr(stage.method) for stage in run.stages)
         raise ValueError(
             f"tile={solution!r} is a solution by {', '.join(left.methods)}, whose state does not fit method={methods}; pass the "
             "same method to go on, or sol.tile to begin anew."
         )
+    known = [(a, b) for a, b in zip(left.numbers, run.numbers, strict=True) if is_concrete(a) and is_concrete(b)]
+    if not all(np.array_equal(a, b) for a, b in known):
+        methods = ", ".join(repr(stage.method) for stage in run.stages)
+        raise ValueError(
+            f"method={methods} has other numbers than that of tile={solution!r}; pass the same method to go on, or sol.tile to "
+            "begin anew."
+        )
+    key = jr.key_data(run.key)
+    if is_concrete(left.key) and is_concrete(key) and not np.array_equal(left.key, key):
+        raise ValueError(f"key is not that of tile={solution!r}; pass the same one to go on, or sol.tile to begin anew.")
     if is_concrete(left.target) and is_concrete(run.target) and int(checksum(run.target)) != int(left.target):
         raise ValueError(f"target is not that of tile={solution!r}; pass the same one to go on, or sol.tile to begin anew.")
     if is_concrete(steps) and run.max_steps < int(steps):

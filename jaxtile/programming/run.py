@@ -3,15 +3,16 @@
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Num
 
-from .._loop import iterate, progress_meter
+from .._loop import ended, iterate, progress_meter
 from .._types import Key, Scalar, Weight
 from ..compensation import AbstractCompensation
 from ..datasheet import Datasheet
@@ -39,7 +40,7 @@ class State(eqx.Module):
     stages: tuple[StageState, ...]
     # stopping
     result: RESULTS
-    # recorded
+    # recorded; zero where steps are still to come
     read_error: Scalar
     history: dict[str, Float[Array, " step"]]
 
@@ -69,8 +70,8 @@ class Run(eqx.Module):
             stage=jnp.asarray(0, jnp.int32),
             stages=tuple(map(self._enter, range(len(self.stages)))),
             result=RESULTS.running,
-            read_error=jnp.asarray(jnp.nan, self.target.dtype),
-            history=self._histories({}),
+            read_error=jnp.asarray(jnp.inf, self.target.dtype),
+            history=self._histories({}, 0),
         )
 
     def resume(self, solution: Solution) -> State:
@@ -87,21 +88,24 @@ class Run(eqx.Module):
             stages=tuple(at.forget_streak(stricter) for at in left.stages),
             result=RESULTS.running,
             read_error=solution.stats["read_error"],
-            history=self._histories(solution.history),
+            history=self._histories(solution.history, solution.stats["steps"]),
         )
 
-    def _histories(self, past: Mapping[str, Float[Array, " past"]]) -> dict[str, Float[Array, " step"]]:
-        blank = jnp.full(self.max_steps + 1, jnp.nan, self.target.dtype)
+    def _histories(self, past: Mapping[str, Float[Array, " past"]], made: Int[Array, ""] | int) -> dict[str, Float[Array, " step"]]:
+        """Histories of which so many entries are made, and zeros after them. What was not
+        recorded in the past is NaN.
+        """
+        blank = jnp.zeros(self.max_steps + 1, self.target.dtype)
         kept = {}
         for one in self.record:
-            values = past.get(one.name, blank)[: self.max_steps + 1]
-            kept[one.name] = blank.at[: values.size].set(values)
+            values = past.get(one.name, blank + jnp.nan if past else blank)[: self.max_steps + 1]
+            kept[one.name] = blank.at[: values.size].set(jnp.where(jnp.arange(values.size) < made, values, 0))
         return kept
 
     def advance(self, state: State, until: Int[Array, ""] | int, *, progress: bool = False) -> State:
         """Go on to the end, or until so many steps of the run are made."""
         meter = progress_meter(self.max_steps, show=progress)
-        ended, shown = [], meter.init()
+        left, shown = [], meter.init()
 
         def goes(number: int, carry: Any) -> Bool[Array, ""]:
             state = carry[0]
@@ -116,9 +120,9 @@ class Run(eqx.Module):
         for number, at in enumerate(state.stages):
             carry = (dataclasses.replace(state, stages=()), at, shown)
             state, at, shown = iterate(partial(goes, number), partial(step, number), carry, max_steps=self.max_steps + 1)
-            ended.append(at)
+            left.append(at)
         meter.close(shown)
-        return dataclasses.replace(state, stages=tuple(ended))
+        return dataclasses.replace(state, stages=tuple(left))
 
     def step(self, number: int, state: State, at: StageState) -> tuple[State, StageState]:
         """Read, test and, unless that ends the stage, pulse."""
@@ -171,7 +175,7 @@ class Run(eqx.Module):
             tile=last.at(state.now.counted_after(self.tile.now)),
             result=state.result,
             stats=kept | measured | {"steps": state.step},  # whole, where a history holds floats
-            history=state.history,
+            history=ended(state.history, state.step + 1),
             checkpoint=Checkpoint(
                 stage=state.stage,
                 stages=state.stages,
@@ -180,14 +184,21 @@ class Run(eqx.Module):
                 config=self.tile.config,
                 tolerance=self.tolerance,
                 target=checksum(self.target),
+                key=jr.key_data(self.key),
+                numbers=self.numbers,
                 methods=self.methods,
             ),
         )
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """Names of the methods."""
-        return tuple([type(stage.method).__name__ for stage in self.stages])
+        """The methods, by their names and by those of their settings that are no numbers."""
+        return tuple([_settings(stage) for stage in self.stages])
+
+    @property
+    def numbers(self) -> tuple[Num[Array, "..."], ...]:
+        """The numbers of the stages: of methods, and of what hands over."""
+        return tuple(jax.tree.leaves(eqx.filter(self.stages, eqx.is_inexact_array)))
 
     def _enter(self, number: int) -> StageState:
         """The state of a stage before its first step."""
@@ -202,3 +213,13 @@ class Run(eqx.Module):
         """The tile as the lines of a stage are connected."""
         index = self.stages[number].connect
         return self.tile if index is None else connect(self.tile, index)
+
+
+def _settings(stage: Stage) -> str:
+    settings = vars(stage.method) | {"until": stage.until, "connect": stage.connect}
+    shown = [
+        f"{name}={value if isinstance(value, int | str) else type(value).__name__}"
+        for name, value in sorted(settings.items(), key=itemgetter(0))
+        if value is not None and not eqx.is_array(value)
+    ]
+    return f"{type(stage.method).__name__}({', '.join(shown)})"

@@ -20,11 +20,11 @@ from jaxtyping import Array, Num
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .._describe import describe, difference
 from .._random import as_key
 from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
 from .block import Blocks
-from .describe import describe, difference
 from .grid import Grid, Subject
 from .memory import free_memory, free_on_host
 from .processes import PATIENCE, wait_for_all
@@ -136,6 +136,8 @@ def sweep(
     for subject in subjects:
         for path, (_, values) in grid.numbers.items():
             subject.check(path, values)
+        for numbers in grid.together():
+            subject.check_together(numbers)
 
     description = {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",  # whose bytecode `run` is described by

@@ -1,5 +1,6 @@
 """What holds of any hardware: finite or refused by name, within bounds, and counted right."""
 
+import re
 from typing import Any
 
 import equinox as eqx
@@ -32,16 +33,17 @@ def _run(config: jt.TileConfig, method: Any, shape: tuple[int, int], x, d, rate,
 
 
 def check(draw, structure: Structure) -> str:
-    """Draw the numbers of a structure, run it, and assert what holds; "refused" or "ran"."""
+    """Draw the numbers of a structure, run it, and assert what holds; "ran", or "refused" and why."""
     shape = structure.shape
-    try:
-        config = draw(with_other_numbers(structure.config()))
-        method = draw(with_other_numbers(METHODS[structure.method]))
-    except (TypeError, ValueError) as error:
-        return _named(error)
+    build, foreign = draw(with_other_numbers((structure.config(), METHODS[structure.method])))
     out, width = shape
     x, d, target = draw(matrices((K, width))), draw(matrices((K, out))), draw(matrices(shape))
     rate, key = draw(st.sampled_from([0.0, 1e-3, 0.1, 10.0])), jr.key(draw(st.integers(0, 99)))
+    try:
+        config, method = build()
+    except (TypeError, ValueError) as error:
+        return _named(error, foreign)
+    assert foreign is None, f"{foreign} takes a number that is none of its own"
     try:
         tiles, read = _run(config, method, shape, *(jnp.asarray(value, float) for value in (x, d, rate, target)), key)
     except (TypeError, ValueError) as error:
@@ -68,9 +70,10 @@ def _check_counts(tile: jt.Tile) -> None:
         np.testing.assert_allclose(mean, np.mean(sum(map(np.asarray, parts))), rtol=1e-4, atol=1e-5)
 
 
-def _named(error: Exception) -> str:
-    """Our own errors name the argument, or the class and its field."""
+def _named(error: Exception, foreign: str | None = None) -> str:
+    """Our own errors name the argument and its value, or the field whose number is none."""
     text = str(error)
-    assert "=" in text or "." in text, f"refused without a name: {error!r}"
+    assert re.search(r"\w=|\w+\.\w+ (has|holds|sums|is|runs)", text), f"refused without a name: {error!r}"
+    assert foreign is None or foreign in text, f"{foreign} is not named: {error!r}"
     assert "Traced<" not in text, f"refused as a tracer: {error!r}"
-    return "refused"
+    return f"refused: {text}"

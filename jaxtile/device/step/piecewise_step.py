@@ -39,7 +39,7 @@ class PiecewiseStep(AbstractPulsedDevice):
 
     def __check_init__(self) -> None:
         up, down = self.piecewise_up.shape, self.piecewise_down.shape
-        if up != down or len(up) != 1 or up == (0,):
+        if up != down:
             raise ValueError(
                 f"PiecewiseStep.piecewise_up has shape {up} and piecewise_down {down}; pass as many nodes for both, such as "
                 "[1.5, 1.0, 1.5]."

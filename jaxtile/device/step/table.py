@@ -160,7 +160,7 @@ def _advice(columns: Callable[[int], Any], n_states: int) -> str:
 def _check_columns(columns: dict[str, Array]) -> None:
     state = columns["state"]
     for name, column in columns.items():
-        if column.ndim != 1 or column.shape != state.shape or column.size < 2:
+        if column.shape != state.shape or column.size < 2:
             raise ValueError(f"Table.{name} has shape {column.shape}; pass as many entries as Table.state has, and at least 2.")
         if name.endswith("_noise") and is_concrete(column) and (np.asarray(column) < 0).any():
             raise ValueError(f"Table.{name} holds {float(np.min(column)):g}; a spread is at least 0.")

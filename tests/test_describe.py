@@ -11,7 +11,7 @@ import jax.random as jr
 from scipy.optimize import minimize
 
 import jaxtile
-from jaxtile.sweeping.describe import describe
+from jaxtile._describe import describe
 from jaxtile.sweeping.versions import checksum_of, versions
 
 STEPS = 3

@@ -1,5 +1,5 @@
-"""A sweep described by plain data, by which a store knows whether it is being resumed
-or confused.
+"""A run described by plain data, by which a file knows whether it is being resumed or
+confused.
 """
 
 import dataclasses
@@ -134,10 +134,16 @@ def _checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def difference(ours: Any, theirs: Any, path: str = "") -> list[str]:
+def difference(ours: Any, theirs: Any, path: str = "", *, where: str = "store") -> list[str]:
     """Where two descriptions differ, one line each."""
+    if _holds_parts(ours) and _holds_parts(theirs) and len(ours) == len(theirs):
+        ours, theirs = (dict(enumerate(parts)) for parts in (ours, theirs))
     if isinstance(ours, dict) and isinstance(theirs, dict):
         names = dict.fromkeys((*ours, *theirs))
-        lines = (difference(ours.get(name), theirs.get(name), f"{path}.{name}" if path else name) for name in names)
+        lines = (difference(ours.get(name), theirs.get(name), f"{path}.{name}" if path else name, where=where) for name in names)
         return [line for part in lines for line in part]
-    return [] if ours == theirs else [f"{path}: {ours!r} now, {theirs!r} in the store"]
+    return [] if ours == theirs else [f"{path}: {ours!r} now, {theirs!r} in the {where}"]
+
+
+def _holds_parts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(part, dict) for part in value)

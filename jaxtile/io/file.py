@@ -1,0 +1,86 @@
+"""`save` and `load`: one file for anything."""
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from .. import _safetensors
+from .._version import __version__
+from .tree import Reader, Writer
+
+__all__ = ["load", "save"]
+
+FORMAT = 1
+_HEADER = "jaxtile"
+
+
+def save(path: str | Path, value: Any) -> None:
+    """Write anything to one file: a tile, a configuration, a model, a solution, the
+    state of an optimizer, or a tuple, list or dict of such.
+
+    The file is one of safetensors: its arrays are named by their paths, such as
+    `layers[0].tile.now.state`, and other programs can read them. A header in JSON says
+    how they belong together. A reader sees the old file or the new one.
+
+    Args:
+        path: the file.
+        value: what to save. Of functions a file holds the public ones of `jax.nn`,
+            `jax.numpy`, `jax.lax` and jaxtile, by name.
+
+    Raises:
+        TypeError: it holds what a file cannot, such as a lambda; the message names it.
+        ValueError: it holds itself.
+    """
+    writer = Writer()
+    try:
+        tree = writer(value, "")
+    except RecursionError:
+        raise ValueError(f"value={type(value).__name__} holds itself, or is nested too deeply to be saved.") from None
+    header = {"format": FORMAT, "versions": _versions(), "tree": tree}
+    _safetensors.write(Path(path), writer.arrays, {_HEADER: json.dumps(header)})
+
+
+def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
+    """Read what `save` wrote, bit for bit.
+
+    Nothing from the file is run. Classes are looked up among those of jaxtile, equinox
+    and optax that are imported, and those of `classes`. Their constructors are not
+    called: fields get the values that were saved.
+
+    Args:
+        path: the file.
+        classes: classes of your own that the file may name.
+
+    Raises:
+        OSError: there is no such file, or it cannot be opened.
+        ValueError: it is damaged, of another kind, of a newer version, or names a class
+            or a function that it may not; the message says which.
+    """
+    path = Path(path)
+    try:
+        arrays, texts = _safetensors.read(path)
+    except OSError:
+        raise
+    except Exception as error:  # what the reader raises shares no base
+        raise ValueError(f"{path} is damaged, or no file of jaxtile.save: {error}") from None
+    if _HEADER not in texts:
+        raise ValueError(f"{path} was not written by jaxtile.save: it has arrays, and does not say what they are of.")
+    versions = "other versions"
+    try:
+        header = json.loads(texts[_HEADER])
+        versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
+        if header["format"] > FORMAT:
+            raise ValueError(f"it has format {header['format']}, and this jaxtile {__version__} reads up to {FORMAT}: update it.")
+        return Reader(arrays, tuple(classes))(header["tree"])
+    except ValueError as error:
+        raise ValueError(f"{path}, saved by {versions}, cannot be loaded: {error}") from None
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        raise ValueError(f"{path} has a damaged header: {type(error).__name__}: {error}") from None
+
+
+def _versions() -> dict[str, str]:
+    return {"jaxtile": __version__, "jax": jax.__version__} | {name: version(name) for name in ("equinox", "optax")}
