@@ -53,6 +53,11 @@ class AbstractLines(eqx.Module):
         """All pulses that the cells get, in sum."""
         return jnp.sum(jnp.where(self.directions() != 0, self.coincidences(), 0).astype(float))
 
+    def moves(self) -> tuple[Num[Array, "out in"], Num[Array, "out in"]]:
+        """Coincidences that move each cell up, and those that move it down."""
+        both, direction = self.coincidences(), self.directions()
+        return jnp.where(direction < 0, both, 0), jnp.where(direction > 0, both, 0)
+
     def directions(self) -> Int[Array, "out in"]:
         """+1 where coincidences move a cell down, -1 where they move it up, 0 where a
         line has value zero.
