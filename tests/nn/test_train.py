@@ -74,8 +74,9 @@ def test_digits_are_learned(run):
 def test_a_second_call_compiles_nothing(run, caplog):
     """Of another chip, other data and another rate."""
     TRACES.clear()
+    faster = jt.nn.Optimizer(0.2, OPTIMIZER.digital)
     with jax.log_compiles(), caplog.at_level("WARNING"):
-        other = train(jr.key(1), data=(X[1:1204], Y[1:1204]), optimizer=jt.nn.Optimizer(0.2, OPTIMIZER.digital))
+        other = train(jr.key(1), data=(X[1:1204], Y[1:1204]), optimizer=faster)
     assert not TRACES
     assert not [record.message for record in caplog.records if "Compiling" in record.message]
     assert not np.allclose(other.history["loss"], run.history["loss"])
@@ -97,6 +98,15 @@ def test_the_short_last_batch_is_a_step_of_its_own(run):
         losses.append(float(value))
     assert float(trained.stats["loss"]) == pytest.approx((10 * losses[0] + 3 * losses[1]) / 13, rel=1e-4)
     np.testing.assert_allclose(trained.model.layers[2].tile.weight, model.layers[2].tile.weight, atol=5e-3)
+
+
+@pytest.mark.slow
+def test_only_samples_that_are_there_take_a_turn():
+    """Vectors of zeros in the place of missing samples would move the turn of the devices on."""
+    cell = jt.device.VectorCell((jt.device.ConstantStep(),) * 3, update_policy=jt.device.SingleSequential())
+    run = train(jr.key(0), jt.nn.Linear(64, 10, jt.TileConfig(cell), key=jr.key(1)), data=(X[:13], Y[:13]), epochs=1)
+    assert run.model.tile.now.state.turn == 13 % 3
+    assert run.stats["model.pulses"] > 0
 
 
 def test_chips_and_numbers_are_lanes_of_one_program():
