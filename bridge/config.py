@@ -19,6 +19,7 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 import jaxtile as jt
 
 from ._fields import by_name, named_alike, numbers, refuse, refuse_rest
+from .compounds import COMPOUNDS, from_compound, to_compound
 from .noise import noise_model_of
 from .own_device import OwnDevice
 from .periphery import from_io, to_io
@@ -38,6 +39,7 @@ _DEVICES = {
     aihwkit_devices.PowStepReferenceDevice: jt.device.PowStepReference,
     aihwkit_devices.PiecewiseStepDevice: jt.device.PiecewiseStep,
 }
+_CELLS = dict.fromkeys(UNIT_CELLS, from_unit_cell) | dict.fromkeys(COMPOUNDS, from_compound)
 _PULSES = {
     PulseType.NONE: jt.pulse.NoPulse,
     PulseType.NONE_WITH_DEVICE: jt.pulse.NoneWithDevice,
@@ -115,15 +117,15 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
         raise ConfigError(
             f"device={device!r} is a device of jaxtile, which lacks what aihwkit asks of one: pass bridge.OwnDevice(...) of it."
         )
-    cell = next((theirs for theirs in UNIT_CELLS if isinstance(device, theirs)), None)
+    cell = next((theirs for theirs in _CELLS if isinstance(device, theirs)), None)
     if cell is not None:
         refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
-        return from_unit_cell(device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, from_io)
+        return _CELLS[cell](device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, from_io)
     # Presets are subclasses with other defaults, so what counts as a default is the
     # base class's.
     base = next((theirs for theirs in _DEVICES if isinstance(device, theirs)), None)
     if base is None:
-        known = ", ".join(theirs.__name__ for theirs in (*_DEVICES, *UNIT_CELLS))
+        known = ", ".join(theirs.__name__ for theirs in (*_DEVICES, *_CELLS))
         refuse("device", type(device).__name__, f"known are {known}")
     make = _DEVICES[base]
     # The seed of fabrication is not a property of the hardware: the tile takes it from
@@ -167,6 +169,8 @@ def _pulse(update: Any) -> jt.pulse.AbstractPulse:
 
 def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
     """The aihwkit device that `tile_config` translates into this one."""
+    if isinstance(device, jt.learning.AbstractTransfer):
+        return to_compound(device, aihwkit_device, aihwkit_update, to_io)
     if isinstance(device, jt.device.AbstractUnitCell):
         return to_unit_cell(device, aihwkit_device, aihwkit_update, to_io)
     if isinstance(device, jt.device.WriteNoise):

@@ -25,7 +25,6 @@ from jaxtile.device import (
     Drifting,
     State,
     UnitCells,
-    UnitState,
     Written,
 )
 
@@ -138,7 +137,7 @@ def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Flo
             own = {name.removesuffix(f"_{k}"): values for name, values in slices.items() if name.endswith(f"_{k}")}
             parts.append(_from_slices(part_cells, part_state, own, own["hidden_weights"]))
         cells_of_all, states = zip(*parts, strict=True)
-        return UnitCells(cells_of_all), UnitState(states, state.turn)
+        return UnitCells(cells_of_all), dataclasses.replace(state, devices=states)
     if isinstance(cells, DriftCells):
         part_cells: Any
         part_cells, part_state = _from_slices(cells.device, state.device, slices | {_DRIFT: jnp.zeros(())}, weight)

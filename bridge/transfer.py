@@ -21,6 +21,7 @@ from jaxtile.device import (
     State,
     UnitState,
 )
+from jaxtile.learning import AbstractTransfer, TransferState
 from jaxtile.tile import check_tile
 
 from ._convert import to_jax, to_torch
@@ -33,6 +34,7 @@ __all__ = ["from_analog_tile", "to_analog_tile"]
 
 _GRANULARITY = "rpu.rpu_device.weight_granularity"
 _DEVICE, _VECTORS = "rpu.rpu_device.current_device_idx", "rpu.rpu_device.current_update_idx"  # of unit cells: next, and seen
+_LINE = "rpu.rpu_device.current_slice_indices"  # of each array of a compound, which is read next
 _DIRECTIONS = ("forward", "backward")
 
 
@@ -69,18 +71,40 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
         tile = eqx.tree_at(lambda t: t.config.device, tile, _planned(tile.device, factor))
     if isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
         tile = jt.connect(tile, int(extra[_DEVICE][0]))
-    turn = getattr(tile.state, "turn", None)
-    if turn is not None:
-        counter = _VECTORS if isinstance(tile.device, OneSided) else _DEVICE
-        tile = eqx.tree_at(lambda t: t.now.state.turn, tile, jnp.asarray(extra[counter][0], turn.dtype))
-    return tile.with_state(_with_clocks(tile.state, extra))
+    return tile.with_state(_with_clocks(_with_counters(tile, extra), extra))
+
+
+def _counter(device: jt.device.AbstractDevice) -> str:
+    return _VECTORS if isinstance(device, OneSided | AbstractTransfer) else _DEVICE
+
+
+def _with_counters(tile: jt.Tile, extra: dict) -> State:
+    """The state of a tile, with the counters of its unit cells as the C++ tile knows
+    them.
+    """
+    state = tile.state
+    if getattr(state, "turn", None) is not None:
+        state = dataclasses.replace(state, turn=jnp.asarray(extra[_counter(tile.device)][0], state.turn.dtype))
+    if isinstance(state, TransferState):
+        state = dataclasses.replace(state, line=jnp.asarray(extra[_LINE], state.line.dtype))
+    return state
+
+
+def _counters(tile: jt.Tile) -> dict[str, list[float]]:
+    """The numbers that `_with_counters` reads."""
+    state, counters = tile.state, {}
+    if getattr(state, "turn", None) is not None:
+        counters[_counter(tile.device)] = [float(state.turn)]
+    if isinstance(state, TransferState):
+        counters[_LINE] = state.line.tolist()
+    return counters
 
 
 def _with_clocks(state: State, extra: dict, prefix: str = "rpu.rpu_device.") -> State:
     """The same state, with the ages of drifting devices as the C++ tile knows them."""
     if isinstance(state, UnitState):
         devices = (_with_clocks(one, extra, f"{prefix}{k}.") for k, one in enumerate(state.devices))
-        return UnitState(tuple(devices), state.turn)
+        return dataclasses.replace(state, devices=tuple(devices))
     clock = f"{prefix}wdrifter."
     if not isinstance(state, Drifted) or not len(extra[f"{clock}w0"]):
         return state
@@ -163,7 +187,7 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
     # The size of step that trains are planned with, which aihwkit changes to the mean
     # of the devices if they are far from the configuration's.
     extra = {name: value for name, value in (target.dump_extra() or {}).items() if name == _GRANULARITY}
-    extra |= _clocks(tile.state) | to_extra(tile)
+    extra |= _clocks(tile.state) | _counters(tile) | to_extra(tile)
     if names:
         target.set_hidden_parameters(to_torch(to_hidden(tile)))
     if not isinstance(tile.device, AbstractUnitCell):
@@ -171,8 +195,6 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         target.set_weights(to_torch(tile.device.held(tile.state)))
     elif any(name.startswith("persistent_weights") for name in names):
         raise ConfigError(f"device={tile.device!r}: the persistent weights of a unit cell cannot be put into an aihwkit tile.")
-    elif tile.state.turn is not None:
-        extra[_VECTORS if isinstance(tile.device, OneSided) else _DEVICE] = [float(tile.state.turn)]
     if extra:
         target.load_extra(extra, False)
     return analog_tile

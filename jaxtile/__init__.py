@@ -7,6 +7,7 @@ from . import digital as digital
 from . import fields as fields
 from . import fitting as fitting
 from . import half_select as half_select
+from . import learning as learning
 from . import modifier as modifier
 from . import nn as nn
 from . import noise as noise
@@ -104,6 +105,7 @@ __all__ = [
     "get_weights",
     "half_select",
     "init",
+    "learning",
     "load",
     "modifier",
     "nn",

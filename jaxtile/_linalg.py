@@ -86,7 +86,8 @@ def triplets_within(
     range_: Float[Array, "out block"], core: Float[Array, "block in"], k: int = 1
 ) -> tuple[Triplets, Float[Array, "in block"]]:
     """The k best triplets of a matrix within the span of orthonormal columns, from
-    `core = range_.T @ matrix`; and all s v.
+    `core = range_.T @ matrix`; and all v, in lengths that are in proportion to s and
+    near 1.
     """
     unit = unit_of(core)
     core = core / unit
@@ -95,7 +96,7 @@ def triplets_within(
     rotated = product(core.T, vectors)  # columns s_i v_i, largest first
     s = jnp.sqrt(jnp.maximum(squares[::-1][:k], 0))
     v = rotated[:, :k].T / divisor(s)[:, None]
-    return Triplets(product(range_, vectors[:, :k]).T, unit * s, v), unit * rotated
+    return Triplets(product(range_, vectors[:, :k]).T, unit * s, v), rotated
 
 
 def sparse_factor(image: Float[Array, " a"], other: Float[Array, " b"], threshold: Scalar) -> Float[Array, " a"]:
@@ -103,8 +104,11 @@ def sparse_factor(image: Float[Array, " a"], other: Float[Array, " b"], threshol
     `image = M other`: a soft threshold.
 
     a_i = soft(image_i, threshold |other|_1) / |other|^2,    soft(z, t) = sign(z) max(|z| - t, 0)
+
+    In units in which M is near 1: squares of other sizes leave the range of the type.
     """
     square = jnp.sum(other**2)
+    threshold = jnp.minimum(threshold, 1e9)  # nothing is kept, and infinitely many times nothing would be no number
     kept = jnp.maximum(jnp.abs(image) - threshold * jnp.sum(jnp.abs(other)), 0)
     return jnp.sign(image) * kept / divisor(square)
 

@@ -70,6 +70,9 @@ class Source(enum.IntEnum):
     REFRESH_READ = 28
     DRIFT_CYCLE = 29
     DRIFT_NOISE = 30
+    TRANSFER = 34
+    TRANSFER_LINE = 35
+    TRANSFER_READ = 36
     # reading
     OUTPUT_NOISE = 32
     MEASUREMENT = 33

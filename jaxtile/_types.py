@@ -56,18 +56,19 @@ def _scalar(value: Any) -> Any:
     floating JAX scalar.
 
     A number that is known stays known under a trace, so that it can be checked there
-    too. What cannot be converted is returned as it came, so that `Interval.take` can
-    refuse it by name.
+    too. None of what is no real number, so that `Interval.take` can refuse it by name.
     """
-    if isinstance(value, bool | str | bytes):  # NumPy would take them for numbers
-        return value
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    # NumPy would take truth values, texts and dates for numbers, and the real part of complex ones.
+    if isinstance(value, bool | str | bytes | complex | np.ma.MaskedArray) or kind in {*"bcmMOSU"}:
+        return None
     try:
         with _while_known(value), np.errstate(over="ignore"):  # what is too large is refused as infinity
             return jnp.asarray(value, dtype=float)
     except OverflowError:  # a whole number of Python, which has no end
         return jnp.asarray(math.inf if value > 0 else -math.inf, dtype=float)
-    except (TypeError, ValueError):
-        return value
+    except (RuntimeError, TypeError, ValueError):  # torch refuses gradients by a RuntimeError
+        return None
 
 
 def real_array(value: Any, dtype: Any, name: str) -> Array:

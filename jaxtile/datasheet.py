@@ -65,7 +65,7 @@ class Datasheet(eqx.Module):
         if not self.hardware.is_pulsed:
             return ConstantStep()
         device = self.hardware.crosspoint
-        gamma = device.gamma()
+        gamma = device.gain()
         if is_concrete(gamma) and not gamma > 0:
             raise ValueError(
                 f"device={device!r} counts {float(gamma):g} of the step of a pulse, so that no pulse moves the weight as it is "
@@ -76,7 +76,7 @@ class Datasheet(eqx.Module):
     @property
     def gamma(self) -> Scalar:
         """The part of a step that counts in the weight."""
-        return jnp.asarray(self.device.gamma() if self.is_pulsed else 1.0, float)
+        return jnp.asarray(self.device.gain() if self.is_pulsed else 1.0, float)
 
     @property
     def dw_min(self) -> Scalar:

@@ -36,6 +36,7 @@ __all__ = [
     "number",
     "optional",
     "part",
+    "recheck",
     "whole",
 ]
 
@@ -238,6 +239,18 @@ class Checked(eqx.Module):
         """The class and what differs from its defaults."""
         shown = (f"{f.name}={_short(getattr(self, f.name))}" for f in dataclasses.fields(self) if _is_changed(self, f))
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def recheck(module: eqx.Module) -> None:
+    """Hold the rules between the fields of a module against what they are now: they were
+    checked when it was built, and other numbers have been put in since.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
+    for kind in type(module).__mro__:
+        if "__check_init__" in vars(kind):
+            kind.__check_init__(module)
 
 
 def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:

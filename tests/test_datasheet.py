@@ -59,8 +59,8 @@ def test_a_pulse_moves_the_weight_by_the_nominal_step(name, up):
     held = after.device.held if name in ("write noise", "drift") else after.device.weight  # write noise is not of the step
     moved = np.ravel(held(after.state)) * (1 if up else -1)
     mean, spread = device.nominal_step(jnp.zeros((1, 1)), up=up)
-    assert_mean(moved, float(device.gamma() * mean[0, 0]))
-    assert_std(moved, float(device.gamma() * spread[0, 0]))
+    assert_mean(moved, float(device.gain() * mean[0, 0]))
+    assert_std(moved, float(device.gain() * spread[0, 0]))
 
 
 @pytest.mark.parametrize("weight", [0.3, -0.3])

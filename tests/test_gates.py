@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -144,6 +145,62 @@ def test_leading_triplets_are_found_at_any_size():
         np.testing.assert_allclose(triplets.s[0], np.linalg.norm(np.asarray(matrix, np.float64), 2), rtol=1e-4)
 
 
+def test_methods_reach_targets_of_any_size():
+    """Ideal devices add what they are told to, so that all that is left is rounding."""
+    target = jnp.asarray(RESIDUAL, jnp.float32)
+    methods, empty = (jt.SVD(), jt.PowerSVD(), jt.RiskSVD()), jt.init(IDEAL, (3, 4), key=KEY)
+
+    @jax.jit
+    def left(size):
+        options = {"key": KEY, "max_steps": 12, "tolerance": 1e-6, "throw": False}
+        runs = [jt.program(empty, size * target, method, **options) for method in methods]
+        return [(run.weight - size * target) / size for run in runs]
+
+    for size in (1e-30, 1e-20, 1.0, 1e20, 1e37):
+        for error in left(size):
+            assert float(jnp.max(jnp.abs(error))) < 1e-5, size
+
+
+def test_compensations_scale_with_proposal_and_noise():
+    """Both minimise |d^T x - d_0^T x_0|^2 + 2 tau |d|_1 |x|_1: with d_0 and tau so many times as large, d is, too."""
+    sheet = jt.Datasheet.of(jt.TileConfig(jt.device.ConstantStep(dw_min=0.1)), (3, 4))
+    x, d = jnp.asarray(RESIDUAL[:2], jnp.float32), jnp.asarray(RESIDUAL.T[:2], jnp.float32)
+    weight, rate = jnp.zeros((3, 4)), jnp.ones(())
+    for make in (jt.compensation.Sparsify, jt.compensation.Gain):
+        _, one = make(caution=1.0)(x, d, sheet, weight, rate)
+        for size in (1e-25, 1e-15, 1e15, 1e25):
+            _, other = make(caution=size)(x, size * d, sheet, weight, rate)
+            np.testing.assert_allclose(other / size, one, rtol=1e-4, atol=1e-6)
+    order = jt.compensation.SmallestFirst()
+    for size in (1e-25, 1e25):
+        _, sorted_ = order(x, size * d, sheet, weight, rate)
+        np.testing.assert_allclose(sorted_ / size, order(x, d, sheet, weight, rate)[1], rtol=1e-5)
+
+
+def test_single_numbers_are_real_ones():
+    for number in (
+        1j,
+        np.complex64(1),
+        np.ma.masked,
+        np.datetime64("2020-01-01"),
+        np.bool_(True),
+        jnp.asarray(True),
+        np.array("1"),
+    ):
+        _refused(lambda number=number: jt.device.ConstantStep(dw_min=number), "ConstantStep.dw_min=", "pass a number above 0")
+    assert float(jt.device.ConstantStep(dw_min=np.array(0.5, ">f8")).dw_min) == 0.5
+
+
+def test_inputs_that_leave_columns_out_are_told():
+    """The weights of the others stay, and the read error does not see them."""
+    inputs = np.eye(4)[:3] + np.eye(4)[1:]
+    inputs[:, 2] = 0
+    with pytest.warns(UserWarning, match=r"GDP.inputs drives 3 of 4 columns.*neither read nor corrected"):
+        method = jt.GDP(inputs=inputs)
+    solution = jt.program(TILE, WEIGHT + 1.0, method, key=KEY, max_steps=2)
+    np.testing.assert_array_equal(solution.weight[:, 2], WEIGHT[:, 2].astype(np.float32))
+
+
 def test_nothing_to_send_changes_nothing():
     tile = jt.init(jt.TileConfig(), (2, 3), key=KEY)
     none = np.zeros((0, 2))
@@ -196,11 +253,31 @@ LISTS = {
     "complex scales": (lambda: jt.nn.Linear.around(TILE, out_scales=1j), ["Linear.out_scales=1j", "real part"]),
     "masked columns": (lambda: jt.UnitVectors(np.ma.array([0, 1], mask=[0, 1]), 4), ["columns=", "filled"]),
     "masked labels": (lambda: jt.nn.accuracy(lambda x, key: x, jnp.eye(2), np.ma.array([0, 1], mask=[0, 1])), ["y=", "filled"]),
+    "a sweep in which half pulses exceed full ones": (
+        lambda: _sweep({"half_select.kappa": [100.0, 2.0]}, half_select=jt.half_select.ConstantRatio(row=0.1)),
+        ["ConstantRatio(kappa=2, row=0.1)", "a kappa of at least 10"],
+    ),
+    "a sweep of pulses longer than their period": (
+        lambda: _sweep({"pulse_width": [1e-7, 1e-6]}, run=Timed(jt.Costs())),
+        ["Costs.pulse_width=1e-06", "pulse_period=2e-07"],
+    ),
     "complex values of a sweep": (
         lambda: jt.sweep(lambda tile, target, key: {}, IDEAL, WEIGHT, key=KEY, over={"device.dw_min": np.array([1j])}),
         ["over['device.dw_min']", "real part"],
     ),
 }  # fmt: skip
+
+
+class Timed(eqx.Module):
+    costs: jt.Costs
+
+    def __call__(self, tile, target, key):
+        return {"time": self.costs.pulse_period}
+
+
+def _sweep(over, run=lambda tile, target, key: {"sum": jnp.sum(target)}, **config):
+    over = {path if "." in path else f"costs.{path}": values for path, values in over.items()}
+    return jt.sweep(run, jt.TileConfig(**config), WEIGHT, key=KEY, over=over)
 
 
 @pytest.mark.parametrize("case", LISTS)

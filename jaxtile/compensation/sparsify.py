@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .._linalg import sparse_factor, sparse_line
+from .._numerics import unit_of
 from .._types import Scalar, Weight
 from .._vectors import UnitVectors
 from ..datasheet import Datasheet
@@ -43,7 +44,9 @@ class Sparsify(AbstractCompensation):
     def __call__(self, x: X, d: D, sheet: Datasheet, weight: Weight, learning_rate: Scalar) -> tuple[X, D]:
         if isinstance(x, UnitVectors):
             return x, d
-        threshold = noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype)
+        of_x, of_d = unit_of(x), unit_of(d)  # products of large or small ones would leave the range of single precision
+        x, d = x / of_x, d / of_d
+        threshold = noise_threshold(self.caution, sheet, learning_rate).astype(d.dtype) / of_x / of_d
 
         def sparse(x0: Float[Array, " in"], d0: Float[Array, " out"]) -> tuple[Float[Array, " in"], Float[Array, " out"]]:
             def times(x: Float[Array, " in"]) -> Float[Array, " out"]:
@@ -52,4 +55,5 @@ class Sparsify(AbstractCompensation):
             x = sparse_line(times, lambda d: x0 * jnp.sum(d0 * d), x0, threshold)
             return x, sparse_factor(times(x), x, threshold)
 
-        return jax.vmap(sparse)(x, d)
+        x, d = jax.vmap(sparse)(x, d)
+        return of_x * x, of_d * d

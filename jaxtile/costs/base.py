@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from .._types import Scalar
+from .._types import Scalar, real_array
 from ..fields import Checked
 from ..quantities import QUANTITIES, Quantity, View, measure
 from ..tile import Tile
@@ -68,7 +68,7 @@ class AbstractCosts(Checked):
                 f"counts holds {', '.join(counts) or 'nothing'}, and no {missing[0]}; run `program` with record={model}.OF_ENERGY "
                 "(OF_TIME for the time), or pass the stats of the solution, which hold all counts."
             )
-        return tuple(counts[name] for name in names)
+        return tuple(real_array(counts[name], None, name) for name in names)
 
     def quantities(self) -> tuple[Quantity, Quantity]:
         """Time and energy as quantities of their own, for `program(record=...)` and

@@ -34,9 +34,12 @@ class AbstractDevice(Checked):
 
     Class attributes:
         takes_pulses: False for a device that adds what it is told to.
+        has_own_lines: True for a cell of several arrays, each with lines of its own,
+            between which it sends pulses.
     """
 
     takes_pulses: ClassVar[bool] = True
+    has_own_lines: ClassVar[bool] = False
 
     @abc.abstractmethod
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> AbstractCells:
@@ -130,7 +133,7 @@ class AbstractCrosspoint(AbstractDevice):
         its spread from cycle to cycle.
         """
 
-    def gamma(self) -> Scalar | float:
+    def gain(self) -> Scalar | float:
         """The part of a step that counts in the weight: all of it, but in unit cells."""
         return 1.0
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import is_concrete, real_array
+from .._types import is_concrete, number_array, real_array
 
 __all__ = ["take_pulses", "take_record"]
 
@@ -23,7 +23,7 @@ def take_pulses(pulses: Any, *, starts: bool = False) -> Float[Array, "..."]:
         ValueError: there are other numbers among them.
     """
     array = real_array(pulses, float, "pulses")
-    if jnp.asarray(pulses).dtype == bool:
+    if number_array(pulses, "pulses").dtype == bool:
         raise TypeError("pulses holds True and False; pass 1 for up and -1 for down, such as np.where(pulses, 1, -1).")
     if is_concrete(array):
         known = np.asarray(array)

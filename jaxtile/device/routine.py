@@ -15,7 +15,7 @@ from .._random import Draws
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
 from ..fields import Checked
-from ..pulse import AbstractTrainPulse
+from ..pulse import AbstractPulse, AbstractTrainPulse
 
 __all__ = ["AbstractRoutine", "Sending", "Vector"]
 
@@ -28,12 +28,14 @@ class Vector(eqx.Module):
         d: for the rows.
         learning_rate: of the update.
         batch: number of vectors in the update.
+        pulse: the pulse type of the update; None: not said.
     """
 
     x: Float[Array, " in"]
     d: Float[Array, " out"]
     learning_rate: Scalar
     batch: int = eqx.field(static=True)
+    pulse: AbstractPulse | None = None
 
 
 class Sending(eqx.Module):

@@ -1,4 +1,4 @@
-"""What a layer does after the pulses of a step."""
+"""A layer after the pulses of a step: it observes the batch, and time passes."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ __all__ = ["Due", "after", "due"]
 
 
 class Due(NamedTuple):
-    """What devices do once a step, if they do it at all."""
+    """True for each thing that the devices of a tile do once a step."""
 
     diffuse: bool
     decay: bool
@@ -24,8 +24,8 @@ class Due(NamedTuple):
 
 
 def due(tile: Tile) -> Due:
-    """What the devices of a tile do by themselves. Numbers that cannot be looked at, under
-    a trace, are taken to be above zero.
+    """The things that the devices of a tile do by themselves. Numbers that cannot be looked
+    at, under a trace, are taken to be above zero.
     """
     return Due(_has(tile, "diffusion"), _has(tile, "lifetime"), tile.device.drifts)
 

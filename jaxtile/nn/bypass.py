@@ -43,7 +43,7 @@ def _results(eqn: JaxprEqn, given: list[bool]) -> list[bool]:
 
 
 def _steps(eqn: JaxprEqn, given: list[bool]) -> list[bool]:
-    """Of a loop: what one step carries, the next one depends on."""
+    """The results of a loop: on what one step carries, the next one depends."""
     first, carried = eqn.params["num_consts"], eqn.params["num_carry"]
     while True:
         results = depends(programs_in(eqn)[0], given)

@@ -13,7 +13,7 @@ from ..fields import Checked
 from ..tile import Tile
 from .linear import Linear
 
-__all__ = ["is_part", "layers", "map_layers", "path_of", "with_key"]
+__all__ = ["check_apart", "is_part", "layers", "map_layers", "path_of", "with_key"]
 
 
 def is_part(node: Any) -> bool:
@@ -28,25 +28,38 @@ def layers(model: PyTree) -> dict[str, Linear]:
         TypeError: there is none, or a tile stands outside of any.
         ValueError: two layers share a tile.
     """
-    parts = jtu.tree_leaves_with_path(model, is_leaf=is_part)
-    found = {path_of(path): node for path, node in parts if isinstance(node, Linear | Tile)}
+    found = parts(model)
     if not found:
         raise TypeError(f"model={type(model).__name__} holds no tile; build it of layers such as jaxtile.nn.Linear.")
-    kept: dict[str, Linear] = {}
-    owners: dict[tuple[int, ...], str] = {}
     for path, node in found.items():
         if isinstance(node, Tile):
             raise TypeError(
                 f"{path} is a tile without a layer, which hands out no pairs; wrap it by jaxtile.nn.Linear.around(tile)."
             )
-        kept[path] = node
-        other = owners.setdefault(tuple(map(id, jax.tree.leaves(node.tile))), path)
+    check_apart(model)
+    return found
+
+
+def parts(model: PyTree) -> dict[str, Any]:
+    """The layers of a model, and tiles that stand alone, by path."""
+    found = jtu.tree_leaves_with_path(model, is_leaf=is_part)
+    return {path_of(path): node for path, node in found if isinstance(node, Linear | Tile)}
+
+
+def check_apart(model: PyTree) -> None:
+    """Refuse two layers of one tile, which would train two copies of it.
+
+    They are told by identity, which arguments of `jax.jit` lose. So `Sequential` checks when
+    it is made, and `train`, `trainable` and `Optimizer.init` check what they are given.
+    """
+    owners: dict[tuple[int, ...], str] = {}
+    for path, node in parts(model).items():
+        other = owners.setdefault(tuple(map(id, jax.tree.leaves(getattr(node, "tile", node)))), path)
         if other != path:
             raise ValueError(
                 f"{other} and {path} share a tile, and would train two copies of it: give each a tile of its own, or keep the "
-                "layer once and call it twice."
+                "layer once and call it twice. `equinox.nn.Shared` keeps a layer once that stands in two places."
             )
-    return kept
 
 
 def path_of(path: tuple[Any, ...]) -> str:

@@ -200,7 +200,7 @@ class Linear(eqx.Module):
         return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
 
     def _read(self, x: Float[Array, "... in"], key: Key | None) -> Float[Array, "... out"]:
-        """What the tile reads of the inputs, scaled."""
+        """Read the tile: scale, and drive the column of the bias."""
         x = as_vectors("x", x, self.in_features, self.tile.weight.dtype)
         scaled = x if self.input_range is None else self.input_range.scaled(x)
         if self.bias_on_tile:

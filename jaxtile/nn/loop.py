@@ -7,9 +7,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._loop import ended, iterate, progress_meter
+from .._loop import ended, iterate
 from .._random import arange, stream
 from .._types import Key, Keys, Scalar
 from ..tile import Tile
@@ -26,7 +26,7 @@ Function = Callable[..., Scalar]
 
 
 class State(eqx.Module):
-    """What changes in the course of training."""
+    """All that changes in the course of training."""
 
     epoch: Int[Array, ""]
     # of the model and the best one only what changes: a loop over lanes copies what it carries
@@ -38,9 +38,7 @@ class State(eqx.Module):
 
 
 class Training(eqx.Module):
-    """Training of `train`, which makes all epochs in one go, or stops on the way to save.
-
-    Splitting it changes no bit: `advance` is one compiled program.
+    """The training that `train` runs: epoch by epoch, or under a trace all in one program.
 
     Attributes:
         model: the model before the first epoch.
@@ -79,20 +77,13 @@ class Training(eqx.Module):
             history={name: jnp.zeros(self.epochs, float) for name in names},
         )
 
-    def advance(self, state: State, data: Batch, until: Int[Array, ""] | int, *, progress: bool = False) -> State:
-        """Go on to the end, or until so many epochs are made."""
-        meter = progress_meter(self.epochs, show=progress)
+    def advance(self, state: State, data: Batch) -> State:
+        """All epochs that are left, as one program."""
 
-        def goes(carry: tuple[State, Any]) -> Array:
-            return (carry[0].result == OUTCOMES.running) & (carry[0].epoch < until)
+        def goes(state: State) -> Bool[Array, ""]:
+            return state.result == OUTCOMES.running
 
-        def epoch(carry: tuple[State, Any]) -> tuple[State, Any]:
-            state = self.epoch(carry[0], data)
-            return state, meter.step(carry[1], state.epoch.astype(float) / self.epochs)
-
-        state, shown = iterate(goes, epoch, (state, meter.init()), max_steps=self.epochs)
-        meter.close(shown)
-        return state
+        return iterate(goes, lambda state: self.epoch(state, data), state, max_steps=self.epochs)
 
     def epoch(self, state: State, data: Batch) -> State:
         """All samples once. A last batch that is short is a step of its own size."""
@@ -163,7 +154,7 @@ class Training(eqx.Module):
         return map_layers(together, whole)
 
     def _of_tiles(self, before: PyTree, model: PyTree) -> dict[str, Scalar]:
-        """What each tile has seen in an epoch, and how it stands."""
+        """Quantities of each tile, by path and name."""
         earlier = layers(before)
         return {
             f"{path}.{name}": of_tile(earlier[path].tile, layer.tile)

@@ -35,7 +35,7 @@ mark_p = Primitive("read_of_a_layer")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Mark:
-    """What a mark says of a read, beside its numbers.
+    """All that a mark says of a read but its numbers.
 
     Attributes:
         name: path of the layer.

@@ -19,8 +19,8 @@ _SHOWN = 8  # differences that a refusal lists
 
 
 def fingerprint(training: Training, frozen: tuple[str, ...], data: Batch | None) -> dict[str, Any]:
-    """What a checkpoint belongs to, as plain data: all that has an effect on a run, by
-    name. The order of the numbers in the file follows from it.
+    """All that has an effect on a run, by name and as plain data: the run that a
+    checkpoint belongs to. The order of the numbers in the file follows from it.
     """
     names = dict.fromkeys(("key", *training.__dataclass_fields__))
     own = {"format": _FORMAT, "jaxtile": __version__, "frozen": describe(frozen), "data": describe(data)}

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from .._random import stream
 from .._types import Key
+from .layers import check_apart
 
 __all__ = ["Sequential"]
 
@@ -54,8 +55,13 @@ class Sequential(eqx.Module):
 
         Args:
             layers: modules and functions.
+
+        Raises:
+            TypeError: one can be called neither as a layer nor as a function.
+            ValueError: two of them share a tile.
         """
         self.layers = tuple(map(_as_layer, layers))
+        check_apart(self)
 
     def __call__(self, x: Float[Array, "... in"], *, key: Key | None = None) -> Float[Array, "... out"]:
         """Read the layers in turn; layer n gets `fold_in(key, n)`."""

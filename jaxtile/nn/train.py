@@ -7,14 +7,16 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
+from tqdm import tqdm
 
 from .._random import as_key
 from .._types import Key, Scalar, is_concrete, is_whole
 from .best import Best
 from .data import as_arrays, batches_of
 from .layers import layers
-from .loop import OF_TILES, Batch, State, Training, measure
+from .loop import OF_TILES, State, Training, measure
 from .optimizer import Optimizer
 from .run import OUTCOMES, Run
 from .saving import fingerprint, restore, save
@@ -66,11 +68,11 @@ def train(
         parts: what is trained: `jaxtile.nn.trainable(model)` with None in the place of
             each frozen entry; None: all of it.
         best: keeps the model of the best epoch, and may stop early.
-        shuffle: draw the order of the samples anew in each epoch.
+        shuffle: draw the order of the samples of arrays anew in each epoch.
         checkpoint: file to which the state is written, and from which a run of the same
             arguments goes on, with the same bits as if it had not been interrupted.
         every: epochs between two checkpoints.
-        progress: show a progress bar.
+        progress: show a progress bar of epochs.
         throw: raise an error if the loss is not finite, outside of a trace.
 
     Returns:
@@ -86,42 +88,41 @@ def train(
     arrays, judged = as_arrays("data", data) if in_arrays else None, None if test is None else as_arrays("test", test)
     own = (model, loss, optimizer, metrics, judged, best, as_key(key))
     training = Training(*own, int(epochs), 10 if batch_size is None else int(batch_size), shuffle)
-    state, path = training.start(parts), None
-    if all(map(is_concrete, jax.tree.leaves((own, arrays)))):
-        path = None if checkpoint is None else Path(checkpoint)
-    else:
-        progress = False
-    belongs = {} if path is None else fingerprint(training, state.optimizer.frozen, arrays)
-    state = state if path is None else restore(path, state, belongs)
-    for until in [epochs] if path is None else range(every, epochs + every, every):
-        if arrays is not None:
-            state = _advance(training, state, arrays, jnp.asarray(until, jnp.int32), progress=progress)
-        else:
-            state = _through(training, state, data, until)
-        if path is not None:
-            save(path, state, belongs)
-    if throw and is_concrete(state.epoch) and state.epoch.ndim == 0 and state.result == OUTCOMES.nonfinite:
+    state = training.start(parts)
+    if not all(map(is_concrete, jax.tree.leaves((own, arrays)))):
+        if arrays is None:
+            raise TypeError("data is iterated over outside of any trace: under jax.jit and jax.vmap, pass arrays (x, y).")
+        return training.end(_advance(training, state, arrays))
+    path, belongs = None if checkpoint is None else Path(checkpoint), {}
+    if path is not None:
+        belongs = fingerprint(training, state.optimizer.frozen, arrays)
+        state = restore(path, state, belongs)
+    with tqdm(total=training.epochs, initial=int(state.epoch), unit="epoch", disable=not progress) as bar:
+        # An epoch at a time, since Ctrl-C waits for the end of a compiled program.
+        while state.result == OUTCOMES.running:
+            state = _through(training, state, data) if arrays is None else _epoch(training, state, arrays)
+            over = state.result != OUTCOMES.running
+            if path is not None and (over or int(state.epoch) % every == 0):
+                save(path, state, belongs)
+            last = {name: float(np.asarray(state.history[name])[state.epoch - 1]) for name in ("loss", *metrics)}
+            bar.set_postfix(last, refresh=False)
+            bar.update()
+    if throw and state.result == OUTCOMES.nonfinite:
         raise FloatingPointError(OUTCOMES[OUTCOMES.nonfinite])
     return training.end(state)
 
 
-@eqx.filter_jit
-def _advance(training: Training, state: State, data: Batch, until: jax.Array, *, progress: bool) -> State:
-    return training.advance(state, data, until, progress=progress)
-
-
-def _through(training: Training, state: State, data: Any, until: int) -> State:
-    """Go on with batches that come from outside, one compiled step each."""
-    while state.result == OUTCOMES.running and state.epoch < until:
-        carry, total, samples = (state.model, state.optimizer), jnp.zeros(()), 0
-        for number, batch in enumerate(batches_of(data, int(state.epoch))):
-            carry, loss = _step(training, carry, batch, state.epoch, jnp.asarray(number, jnp.int32))
-            total, samples = total + loss * len(batch[0]), samples + len(batch[0])
-        state = _end_epoch(training, state, carry, total / samples)
-    return state
-
-
+_advance, _epoch = eqx.filter_jit(Training.advance), eqx.filter_jit(Training.epoch)
 _step, _end_epoch = eqx.filter_jit(Training.step), eqx.filter_jit(Training.end_epoch)
+
+
+def _through(training: Training, state: State, data: Any) -> State:
+    """One epoch of batches that come from outside, each a compiled step."""
+    carry, total, samples = (state.model, state.optimizer), jnp.zeros(()), 0
+    for number, batch in enumerate(batches_of(data, int(state.epoch))):
+        carry, loss = _step(training, carry, batch, state.epoch, jnp.asarray(number, jnp.int32))
+        total, samples = total + loss * len(batch[0]), samples + len(batch[0])
+    return _end_epoch(training, state, carry, total / samples)
 
 
 def evaluate(model: PyTree, data: Any, metrics: Mapping[str, Function], *, key: Key) -> dict[str, Scalar]:

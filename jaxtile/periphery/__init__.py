@@ -5,6 +5,7 @@ from .bound_management import Iterative as Iterative
 from .bound_management import IterativeWorstCase as IterativeWorstCase
 from .channels import Channels as Channels
 from .channels import fabricate as fabricate
+from .channels import has_own_numbers as has_own_numbers
 from .channels import remember as remember
 from .channels import start as start
 from .io import IOParameters as IOParameters
@@ -61,6 +62,7 @@ __all__ = [
     "WireNetwork",
     "currents",
     "fabricate",
+    "has_own_numbers",
     "read",
     "remember",
     "start",

@@ -5,6 +5,7 @@ management remembers.
 import math
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -13,7 +14,7 @@ from .._types import Key, Scalar, Weight
 from .io import IOParameters
 from .noise_management import AverageAbsMax
 
-__all__ = ["Channels", "fabricate", "remember", "start"]
+__all__ = ["Channels", "fabricate", "has_own_numbers", "remember", "start"]
 
 
 class Channels(eqx.Module):
@@ -72,6 +73,11 @@ def fabricate(io: IOParameters, shape: tuple[int, int], key: Key) -> Channels:
     if io.mv_type.w_read_asymmetry_dtod is not None:
         channels["w_asymmetry"] = 1 + io.mv_type.w_read_asymmetry_dtod * xi(Source.READ_ASYMMETRY, shape)
     return Channels(**channels)
+
+
+def has_own_numbers(io: IOParameters) -> bool:
+    """True if reads need numbers that are drawn once for each array."""
+    return bool(jax.tree.leaves(jax.eval_shape(lambda: fabricate(io, (1, 1), jax.random.key(0)))))
 
 
 def start(io: IOParameters) -> Scalar | None:

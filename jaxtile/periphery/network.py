@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from .._types import Scalar, Weight
+from .._types import Scalar, Weight, real_array, real_matrix
 from ..fields import Number, number, part
 from ..noise import CustomPair, NPair
 from .converter import Grid
@@ -42,6 +42,9 @@ def currents(
     Returns:
         The currents at the ADCs, uA.
     """
+    conductances, voltages = real_matrix(conductances, "conductances"), real_array(voltages, None, "voltages")
+    if voltages.shape != conductances.shape[1:]:
+        raise ValueError(f"voltages has shape {voltages.shape}; pass one for each of the {conductances.shape[1]} inputs.")
     root = jnp.sqrt(conductances + _LEAK)
 
     def lost(current: Float[Array, "out in"]) -> Float[Array, "out in"]:

@@ -12,7 +12,7 @@ from .._linalg import product
 from .._loop import iterate
 from .._numerics import divisor
 from .._random import Source, arange, normal, stream, uniform
-from .._types import Key, Scalar, Weight
+from .._types import Key, Scalar, Weight, real_array, real_matrix
 from .._vectors import UnitVectors
 from .bound_management import AbstractBoundManagement
 from .channels import Channels
@@ -54,7 +54,8 @@ def read(
         channels: what was drawn once; None where `io` asks for nothing of that kind.
         average: what the noise management remembers; None where it remembers nothing.
     """
-    array = _Array(weight, None)
+    weight = real_matrix(weight, "weight")
+    array, x = _Array(weight, None), x if isinstance(x, UnitVectors) else real_array(x, weight.dtype, "x")
     if isinstance(x, UnitVectors):
         # What is zero reaches the array as zero, unless it is noisy.
         alone = io.is_perfect or (io.inp_noise is None and not io.inp_sto_round)

@@ -1,6 +1,7 @@
 """Input vectors for reading a tile through its outputs."""
 
 import abc
+import warnings
 from typing import Any
 
 import equinox as eqx
@@ -116,6 +117,13 @@ def as_inputs(name: str, inputs: Any) -> AbstractInputs:
         raise ValueError(f"{name} has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")
     if is_concrete(values) and not np.any(np.asarray(values)):
         raise ValueError(f"{name} holds zeros alone, whose outputs say nothing of the weights; pass 'eye', or vectors that do.")
+    silent = int(np.sum(~np.any(np.asarray(values), axis=0))) if is_concrete(values) else 0
+    if silent:
+        warnings.warn(
+            f"{name} drives {values.shape[1] - silent} of {values.shape[1]} columns: the weights of the others are neither read "
+            "nor corrected, and do not count in the read error; pass 'eye', or vectors that drive all.",
+            stacklevel=5,
+        )
     return Given(values)
 
 

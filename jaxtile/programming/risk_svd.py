@@ -87,13 +87,14 @@ class RiskSVD(AbstractMethod[_State]):
 
     def propose(self, reading: Weight, target: Weight, state: _State, key: Key) -> tuple[Proposal, _State]:
         residual = reading - target
-        unit = unit_of(residual)
-        rms = unit * jnp.sqrt(jnp.mean((residual / unit) ** 2))
+        unit = unit_of(residual)  # of all that follows, whose products would leave the range of single precision
+        residual = residual / unit
+        rms = jnp.sqrt(jnp.mean(residual**2))
         most = jnp.where(rms > 0, self.outlier * rms, 0).astype(residual.dtype)  # infinitely many times nothing is nothing
         residual = jnp.clip(residual, -most, most)
         # Not followed by derivatives: see the class.
         given = jax.lax.stop_gradient(residual)
         leading, block = leading_triplets(given, state.block)
-        threshold = (self.caution * state.noise / 2).astype(residual.dtype)
+        threshold = (self.caution * state.noise / 2 / unit).astype(residual.dtype)
         x = sparse_line(partial(product, given), partial(product, given.T), leading.v[0], threshold)
-        return (x[None], sparse_factor(product(residual, x), x, threshold)[None]), _State(block, state.noise)
+        return (x[None], unit * sparse_factor(product(residual, x), x, threshold)[None]), _State(block, state.noise)

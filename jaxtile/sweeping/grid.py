@@ -1,6 +1,7 @@
 """The points of a sweep: which numbers, chip, target and seed each of them has."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from .._types import real_array
 from ..device import AbstractCrosspoint
+from ..fields import Checked, recheck
+from ..tile import TileConfig
 
 __all__ = ["CHIP", "SEED", "TARGET", "Grid", "Subject"]
 
@@ -66,6 +69,20 @@ class Grid:
         if math.prod(sizes.values()) >= 2**31:
             raise ValueError(f"{sizes} are {math.prod(sizes.values())} points; a sweep takes at most {2**31 - 1}.")
         return cls(sizes, {path: (along[path], value) for path, value in values.items()})
+
+    def together(self) -> list[list[dict[str, np.ndarray]]]:
+        """The numbers of each object at the beginning of a path, such as "device", in all
+        combinations: what may contradict each other.
+        """
+        roots: dict[str, dict[str, np.ndarray]] = {}
+        for path, (_, values) in self.numbers.items():
+            roots.setdefault(path.split(".")[0], {})[path] = values
+        found = []
+        for values in roots.values():
+            along = {self.numbers[path][0] for path in values}
+            rows = zip(*values.values(), strict=True) if along == {"point"} else itertools.product(*values.values())
+            found.append([dict(zip(values, row, strict=True)) for row in rows])
+        return found
 
     @property
     def count(self) -> int:
@@ -135,6 +152,31 @@ class Subject(eqx.Module):
         if "take" in field:
             for value in values:
                 field["take"](f"over: {field['of']}.{path.split('.')[-1]}", value)
+
+    def check_together(self, numbers: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse numbers that contradict each other, or others of the objects that they
+        are in.
+
+        Args:
+            numbers: by path, all that vary together.
+
+        Raises:
+            ValueError: they do.
+        """
+        guarded = [path for path in numbers[0] if any(hasattr(owner, "__check_init__") for owner in self._owners(path))]
+        for some in numbers if guarded else ():
+            placed = self.placed(some)
+            for path in guarded:
+                for owner in placed._owners(path):
+                    recheck(owner)
+
+    def _owners(self, path: str) -> list[Checked]:
+        """The objects that a path leads through, but for the configuration of the tile,
+        whose rules are of kinds and not of numbers.
+        """
+        names = path.split(".")
+        nodes = [_holder(self.at(names[:n]), names[n]) if n else self._root(names[0]) for n in range(len(names))]
+        return [node for node in nodes if isinstance(node, Checked) and not isinstance(node, TileConfig)]
 
     def _is_absent(self, path: str) -> bool:
         try:

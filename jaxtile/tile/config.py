@@ -47,6 +47,13 @@ class TileConfig(Checked):
                 f"half_select={self.half_select!r} has nothing to act on: device={self.device!r} with pulse={self.pulse!r} "
                 "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
             )
+        if self.device.has_own_lines and self.pulse.uses_device and not self.pulse.sends_pulses:
+            raise ValueError(f"pulse={self.pulse!r} sends no pulses, and device={self.device!r} sends them from array to array.")
+        if self.device.has_own_lines and self.half_select is not None and self.half_select.remembers:
+            raise ValueError(
+                f"half_select={self.half_select!r} remembers the half pulses of one array, and device={self.device!r} has several; "
+                "use one that remembers nothing, such as ConstantRatio()."
+            )
         if self.pulse.mean_field and isinstance(self.device, AbstractCrosspoint) and self.device.order == "slot":
             raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
 

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
+from .._loop import any_lane
 from .._random import Source, arange, stream
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
@@ -45,7 +46,7 @@ def send_batch(
 
     def step(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
         v, x, d = numbered
-        vector, own_key = Vector(x, d, learning_rate, batch), stream(key, v)
+        vector, own_key = Vector(x, d, learning_rate, batch, config.pulse), stream(key, v)
         now, sent = before(config, chip, now, vector, own_key, routines)
         if sent is not None:
             now = execute(config, chip, now, encode(config, sent, own_key), own_key)
@@ -88,7 +89,11 @@ def _after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key:
         state, sending = routine.act(config.device, chip.cells, now.state, vector, chip.draws(key))
         return _send(config, chip, now.replace(state=state), sending, key)
 
-    return jax.lax.cond(due, act, lambda now: now, now)
+    def stay(now: Now) -> Now:
+        return now
+
+    # Of tiles under `vmap` none acts, and costs nothing, where none is due.
+    return jax.lax.cond(any_lane(due), lambda now: jax.lax.cond(due, act, stay, now), stay, now)
 
 
 def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) -> Now:

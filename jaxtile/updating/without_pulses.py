@@ -29,7 +29,8 @@ def without_pulses(
 
     def add(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
         v, x, d = numbered
-        now, vector = before(config, chip, now, Vector(x, d, learning_rate, batch), stream(key, v), config.crosspoint.routines)
+        vector = Vector(x, d, learning_rate, batch, config.pulse)
+        now, vector = before(config, chip, now, vector, stream(key, v), config.crosspoint.routines)
         if vector is None:
             return now, None
         noise = chip.draws(stream(key, v, Source.CYCLE))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from aihwkit.exceptions import ConfigError
 from aihwkit.simulator.configs import UnitCellRPUConfig
-from aihwkit.simulator.configs.compounds import OneSidedUnitCell, ReferenceUnitCell, TransferCompound, VectorUnitCell
+from aihwkit.simulator.configs.compounds import OneSidedUnitCell, ReferenceUnitCell, VectorUnitCell
 from aihwkit.simulator.configs.devices import ConstantStepDevice, ExpStepDevice, LinearStepDevice, SoftBoundsDevice
 from aihwkit.simulator.parameters.enums import PulseType, VectorUnitCellUpdatePolicy
 from aihwkit.simulator.parameters.io import IOParameters
@@ -206,10 +206,9 @@ def test_configurations_of_unit_cells():
     [
         (OneSidedUnitCell([STEP], copy_inverted=True), r"device\.copy_inverted=True"),
         (OneSidedUnitCell([STEP, SOFT]), "unit_cell_devices"),
-        (TransferCompound([STEP, SOFT]), "TransferCompound"),
         (VectorUnitCell([VectorUnitCell([STEP])]), "not one pulsed device"),
     ],
-    ids=["inverted", "two kinds", "transfer", "nested"],
+    ids=["inverted", "two kinds", "nested"],
 )
 def test_unit_cells_that_jaxtile_does_not_have_are_refused(device, named):
     with pytest.raises((ConfigError, TypeError, ValueError), match=named):

@@ -1,5 +1,9 @@
 """Training on real data: what a run says, how it is cut short and gone on with, and what is refused."""
 
+import os
+import pathlib
+import signal
+import subprocess
 import sys
 
 import equinox as eqx
@@ -32,10 +36,10 @@ def loss(model, x, y, *, key):
     return jt.nn.cross_entropy(model, x, y, key=key)
 
 
-def train(key, model=None, data=TRAIN, **changes):
+def train(key, model=None, data=TRAIN, optimizer=OPTIMIZER, **changes):
     """One compiled program for all tests that change numbers only."""
     options = {"epochs": 4, "batch_size": 10, "test": TEST, "metrics": METRICS, "key": key}
-    return jt.train(network(key) if model is None else model, loss, data, OPTIMIZER, **options | changes)
+    return jt.train(network(key) if model is None else model, loss, data, optimizer, **options | changes)
 
 
 def assert_equal(a, b):
@@ -67,10 +71,13 @@ def test_digits_are_learned(run):
     assert float(found["accuracy"]) == pytest.approx(float(run.stats["accuracy"]), abs=0.05)
 
 
-def test_a_second_call_traces_nothing(run):
+def test_a_second_call_compiles_nothing(run, caplog):
+    """Of another chip, other data and another rate."""
     TRACES.clear()
-    other = train(jr.key(1))
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        other = train(jr.key(1), data=(X[1:1204], Y[1:1204]), optimizer=jt.nn.Optimizer(0.2, OPTIMIZER.digital))
     assert not TRACES
+    assert not [record.message for record in caplog.records if "Compiling" in record.message]
     assert not np.allclose(other.history["loss"], run.history["loss"])
 
 
@@ -107,24 +114,25 @@ def test_chips_and_numbers_are_lanes_of_one_program():
     lanes = jax.jit(jax.vmap(accuracy))
     found, ended = lanes(keys, *numbers)
     assert len(TRACES) == 2  # a whole batch and the short one
+    assert lanes._cache_size() == 1
     assert found.shape == (3, 2)
     assert np.all(ended)
     backwards, _ = lanes(keys[::-1], *(each[::-1] for each in numbers))
     np.testing.assert_allclose(backwards[::-1], found)
 
 
-def test_a_run_that_was_killed_goes_on_with_the_same_bits(run, tmp_path, monkeypatch):
+def test_a_run_that_was_interrupted_goes_on_with_the_same_bits(run, tmp_path, monkeypatch):
     path, saved = tmp_path / "digits.train", []
 
-    def killed_after_two(*args):
+    def interrupted_after_two(*args):
         saved.append(1)
         save(*args)
         if len(saved) == 2:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)  # as Ctrl-C does
 
     module = sys.modules["jaxtile.nn.train"]
     save = module.save
-    monkeypatch.setattr(module, "save", killed_after_two)
+    monkeypatch.setattr(module, "save", interrupted_after_two)
     with pytest.raises(KeyboardInterrupt):
         train(jr.key(0), checkpoint=path)
     monkeypatch.setattr(module, "save", save)
@@ -133,6 +141,43 @@ def test_a_run_that_was_killed_goes_on_with_the_same_bits(run, tmp_path, monkeyp
     assert [file.name for file in tmp_path.iterdir()] == ["digits.train"]
     with pytest.raises(ValueError, match=r"(?s)checkpoint=.* is of another run: .*  key: "):
         train(jr.key(1), checkpoint=path)
+
+
+KILLED = """
+import os, pathlib, signal, sys
+import jax.random as jr
+sys.path.insert(0, sys.argv[1])
+import test_train
+
+replace, times = pathlib.Path.replace, []
+
+def killed(path, target):
+    times.append(path)
+    if len(times) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+
+pathlib.Path.replace = killed
+test_train.train(jr.key(0), checkpoint=sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_while_it_wrote_goes_on_with_the_same_bits(run, tmp_path):
+    path = tmp_path / "digits.train"
+    command = [sys.executable, "-c", KILLED, str(pathlib.Path(__file__).parent), str(path)]
+    process = subprocess.run(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    TRACES.clear()  # the loss uses them, and a checkpoint knows what a loss uses
+    assert_equal(train(jr.key(0), checkpoint=path), run)
+
+
+def test_a_progress_bar_counts_epochs(run, capfd):
+    train(jr.key(0), progress=True)
+    shown = capfd.readouterr().err
+    assert shown.count("\n") == 1  # one bar
+    assert "4/4" in shown
+    assert "accuracy=" in shown
 
 
 def test_the_best_model_is_kept_and_patience_ends_a_run():
@@ -170,9 +215,18 @@ def test_training_is_drawn(run):
     plt.close("all")
 
 
-def shared():
-    layer = jt.nn.Linear(64, 64, jt.TileConfig(), key=jr.key(0))
-    return jt.nn.Sequential([layer, jax.nn.relu, layer])
+class Twice(eqx.Module):
+    """A user's module, which holds what it is given in two places."""
+
+    first: jt.nn.Linear
+    second: jt.nn.Linear
+
+    def __call__(self, x, *, key):
+        return self.second(jnp.tanh(self.first(x, key=jr.fold_in(key, 0))), key=jr.fold_in(key, 1))
+
+
+SQUARE = jt.nn.Linear(64, 64, jt.TileConfig(), key=jr.key(0))
+OTHER = jt.init(jt.TileConfig(), (64, 64), key=jr.key(1))
 
 
 REFUSED = {
@@ -189,7 +243,11 @@ REFUSED = {
         TypeError,
         "tile is a tile without a layer",
     ),
-    "a shared tile": ({"model": shared()}, ValueError, "layers.0 and layers.2 share a tile"),
+    "a shared layer": ({"model": Twice(SQUARE, SQUARE)}, ValueError, "first and second share a tile.*equinox.nn.Shared"),
+    "a shared tile": ({"model": Twice(SQUARE, SQUARE.replace(bias=None))}, ValueError, "first and second share a tile"),
+    "no key": ({"key": None, "model": Twice(SQUARE, SQUARE.replace(tile=OTHER))}, TypeError, "key=None is not one random key"),
+    "momentum": ({"optimizer": optax.sgd(0.1, momentum=0.9)}, TypeError, "optimizer=.* is no jaxtile.nn.Optimizer"),
+    "rows of pairs": ({"data": [X, Y], "batch_size": None}, TypeError, "batch 0 of data is of type ndarray"),
     "used up": ({"data": iter([(X[:50], Y[:50])]), "batch_size": None}, ValueError, "used up"),
     "no data": ({"data": 3, "batch_size": None}, TypeError, "data is of type int"),
     "a size for batches": ({"data": [(X, Y)]}, ValueError, "batch_size"),
@@ -203,7 +261,26 @@ REFUSED = {
 def test_what_cannot_be_right_is_refused_by_name(case, unhooked):
     changes, kind, message = REFUSED[case]
     with pytest.raises(kind, match=message):
-        train(jr.key(0), **changes)
+        train(**{"key": jr.key(0)} | changes)
+
+
+def test_batches_from_outside_are_refused_under_a_trace(unhooked):
+    with pytest.raises(TypeError, match="data is iterated over outside of any trace"):
+        jax.vmap(lambda key: train(key, data=[TRAIN], batch_size=None).history)(jr.split(jr.key(0), 2))
+
+
+def test_a_layer_that_stands_in_two_places_is_kept_once():
+    """`Sequential` refuses it when it is made, so also where a trace hides it later; `equinox.nn.Shared` is the way."""
+    with pytest.raises(ValueError, match="layers.0 and layers.2 share a tile"):
+        jt.nn.Sequential([SQUARE, jax.nn.relu, SQUARE])
+    with pytest.raises(ValueError, match="layers.0 and layers.1.layers.0 share a tile"):
+        jt.nn.Sequential([SQUARE, jt.nn.Sequential([SQUARE])])
+    shared = eqx.nn.Shared(Twice(SQUARE, SQUARE), lambda model: model.second, lambda model: model.first)
+    x, key = jnp.asarray(X[:5]), jr.key(1)
+    grads = eqx.filter_jit(jt.nn.value_and_grad(lambda model, x: jnp.mean(model()(x, key=key) ** 2)))(shared, x)[1]
+    (pair,) = jax.tree.leaves(grads, is_leaf=lambda node: isinstance(node, jt.nn.Factors) or node is None)[:1]
+    assert pair.x.shape == pair.d.shape == (10, 64)
+    np.testing.assert_array_equal(pair.x[:5], x)
 
 
 def test_a_step_is_exported_for_accelerators_without_a_callback():

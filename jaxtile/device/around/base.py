@@ -70,8 +70,8 @@ class AbstractWrapper(AbstractCrosspoint):
     def nominal_step(self, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         return self.device.nominal_step(weight, up=up)
 
-    def gamma(self) -> Scalar | float:
-        return self.device.gamma()
+    def gain(self) -> Scalar | float:
+        return self.device.gain()
 
     def weight(self, state: State) -> Weights:
         return self.device.weight(self.inner(state))

@@ -135,13 +135,13 @@ class AbstractUnitCell(AbstractCrosspoint):
         for k, (gamma, part) in enumerate(zip(self.gammas, self.parts, strict=True)):
             reach = self.reach(k)
             if reach:
-                share = gamma / self.gamma()
+                share = gamma / self.gain()
                 mean, spread = part.nominal_step(weight, up=up)
                 means.append(reach * share * mean)
                 variances.append(reach * (share * spread) ** 2)
         return _total(means), safe_sqrt(_total(variances))
 
-    def gamma(self) -> Scalar | float:
+    def gain(self) -> Scalar | float:
         return sum(self.reach(k) * gamma for k, gamma in enumerate(self.gammas))
 
     def bounds(self) -> tuple[Scalar, Scalar]:

@@ -63,7 +63,7 @@ class OneSided(AbstractUnitCell):
         """
         return self.device.nominal_step(jnp.maximum(weight if up else -weight, 0), up=True)
 
-    def gamma(self) -> float:
+    def gain(self) -> float:
         return 1.0
 
     def bounds(self) -> tuple[Scalar, Scalar]:

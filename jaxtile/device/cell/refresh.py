@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
@@ -10,7 +9,7 @@ from ..._random import Draws, Source, arange, stream
 from ..._types import Key, Weight
 from ..._vectors import UnitVectors
 from ...fields import Number, flag, number, part, whole
-from ...periphery import IOParameters, fabricate, read
+from ...periphery import IOParameters, has_own_numbers, read
 from ...pulse import AbstractTrainPulse, StochasticCompressed
 from ..routine import AbstractRoutine, Sending, Vector
 from .base import UnitCells, UnitState
@@ -46,7 +45,7 @@ class Refresh(AbstractRoutine):
     )
 
     def __check_init__(self) -> None:
-        if jax.tree.leaves(jax.eval_shape(lambda: fabricate(self.forward, (1, 1), jax.random.key(0)))):
+        if has_own_numbers(self.forward):
             raise ValueError(f"Refresh.forward={self.forward!r} has numbers that are drawn once for each tile; it must not.")
 
     def before(

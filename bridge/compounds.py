@@ -1,0 +1,59 @@
+"""aihwkit's compounds as jaxtile's algorithms, and back. What they are made of is
+translated by `config`.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+from aihwkit.exceptions import ConfigError
+from aihwkit.simulator.configs.compounds import TransferCompound
+
+import jaxtile as jt
+
+from ._fields import named_alike, numbers
+
+__all__ = ["COMPOUNDS", "from_compound", "to_compound"]
+
+COMPOUNDS = {
+    TransferCompound: jt.learning.Transfer,
+}
+_PARTS = {"unit_cell_devices", "construction_seed", "transfer_forward", "transfer_update"}
+_ABSENT = {"gamma_vec": [], "transfer_every_vec": [], "transfer_lr_vec": [], "with_reset_prob": 0.0}  # which are None here
+
+
+def from_compound(compound: Any, devices: tuple, pulse: Callable, io: Callable) -> jt.learning.AbstractTransfer:
+    """The algorithm over these devices, already translated; `pulse` and `io` translate
+    what transfers need.
+
+    The second device stands for all that follow, as in aihwkit.
+    """
+    kind = next(ours for theirs, ours in COMPOUNDS.items() if isinstance(compound, theirs))
+    names = {field.name for field in dataclasses.fields(compound)} - _PARTS
+    values: dict[str, Any] = {"scale_fast_lr": False}  # before aihwkit 1.2 there is no such scale
+    values |= {name: getattr(compound, name) for name in names}
+    values |= {name: None for name, absent in _ABSENT.items() if values[name] == absent}
+    return kind(
+        (*devices[:1], *devices[1:2] * (len(devices) - 1)),
+        **values,
+        transfer_forward=io(compound.transfer_forward, "device.transfer_forward"),
+        transfer_update=pulse(compound.transfer_update),
+    )
+
+
+def to_compound(algorithm: jt.learning.AbstractTransfer, device: Callable, update: Callable, io: Callable) -> TransferCompound:
+    """The compound that `from_compound` translates into this algorithm."""
+    kind, devices = named_alike(COMPOUNDS, algorithm, "device"), algorithm.devices
+    if any(not eqx.tree_equal(one, devices[1]) for one in devices[2:]):
+        raise ConfigError(f"device={algorithm!r}: in aihwkit all arrays but the first are of one kind of device.")
+    known = {field.name for field in dataclasses.fields(kind)}
+    if algorithm.scale_fast_lr and "scale_fast_lr" not in known:
+        raise ConfigError("device.scale_fast_lr=True needs aihwkit 1.2; before, `fast_lr` is the rate itself: pass False.")
+    values = {name: value for name, value in numbers(algorithm).items() if name in known - _PARTS}
+    return kind(
+        [device(one) for one in devices],
+        **values | {name: absent for name, absent in _ABSENT.items() if values[name] is None},
+        transfer_forward=io(algorithm.transfer_forward),
+        transfer_update=update(algorithm.transfer_update),
+    )

@@ -1,0 +1,50 @@
+"""Algorithms of several arrays in plain NumPy, one vector and one line at a time: the judge of `jaxtile.learning`.
+
+Written from the papers and from aihwkit's measured behaviour, in double precision. Pulses are deterministic, reads perfect.
+"""
+
+import numpy as np
+
+
+class Array:
+    """Devices of constant step: their weights, and the update by pulses that `DeterministicImplicit` computes."""
+
+    def __init__(self, shape, step, bound=np.inf):
+        self.weight, self.step, self.bound = np.zeros(shape), step, bound
+
+    def update(self, x, d, rate, granularity=None, longest=31, managed=True):
+        """Change the weights by about -rate d x^T, in whole steps."""
+        g = self.step if granularity is None else granularity
+        largest_x, largest_d = np.abs(x).max(), np.abs(d).max()
+        if rate == 0 or largest_x == 0 or largest_d == 0:
+            return
+        needed = rate * largest_x * largest_d / g
+        length = min(np.ceil(needed), longest) if managed else longest
+        scale, balance = np.sqrt(rate / (g * length)), 1.0
+        if managed:
+            balance = np.sqrt(largest_x / (largest_d * min(1.0, longest / needed)))
+        of_d, of_x = np.minimum(np.abs(d) * scale * balance, 1), np.minimum(np.abs(x) * scale / balance, 1)
+        pulses = np.rint(np.outer(of_d * length, of_x)) * np.sign(np.outer(d, x))
+        self.weight = np.clip(self.weight - self.step * pulses, -self.bound, self.bound)
+
+
+def unit(i, size):
+    return np.eye(size)[i]
+
+
+def transfer(arrays, xs, ds, rate, *, fast_lr, transfer_lr, every, columns=True, reads=1):
+    """Tiki-Taka over any number of arrays; `every[k]` vectors lie between two transfers of array k."""
+    out, width = arrays[0].weight.shape
+    size = width if columns else out
+    planned, line = np.mean([array.step for array in arrays]), np.zeros(len(arrays), int)
+    for v, (x, d) in enumerate(zip(xs, ds, strict=True), start=1):
+        arrays[0].update(x, d, fast_lr, planned)
+        for k, target in enumerate(arrays[1:]):
+            for _ in range(reads if v % every[k] == 0 else 0):
+                i = line[k]
+                e = unit(i, size)
+                if columns:
+                    target.update(e, -arrays[k].weight[:, i], transfer_lr * rate)
+                else:
+                    target.update(-arrays[k].weight[i], e, transfer_lr * rate)
+                line[k] = (i + 1) % size
