@@ -5,6 +5,7 @@ import warnings
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import mostly_slow
 from scipy.stats import norm
 
 from jaxtile.device import Conductance, ConstantStep, Curves, ExpStep, LinearStep, PowStep, SoftBounds, fit, measure
@@ -24,7 +25,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", mostly_slow(KINDS, "constant", "soft bounds"))
 def test_the_answer_is_the_same_in_every_unit(kind):
     """Units that differ by a power of ten: what is in weight units goes with them, everything else stays."""
     found = {}
@@ -51,7 +52,7 @@ def test_a_guessed_unit_is_said_where_a_bound_is_held():
         fit(ConstantStep(**WIDE), WEIGHTS * 1e-6, PULSES)
 
 
-@pytest.mark.parametrize("kind", [ConstantStep, SoftBounds, LinearStep, PowStep])
+@pytest.mark.parametrize("kind", mostly_slow([ConstantStep, SoftBounds, LinearStep, PowStep], ConstantStep, LinearStep))
 def test_held_parameters_without_spread(kind):
     """The mean of the population is that of the estimates, whatever is held at its default."""
     with warnings.catch_warnings():

@@ -70,7 +70,7 @@ class Grid:
             raise ValueError(f"{sizes} are {math.prod(sizes.values())} points; a sweep takes at most {2**31 - 1}.")
         return cls(sizes, {path: (along[path], value) for path, value in values.items()})
 
-    def together(self) -> list[list[dict[str, np.ndarray]]]:
+    def together(self) -> list[list[dict[str, Any]]]:
         """The numbers of each object at the beginning of a path, such as "device", in all
         combinations: what may contradict each other.
         """
