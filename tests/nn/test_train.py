@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 import pytest
+from helpers import mostly_slow
 from sklearn.datasets import load_digits
 
 import jaxtile as jt
@@ -201,7 +202,7 @@ def test_the_best_model_is_kept_and_patience_ends_a_run():
     np.testing.assert_array_equal(run.model.layers[0].tile.weight, network(jr.key(0)).layers[0].tile.weight)
 
 
-@pytest.mark.parametrize("kind", ["list", "function", "torch"])
+@pytest.mark.parametrize("kind", mostly_slow(["list", "function", "torch"], "function", "torch"))
 def test_batches_may_come_from_outside(kind):
     arrays = [(X[n : n + 50], Y[n : n + 50]) for n in range(0, 120, 50)]
     data = {"list": arrays, "function": lambda epoch: iter(arrays[:: 1 - 2 * epoch])}.get(kind)
