@@ -47,6 +47,8 @@ ROOMS = [
     "quantities",
     "costs",
     "programming",
+    "nn/chip",
+    "nn/__init__",
     "sweeping",
     "targets",
     "plot",

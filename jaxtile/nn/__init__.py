@@ -3,6 +3,13 @@
 from .attention import MultiheadAttention as MultiheadAttention
 from .best import Best as Best
 from .cells import Cell as Cell
+from .chip import Summary as Summary
+from .chip import apply_programming_noise as apply_programming_noise
+from .chip import calibrate as calibrate
+from .chip import compensate as compensate
+from .chip import drift as drift
+from .chip import program as program
+from .chip import summary as summary
 from .conv import Conv as Conv
 from .convert import convert as convert
 from .convert import to_digital as to_digital
@@ -38,11 +45,18 @@ __all__ = [
     "Rule",
     "Run",
     "Sequential",
+    "Summary",
     "accuracy",
+    "apply_programming_noise",
+    "calibrate",
+    "compensate",
     "convert",
     "cross_entropy",
+    "drift",
     "evaluate",
+    "program",
     "scan",
+    "summary",
     "to_digital",
     "train",
     "trainable",
