@@ -150,8 +150,9 @@ def training(
 ) -> Axes:
     """Draw a quantity of training runs against the epochs.
 
-    A run with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its median,
-    with a band from the 10 % to the 90 % quantile, over the runs that made the epoch.
+    A run with leading axes, from `jax.vmap` over chips or seeds, is drawn as its
+    median. A band goes from the 10 % to the 90 % quantile. Both are over the runs that
+    made the epoch.
 
     Args:
         runs: one run, or several by label.
@@ -200,8 +201,9 @@ def pulse_response(
     key: Key | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The weight of some fabricated cells, and of the nominal one (no spread, no
-    noise), under pulses up and then as many down, from their lower bounds.
+    """Draw the weight of some fabricated cells, and of the nominal one, which has no
+    spread and no noise. From their lower bounds they get pulses up and then as many
+    down.
 
     Args:
         device: the kind of device.

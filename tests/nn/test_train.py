@@ -72,7 +72,7 @@ def test_digits_are_learned(run):
 
 
 def test_a_second_call_compiles_nothing(run, caplog):
-    """Of another chip, other data and another rate."""
+    """The second call has another chip, other data and another rate."""
     TRACES.clear()
     with jax.log_compiles(), caplog.at_level("WARNING"):
         other = train(jr.key(1), data=(X[1:1204], Y[1:1204]), optimizer=jt.nn.Optimizer(0.2, OPTIMIZER.digital))
