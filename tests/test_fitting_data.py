@@ -51,6 +51,17 @@ def test_a_guessed_unit_is_said_where_a_bound_is_held():
         fit(ConstantStep(**WIDE), WEIGHTS * 1e-6, PULSES)
 
 
+def test_weights_that_may_be_of_another_unit_are_told():
+    """A tenth is within what counts as the same unit, and the bounds that are held shape an exponential step."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bounds that are held
+        one, tenth = fit(KINDS["exp"], WEIGHTS, PULSES), fit(KINDS["exp"], WEIGHTS * 0.1, PULSES, unit=0.1)
+    np.testing.assert_allclose(np.asarray(tenth.estimates["dw_min"]) * 10, one.estimates["dw_min"], rtol=0.02)
+    np.testing.assert_allclose(tenth.estimates["A_up"], one.estimates["A_up"], rtol=0.05, atol=1e-3)
+    with pytest.warns(UserWarning, match=r"weights reach 0.04\d* of the range of device=, whose w_max and w_min.*such as unit=0.1"):
+        fit(KINDS["exp"], WEIGHTS * 0.1, PULSES)
+
+
 @pytest.mark.parametrize("kind", [ConstantStep, SoftBounds, LinearStep, PowStep])
 def test_held_parameters_without_spread(kind):
     """The mean of the population is that of the estimates, whatever is held at its default."""
