@@ -157,8 +157,8 @@ class RPUConfigWithProgram(CustomRPUConfig):
         program_weights: how weights are programmed, a function of the tile module.
         device, update: as in aihwkit's `SingleRPUConfig`.
         half_select: what half-selected cells suffer; None: nothing.
-        order: how jaxtile executes the pulses of one vector: "aggregate", or "slot" by
-            slot, which is exact and slow.
+        order: how jaxtile sums pulses: "aggregate", vector by vector; "slot" by slot,
+            which is exact and slow; "batch", all vectors of a call in one pass.
         clip, remap, modifier: as in aihwkit's `InferenceRPUConfig`.
 
     The other fields are those of `CustomRPUConfig`.
@@ -170,7 +170,7 @@ class RPUConfigWithProgram(CustomRPUConfig):
     device: Any = field(default_factory=ConstantStepDevice)
     update: UpdateParameters = field(default_factory=UpdateParameters)  # pyright: ignore[reportIncompatibleVariableOverride]
     half_select: AbstractHalfSelect | None = None
-    order: Literal["aggregate", "slot"] = "aggregate"
+    order: Literal["aggregate", "slot", "batch"] = "aggregate"
     clip: WeightClipParameter = field(default_factory=WeightClipParameter)
     remap: WeightRemapParameter = field(default_factory=WeightRemapParameter)
     modifier: WeightModifierParameter = field(default_factory=WeightModifierParameter)

@@ -5,6 +5,7 @@ tests start, and one thread emits a whole program by plain loops: a third of the
 `helpers.OPTIMISED` are the options that users have.
 """
 
+import gc
 import os
 from importlib.metadata import version
 
@@ -21,6 +22,12 @@ import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_finish():
+    """What is imported by now lives on; each full collection of garbage would look through millions of objects for nothing."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

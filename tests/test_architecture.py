@@ -47,6 +47,8 @@ ROOMS = [
     "quantities",
     "costs",
     "programming",
+    "nn/chip",
+    "nn/__init__",
     "sweeping",
     "targets",
     "plot",
@@ -123,6 +125,12 @@ def test_every_module_says_what_it_offers():
 def test_files_are_short():
     long = {path.name: lines for path in module_files() if (lines := len(path.read_text().splitlines())) > 400}
     assert not long
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """pytest imports them by name, and refuses to collect two of one name."""
+    names = [path.name for path in pathlib.Path(__file__).parent.rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted(name for name in set(names) if names.count(name) > 1)
 
 
 def test_importing_starts_no_backend_and_no_torch():

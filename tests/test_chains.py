@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import mostly_slow
 from programs import EVEN, KEY, SHAPE, TARGET, low_rank, make_tile, run
 
 import jaxtile as jt
@@ -89,7 +90,7 @@ def test_below_the_boundary_weights_shrink_until_it_is_theirs():
         )  # 1 / 8: their columns
 
 
-@pytest.mark.parametrize("phases", ["all", "active"])
+@pytest.mark.parametrize("phases", mostly_slow(["all", "active"], "active"))
 def test_above_the_boundary_weights_are_held(phases):
     """Weights of all sizes: what is left of the error changes by a large factor from one side of the boundary to the other."""
     target = 0.25 * low_rank(4, (16, 96), rank=4) / jnp.max(jnp.abs(low_rank(4, (16, 96), rank=4)))

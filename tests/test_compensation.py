@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import FLOAT
+from helpers import FLOAT, mostly_slow
 
 import jaxtile as jt
 
@@ -55,7 +55,7 @@ def before_and_after(tile, x, d):
     return float(off(tile, x, d, wanted)), float(off(tile, *sent, wanted)), sent
 
 
-@pytest.mark.parametrize("kappa", [5.0, 30.0])
+@pytest.mark.parametrize("kappa", mostly_slow([5.0, 30.0], 5.0))
 def test_expected_finds_the_gain(kappa):
     """Constant steps leave 1 - 2 / kappa of every change, so that 1 / (1 - 2 / kappa) of the proposal must be sent."""
     x, d = proposal()
@@ -217,7 +217,14 @@ def test_gain_weighs_the_noise_of_its_pulses(kappa):
     np.testing.assert_allclose(unit, lanes[1][1:], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["MeanField", "MeanCount", "DeterministicImplicit", "Stochastic", "StochasticCompressed"])
+@pytest.mark.parametrize(
+    "name",
+    mostly_slow(
+        ["MeanField", "MeanCount", "DeterministicImplicit", "Stochastic", "StochasticCompressed"],
+        "MeanField",
+        "StochasticCompressed",
+    ),
+)
 def test_only_what_is_drawn_has_noise_to_weigh(name):
     """Where the coincidences are the same for all keys, any caution asks for the whole change."""
     tile = make_tile(jt.device.ConstantStep(dw_min_std=0.0, **NO_SPREAD), pulse=getattr(jt.pulse, name)())

@@ -49,7 +49,7 @@ def device_named(name):
 
 
 @pytest.mark.parametrize("up", [True, False])
-@pytest.mark.parametrize("name", WRAPPED)
+@pytest.mark.parametrize("name", mostly_slow(WRAPPED, "write noise", "vector cell, of two kinds", "one-sided"))
 def test_a_pulse_moves_the_weight_by_the_nominal_step(name, up):
     """One pulse for each of 1600 nominal cells at weight zero: the mean of what it does, and its spread from cell to cell."""
     device, shape = WRAPPED[name], (40, 40)
@@ -135,7 +135,7 @@ def first_proposals(method, state, reading, target):
 
 @pytest.mark.parametrize(
     "name",
-    mostly_slow([*DEVICES, *WRAPPED], "soft bounds", "exp", "write noise", "drift", "vector cell, of two kinds", "one-sided"),
+    mostly_slow([*DEVICES, *WRAPPED], "exp", "drift", "vector cell, of two kinds"),
 )
 def test_defaults_are_the_numbers_of_the_sheet(name):
     """Every method and gate knows the same before the first step, and proposes the same.

@@ -15,7 +15,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 PAGES = {page.stem: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()}
 
 
-@pytest.mark.parametrize("name", mostly_slow(PAGES, "README", "tutorial", "bridge"))
+@pytest.mark.parametrize("name", mostly_slow(PAGES, "README"))
 def test_code_in_documentation_runs(name, monkeypatch, tmp_path):
     page = PAGES[name]
     if name == "bridge":

@@ -65,7 +65,7 @@ def test_bits_of_one_program_are_those_of_a_longer_run(name):
     assert_same(parts, advance(longer, longer.start(), jnp.asarray(6)))
 
 
-@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp", "residual"))
+@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp"))
 def test_a_solution_is_that_of_a_longer_run(name):
     """To rounding, since these are other programs: in a mean field, where a last bit cannot flip a pulse."""
     tile = jt.update(chip(name, pulse=MEAN_FIELD), jnp.ones(9), jnp.ones(6), learning_rate=0.01, key=KEY)
@@ -178,6 +178,7 @@ def test_every_bit_of_a_target_counts():
         run(sol, jt.SVD(), 2, TARGET[::-1])
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_has_a_derivative():
     target = low_rank(3)
 

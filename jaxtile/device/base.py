@@ -20,9 +20,10 @@ from .burst import Burst
 from .cells import AbstractCells
 from .routine import AbstractRoutine
 
-__all__ = ["AbstractCrosspoint", "AbstractDevice", "Rewrite", "State"]
+__all__ = ["AbstractCrosspoint", "AbstractDevice", "Order", "Rewrite", "State"]
 
 State = PyTree[Shaped[Array, "..."], "S"]
+Order = Literal["aggregate", "slot", "batch"]
 
 
 class AbstractDevice(Checked):
@@ -108,7 +109,7 @@ class AbstractCrosspoint(AbstractDevice):
 
     @property
     @abc.abstractmethod
-    def order(self) -> Literal["aggregate", "slot"]:
+    def order(self) -> Order:
         """How pulses are summed, see `AbstractPulsedDevice`."""
 
     @abc.abstractmethod

@@ -3,25 +3,27 @@
 Every law is a function of (device, cells, weight, *bursts), see
 `AbstractCrosspoint.pulses`. It uses nothing of the device but its `step`, its `clip`
 and (`affine`) `mult_noise`. `one_by_one` is exact; the others cost the same for one
-pulse as for thousands.
+pulse as for thousands, but whole numbers in `in_parts`.
 """
 
+import dataclasses
 import functools
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Num
+from jaxtyping import Array, Int, Num
 
 from .._random import Draws
 from .._types import Scalar, Weight
 
-__all__ = ["Burst", "affine", "constant", "one_by_one"]
+__all__ = ["Burst", "affine", "constant", "in_parts", "one_by_one"]
 
 Pulses = Num[Array, "..."]
 Size = Scalar | Weight | float
 
 _FLOW_STEPS = 4
+_PARTS = 4
 
 
 class Burst(eqx.Module):
@@ -50,6 +52,16 @@ class Burst(eqx.Module):
         mean, spread = device.step(cells, weight, up=up)
         size = self.size_up if up else self.size_down
         return size * mean, size * spread
+
+    @property
+    def is_whole(self) -> bool:
+        """True if the numbers of pulses are whole ones by their type."""
+        return not jnp.issubdtype(self.up.dtype, jnp.floating)
+
+    def part(self, n: Int[Array, ""], number: int) -> "Burst":
+        """Part n of so many equal ones, with noise of its own."""
+        noise = None if self.noise is None else self.noise.fold(n)
+        return dataclasses.replace(self, up=self.up / number, down=self.down / number, noise=noise)
 
 
 def constant(device, cells, weight: Weight, *bursts: Burst) -> Weight:
@@ -103,7 +115,7 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     devices that a few steps take across their range the law is a rough one.
     """
     for burst in bursts:
-        law = _mixed if jnp.issubdtype(burst.up.dtype, jnp.floating) else _geometric
+        law = _geometric if burst.is_whole else _mixed
         moved, variance = law(device, cells, weight, burst)
         if burst.noise is not None:
             moved = moved + _spread(variance) * burst.noise.normal(weight.dtype)
@@ -114,6 +126,9 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
 # A step longer than the distance to its fixed point would overshoot; bounds then hold
 # it, so that (almost) nothing is left of it.
 _LEAST = -1 + 1e-6
+# Steps that grow by more than e to this power meet a bound all the same, and their square
+# is finite in single precision.
+_MOST_GROWTH = 40.0
 
 
 def _with_slope(device, cells, weight: Weight, burst: Burst, *, up: bool) -> tuple[Weight, Weight, Weight]:
@@ -159,7 +174,7 @@ def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]
     s_up, v_up, ds_up = _with_slope(device, cells, weight, burst, up=True)
     s_down, v_down, ds_down = _with_slope(device, cells, weight, burst, up=False)
     to_up, to_down = jnp.maximum(ds_up, _LEAST), jnp.maximum(-ds_down, _LEAST)
-    total = up * jnp.log1p(to_up) + down * jnp.log1p(to_down)
+    total = jnp.minimum(up * jnp.log1p(to_up) + down * jnp.log1p(to_down), _MOST_GROWTH)
     velocity = up * s_up * _relative_log1p(to_up) - down * s_down * _relative_log1p(to_down)
     halfway, moved = (weight + velocity * part * _relative_expm1(total * part) for part in (0.5, 1.0))
 
@@ -180,9 +195,26 @@ def one_by_one(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     with the noise of all pulses added at the end.
     """
     for burst in bursts:
-        law = _flow if jnp.issubdtype(burst.up.dtype, jnp.floating) else _each
+        law = _each if burst.is_whole else _flow
         weight = law(device, cells, weight, burst)
     return weight
+
+
+def in_parts(device, cells, weight: Weight, *bursts: Burst) -> Weight:
+    """For any step, and many pulses of both directions: in four equal parts of all
+    bursts, with steps that are affine within each.
+
+    Fractional numbers of pulses may move a weight through all of its range: where the
+    Runge-Kutta steps of `one_by_one` would diverge, each part ends where its steps
+    vanish. Whole numbers of pulses are sent first, each with its own noise and clip.
+    """
+    whole = [burst for burst in bursts if burst.is_whole]
+    mixed = [burst for burst in bursts if not burst.is_whole]
+
+    def send(n, weight):
+        return affine(device, cells, weight, *(burst.part(n, _PARTS) for burst in mixed))
+
+    return jax.lax.fori_loop(0, _PARTS, send, one_by_one(device, cells, weight, *whole))
 
 
 def _each(device, cells, weight: Weight, burst: Burst) -> Weight:

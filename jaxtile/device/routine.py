@@ -71,7 +71,18 @@ class AbstractRoutine(Checked):
     By default a routine leaves vectors as they are, and is never due. A device with
     several routines runs `before` of each in turn, sends, and then looks at each in
     turn.
+
+    With `order="batch"` all vectors of a batch are sent in one pass. A routine that
+    `waits` then sees all of them before any is sent, and is asked after each whether it
+    is due. It acts once all are sent, as many times as it was due.
     """
+
+    @property
+    def waits(self) -> bool:
+        """True if it may wait for the end of a batch; others are refused with
+        `order="batch"`.
+        """
+        return False
 
     def before(self, device: Any, cells: Any, state: Any, vector: Vector | None, *, key: Key) -> tuple[Any, Vector | None]:
         """The state before a vector is sent, and the vector that is really sent; None:

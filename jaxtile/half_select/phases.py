@@ -31,7 +31,7 @@ from jaxtyping import Array, Bool, Num
 
 from ..pulse import AbstractLines
 
-__all__ = ["PHASES", "Exposure", "Phase", "Seen", "active", "exposure", "in_phase"]
+__all__ = ["PHASES", "Exposure", "Phase", "Seen", "active", "exposure", "exposure_to_lines", "in_phase", "select"]
 
 
 class Phase(NamedTuple):
@@ -105,18 +105,30 @@ def active(phase: Phase, lines: AbstractLines) -> Bool[Array, ""]:
 
 def exposure(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
     """The exposure of cells over all sub-phases that are driven."""
-    (n, m), both, direction = lines.line_counts(), lines.coincidences(), lines.directions()
+    return select(exposure_to_lines(lines, skip_inactive=skip_inactive), *lines.moves())
 
-    def seen(phases: tuple[Phase, ...], full: Num[Array, "out in"]) -> Seen:
+
+def select(seen: Exposure, up: Num[Array, "out in"], down: Num[Array, "out in"]) -> Exposure:
+    """The same with these numbers of full pulses."""
+    return eqx.tree_at(lambda seen: (seen.up.full, seen.down.full), seen, (up, down))
+
+
+def exposure_to_lines(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
+    """The same, as if no two pulses coincided: sums of lines, without a pass over the
+    cells.
+    """
+    n, m = lines.line_counts()
+
+    def seen(phases: tuple[Phase, ...]) -> Seen:
         rows, columns, slots = jnp.zeros_like(n), jnp.zeros_like(m), jnp.zeros_like(lines.length)
         for phase in phases:
             driven = active(phase, lines) if skip_inactive else True
             rows = rows + jnp.where(driven & (lines.d_sign == phase.d), n, 0)
             columns = columns + jnp.where(driven & (lines.x_sign == phase.x), m, 0)
             slots = slots + jnp.where(driven, lines.length, 0)
-        return Seen(rows[:, None], columns[None, :], full, slots)
+        return Seen(rows[:, None], columns[None, :], jnp.zeros_like(slots), slots)
 
-    return Exposure(seen(_UP, jnp.where(direction < 0, both, 0)), seen(_DOWN, jnp.where(direction > 0, both, 0)))
+    return Exposure(seen(_UP), seen(_DOWN))
 
 
 def in_phase(phase: Phase, seen: Seen) -> Exposure:

@@ -1,6 +1,18 @@
 """Networks whose weights live on tiles, trained by pulses."""
 
+from .attention import MultiheadAttention as MultiheadAttention
 from .best import Best as Best
+from .cells import Cell as Cell
+from .chip import Summary as Summary
+from .chip import apply_programming_noise as apply_programming_noise
+from .chip import calibrate as calibrate
+from .chip import compensate as compensate
+from .chip import drift as drift
+from .chip import program as program
+from .chip import summary as summary
+from .conv import Conv as Conv
+from .convert import convert as convert
+from .convert import to_digital as to_digital
 from .factors import Factors as Factors
 from .gradient import value_and_grad as value_and_grad
 from .layers import with_key as with_key
@@ -9,6 +21,8 @@ from .metrics import accuracy as accuracy
 from .metrics import cross_entropy as cross_entropy
 from .optimizer import Optimizer as Optimizer
 from .optimizer import OptimizerState as OptimizerState
+from .rule import Mapping as Mapping
+from .rule import Rule as Rule
 from .run import OUTCOMES as OUTCOMES
 from .run import Run as Run
 from .scan import scan as scan
@@ -20,16 +34,30 @@ from .trainable import trainable as trainable
 __all__ = [
     "OUTCOMES",
     "Best",
+    "Cell",
+    "Conv",
     "Factors",
     "Linear",
+    "Mapping",
+    "MultiheadAttention",
     "Optimizer",
     "OptimizerState",
+    "Rule",
     "Run",
     "Sequential",
+    "Summary",
     "accuracy",
+    "apply_programming_noise",
+    "calibrate",
+    "compensate",
+    "convert",
     "cross_entropy",
+    "drift",
     "evaluate",
+    "program",
     "scan",
+    "summary",
+    "to_digital",
     "train",
     "trainable",
     "value_and_grad",

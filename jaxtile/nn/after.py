@@ -47,4 +47,5 @@ def after(layer: Linear, pair: Factors, due: Due, step_time: Scalar, key: Key) -
     if due.drift:
         tile = drift(tile, step_time, key=stream(key, Source.UPKEEP, 2))
     ranges = layer.input_range if layer.input_range is None or pair.seen is None else layer.input_range.observe(pair.seen)
-    return layer.replace(tile=tile, input_range=ranges)
+    target = None if layer.target is None else tile.weight  # what programming is to write from now on
+    return layer.replace(tile=tile, input_range=ranges, target=target)

@@ -1,5 +1,6 @@
 """A linear layer: a tile with the digital parts around it."""
 
+import functools
 from typing import Any, Literal
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Float
 
 from .._random import as_key
-from .._types import Key, Real, Scalar, is_whole, real_array
+from .._types import Key, Real, Scalar, Weight, is_whole, real_array
 from ..digital.input_range import InputRange
 from ..digital.scales import map_weights
 from ..modifier import AbstractModifier
@@ -37,6 +38,7 @@ class Linear(eqx.Module):
         drift_scales: a of all outputs or of each, from a drift compensation.
         modifier: changes the weights that reads of training see; None: nothing does.
         key: of reads that are given none, from `jaxtile.nn.with_key`.
+        target: the weights that programming writes; None: those that the tile holds.
         weights: "pulsed": pulses change the tile. "digital": optax trains the weights,
             and each step writes them into the tile.
         bias_on_tile: the last column of the tile is a bias, driven by 1.
@@ -51,6 +53,7 @@ class Linear(eqx.Module):
     drift_scales: Float[Array, "..."] | None = None
     modifier: InTraining | None = None
     key: Key | None = None
+    target: Weight | None = None
     weights: str = eqx.field(default="pulsed", static=True)
     bias_on_tile: bool = eqx.field(default=False, static=True)
     name: str | None = eqx.field(default=None, static=True)
@@ -109,6 +112,7 @@ class Linear(eqx.Module):
         self.out_scales = _of_outputs("out_scales", out_scales, self.tile)
         self.bias = jr.uniform(bias_key, (out_features,), float, -limit, limit) if bias == "digital" else None
         self.drift_scales, self.modifier, self.key, self.name = None, InTraining.of(modifier), None, None
+        self.target = None
         self.weights, self.bias_on_tile = weights, on_tile
 
     @classmethod
@@ -182,6 +186,15 @@ class Linear(eqx.Module):
         """The range of the outputs of the tile."""
         io = self.tile.config.forward
         return io.out_bound if io.out_scale is None else io.out_bound * jnp.abs(io.out_scale)
+
+    def to_digital(self) -> eqx.nn.Linear:
+        """The layer of equinox with the weights that the tile holds now, scaled."""
+        scales = [scales.reshape(-1, 1) for scales in (getattr(self, name) for name in _SCALES) if scales is not None]
+        weight, bias = functools.reduce(jnp.multiply, scales, self.tile.weight), self.bias
+        if self.bias_on_tile:
+            weight, bias = weight[:, :-1], weight[:, -1]
+        plain = eqx.nn.Linear(self.in_features, self.out_features, use_bias=bias is not None, key=jr.key(0))
+        return eqx.tree_at(lambda layer: (layer.weight, layer.bias), plain, (weight, bias), is_leaf=lambda node: node is None)
 
     def __call__(self, x: Float[Array, "... in"], *, key: Key | None = None) -> Float[Array, "... out"]:
         """Read the layer.

@@ -82,6 +82,7 @@ def put(model: PyTree, arrays: PyTree, write: Callable[[Tile, Weight], Tile]) ->
         parts = {name: getattr(new, name) for name in ("bias", "out_scales") if getattr(new, name) is not None}
         if new.tile is not None:
             parts["tile"] = write(node.tile, new.tile)
+            parts["target"] = None if node.target is None else new.tile
         if new.input_range is not None:
             parts["input_range"] = eqx.tree_at(lambda old: old.input_range, node.input_range, new.input_range.input_range)
         return node.replace(**parts)

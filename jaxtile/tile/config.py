@@ -54,8 +54,16 @@ class TileConfig(Checked):
                 f"half_select={self.half_select!r} remembers the half pulses of one array, and device={self.device!r} has several; "
                 "use one that remembers nothing, such as ConstantRatio()."
             )
-        if self.pulse.mean_field and isinstance(self.device, AbstractCrosspoint) and self.device.order == "slot":
+        if not isinstance(self.device, AbstractCrosspoint):
+            return
+        if self.pulse.mean_field and self.device.order == "slot":
             raise ValueError("pulse=MeanField() sends expected counts, which have no slots; use a device with order='aggregate'.")
+        between = [routine for routine in self.device.routines if not routine.waits]
+        if self.device.order == "batch" and between:
+            raise ValueError(
+                f"order='batch' sends all vectors of a call in one pass, and {between[0]!r} has to act between them; use devices "
+                "with order='aggregate'."
+            )
 
     @property
     def built_device(self) -> AbstractDevice:
@@ -105,4 +113,4 @@ class TileConfig(Checked):
         for one after another.
         """
         remembers = self.half_select is not None and self.half_select.remembers
-        return self.crosspoint.order == "aggregate" and not remembers
+        return self.crosspoint.order != "slot" and not remembers

@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from .._loop import any_lane
 from .._random import Source, arange, stream
@@ -14,6 +14,7 @@ from .._vectors import UnitVectors
 from ..device import AbstractRoutine, AbstractUnitCell, Sending, UnitCells, Vector
 from ..tile import Chip, Now, TileConfig, as_vectors
 from .execution import encode, execute
+from .one_pass import one_pass
 from .one_shot import one_shot
 
 __all__ = ["Routines", "after", "before", "send_batch"]
@@ -32,17 +33,19 @@ def send_batch(
     *,
     routines: Routines = (),
 ) -> Now:
-    """Send vectors one after another, as the hardware does; unit vectors at once, if
-    nothing asks for an order.
+    """Send vectors one after another, as the hardware does; all in one pass, if the
+    device declares it; unit vectors at once, if nothing asks for an order.
 
     Vector v draws from `fold_in(key, v)`. The routines act before and after each
-    vector.
+    vector, or before and after all of them.
     """
     if d.shape[0] == 0:
         return now
     if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
         return one_shot(config, chip, now, x, d, learning_rate, key)
     batch, x = d.shape[0], x.dense(d.dtype) if isinstance(x, UnitVectors) else x
+    if config.crosspoint.order == "batch" and batch > 1:  # of one vector there is nothing to sum
+        return _together(config, chip, now, x, d, learning_rate, key, routines)
 
     def step(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
         v, x, d = numbered
@@ -53,6 +56,39 @@ def send_batch(
         return after(config, chip, now, vector, own_key, routines), None
 
     return jax.lax.scan(step, now, (arange(batch), x, d))[0]
+
+
+def _together(
+    config: TileConfig,
+    chip: Chip,
+    now: Now,
+    x: Float[Array, "k in"],
+    d: Float[Array, "k out"],
+    learning_rate: Scalar,
+    key: Key,
+    routines: Routines,
+) -> Now:
+    """Send all vectors in one pass: the routines see all of them first, and act once
+    all are sent, as many times as they were due.
+    """
+    batch = d.shape[0]
+    numbers, vectors = arange(batch), jax.vmap(lambda x, d: Vector(x, d, learning_rate, batch, config.pulse))(x, d)
+    if not routines:
+        return one_pass(config, chip, now, vectors, key)
+
+    def look(now: Now, numbered: tuple[Array, Vector]) -> tuple[Now, Any]:
+        v, vector = numbered
+        now, sent = before(config, chip, now, vector, stream(key, v), routines)
+        return now, (sent, [routine.due(config.device, now.state, vector) for routine in routines])
+
+    def act(now: Now, numbered: tuple[Array, Vector, Any]) -> tuple[Now, None]:
+        v, vector, due = numbered
+        return after(config, chip, now, vector, stream(key, v), routines, due=due), None
+
+    now, (sent, due) = jax.lax.scan(look, now, (numbers, vectors))
+    if sent is not None:
+        now = one_pass(config, chip, now, sent, key)
+    return jax.lax.scan(act, now, (numbers, vectors, due))[0]
 
 
 def before(
@@ -68,10 +104,22 @@ def before(
     return now, vector
 
 
-def after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key, routines: Routines) -> Now:
-    """The tile as it stands once each routine that is due has sent its vectors."""
+def after(
+    config: TileConfig,
+    chip: Chip,
+    now: Now,
+    vector: Vector | None,
+    key: Key,
+    routines: Routines,
+    *,
+    due: list[Bool[Array, ""] | None] | None = None,
+) -> Now:
+    """The tile as it stands once each routine that is due has sent its vectors; None:
+    each is asked now.
+    """
     for n, routine in enumerate(routines):
-        now = _after(config, chip, now, vector, _own(key, Source.REFRESH, n), routine)
+        is_due = routine.due(config.device, now.state, vector) if due is None else due[n]
+        now = _after(config, chip, now, vector, _own(key, Source.REFRESH, n), routine, is_due)
     return now
 
 
@@ -80,8 +128,9 @@ def _own(key: Key, source: Source, n: int) -> Key:
     return stream(key, source, n) if n else stream(key, source)
 
 
-def _after(config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key, routine: AbstractRoutine) -> Now:
-    due = routine.due(config.device, now.state, vector)
+def _after(
+    config: TileConfig, chip: Chip, now: Now, vector: Vector | None, key: Key, routine: AbstractRoutine, due: Array | None
+) -> Now:
     if due is None:
         return now
 

@@ -12,7 +12,7 @@ from ..half_select.phases import PHASES, Exposure, Phase, Seen, active, exposure
 from ..pulse import AbstractLines, Trains
 from ..tile import Chip, Now, PulseCounts, Tally, TileConfig
 
-__all__ = ["count", "encode", "execute", "noise_of", "pulse"]
+__all__ = ["count", "encode", "execute", "noise_of", "pulse", "send_together"]
 
 Disturbance = tuple[Exposure, Draws | None]
 
@@ -40,8 +40,8 @@ def execute(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key:
     device declares.
     """
     seen = exposure(lines, skip_inactive=config.skips_phases)
-    if config.crosspoint.order == "aggregate":
-        now = _aggregate(config, chip, now, lines, seen, key)
+    if config.crosspoint.order != "slot":
+        now = send_together(config, chip, now, seen, lines.n_slots, key)
     elif isinstance(lines, Trains):
         now = _slot_by_slot(config, chip, now, lines, key)
     else:
@@ -54,13 +54,13 @@ def noise_of(config: TileConfig, chip: Chip, key: Key) -> Draws | None:
     return None if config.trains.mean_field else chip.draws(key)
 
 
-def _aggregate(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, seen: Exposure, key: Key) -> Now:
-    """All pulses of one vector at once: first the full ones, then the half ones of all
-    phases.
+def send_together(config: TileConfig, chip: Chip, now: Now, seen: Exposure, most: int, key: Key) -> Now:
+    """Send all pulses at once: first the full ones, at most so many of a cell, then the
+    half ones of all phases.
     """
     cycle, half_cycle = noise_of(config, chip, stream(key, Source.CYCLE)), noise_of(config, chip, stream(key, Source.HALF))
     expected = jax.tree.map(partial(jnp.asarray, dtype=float), seen)
-    full = Burst(seen.up.full, seen.down.full, noise=cycle, most=lines.n_slots)
+    full = Burst(seen.up.full, seen.down.full, noise=cycle, most=most)
     return pulse(config, chip, now, full, disturb=(expected, half_cycle))
 
 

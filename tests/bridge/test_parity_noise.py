@@ -20,6 +20,7 @@ from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.mapping import MappingParameter
 from aihwkit.simulator.parameters.pre_post import InputRangeParameter, PrePostProcessingParameter
 from aihwkit.simulator.tiles.inference import InferenceTile
+from helpers import mostly_slow
 
 import bridge
 import jaxtile as jt
@@ -48,7 +49,7 @@ def ideal(weight=WEIGHT):
     return jt.set_weights(jt.init(config, weight.shape, key=KEY), weight)
 
 
-@pytest.fixture(params=[0.7, -1.3])
+@pytest.fixture(params=mostly_slow([0.7, -1.3], -1.3))
 def same_normals(request, monkeypatch):
     """Every normal of both engines is this number."""
     for module in (pcm, hermes, custom, reram):
@@ -71,7 +72,7 @@ def test_number_by_number(name, same_normals):
 
 
 @pytest.mark.parametrize("same_normals", [0.7], indirect=True)
-@pytest.mark.parametrize("name", CONVERTERS)
+@pytest.mark.parametrize("name", mostly_slow(CONVERTERS, "single pair", "custom pairs"))
 def test_converters(name, same_normals):
     theirs = CONVERTERS[name]()
     there, params = theirs.convert_to_conductances(torch.tensor(WEIGHT))

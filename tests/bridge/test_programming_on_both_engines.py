@@ -60,7 +60,7 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", mostly_slow(RUNS, "svd", "aihwkit's own"))
 def test_both_engines_draw_the_same_curves(run):
     """Ten chips, each in both engines: the mean curves agree within their standard errors, at every step and on the whole."""
     curves = {"aihwkit": [], "jaxtile": []}

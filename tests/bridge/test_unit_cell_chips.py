@@ -69,7 +69,7 @@ def same_turn(a, b):
     return a is b is None or int(a) == int(b)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", mostly_slow(CELLS, "reference", "fixed"))
 def test_unit_cells_go_over_and_back(name):
     chip = from_analog_tile(tile_of(CELLS[name]()))
     again = from_analog_tile(to_analog_tile(chip))
@@ -138,7 +138,7 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("name", mostly_slow(WRITTEN, "linear"))
 def test_write_noise_agrees(name):
     """The persistent weights exactly; the noise in law, and only where a pulse was."""
     theirs = analog_tile(32, 32, WRITTEN[name], pulse_type=PulseType.DETERMINISTIC_IMPLICIT)
@@ -179,7 +179,11 @@ def persistent(tile):
     return np.asarray(getattr(tile.state, "persistent", tile.weight))
 
 
-@pytest.mark.parametrize("device", [CELLS["in turn"], lambda: WRITTEN["soft bounds"]], ids=["in turn", "write noise"])
+@pytest.mark.parametrize(
+    "device",
+    [pytest.param(CELLS["in turn"], marks=pytest.mark.slow), lambda: WRITTEN["soft bounds"]],
+    ids=["in turn", "write noise"],
+)
 def test_a_bridge_tile_saves_its_hidden_state(device):
     tile = RealisticTile(4, 6, RPUConfigWithProgram(device=device()))
     tile.tile.update(torch.rand(3, 6), torch.rand(3, 4))

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from helpers import mostly_slow
 
 HERE = Path(__file__).parent
 COMMANDS = {
@@ -15,7 +16,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("checker", COMMANDS)
+@pytest.mark.parametrize("checker", mostly_slow(COMMANDS, "basedpyright"))
 def test_numbers_are_accepted_and_words_refused(checker, tmp_path, monkeypatch):
     if find_spec(checker) is None:
         pytest.skip(f"{checker} is not installed (the extra `dev` installs it)")

@@ -13,6 +13,7 @@ import jax
 import matplotlib
 import numpy as np
 import pytest
+from helpers import mostly_slow
 
 import jaxtile
 from jaxtile.cli import devices, main, program
@@ -46,6 +47,7 @@ def test_program(folder, capsys):
             assert row[4] == "12"
 
 
+@pytest.mark.slow
 def test_every_method_has_a_name(capsys):
     assert {"gdp", "svd", "power-svd", "risk-svd", "program-verify"} == {*METHODS}
     code = main(["program", *SMALL, "--method", "risk-svd", "program-verify", "--device", "soft-bounds", "--kappa", "50"])
@@ -157,7 +159,7 @@ def test_a_run_that_ends_above_where_it_started_says_so(folder, capsys):
     assert float(row[6]) == pytest.approx(100 * error / size, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", [*devices.PRESETS])
+@pytest.mark.parametrize("name", mostly_slow(devices.PRESETS, "pcm-unit-cell", "reram-es"))
 def test_every_method_plans_every_preset(name):
     tile = jaxtile.init(jaxtile.TileConfig(device=devices.make_device(name, ())), (3, 4), key=jax.random.key(0))
     options = {"max_steps": 2, "tolerance": 0.0, "compensation": None, "record": ()}

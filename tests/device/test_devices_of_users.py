@@ -58,9 +58,7 @@ def tile_of(device, **config):
     return jt.init(jt.TileConfig(device=device, **config), SHAPE, key=jr.key(1))
 
 
-@pytest.mark.parametrize(
-    "name", mostly_slow(DEVICES, "cells, drifting", "cells, one-sided", "states, with write noise", "states, in a vector cell")
-)
+@pytest.mark.parametrize("name", mostly_slow(DEVICES, "cells, one-sided", "states, in a vector cell"))
 def test_unit_vectors_are_the_scan(name):
     """In two programs, which agree to rounding."""
     tile = tile_of(DEVICES[name])
@@ -72,7 +70,7 @@ def test_unit_vectors_are_the_scan(name):
     assert not np.array_equal(at_once.weight, tile.weight)
 
 
-@pytest.mark.parametrize("name", ["states", "states, in a vector cell", "states, one-sided"])
+@pytest.mark.parametrize("name", mostly_slow(["states", "states, in a vector cell", "states, one-sided"], "states, one-sided"))
 def test_unit_vectors_with_half_selection(name):
     """Exact where steps are constant, without noise and away from bounds."""
     tile = tile_of(DEVICES[name], half_select=jt.half_select.ConstantRatio(kappa=5.0))
@@ -82,7 +80,7 @@ def test_unit_vectors_with_half_selection(name):
     jax.tree.map(partial(np.testing.assert_allclose, atol=1e-6, rtol=0), at_once.state, in_turn.state)
 
 
-@pytest.mark.parametrize("name", mostly_slow(DEVICES, "cells, in a vector cell", "states, drifting, with write noise"))
+@pytest.mark.parametrize("name", mostly_slow(DEVICES, "cells, in a vector cell"))
 def test_every_verb_takes_them(name):
     """Weights are put in, added to, decayed and (where devices drift) drifted, whatever holds them."""
     device, target = DEVICES[name], 0.1 * jr.normal(KEY, SHAPE)
@@ -125,7 +123,7 @@ class Gain(jt.device.AbstractWrapper):
         return self.gain * self.device.weight(state)
 
 
-@pytest.mark.parametrize("around", [Gain, Drifting, WriteNoise], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("around", mostly_slow([Gain, Drifting, WriteNoise], Drifting), ids=lambda kind: kind.__name__)
 def test_a_wrapper_is_the_device_but_for_what_it_says(around):
     """Its routines, its state and its pulses are those of the device inside."""
     x, d = vectors("signed")

@@ -140,7 +140,9 @@ def test_one_sided_pairs_are_pulsed_up_only(half):
     np.testing.assert_allclose(after.weight, upper - lower, atol=1e-7)
 
 
-@pytest.mark.parametrize("pulse", [jt.pulse.StochasticCompressed(), jt.pulse.DeterministicImplicit()])
+@pytest.mark.parametrize(
+    "pulse", [pytest.param(jt.pulse.StochasticCompressed(), marks=pytest.mark.slow), jt.pulse.DeterministicImplicit()]
+)
 def test_a_refresh_keeps_the_difference_and_empties_both(pulse):
     """aihwkit writes it the wrong way with deterministic pulses: the pair reads 0."""
     nominal = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0, "reset_std": 0.0, "w_max": 1.0}

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import mostly_slow
 
 import jaxtile as jt
 
@@ -75,7 +76,7 @@ def assert_same(ours, theirs):
         np.testing.assert_allclose(ours[path], theirs[path], atol=1e-5, err_msg=path)
 
 
-@pytest.mark.parametrize("make", [sequential, Recurrent])
+@pytest.mark.parametrize("make", mostly_slow([sequential, Recurrent], Recurrent))
 def test_products_of_pairs_are_the_gradients_of_jax(make):
     model = make(KEY)
     value, grads = jt.nn.value_and_grad(loss)(model, X, Y)

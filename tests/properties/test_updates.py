@@ -7,17 +7,19 @@ import jax.random as jr
 import numpy as np
 import pytest
 from cases import DEVICES_OF_ALL_KINDS, DW_MIN, KAPPA, RATE, SHAPE, WEIGHTS, K, hardware, pairs, tile_of
-from helpers import assert_same_moments, lines_of, update
+from helpers import assert_same_moments, lines_of, mostly_slow, update
 from hypothesis import given
 from hypothesis import strategies as st
 
 import jaxtile as jt
 
 KEY = jr.key(3)
+QUICK = ("constant", "soft bounds, reference", "table", "write noise", "vector cell", "one-sided", "a user's own")
 every_kind = pytest.mark.parametrize("name", DEVICES_OF_ALL_KINDS)
+most_kinds_slow = pytest.mark.parametrize("name", mostly_slow(DEVICES_OF_ALL_KINDS, *QUICK))
 
 
-@every_kind
+@most_kinds_slow
 @given(vectors=pairs(), weight=WEIGHTS, rate=RATE, dw_min=DW_MIN, kappa=KAPPA)
 def test_lines_without_a_value_move_nothing(name, vectors, weight, rate, dw_min, kappa):
     """A cell of two such lines stays, bit for bit; one of a single such line does, too, if nothing is half selected."""

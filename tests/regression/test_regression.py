@@ -10,11 +10,8 @@ from regression.configurations import NAMES, results
     "name",
     mostly_slow(
         NAMES,
-        "soft bounds, reversed",
         "write noise",
-        "one-sided, refreshed",
         "slot by slot",
-        "noisy periphery",
         "Hermes",
     ),
 )

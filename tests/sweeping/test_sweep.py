@@ -118,6 +118,7 @@ def test_the_same_bits_for_any_number_of_tiles():
     same(part, whole.isel({"half_select.kappa": [0], "chip": slice(3)}))
 
 
+@pytest.mark.slow
 def test_across_widths_and_in_single_runs_draws_agree_and_so_do_weights_until_a_pulse_flips():
     def run(tile, target, key):
         sol = jt.program(tile, target, jt.SVD(), key=key, max_steps=4, tolerance=0.3, record=())

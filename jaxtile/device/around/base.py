@@ -1,14 +1,14 @@
 """The base of what is put around a device."""
 
 import abc
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Bool
 
 from ..._random import Draws
 from ..._types import Key, Scalar, Weight, Weights
-from ..base import AbstractCrosspoint, Rewrite, State
+from ..base import AbstractCrosspoint, Order, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells
 from ..routine import AbstractRoutine, Sending, Vector
@@ -49,7 +49,7 @@ class AbstractWrapper(AbstractCrosspoint):
         return tuple(_Within(routine) for routine in self.device.routines)
 
     @property
-    def order(self) -> Literal["aggregate", "slot"]:
+    def order(self) -> Order:
         return self.device.order
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> AbstractCells:
@@ -109,6 +109,10 @@ class _Within(AbstractRoutine):
     """A routine of the device inside, which sees nothing of the wrapper."""
 
     routine: AbstractRoutine
+
+    @property
+    def waits(self) -> bool:
+        return self.routine.waits
 
     def before(
         self, device: AbstractWrapper, cells: Any, state: State, vector: Vector | None, *, key: Key

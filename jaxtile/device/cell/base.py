@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 from ..._linalg import safe_sqrt
 from ..._random import Draws, Source, stream
 from ..._types import Key, Scalar, Weight, Weights
-from ..base import AbstractCrosspoint, Rewrite, State
+from ..base import AbstractCrosspoint, Order, Rewrite, State
 from ..burst import Burst
 from ..cells import AbstractCells
 
@@ -89,7 +89,7 @@ class AbstractUnitCell(AbstractCrosspoint):
         return None
 
     @property
-    def order(self) -> Literal["aggregate", "slot"]:
+    def order(self) -> Order:
         return self.parts[0].order
 
     def __check_init__(self) -> None:

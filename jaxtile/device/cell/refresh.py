@@ -23,7 +23,8 @@ class Refresh(AbstractRoutine):
 
     The difference that was read is written in one update of unit vectors at learning
     rate 1, half-selected cells and all; a pair gets back at most as many steps as a
-    train has slots. (aihwkit `OneSidedUnitCell`, `refresh_...`.)
+    train has slots. With `order="batch"` the looks come at the end of the batch.
+    (aihwkit `OneSidedUnitCell`, `refresh_...`.)
 
     Attributes:
         every: how many vectors or updates come between two looks at the pairs.
@@ -47,6 +48,10 @@ class Refresh(AbstractRoutine):
     def __check_init__(self) -> None:
         if has_own_numbers(self.forward):
             raise ValueError(f"Refresh.forward={self.forward!r} has numbers that are drawn once for each tile; it must not.")
+
+    @property
+    def waits(self) -> bool:
+        return True
 
     def before(
         self, device: Any, cells: UnitCells, state: Any, vector: Vector | None, *, key: Key

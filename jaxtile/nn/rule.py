@@ -1,0 +1,78 @@
+"""Rules of a conversion: which hardware holds a matrix, and how."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._types import Key, Scalar, Weight, is_whole
+from ..device import AbstractDevice
+from ..digital.scales import map_weights
+from ..fields import Checked, OptionalNumber, field, flag, optional, part
+from ..tile import TileConfig, init, set_weights
+from .linear import Linear
+
+__all__ = ["Mapping", "Rule"]
+
+
+class Mapping(Checked):
+    """W' = W / s: the conductances of a matrix, and the digital scales of its outputs.
+
+    Attributes:
+        omega: where the largest weight goes; None: to the end of the nominal range of the
+            devices, and to 1 where they have no end.
+        columnwise: a scale for each output; otherwise one for all.
+    """
+
+    omega: OptionalNumber = optional(low=0.0, open=True)
+    columnwise: bool = flag(False)
+
+    def __call__(self, weight: Weight, device: AbstractDevice) -> tuple[Weight, Float[Array, " out"]]:
+        """The conductances and the scales."""
+        return map_weights(weight, _reach(device) if self.omega is None else self.omega, columnwise=self.columnwise)
+
+
+def _reach(device: AbstractDevice) -> Scalar | float:
+    """The largest weight that nominal devices hold of either sign."""
+    bounds = device.bounds()
+    return 1.0 if bounds is None else jnp.minimum(-bounds[0], bounds[1])
+
+
+def _as_max_shape(name: str, value: Any) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if not (isinstance(value, Sequence) and len(value) == 2 and all(is_whole(n, 1) for n in value)):
+        raise ValueError(f"{name}={value!r} must be None or a pair (out, in) of whole numbers of at least 1: lines of an array.")
+    return int(value[0]), int(value[1])
+
+
+class Rule(Checked):
+    """What a layer is converted to.
+
+    Attributes:
+        config: what its tiles are made of.
+        max_shape: (out, in) of the largest array; None: that of the conversion.
+        mapping: how weights become conductances.
+    """
+
+    config: TileConfig = part(TileConfig, "is no configuration; pass one such as jaxtile.TileConfig()", kw_only=False)
+    max_shape: tuple[int, int] | None = field(_as_max_shape, default=None, static=True)
+    mapping: Mapping = part(Mapping, "is no mapping; pass jaxtile.nn.Mapping()", default=Mapping)
+
+    def place(self, weight: Weight, bias: Float[Array, " out"] | None = None, *, key: Key) -> Linear:
+        """A layer that holds a matrix, which it keeps as its target.
+
+        Args:
+            weight: the matrix.
+            bias: its digital bias.
+            key: of the chip.
+
+        Raises:
+            ValueError: it is larger than an array.
+        """
+        if self.max_shape is not None and any(n > most for n, most in zip(weight.shape, self.max_shape, strict=True)):
+            raise ValueError(f"a matrix of shape {weight.shape} needs several tiles of max_shape={self.max_shape}.")
+        conductances, scales = self.mapping(weight, self.config.built_device)
+        tile = set_weights(init(self.config, weight.shape, key=key), conductances)
+        return Linear.around(tile, mapping_scales=scales, bias=bias, target=conductances)
