@@ -57,7 +57,7 @@ def test_a_guessed_unit_is_said_where_a_bound_is_held():
 def test_weights_that_may_be_of_another_unit_are_told():
     """A tenth is within what counts as the same unit, and the bounds that are held shape an exponential step."""
     names, weights = (*ExpStep.response, "dw_min_std"), jnp.asarray(WEIGHTS * 0.1)
-    with pytest.warns(UserWarning, match=r"weights reach 0.04\d* of the range of device=, whose w_max and w_min.*such as unit=0.1"):
+    with pytest.warns(UserWarning, match=r"weights reach 0.03\d* of the range of device=, whose w_max and w_min.*such as unit=0.1"):
         check_weights(KINDS["exp"], names, weights, jnp.ones(()), told=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
