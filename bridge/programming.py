@@ -20,11 +20,7 @@ from torch import Tensor
 
 import jaxtile as jt
 from jaxtile.fields import Number, is_whole, number, whole
-from jaxtile.programming import AbstractMethod, Chain, Reads
-from jaxtile.programming.chain import stages_of
-from jaxtile.programming.inputs import outputs
-from jaxtile.programming.reading import Probe, ideal_reading
-from jaxtile.programming.stopping import relative_error
+from jaxtile.programming import AbstractMethod, Chain, Probe, Reads, ideal_reading, outputs, relative_error, stages_of
 
 from ._convert import to_jax, to_torch
 from .config import tile_config

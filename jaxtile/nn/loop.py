@@ -177,6 +177,7 @@ def _moving(model: PyTree) -> PyTree:
 def measure(model: PyTree, data: Batch, metrics: dict[str, Function], key: Key) -> dict[str, Scalar]:
     """Metrics of a model as it is used, modifiers off."""
     still = eqx.nn.inference_mode(model)
+    data = jax.lax.optimization_barrier(data)  # under a user's jit they are constants, which XLA would take minutes to fold
     return {name: metric(still, *data, key=stream(key, n)) for n, (name, metric) in enumerate(metrics.items())}
 
 
