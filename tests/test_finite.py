@@ -98,6 +98,17 @@ def test_the_exponential_of_a_step_saturates(numbers):
         assert ahead == 0 if numbers == {} else ahead >= device.dw_min * (1 - 1e-6)
 
 
+def test_steps_that_grow_beyond_any_number_end_at_a_bound():
+    """Ten pulses, each of which multiplies the distance by 1e5 and more; cycle noise decides at which."""
+    device = jt.device.SoftBounds(dw_min=0.1, dw_min_dtod=1e6, dw_min_std=1.0, reverse_up=True, reverse_down=True)
+    tile = jt.init(
+        jt.TileConfig(device, jt.pulse.DeterministicImplicit(desired_bl=10, update_bl_management=False)), (4, 6), key=KEY
+    )
+    after = jt.update(tile, np.ones(6), np.ones(4), learning_rate=1e9, key=KEY)
+    away = np.minimum(np.abs(after.weight - tile.cells.w_max), np.abs(after.weight - tile.cells.w_min))
+    np.testing.assert_allclose(away, 0, atol=1e-6)
+
+
 @pytest.mark.parametrize("number", [{"nu": 1.0, "nu_std": 24.0}, {"nu": 88.0, "nu_dtod": 3.0}], ids=str)
 def test_a_drift_that_overflows_ends_at_the_bounds(number):
     device = Drifting(ConstantStep(), **number)

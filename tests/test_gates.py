@@ -9,6 +9,7 @@ import jax.random as jr
 import ml_dtypes
 import numpy as np
 import pytest
+from helpers import mostly_slow
 
 import jaxtile as jt
 from jaxtile._linalg import leading_triplets, safe_norm, spectral_norm, starting_block
@@ -113,7 +114,10 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("pulse", ["StochasticCompressed", "MeanCount", "DeterministicImplicit", "MeanField"])
+PULSES = ["StochasticCompressed", "MeanCount", "DeterministicImplicit", "MeanField"]
+
+
+@pytest.mark.parametrize("pulse", mostly_slow(PULSES, "StochasticCompressed", "MeanField"))
 def test_products_beyond_single_precision_saturate_as_the_trains_do(pulse):
     """A cell whose lines pulse in every slot gets `desired_bl` pulses, and never more."""
     tile = jt.init(jt.TileConfig(SPIKE, getattr(jt.pulse, pulse)()), (2, 3), key=KEY)

@@ -73,7 +73,7 @@ def small():
     config = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=100.0))
     tolerances = [0.5, 0.1, 0.05]
     data = jt.sweep(jt.Programming(jt.SVD(), max_steps=60), config, target, key=jr.key(0), over={"tolerance": tolerances}, chips=4)
-    return {f"tolerance {t:g}": stored.mean(data.steps.sel(tolerance=t).values) for t in tolerances}
+    return {f"tolerance {t:g}": stored.mean(data.steps.sel({"tolerance": t}).values) for t in tolerances}
 
 
 if __name__ == "__main__":
