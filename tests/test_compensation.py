@@ -73,7 +73,7 @@ def test_expected_takes_skipped_phases_into_account():
     assert after < 0.9 * before
 
 
-@pytest.mark.parametrize(("kappa", "left"), [(10.0, 0.95), (100.0, 0.75)])
+@pytest.mark.parametrize(("kappa", "left"), mostly_slow([(10.0, 0.95), (100.0, 0.75)], (10.0, 0.95)))
 def test_expected_takes_state_dependent_steps_into_account(kappa, left):
     """The rest that the pull to the symmetry point leaves is not of rank one: the more of it, the less can be undone."""
     x, d = proposal()
@@ -168,6 +168,7 @@ def test_sparsify_lowers_the_risk_and_no_small_change_lowers_it_further():
     assert sent_by(sparse, unit, jnp.ones((2, SHAPE[0])), tile, 1.0)[0] is unit
 
 
+@pytest.mark.slow
 def test_expected_weighs_the_noise_of_its_pulses():
     """On 2 x 2 cells the expected squared error ends at the minimum of a grid over all products of two vectors."""
     tile, x, d = make_tile(SOFT, shape=(2, 2)), jnp.asarray([[0.3, 0.2]]), jnp.asarray([[-0.25, 0.4]])

@@ -51,7 +51,7 @@ def assert_close(ours, theirs):
     assert_same(ours, theirs, lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6))
 
 
-@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp", "chain"))
+@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp"))
 def test_bits_of_one_program_are_those_of_a_longer_run(name):
     """A run is left at every step, made a solution of, and gone on from by the same compiled program."""
     tile = jt.count_pulses(chip(name))

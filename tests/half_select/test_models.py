@@ -135,7 +135,7 @@ def test_stochastic_spread():
 
 
 @pytest.mark.parametrize("scheme", ["V/2", "V/3"])
-@pytest.mark.parametrize("phases", ["all", "active"])
+@pytest.mark.parametrize("phases", mostly_slow(["all", "active"], "active"))
 def test_aggregated_stochastic_half_pulses_beside_coincidences(phases, scheme):
     """Trains with coincidences, sent with many keys: the simulator says what each cell sees, and so its mean and its spread."""
     kappa, sigma = 5.0, 0.3

@@ -15,11 +15,10 @@ import jaxtile as jt
 
 KEY = jr.key(3)
 QUICK = ("constant", "soft bounds, reference", "table", "write noise", "vector cell", "one-sided", "a user's own")
-every_kind = pytest.mark.parametrize("name", DEVICES_OF_ALL_KINDS)
-most_kinds_slow = pytest.mark.parametrize("name", mostly_slow(DEVICES_OF_ALL_KINDS, *QUICK))
+every_kind = pytest.mark.parametrize("name", mostly_slow(DEVICES_OF_ALL_KINDS, *QUICK))
 
 
-@most_kinds_slow
+@every_kind
 @given(vectors=pairs(), weight=WEIGHTS, rate=RATE, dw_min=DW_MIN, kappa=KAPPA)
 def test_lines_without_a_value_move_nothing(name, vectors, weight, rate, dw_min, kappa):
     """A cell of two such lines stays, bit for bit; one of a single such line does, too, if nothing is half selected."""
