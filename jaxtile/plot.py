@@ -150,9 +150,8 @@ def training(
 ) -> Axes:
     """Draw a quantity of training runs against the epochs.
 
-    A run with leading axes, from `jax.vmap` over chips or seeds, is drawn as its
-    median. A band goes from the 10 % to the 90 % quantile. Both are over the runs that
-    made the epoch.
+    Leading axes of a run, from `jax.vmap` over chips or seeds, are drawn as a median
+    with a band from the 10 % to the 90 % quantile. Only runs that made the epoch count.
 
     Args:
         runs: one run, or several by label.
@@ -201,9 +200,8 @@ def pulse_response(
     key: Key | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the weight of some fabricated cells, and of the nominal one, which has no
-    spread and no noise. From their lower bounds they get pulses up and then as many
-    down.
+    """Draw weights under pulses up and then as many down, from the lower bounds: those
+    of some fabricated cells, and of the nominal one (no spread, no noise).
 
     Args:
         device: the kind of device.
