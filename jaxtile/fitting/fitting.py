@@ -149,8 +149,8 @@ def fit(
     if not is_whole(max_steps, 1):
         raise ValueError(f"max_steps={max_steps!r} must be a whole number of at least 1.")
     names = (*check_parameters(device, parameters, pulses), "dw_min_std")
-    unit = unit_of(device, weights, unit)
-    check_weights(device, names, weights, unit)
+    told, unit = unit is not None, unit_of(device, weights, unit)
+    check_weights(device, names, weights, unit, told=told)
     found = _fit(device, weights, pulses, noise, unit, names=names, max_steps=max_steps)
     check_fit(found, device, names)
     return found
