@@ -1,4 +1,4 @@
-"""What a fit refuses, and of what it warns."""
+"""Refusals and warnings of a fit."""
 
 import dataclasses
 import functools

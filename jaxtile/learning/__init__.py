@@ -15,6 +15,7 @@ from .dynamic_transfer import References as References
 from .mixed_precision import Accumulated as Accumulated
 from .mixed_precision import MixedPrecision as MixedPrecision
 from .transfer import Transfer as Transfer
+from .zero_shifting import zero_shift as zero_shift
 
 __all__ = [
     "Accumulated",
@@ -32,4 +33,5 @@ __all__ = [
     "Write",
     "build",
     "preset",
+    "zero_shift",
 ]

@@ -133,7 +133,8 @@ def preset(algorithm: str, device: str) -> TileConfig:
     known = list(_TUNED.get(name, _TUNED["agad"] if name == "ttv1" else _DEVICES))
     if device not in known:
         raise ValueError(f"device={device!r} has no preset for {algorithm!r}; choose one of {', '.join(map(repr, known))}.")
-    made, io = _DEVICES[device](), presets.io()
+    referred = name not in ("sgd", "mp") and device == "reram_sb"  # what is transferred counts from the symmetry point
+    made, io = presets.reram_sb(subtract_symmetry_point=True) if referred else _DEVICES[device](), presets.io()
     if name not in _TUNED:
         return build(name, made, io=io)
     fast_lr, auto_granularity, chance, tail, longest = _TUNED[name][device]

@@ -73,7 +73,7 @@ class Training(eqx.Module):
             epoch=jnp.asarray(0, jnp.int32),
             model=moving,
             optimizer=self.optimizer.init(self.model, parts),
-            leader=None if self.best is None else self.best.start(moving),
+            leader=None if self.best is None else self.best.init(moving),
             result=OUTCOMES.running,
             history={name: jnp.zeros(self.epochs, float) for name in names},
         )

@@ -53,8 +53,8 @@ class Optimizer(Checked):
     small d are others than few pulses of a large one. Momentum, weight decay and the
     like have no meaning for pulses; a device that decays does so by itself.
 
-    After the pulses of a step, noise management and input ranges observe the batch, and
-    devices diffuse, decay and drift once, if they do at all.
+    After the pulses of a step, noise management and input ranges observe the batch.
+    Then devices diffuse, decay and drift once, if they do at all.
 
     Attributes:
         paths: patterns of the layers that each rate is for.

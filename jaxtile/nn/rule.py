@@ -49,7 +49,7 @@ def _as_max_shape(name: str, value: Any) -> tuple[int, int] | None:
 
 
 class Rule(Checked):
-    """What a layer is converted to.
+    """The hardware that a layer is converted to.
 
     Attributes:
         config: what its tiles are made of.

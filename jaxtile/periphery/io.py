@@ -53,7 +53,7 @@ class IOParameters(Checked):
         v_offset: voltage offsets and series resistance of the output lines.
         out_nonlinearity: saturation of the output lines.
         slope_calibration: outputs are multiplied by (1 + (mean_i g_i + r_series)
-            slope_calibration out_bound)^2, which undoes `out_nonlinearity` and
+            slope_calibration out_bound)^2. This undoes `out_nonlinearity` and
             `r_series` where the output is that fraction of the bound.
     """
 

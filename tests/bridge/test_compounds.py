@@ -189,7 +189,7 @@ PRESETS = {"TikiTaka": "ttv1", "TTv2": "ttv2", "ChoppedTTv2": "c-ttv2", "AGAD": 
 DEVICES = {"ReRamES": "reram_es", "ReRamSB": "reram_sb", "Capacitor": "capacitor", "EcRam": "ecram", "EcRamMO": "ecram_mo"}
 
 
-@pytest.mark.parametrize("algorithm", PRESETS)
+@pytest.mark.parametrize("algorithm", mostly_slow(PRESETS, "AGAD", "MixedPrecision"))
 def test_presets_are_those_of_aihwkit(algorithm):
     for theirs, ours in (DEVICES | {"Idealized": "idealized"}).items():
         config = tile_config(getattr(configs, f"{algorithm}{theirs}Preset")())
@@ -209,7 +209,7 @@ def _plain(device):
     return dataclasses.replace(device, scale_fast_lr=False, transfer_forward=io)
 
 
-@pytest.mark.parametrize("name", ["transfer", "chopped by chance"])
+@pytest.mark.parametrize("name", mostly_slow(("transfer", "chopped by chance"), "transfer"))
 def test_the_law_of_stochastic_pulses(name):
     """Means and variances of both arrays after thirty vectors, of many chips that are alike."""
     nominal = ConstantStepDevice(dw_min=0.0137, dw_min_std=0.3, **dict.fromkeys(SPREADS, 0.0))
@@ -221,7 +221,7 @@ def test_the_law_of_stochastic_pulses(name):
     rng = np.random.default_rng(3)
     x, d = rng.uniform(-1, 1, (30, WIDTH)).astype("f4"), rng.uniform(-0.8, 1.2, (30, OUT)).astype("f4")
     theirs = []
-    for _ in range(200):
+    for _ in range(150):
         tile = AnalogTile(OUT, WIDTH, config, bias=False)
         tile.tile.set_weights(torch.zeros(OUT, WIDTH))
         tile.tile.set_learning_rate(0.173)

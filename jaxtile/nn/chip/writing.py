@@ -11,7 +11,7 @@ from ...programming import AbstractMethod, Chain, Solution
 from ...programming import program as program_tile
 from ...tile import Tile, init, read_as
 from ...upkeep import apply_programming_noise as write
-from ..grid import change, held, run
+from ..grid import change, regrid, run
 from ..layers import map_layers_with_keys
 from ..linear import Linear
 
@@ -60,7 +60,7 @@ def program(
         target = layer.tile.weight if layer.target is None else layer.target
         tile = layer.tile if start == "present" else change(anew, layer.tile, key=stream(key, 0))
         record[path] = run(program_tile, tile, options=alike, target=target, key=stream(key, 1))
-        return layer.replace(tile=held(tile, record[path].tile), target=target)
+        return layer.replace(tile=regrid(tile, record[path].tile), target=target)
 
     programmed = map_layers_with_keys(each, model, key)
     return (programmed, record) if with_record else programmed
