@@ -46,7 +46,7 @@ def test_the_pairs_of_a_batch_are_those_that_analog_sgd_sends(script):
 @pytest.mark.slow
 def test_learning_curves_agree_with_those_of_aihwkit(script):
     """A small version of the script: paired by chip, the largest |t| within the Bonferroni limit of 1 %."""
-    train, test = script["images"]("digits")
+    train, test = script["images"]()
     train, test = (train[0][:600], train[1][:600]), (test[0][:300], test[1][:300])
     case = script["CASES"]["constant step"]
     lines = [script["both"](case, [64, 12, 10], train, test, epochs=8, seed=seed) for seed in range(6)]
@@ -71,7 +71,7 @@ SEEDS, KEYS, EPOCHS = 3, 12, 2
 
 def test_training_under_half_selection_agrees_with_the_bridge_in_the_loop_of_aihwkit(script):
     """The same chips, weights and samples: what one run there ends with is a draw of what many runs here end with."""
-    (x, y), _ = script["images"]("digits")
+    (x, y), _ = script["images"]()
     train = x[:60], y[:60]
 
     def config(kappa):
