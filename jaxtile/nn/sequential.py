@@ -20,7 +20,7 @@ class Function(eqx.Module):
 
     function: Callable[..., Any] = eqx.field(static=True)
 
-    def __call__(self, x: AnyArray, *, key: Key | None = None) -> AnyArray:
+    def __call__(self, x: AnyArray, *, key: Key | None = None) -> Any:
         """The function of all samples at once."""
         return self.function(x)
 
@@ -65,9 +65,10 @@ class Sequential(eqx.Module):
 
     def __call__(self, x: Num[AnyArray, "... in"], *, key: Key | None = None) -> Float[Array, "... out"]:
         """Read the layers in turn; layer n gets `fold_in(key, n)`."""
+        y: Any = x
         for n, layer in enumerate(self.layers):
-            x = layer(x, key=None if key is None else stream(key, n))
-        return x
+            y = layer(y, key=None if key is None else stream(key, n))
+        return y
 
 
 def _as_layer(layer: Any) -> Any:
