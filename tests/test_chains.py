@@ -105,7 +105,7 @@ def test_above_the_boundary_weights_are_held(phases):
 
 
 def test_active_phases_hold_rows_of_one_sign():
-    """What pulls a row down pushes it up: there is next to no boundary, where all phases have one."""
+    """A row is pushed up by what pulls it down: there is next to no boundary, where all phases have one."""
     target = jnp.full((8, 96), 0.12)
     active, every = (float(jt.OneHotPays(model=SOFT, phases=phases).boundary(target)) for phases in ("active", "all"))
     assert active < 5 < 40 < every

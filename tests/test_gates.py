@@ -249,6 +249,10 @@ LISTS = {
     "coefficients in two dimensions": (lambda: jt.noise.Branched(coeffs=[[1.0]]), ["Branched.coeffs has shape (1, 1)"]),
     "three spreads of two": (lambda: jt.noise.ReRAMCMO(decay_std=[1, 2, 3]), ["decay_std has shape (3,)", "(std_0, std_1)"]),
     "bounds of a law": (lambda: jt.noise.ClippedLog(low=2.0, high=1.0), ["ClippedLog.low=2", "high=1"]),
+    "bits of a coarser DAC": (
+        lambda: jt.IOParameters(mv_type=jt.periphery.BitWise(bits=5)),
+        ["BitWise(bits=5) sends at most 31 steps", "inp_res=0.00793651 has 63", "more bits"],
+    ),
     "chances of one device": (lambda: jt.modifier.PCMNoise(pcm_prob_at_reset=0.7, pcm_prob_at_gmax=0.4), ["1.1 in all"]),
     "gammas in two dimensions": (lambda: jt.device.VectorCell(gamma_vec=[[1.0, 1.0]]), ["gamma_vec has shape (1, 2)"]),
     "scales of a layer": (lambda: jt.nn.Linear.around(TILE, out_scales=[1.0, 2.0]), ["out_scales has shape (2,)", "3 outputs"]),

@@ -53,7 +53,7 @@ CASES = {
 
 
 def images() -> tuple[Data, Data]:
-    """Digits: those trained on, and those tested on."""
+    """Digits for training and for tests."""
     x, y = load_digits(return_X_y=True)
     chosen = np.random.default_rng(0).permutation(len(y))
     x, y, n = (x[chosen] / x.max()).astype(np.float32), y[chosen], int(0.8 * len(y)) // BATCH * BATCH

@@ -15,6 +15,7 @@ from .convert import convert as convert
 from .convert import to_digital as to_digital
 from .factors import Factors as Factors
 from .gradient import value_and_grad as value_and_grad
+from .grid import Grid as Grid
 from .layers import with_key as with_key
 from .linear import Linear as Linear
 from .metrics import accuracy as accuracy
@@ -37,6 +38,7 @@ __all__ = [
     "Cell",
     "Conv",
     "Factors",
+    "Grid",
     "Linear",
     "Mapping",
     "MultiheadAttention",

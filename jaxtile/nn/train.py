@@ -69,8 +69,8 @@ def train(
             each frozen entry; None: all of it.
         best: keeps the model of the best epoch, and may stop early.
         shuffle: draw the order of the samples of arrays anew in each epoch.
-        checkpoint: file to which the state is written, and from which a run of the same
-            arguments goes on, with the same bits as if it had not been interrupted.
+        checkpoint: file to which the state is written. A run of the same arguments goes
+            on from it, with the same bits as if it had not been interrupted.
         every: epochs between two checkpoints.
         progress: show a progress bar of epochs.
         throw: raise an error if the loss is not finite, outside of a trace.

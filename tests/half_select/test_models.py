@@ -311,7 +311,7 @@ def test_fractions_of_a_traced_band_are_cut_off():
 
 
 def test_replacing_numbers_keeps_the_chip():
-    """What fabrication drew is the tile's; the numbers that act later are the configuration's."""
+    """Draws of fabrication are the tile's; the numbers that act later are the configuration's."""
     model = partial(dataclasses.replace, MODELS["threshold"])
     one, two = (jt.init(jt.TileConfig(half_select=model(voltage=v)), (3, 4), key=KEY) for v in (1.0, 2.0))
     assert np.array_equal(one.chip.half_cells, two.chip.half_cells)

@@ -1,4 +1,4 @@
-"""Which cells see half a pulse, how often and with which polarity: by hand, and on average."""
+"""Half pulses of cells, how many and with which polarity: by hand, and on average."""
 
 import jax.numpy as jnp
 import jax.random as jr

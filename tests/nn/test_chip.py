@@ -1,4 +1,4 @@
-"""What happens to a network on its chips, against the same done tile by tile."""
+"""The life of a network on its chips, against the same done tile by tile."""
 
 import equinox as eqx
 import jax

@@ -172,7 +172,6 @@ def test_layers_of_a_sequential_of_tiles_are_converted_too():
             ValueError,
             r"layers\.0\.weight holds 30 of 30 entries",
         ),
-        (net(), {".*": jt.nn.Rule(EVEN, max_shape=(3, 4))}, ValueError, "several tiles"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_by_name(model, rules, error, message, unhooked):

@@ -73,7 +73,7 @@ def test_digits_are_learned(run):
 
 
 def test_a_second_call_compiles_nothing(run, caplog):
-    """Of another chip, other data and another rate."""
+    """The second call has another chip, other data and another rate."""
     TRACES.clear()
     faster = jt.nn.Optimizer(0.2, OPTIMIZER.digital)
     with jax.log_compiles(), caplog.at_level("WARNING"):

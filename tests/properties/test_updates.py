@@ -1,4 +1,4 @@
-"""What is true of every update: of nothing, of lines in another order, of up and down, and of a batch in parts."""
+"""Properties of every update: of nothing, of lines in another order, of up and down, and of a batch in parts."""
 
 import dataclasses
 
@@ -77,7 +77,7 @@ COUNTING = {
 @pytest.mark.parametrize("name", COUNTING)
 @given(vectors=pairs(), weight=WEIGHTS, rate=RATE, kappa=KAPPA, first=st.integers(1, K - 1))
 def test_a_batch_in_two_calls_is_the_batch(name, vectors, weight, rate, kappa, first):
-    """What a tile counts or remembers from vector to vector it keeps from call to call; nothing is drawn here."""
+    """A tile keeps from call to call what it counts or remembers from vector to vector; nothing is drawn here."""
     x, d = vectors
     kind, options = COUNTING[name]
     tile = tile_of(hardware(kind, kappa=kappa, **options), weight)

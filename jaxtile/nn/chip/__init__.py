@@ -1,4 +1,4 @@
-"""What happens to a network on its chips: it is programmed, ages, is calibrated and
+"""The life of a network on its chips: it is programmed, ages, is calibrated and
 compensated.
 """
 
