@@ -109,5 +109,4 @@ def test_training_under_half_selection_agrees_with_the_bridge_in_the_loop_of_aih
     assert np.max(np.abs(t)) < limit, np.round(t, 2)
     unselected = [eqx.tree_at(lambda tile: tile.config.half_select.kappa, tile, jnp.asarray(1e6)) for tile in before]
     without = np.concatenate(learn(*unselected, jr.split(jr.key(0), KEYS)), axis=1)
-    apart = (without.mean(axis=0) - ours.mean(axis=0)) / (ours.std(axis=0, ddof=1) * np.sqrt(1 + 1 / KEYS))
-    assert np.max(np.abs(apart)) > limit  # so the test would see it
+    assert np.max(without[:, 2]) < 0.1 * np.min(ours[:, 2])  # so the test would see it
