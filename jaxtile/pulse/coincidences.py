@@ -1,13 +1,15 @@
 """Coincidences of the trains of many vectors, summed."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Num, UInt32
+from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
-from .base import SLOTS_PER_WORD, Trains
+from .._loop import largest_lane
+from .base import SLOTS_PER_WORD, Trains, pack
 
 __all__ = ["sum_of_trains", "sum_one_by_one"]
 
@@ -36,7 +38,37 @@ def sum_one_by_one(moves: Callable[[Any], Moves], vectors: Any) -> Moves:
 
 
 def _by_words(lines: Trains) -> Moves:
-    return sum_one_by_one(Trains.moves, lines)
+    """By words that hold a train of one vector, or a slot of 32 vectors: whichever are
+    fewer.
+    """
+    k, _, words = lines.d_words.shape
+    longest = largest_lane(jnp.max(lines.length))
+    fewer = longest * -(-k // SLOTS_PER_WORD) < k * words
+    return jax.lax.cond(fewer, partial(_by_slots, longest=longest), partial(sum_one_by_one, Trains.moves), lines)
+
+
+def _by_slots(lines: Trains, *, longest: Int[Array, ""]) -> Moves:
+    """Slot by slot: bit v of a word is set where the line pulses for vector v."""
+
+    def words(bits: Bool[Array, "k line"]) -> UInt32[Array, "word line"]:
+        return pack(bits.T).T
+
+    signs = words(lines.d_sign < 0), words(lines.x_sign < 0)
+
+    def slot(t: Int[Array, ""], moves: Moves) -> Moves:
+        rows, columns = jax.vmap(partial(Trains.slot, t=t))(lines)
+        pulses = words(rows & (lines.d_sign != 0)), words(columns & (lines.x_sign != 0))
+        return jax.lax.scan(add, moves, (*pulses, *signs))[0]
+
+    def add(moves: Moves, words: tuple[UInt32[Array, "..."], ...]) -> tuple[Moves, None]:
+        d, x, d_minus, x_minus = words
+        both = d[:, None] & x[None, :]
+        up = both & (d_minus[:, None] ^ x_minus[None, :])
+        counts = (jax.lax.population_count(way).astype(jnp.int32) for way in (up, both ^ up))
+        return jax.tree.map(jnp.add, moves, tuple(counts)), None
+
+    nothing = jnp.zeros((lines.d_sign.shape[1], lines.x_sign.shape[1]), jnp.int32)
+    return jax.lax.fori_loop(0, longest, slot, (nothing, nothing))
 
 
 def _by_products(lines: Trains) -> Moves:
