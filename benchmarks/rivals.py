@@ -1,5 +1,6 @@
 """What others offer: aihwkit's tile, the notebook's loops in torch, and JAX written naively."""
 
+import copy
 import functools
 import math
 
@@ -63,7 +64,7 @@ def aihwkit_forward(tile, x):
 
 
 def aihwkit_epoch(widths, device, x, y, rate, batch):
-    """An epoch of a network with sigmoids, by AnalogSGD."""
+    """The first epoch of a network with sigmoids, by AnalogSGD."""
     import torch
     from aihwkit.nn import AnalogLinear, AnalogSequential
     from aihwkit.optim import AnalogSGD
@@ -75,8 +76,10 @@ def aihwkit_epoch(widths, device, x, y, rate, batch):
     model, loss, x, y = AnalogSequential(*layers[:-1]), torch.nn.CrossEntropyLoss(), torch.tensor(x), torch.tensor(y)
     optimizer = AnalogSGD(model.parameters(), lr=rate)
     optimizer.regroup_param_groups(model)
+    start_from = copy.deepcopy(model.state_dict())
 
     def epoch():
+        model.load_state_dict(start_from)
         for start in range(0, len(y), batch):
             optimizer.zero_grad()
             loss(model(x[start : start + batch]), y[start : start + batch]).backward()

@@ -8,6 +8,7 @@ import time
 import jax
 import jax.random as jr
 import numpy as np
+import optax
 
 import jaxtile as jt
 
@@ -94,9 +95,14 @@ def network(key, **config) -> jt.nn.Sequential:
     return jt.nn.Sequential(layers[:-1])
 
 
+def sgd() -> jt.nn.Optimizer:
+    """What AnalogSGD does: pulses and digital biases have one rate."""
+    return jt.nn.Optimizer(RATE, digital=optax.sgd(RATE))
+
+
 def trained(batch: int, **config) -> Side:
     """An epoch of jaxtile."""
-    data, model, optimizer = images(), network(KEY, **config), jt.nn.Optimizer(RATE)
+    data, model, optimizer = images(), network(KEY, **config), sgd()
 
     def call():
         return jt.train(model, jt.nn.cross_entropy, data, optimizer, key=KEY, epochs=1, batch_size=batch).model
@@ -138,7 +144,7 @@ def _seconds(call, times: int = 3) -> float:
 def chips(count: int = 16, samples: int = 500) -> dict:
     """Milliseconds a chip and sample of one network, and of 16 vmapped."""
     x, y = (part[:samples] for part in images())
-    optimizer, device = jt.nn.Optimizer(RATE), jt.device.ConstantStep(order="batch")
+    optimizer, device = sgd(), jt.device.ConstantStep(order="batch")
 
     def one(key):
         return jt.train(network(key, device=device), jt.nn.cross_entropy, (x, y), optimizer, key=key, epochs=1).history["loss"]

@@ -19,7 +19,7 @@ from .._random import arange, uniform
 from .._types import Key, Scalar
 from ..fields import Checked, Number, flag, number, whole
 
-__all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid", "pack"]
+__all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
 
 SLOTS_PER_WORD = 32
 
@@ -82,7 +82,7 @@ class Trains(AbstractLines):
     ) -> "Trains":
         """Pack trains that are given bit by bit."""
         n_slots = x_bits.shape[-1]
-        return cls(_signs(x_sign), _signs(d_sign), jnp.asarray(n_slots, jnp.int32), n_slots, pack(x_bits), pack(d_bits))
+        return cls(_signs(x_sign), _signs(d_sign), jnp.asarray(n_slots, jnp.int32), n_slots, _pack(x_bits), _pack(d_bits))
 
     def line_counts(self) -> tuple[Int[Array, " out"], Int[Array, " in"]]:
         return _count(self.d_words), _count(self.x_words)
@@ -134,8 +134,7 @@ class Counts(AbstractLines):
         return self.coincidence
 
 
-def pack(train: Bool[Array, "line slot"]) -> UInt32[Array, "line word"]:
-    """Bits, 32 of them in a word."""
+def _pack(train: Bool[Array, "line slot"]) -> UInt32[Array, "line word"]:
     short = -train.shape[-1] % SLOTS_PER_WORD
     slots = jnp.pad(train, ((0, 0), (0, short))).reshape(train.shape[0], -1, SLOTS_PER_WORD).astype(jnp.uint32)
     place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[None, None, :]
