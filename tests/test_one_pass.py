@@ -15,6 +15,7 @@ from helpers import (
     DEVICES,
     INPUTS,
     PULSES,
+    SHAPE,
     STATE_DEPENDENT,
     assert_same_moments,
     lines_of,
@@ -139,10 +140,25 @@ def test_a_step_is_lowered_for_accelerators_without_a_callback():
     assert not [line for line in calls if "callback" in line.split("loc(")[0]]
 
 
-CELLS = {
-    "reference": lambda step, soft: jt.device.ReferenceCell((step, soft)),
-    "vector": lambda step, soft: jt.device.VectorCell((step, soft), gamma_vec=[1.0, 0.5]),
-    "one-sided": lambda step, soft: jt.device.OneSided(step),
-    "write noise": lambda step, soft: jt.device.WriteNoise(step, write_noise_std=0.0),
-    "drifting": lambda step, soft: jt.device.Drifting(jt.device.WriteNoise(step, write_noise_std=0.0), nu=0.1),
+PLAIN = {name: value for name, value in AWAY.items() if name != "fill"}
+REFRESH = jt.device.Refresh(upper_thres=0.002, lower_thres=0.0005, forward=jt.IOParameters(is_perfect=True))
+AROUND = {
+    "reference": lambda step: jt.device.ReferenceCell((step, step)),
+    "vector": lambda step: jt.device.VectorCell((step, step), gamma_vec=[1.0, 0.5]),
+    "one-sided, refreshed": lambda step: jt.device.OneSided(step, refresh=REFRESH),
+    "drifting, write noise": lambda step: jt.device.Drifting(jt.device.WriteNoise(step), nu=0.1),
 }
+
+
+@pytest.mark.parametrize("name", mostly_slow(AROUND, "vector", "one-sided, refreshed"))
+def test_what_is_around_devices_is_that_of_vector_by_vector(name):
+    """Also a routine that acts at the end of a batch anyway; `before` is as often called, and its keys are the same."""
+    x, d = vectors("signed", seed=5, k=8)
+    tiles = []
+    for order in ORDERS:
+        device = AROUND[name](jt.device.ConstantStep(order=order, **PLAIN))
+        tile = jt.init(jt.TileConfig(device=device, half_select=ratio(9.0)), SHAPE, key=jr.key(0))
+        tiles.append(update(tile, x, d, 0.02, KEY))
+    assert np.ptp(np.asarray(tiles[0].weight)) > 0.01
+    for one, other in zip(*(jax.tree.leaves((tile.state, tile.tally)) for tile in tiles), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=2e-5)
