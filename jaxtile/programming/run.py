@@ -203,7 +203,7 @@ class Run(eqx.Module):
     def _enter(self, number: int) -> StageState:
         """The state of a stage before its first step."""
         stage = self.stages[number]
-        return StageState(stage.method.init(self._sheet(number), self.target), stage.begin())
+        return StageState(stage.method.init(self._sheet(number), self.target), stage.init())
 
     def _sheet(self, number: int) -> Datasheet:
         """The datasheet of the tile as the lines of a stage are connected."""

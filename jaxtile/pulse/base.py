@@ -107,7 +107,7 @@ class Trains(AbstractLines):
         return jnp.sum(pulsing(self.d_words, self.d_sign) * pulsing(self.x_words, self.x_sign))
 
     def slot(self, t: Int[Array, ""]) -> tuple[Bool[Array, " out"], Bool[Array, " in"]]:
-        """Which rows and which columns pulse in slot t."""
+        """True for each row, and for each column, that pulses in slot t."""
         word, bit = t // SLOTS_PER_WORD, jnp.asarray(t % SLOTS_PER_WORD, jnp.uint32)
         return ((self.d_words[:, word] >> bit) & 1).astype(bool), ((self.x_words[:, word] >> bit) & 1).astype(bool)
 

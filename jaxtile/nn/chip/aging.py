@@ -1,11 +1,13 @@
 """Time on the devices of a network, and making up for it."""
 
-from jaxtyping import PyTree
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
 
 from ..._random import stream
 from ..._types import Key, Real
 from ...digital.drift_compensation import AbstractDriftCompensation, GlobalDriftCompensation
 from ...upkeep import drift as drift_tile
+from ..grid import AnyTile, change, forward
 from ..layers import layers, map_layers_with_keys
 from ..linear import Linear
 
@@ -33,7 +35,7 @@ def drift(model: PyTree, seconds: Real, *, key: Key) -> PyTree:
         )
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        return layer if path in still else layer.replace(tile=drift_tile(layer.tile, seconds, key=key))
+        return layer if path in still else layer.replace(tile=change(drift_tile, layer.tile, options={"time": seconds}, key=key))
 
     return map_layers_with_keys(each, model, key)
 
@@ -42,6 +44,8 @@ def compensate(model: PyTree, written: PyTree, compensation: AbstractDriftCompen
     """The model whose outputs are scaled, layer by layer, by what its devices have lost.
 
         alpha = readout of the layer as it was written / readout now
+
+    Of a layer on a grid of tiles, the sums of its rows are read out.
 
     Args:
         model: the model as it is now.
@@ -57,7 +61,14 @@ def compensate(model: PyTree, written: PyTree, compensation: AbstractDriftCompen
         raise ValueError(f"written has the layers {', '.join(before)}, and model has {', '.join(layers(model))}.")
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        baseline = rule.baseline(before[path].tile, key=stream(key, 0))
-        return layer.replace(drift_scales=rule(layer.tile, baseline, key=stream(key, 1)))
+        first, target = before[path].tile, before[path].target
+        reference = target.T if rule.exact_reference and target is not None else _columns(first, stream(key, 0))
+        return layer.replace(drift_scales=rule.floored(reference) / rule.floored(_columns(layer.tile, stream(key, 1))))
 
     return map_layers_with_keys(each, model, key)
+
+
+def _columns(tile: AnyTile, key: Key) -> Float[Array, "in out"]:
+    """Read the columns of a tile, one by one."""
+    width = tile.shape[1]
+    return forward(tile, jnp.eye(width, dtype=tile.weight.dtype), key=key)

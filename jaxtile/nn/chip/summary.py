@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from jaxtyping import PyTree
 
+from ..grid import AnyTile, Grid
 from ..layers import layers
 
 __all__ = ["Summary", "summary"]
@@ -81,9 +82,11 @@ def summary(model: PyTree) -> Summary:
     Args:
         model: a model with layers on tiles.
     """
-    return Summary(
-        tuple(
-            Row(path, layer.tile.shape, 1, layer.tile.shape, type(layer.tile.device).__name__)
-            for path, layer in layers(model).items()
-        )
-    )
+    return Summary(tuple(_row(path, layer.tile) for path, layer in layers(model).items()))
+
+
+def _row(path: str, tile: AnyTile) -> Row:
+    device = type(tile.device).__name__
+    if isinstance(tile, Grid):
+        return Row(path, tile.shape, len(tile.rows.sizes) * len(tile.columns.sizes), (tile.rows.lines, tile.columns.lines), device)
+    return Row(path, tile.shape, 1, tile.shape, device)

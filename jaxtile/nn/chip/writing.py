@@ -5,12 +5,13 @@ from typing import Any, Literal
 from jaxtyping import PyTree
 
 from ..._random import stream
-from ..._types import Key
+from ..._types import Key, Weight
 from ...noise import AbstractNoiseModel
 from ...programming import AbstractMethod, Chain, Solution
 from ...programming import program as program_tile
-from ...tile import init, read_as
+from ...tile import Tile, init, read_as
 from ...upkeep import apply_programming_noise as write
+from ..grid import change, regrid, run
 from ..layers import map_layers_with_keys
 from ..linear import Linear
 
@@ -40,7 +41,8 @@ def program(
         max_steps: pulse steps of each tile, at most.
         start: "zero": fabricate the tiles anew, and begin with weights of zero.
             "present": begin with the tiles as they stand.
-        with_record: also return the `Solution` of each layer, by path.
+        with_record: also return the `Solution` of each layer, by path; of a layer on a
+            grid, those of all its tiles, with leading axes [row, column].
         **options: of `jaxtile.program`, such as `tolerance` and `compensation`.
 
     Raises:
@@ -49,12 +51,16 @@ def program(
     if start not in ("zero", "present"):
         raise ValueError(f"start={start!r} is unknown; choose 'zero', which fabricates the tiles anew, or 'present'.")
     record: dict[str, Solution] = {}
+    alike = {"method": method, "max_steps": max_steps} | options
+
+    def anew(tile: Tile, *, key: Key) -> Tile:
+        return init(tile.config, tile.shape, key=key)
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        target = layer.tile.weight if layer.target is None else layer.target
-        tile = layer.tile if start == "present" else init(layer.tile.config, layer.tile.shape, key=stream(key, 0))
-        record[path] = program_tile(tile, target, method, key=stream(key, 1), max_steps=max_steps, **options)
-        return layer.replace(tile=record[path].tile, target=target)
+        target = _target(layer)
+        tile = layer.tile if start == "present" else change(anew, layer.tile, key=stream(key, 0))
+        record[path] = run(program_tile, tile, options=alike, target=target, key=stream(key, 1))
+        return layer.replace(tile=regrid(tile, record[path].tile), target=target)
 
     programmed = map_layers_with_keys(each, model, key)
     return (programmed, record) if with_record else programmed
@@ -71,8 +77,15 @@ def apply_programming_noise(model: PyTree, noise_model: AbstractNoiseModel, *, k
         key: of the writes; layer n draws from `fold_in(key, n)`.
     """
 
+    def written(tile: Tile, *, target: Weight, key: Key) -> Tile:
+        return write(read_as(tile, target), noise_model, key=key)
+
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        target = layer.tile.weight if layer.target is None else layer.target
-        return layer.replace(tile=write(read_as(layer.tile, target), noise_model, key=key), target=target)
+        target = _target(layer)
+        return layer.replace(tile=change(written, layer.tile, target=target, key=key), target=target)
 
     return map_layers_with_keys(each, model, key)
+
+
+def _target(layer: Linear) -> Weight:
+    return layer.tile.weight if layer.target is None else layer.target
