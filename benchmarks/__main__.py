@@ -70,7 +70,7 @@ def run(name: str, *, jax_draws: bool) -> dict:
 
 
 def machine() -> str:
-    """What it ran on."""
+    """The machine that it ran on."""
     cpu = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         named = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())

@@ -1,4 +1,4 @@
-"""What others offer: aihwkit's tile, the notebook's loops in torch, and JAX written naively."""
+"""Rivals: aihwkit's tile, the notebook's loops in torch, and JAX written naively."""
 
 import copy
 import functools

@@ -8,16 +8,25 @@ from typing import Any
 
 import equinox as eqx
 from aihwkit.exceptions import ConfigError
-from aihwkit.simulator.configs.compounds import TransferCompound
+from aihwkit.simulator.configs.compounds import (
+    BufferedTransferCompound,
+    ChoppedTransferCompound,
+    DynamicTransferCompound,
+    MixedPrecisionCompound,
+    TransferCompound,
+)
 
 import jaxtile as jt
 
-from ._fields import named_alike, numbers
+from ._fields import named_alike, numbers, refuse_rest
 
-__all__ = ["COMPOUNDS", "from_compound", "to_compound"]
+__all__ = ["COMPOUNDS", "from_compound", "from_mixed_precision", "to_compound", "to_mixed_precision"]
 
 COMPOUNDS = {
-    TransferCompound: jt.learning.Transfer,
+    DynamicTransferCompound: jt.learning.DynamicTransfer,  # a subclass of the next
+    ChoppedTransferCompound: jt.learning.ChoppedTransfer,
+    BufferedTransferCompound: jt.learning.BufferedTransfer,
+    TransferCompound: jt.learning.Transfer,  # of which the others are subclasses
 }
 _PARTS = {"unit_cell_devices", "construction_seed", "transfer_forward", "transfer_update"}
 _ABSENT = {"gamma_vec": [], "transfer_every_vec": [], "transfer_lr_vec": [], "with_reset_prob": 0.0}  # which are None here
@@ -29,8 +38,9 @@ def from_compound(compound: Any, devices: tuple, pulse: Callable, io: Callable) 
 
     The second device stands for all that follow, as in aihwkit.
     """
-    kind = next(ours for theirs, ours in COMPOUNDS.items() if isinstance(compound, theirs))
-    names = {field.name for field in dataclasses.fields(compound)} - _PARTS
+    theirs, kind = next((theirs, ours) for theirs, ours in COMPOUNDS.items() if isinstance(compound, theirs))
+    names = {field.name for field in dataclasses.fields(theirs)} & kind.__dataclass_fields__.keys() - _PARTS
+    refuse_rest(compound, theirs, "device", names | _PARTS)
     values: dict[str, Any] = {"scale_fast_lr": False}  # before aihwkit 1.2 there is no such scale
     values |= {name: getattr(compound, name) for name in names}
     values |= {name: None for name, absent in _ABSENT.items() if values[name] == absent}
@@ -57,3 +67,17 @@ def to_compound(algorithm: jt.learning.AbstractTransfer, device: Callable, updat
         transfer_forward=io(algorithm.transfer_forward),
         transfer_update=update(algorithm.transfer_update),
     )
+
+
+def from_mixed_precision(compound: Any, devices: tuple, pulse: Callable, io: Callable) -> jt.learning.MixedPrecision:
+    """The algorithm over its one device, already translated."""
+    names = {field.name for field in dataclasses.fields(MixedPrecisionCompound)} - {"device", "construction_seed", "granularity"}
+    values = {name: getattr(compound, name) for name in names}
+    return jt.learning.MixedPrecision(*devices, chi_granularity=compound.granularity, **values)
+
+
+def to_mixed_precision(algorithm: jt.learning.MixedPrecision, device: Callable) -> MixedPrecisionCompound:
+    """The compound that `from_mixed_precision` translates into this algorithm."""
+    values = numbers(algorithm)
+    whole = {"transfer_every": int(values.pop("transfer_every")), "granularity": values.pop("chi_granularity")}
+    return MixedPrecisionCompound(**values | whole | {"device": device(algorithm.device)})

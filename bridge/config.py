@@ -12,6 +12,7 @@ from typing import Any
 
 from aihwkit.exceptions import ConfigError
 from aihwkit.simulator.configs import devices as aihwkit_devices
+from aihwkit.simulator.configs.compounds import MixedPrecisionCompound
 from aihwkit.simulator.parameters.enums import PulseType, RPUDataType
 from aihwkit.simulator.parameters.inference import DriftParameter
 from aihwkit.simulator.parameters.training import UpdateParameters
@@ -19,7 +20,7 @@ from aihwkit.simulator.parameters.training import UpdateParameters
 import jaxtile as jt
 
 from ._fields import by_name, named_alike, numbers, refuse, refuse_rest
-from .compounds import COMPOUNDS, from_compound, to_compound
+from .compounds import COMPOUNDS, from_compound, from_mixed_precision, to_compound, to_mixed_precision
 from .noise import noise_model_of
 from .own_device import OwnDevice
 from .periphery import from_io, to_io
@@ -39,7 +40,9 @@ _DEVICES = {
     aihwkit_devices.PowStepReferenceDevice: jt.device.PowStepReference,
     aihwkit_devices.PiecewiseStepDevice: jt.device.PiecewiseStep,
 }
-_CELLS = dict.fromkeys(UNIT_CELLS, from_unit_cell) | dict.fromkeys(COMPOUNDS, from_compound)
+_CELLS: dict[type, Callable[..., jt.device.AbstractCrosspoint]] = {}
+_CELLS |= dict.fromkeys(UNIT_CELLS, from_unit_cell) | dict.fromkeys(COMPOUNDS, from_compound)
+_CELLS[MixedPrecisionCompound] = from_mixed_precision
 _PULSES = {
     PulseType.NONE: jt.pulse.NoPulse,
     PulseType.NONE_WITH_DEVICE: jt.pulse.NoneWithDevice,
@@ -120,7 +123,8 @@ def _device(device: Any, order: str) -> jt.device.AbstractDevice:
     cell = next((theirs for theirs in _CELLS if isinstance(device, theirs)), None)
     if cell is not None:
         refuse_rest(device, cell, "device", {field.name for field in dataclasses.fields(cell)} - {"copy_inverted"})
-        return _CELLS[cell](device, tuple(_device(part, order) for part in device.unit_cell_devices), _pulse, from_io)
+        parts = [device.device] if cell is MixedPrecisionCompound else device.unit_cell_devices
+        return _CELLS[cell](device, tuple(_device(part, order) for part in parts), _pulse, from_io)
     # Presets are subclasses with other defaults, so what counts as a default is the
     # base class's.
     base = next((theirs for theirs in _DEVICES if isinstance(device, theirs)), None)
@@ -171,6 +175,8 @@ def aihwkit_device(device: jt.device.AbstractDevice) -> Any:
     """The aihwkit device that `tile_config` translates into this one."""
     if isinstance(device, jt.learning.AbstractTransfer):
         return to_compound(device, aihwkit_device, aihwkit_update, to_io)
+    if isinstance(device, jt.learning.MixedPrecision):
+        return to_mixed_precision(device, aihwkit_device)
     if isinstance(device, jt.device.AbstractUnitCell):
         return to_unit_cell(device, aihwkit_device, aihwkit_update, to_io)
     if isinstance(device, jt.device.WriteNoise):

@@ -27,6 +27,9 @@ from jaxtile.device import (
     UnitCells,
     Written,
 )
+from jaxtile.learning import Accumulated, MixedPrecision
+
+from .memory import matrices, with_matrices
 
 __all__ = ["from_hidden", "hidden_names", "is_weight", "to_hidden"]
 
@@ -56,12 +59,12 @@ Slices = dict[str, Float[Array, "out in"]]
 
 def hidden_names(tile: jt.Tile) -> list[str]:
     """The names of the slices, in aihwkit's order."""
-    return list(_slices(tile.device, tile.cells, tile.state))
+    return list(_all_slices(tile))
 
 
 def to_hidden(tile: jt.Tile) -> Float[Array, "name out in"]:
     """Stack the parameters of the devices of a tile, and their hidden state."""
-    slices = _slices(tile.device, tile.cells, tile.state)
+    slices = _all_slices(tile)
     return jnp.stack(list(slices.values())) if slices else jnp.zeros(0)
 
 
@@ -78,7 +81,11 @@ def from_hidden(tile: jt.Tile, hidden: Float[Array, "name out in"], weight: Floa
         raise ConfigError(f"hidden parameters have shape {hidden.shape}; the tile has {names} for {tile.shape} devices.")
     slices = dict(zip(names, hidden, strict=True)) if names else {}
     parts = _from_slices(tile.cells, tile.state, slices, weight)
-    return eqx.tree_at(lambda tile: (tile.chip.cells, tile.now.state), tile, parts)
+    return with_matrices(eqx.tree_at(lambda tile: (tile.chip.cells, tile.now.state), tile, parts), slices)
+
+
+def _all_slices(tile: jt.Tile) -> Slices:
+    return _slices(tile.device, tile.cells, tile.state) | matrices(tile)
 
 
 def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State) -> Slices:
@@ -88,6 +95,8 @@ def _slices(device: jt.device.AbstractDevice, cells: AbstractCells, state: State
             own = _slices(part, *rest) | {"hidden_weights": part.weight(rest[1])}
             slices |= {f"{name}_{k}": values for name, values in own.items()}
         return slices
+    if isinstance(device, MixedPrecision):
+        return _slices(device.device, cells, state.device)
     if isinstance(device, Drifting) and isinstance(cells, DriftCells):
         return _slices(device.device, cells.device, state.device) | {_DRIFT: cells.nu}
     held = {name: values for field, own in _fields(cells).items() for name, values in _unfold(own, getattr(cells, field)).items()}
@@ -131,6 +140,9 @@ def _fold(name: str, slices: Slices, like: Float[Array, "out in *n"]) -> Float[A
 
 
 def _from_slices(cells: AbstractCells, state: State, slices: Slices, weight: Float[Array, "out in"]) -> tuple[AbstractCells, State]:
+    if isinstance(state, Accumulated):
+        cells, inner = _from_slices(cells, state.device, slices, weight)
+        return cells, dataclasses.replace(state, device=inner)
     if isinstance(cells, UnitCells):
         parts = []
         for k, (part_cells, part_state) in enumerate(zip(cells.devices, state.devices, strict=True)):

@@ -90,8 +90,8 @@ class RealisticTile(TileModule, InferenceTileWithPeriphery, SimulatorTileWrapper
     def update(self, x_input: Tensor, d_input: Tensor) -> None:
         """Send the pulses of a batch.
 
-        A batch that is refused is dropped, here and in all layers whose trace holds
-        what would be refused, so that the next good one is sent alone.
+        A batch that is refused is dropped. So is what would be refused of the traces of
+        other layers: the next good batch is sent alone.
         """
         try:
             super().update(x_input, d_input)

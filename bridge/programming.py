@@ -20,11 +20,7 @@ from torch import Tensor
 
 import jaxtile as jt
 from jaxtile.fields import Number, is_whole, number, whole
-from jaxtile.programming import AbstractMethod, Chain, Reads
-from jaxtile.programming.chain import stages_of
-from jaxtile.programming.inputs import outputs
-from jaxtile.programming.reading import Probe, ideal_reading
-from jaxtile.programming.stopping import relative_error
+from jaxtile.programming import AbstractMethod, Chain, Probe, Reads, ideal_reading, outputs, relative_error, stages_of
 
 from ._convert import to_jax, to_torch
 from .config import tile_config
@@ -234,7 +230,7 @@ def _program(
     connected = tile.get_hidden_update_index() if any(stage.connect is not None for stage in stages) else None
     try:
         for number, stage in enumerate(stages):
-            method, state, progress, over = stage.method, stage.method.init(sheets[number], goal), stage.begin(), False
+            method, state, progress, over = stage.method, stage.method.init(sheets[number], goal), stage.init(), False
             later = number + 1 < len(stages)
             rules |= {"goes_on": later and stages[number + 1].pays(goal, sheets[number + 1])}
             rules |= {"steps_in_pass": method.steps_in_pass(shape)}

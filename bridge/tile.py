@@ -211,7 +211,9 @@ class HalfSelectedSimulatorTile(SimulatorTile):
             self._learning_rate = float(learning_rate)
 
     def get_hidden_update_index(self) -> int:
-        """Which device of each unit cell takes the pulses; 0 where there is no choice."""
+        """Number of the device of each unit cell that takes the pulses; 0 where there
+        is no choice.
+        """
         return getattr(getattr(self.jax_tile.device, "update_policy", None), "index", 0)
 
     def set_hidden_update_index(self, index: int) -> None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 from aihwkit.exceptions import ConfigError
-from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
+from aihwkit.simulator.configs import DigitalRankUpdateRPUConfig, SingleRPUConfig, UnitCellRPUConfig
 
 import jaxtile as jt
 from jaxtile.device import (
@@ -16,25 +16,24 @@ from jaxtile.device import (
     AbstractPulsedDevice,
     AbstractUnitCell,
     Drifted,
-    OneSided,
     SingleFixed,
     State,
     UnitState,
 )
-from jaxtile.learning import AbstractTransfer, TransferState
+from jaxtile.learning import MixedPrecision
 from jaxtile.tile import check_tile
 
 from ._convert import to_jax, to_torch
 from .config import aihwkit_device, aihwkit_update, hardware
 from .hidden import from_hidden, hidden_names, to_hidden
+from .memory import counters, with_counters
 from .periphery import from_extra, to_extra, to_io
 from .tile import HalfSelectedSimulatorTile
 
 __all__ = ["from_analog_tile", "to_analog_tile"]
 
 _GRANULARITY = "rpu.rpu_device.weight_granularity"
-_DEVICE, _VECTORS = "rpu.rpu_device.current_device_idx", "rpu.rpu_device.current_update_idx"  # of unit cells: next, and seen
-_LINE = "rpu.rpu_device.current_slice_indices"  # of each array of a compound, which is read next
+_DEVICE = "rpu.rpu_device.current_device_idx"  # of unit cells: which is next
 _DIRECTIONS = ("forward", "backward")
 
 
@@ -71,33 +70,8 @@ def from_analog_tile(analog_tile: Any) -> jt.Tile:
         tile = eqx.tree_at(lambda t: t.config.device, tile, _planned(tile.device, factor))
     if isinstance(getattr(tile.device, "update_policy", None), SingleFixed):
         tile = jt.connect(tile, int(extra[_DEVICE][0]))
-    return tile.with_state(_with_clocks(_with_counters(tile, extra), extra))
-
-
-def _counter(device: jt.device.AbstractDevice) -> str:
-    return _VECTORS if isinstance(device, OneSided | AbstractTransfer) else _DEVICE
-
-
-def _with_counters(tile: jt.Tile, extra: dict) -> State:
-    """The state of a tile, with the counters of its unit cells as the C++ tile knows
-    them.
-    """
-    state = tile.state
-    if getattr(state, "turn", None) is not None:
-        state = dataclasses.replace(state, turn=jnp.asarray(extra[_counter(tile.device)][0], state.turn.dtype))
-    if isinstance(state, TransferState):
-        state = dataclasses.replace(state, line=jnp.asarray(extra[_LINE], state.line.dtype))
-    return state
-
-
-def _counters(tile: jt.Tile) -> dict[str, list[float]]:
-    """The numbers that `_with_counters` reads."""
-    state, counters = tile.state, {}
-    if getattr(state, "turn", None) is not None:
-        counters[_counter(tile.device)] = [float(state.turn)]
-    if isinstance(state, TransferState):
-        counters[_LINE] = state.line.tolist()
-    return counters
+    tile = with_counters(tile, extra)
+    return tile.with_state(_with_clocks(tile.state, extra))
 
 
 def _with_clocks(state: State, extra: dict, prefix: str = "rpu.rpu_device.") -> State:
@@ -161,7 +135,8 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
                 f"half_select={config.half_select!r}: aihwkit's own tiles have no half-selection; pass rpu_config="
                 "RPUConfigWithProgram(half_select=...)."
             )
-        kind = UnitCellRPUConfig if isinstance(config.device, AbstractUnitCell) else SingleRPUConfig
+        kinds = {AbstractUnitCell: UnitCellRPUConfig, MixedPrecision: DigitalRankUpdateRPUConfig}
+        kind = next((theirs for ours, theirs in kinds.items() if isinstance(config.device, ours)), SingleRPUConfig)
         rpu_config = kind(
             device=aihwkit_device(config.device),
             update=aihwkit_update(config.pulse),
@@ -184,13 +159,16 @@ def to_analog_tile(tile: jt.Tile, rpu_config: Any = None) -> Any:
         now = target.jax_tile.now.replace(state=tile.state, half_memory=half_memory, **averages)
         target.jax_tile = jt.Tile(target.jax_tile.config, chip, now)
         return analog_tile
+    if isinstance(tile.device, MixedPrecision) and bool(jnp.any(tile.state.chi != 0)):
+        raise ConfigError("The digital sum `chi` of mixed precision cannot be put into an aihwkit tile, which clears it.")
     # The size of step that trains are planned with, which aihwkit changes to the mean
     # of the devices if they are far from the configuration's.
     extra = {name: value for name, value in (target.dump_extra() or {}).items() if name == _GRANULARITY}
-    extra |= _clocks(tile.state) | _counters(tile) | to_extra(tile)
+    extra |= _clocks(tile.state) | counters(tile) | to_extra(tile)
     if names:
         target.set_hidden_parameters(to_torch(to_hidden(tile)))
-    if not isinstance(tile.device, AbstractUnitCell):
+    written = tile.device.device if isinstance(tile.device, MixedPrecision) else tile.device
+    if not isinstance(written, AbstractUnitCell):
         # aihwkit can put in the persistent weights; what they read as, it draws anew.
         target.set_weights(to_torch(tile.device.held(tile.state)))
     elif any(name.startswith("persistent_weights") for name in names):

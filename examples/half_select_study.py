@@ -160,7 +160,7 @@ def table(found, configs, kappas, rank):
 
 
 def costs(found, device, rank, kappa):
-    """What each method took."""
+    """The costs of each method."""
     rows = ["| method | error, % | full pulses | half pulses | reads | time, ms | energy, uJ |", "|---|---|---|---|---|---|---|"]
     for name in found:
         quantities = ("error", "full_pulses", "half_pulses", "reads", "time", "energy")

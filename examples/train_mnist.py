@@ -55,9 +55,9 @@ kappas = jnp.array([jnp.inf, 1000.0, 100.0])
 
 # %% Train
 devices = {
-    "constant step": jt.device.ConstantStep(),
-    "soft bounds": jt.device.SoftBounds(),
-    "exponential step": jt.device.ExpStep(),
+    "constant step": jt.device.ConstantStep(order="batch"),
+    "soft bounds": jt.device.SoftBounds(order="batch"),
+    "exponential step": jt.device.ExpStep(order="batch"),
 }
 if SMALL:
     devices = {"constant step": devices["constant step"]}

@@ -40,7 +40,7 @@ def ended(histories: dict[str, Float[Array, " entry"]], made: Int[Array, ""]) ->
     """
     whole = {}
     for name, values in histories.items():
-        whole[name] = jnp.where(jnp.arange(values.size) < made, values, jnp.nan)
+        whole[name] = jnp.where(jnp.arange(values.size, dtype=jnp.int32) < made, values, jnp.nan)
     return whole
 
 

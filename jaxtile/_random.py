@@ -73,6 +73,7 @@ class Source(enum.IntEnum):
     TRANSFER = 34
     TRANSFER_LINE = 35
     TRANSFER_READ = 36
+    CHOP = 37
     # reading
     OUTPUT_NOISE = 32
     MEASUREMENT = 33

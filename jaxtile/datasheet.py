@@ -1,4 +1,4 @@
-"""What a controller may know of the hardware."""
+"""Datasheets: everything that a controller may know of the hardware."""
 
 import equinox as eqx
 import jax.numpy as jnp

@@ -150,8 +150,8 @@ def training(
 ) -> Axes:
     """Draw a quantity of training runs against the epochs.
 
-    A run with leading axes (from `jax.vmap`, over chips or seeds) is drawn as its median,
-    with a band from the 10 % to the 90 % quantile, over the runs that made the epoch.
+    Leading axes of a run, from `jax.vmap` over chips or seeds, are drawn as a median
+    with a band from the 10 % to the 90 % quantile. Only runs that made the epoch count.
 
     Args:
         runs: one run, or several by label.
@@ -200,8 +200,8 @@ def pulse_response(
     key: Key | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The weight of some fabricated cells, and of the nominal one (no spread, no
-    noise), under pulses up and then as many down, from their lower bounds.
+    """Draw weights under pulses up and then as many down, from the lower bounds: those
+    of some fabricated cells, and of the nominal one (no spread, no noise).
 
     Args:
         device: the kind of device.

@@ -14,6 +14,7 @@ from ._random import Source, as_key
 from ._types import AnyArray, Key, Real, as_number, is_concrete, number_array
 from ._vectors import check_columns
 from .device import Rewrite, Statistical
+from .device.step.base import reset_law
 from .noise import AbstractNoiseModel
 from .pulse import NoneWithDevice
 from .tile import Chip, Tile, TileConfig, check_tile
@@ -75,13 +76,7 @@ def reset(tile: Tile, columns: Int[AnyArray, " n"] | Sequence[int], *, probabili
         raise TypeError(f"columns has dtype {columns.dtype} and shape {columns.shape}; pass whole numbers, one for each column.")
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
-    named = jnp.zeros(tile.shape[1], bool).at[columns].set(True)
-
-    def law(device, cells, weight, noise):
-        drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < chance
-        return jnp.where(drawn & named[None, :], device.after_reset(cells, noise), weight)
-
-    return _rewrite(tile, law, key)
+    return _rewrite(tile, reset_law(jnp.zeros(tile.shape[1], bool).at[columns].set(True), chance), key)
 
 
 def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key: Key) -> Tile:

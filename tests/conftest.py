@@ -25,7 +25,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_collection_finish():
-    """What is imported by now lives on; each full collection of garbage would look through millions of objects for nothing."""
+    """Imported objects live on; each full collection of garbage would look through millions of objects for nothing."""
     gc.collect()
     gc.freeze()
 

@@ -1,4 +1,4 @@
-"""What the tests share: catalogues of strategies, kinds of input, and gates for random numbers.
+"""Shared by the tests: catalogues of strategies, kinds of input, and gates for random numbers.
 
 A new device or pulse type costs one line in its catalogue; every test that is true of all of them then covers it.
 """
@@ -84,7 +84,7 @@ update = jax.jit(_update)
 
 @jax.jit
 def lines_of(pulse, granularity, x, d, learning_rate, key):
-    """What one pair of vectors sends, as `update` draws it."""
+    """Lines of one pair of vectors, as `update` draws them."""
     x, d, learning_rate, granularity = (jnp.asarray(value, float) for value in (x, d, learning_rate, granularity))
     columns = jnp.arange(x.shape[0])
     return pulse.encode(x, d, learning_rate=learning_rate, granularity=granularity, key=key, columns=columns)

@@ -1,4 +1,4 @@
-"""What tests of methods and chains program, and how."""
+"""Runs that tests of methods and chains program."""
 
 import jax.random as jr
 

@@ -78,6 +78,7 @@ def left(kappa, target, phases):
     return run(tile, target, jt.ProgramVerify(model=SOFT, batch_size=8), 600).weight
 
 
+@pytest.mark.slow
 def test_below_the_boundary_weights_shrink_until_it_is_theirs():
     """All phases, weights of one size x w_max: 2 N x = kappa (1 - x) - 2."""
     signs = jnp.where(jr.bernoulli(KEY, 0.5, (8, 96)), 1.0, -1.0)
@@ -104,7 +105,7 @@ def test_above_the_boundary_weights_are_held(phases):
 
 
 def test_active_phases_hold_rows_of_one_sign():
-    """What pulls a row down pushes it up: there is next to no boundary, where all phases have one."""
+    """A row is pushed up by what pulls it down: there is next to no boundary, where all phases have one."""
     target = jnp.full((8, 96), 0.12)
     active, every = (float(jt.OneHotPays(model=SOFT, phases=phases).boundary(target)) for phases in ("active", "all"))
     assert active < 5 < 40 < every
@@ -152,6 +153,7 @@ def test_gammas_that_are_not_those_of_the_cell_are_refused():
         run(make_tile(cell), TARGET, method, 4)
 
 
+@pytest.mark.slow
 def test_least_risk_knows_how_much_a_step_of_each_device_counts():
     """A fine step adds little noise, so that it pays where a coarse one would not: with the coarse threshold it ended above SVD."""
     coarse, gammas = jt.device.ConstantStep(dw_min=0.02, w_max_dtod=0.0, w_min_dtod=0.0), (1.0, 0.05)

@@ -1,4 +1,4 @@
-"""What compensations send, against what was wanted."""
+"""Vectors that compensations send, against what was wanted."""
 
 import functools
 
@@ -73,9 +73,9 @@ def test_expected_takes_skipped_phases_into_account():
     assert after < 0.9 * before
 
 
-@pytest.mark.parametrize(("kappa", "left"), [(10.0, 0.95), (100.0, 0.75)])
+@pytest.mark.parametrize(("kappa", "left"), mostly_slow([(10.0, 0.95), (100.0, 0.75)], (10.0, 0.95)))
 def test_expected_takes_state_dependent_steps_into_account(kappa, left):
-    """What the pull to the symmetry point leaves is not of rank one: the more of it, the less can be undone."""
+    """The rest that the pull to the symmetry point leaves is not of rank one: the more of it, the less can be undone."""
     x, d = proposal()
     before, after, _ = before_and_after(make_tile(SOFT, kappa), x, d)
     assert after < left * before
@@ -168,6 +168,7 @@ def test_sparsify_lowers_the_risk_and_no_small_change_lowers_it_further():
     assert sent_by(sparse, unit, jnp.ones((2, SHAPE[0])), tile, 1.0)[0] is unit
 
 
+@pytest.mark.slow
 def test_expected_weighs_the_noise_of_its_pulses():
     """On 2 x 2 cells the expected squared error ends at the minimum of a grid over all products of two vectors."""
     tile, x, d = make_tile(SOFT, shape=(2, 2)), jnp.asarray([[0.3, 0.2]]), jnp.asarray([[-0.25, 0.4]])
@@ -277,7 +278,7 @@ class Counted(jt.pulse.MeanField):
 
 @pytest.mark.slow
 def test_caution_has_a_derivative():
-    """That of the final error by central differences, in double precision."""
+    """The derivative of the final error equals central differences, in double precision."""
     with jax.enable_x64():
         target, inputs = 0.3 * jr.normal(jr.key(9), (4, 5), float), jr.normal(jr.key(10), (3, 5), float)
         parts = {"half_select": jt.half_select.ConstantRatio(kappa=10.0), "forward": jt.IOParameters(is_perfect=True)}

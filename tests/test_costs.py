@@ -1,4 +1,4 @@
-"""What is counted, and what it costs."""
+"""Counts of a run, and what they cost."""
 
 import jax
 import jax.numpy as jnp

@@ -190,7 +190,12 @@ def test_a_run_of_defaults_is_a_run_of_the_numbers_of_the_sheet(name):
 
 
 @pytest.mark.parametrize(
-    "compensation", [jt.compensation.Gain(), jt.compensation.Sparsify(caution=2.0), jt.compensation.Expected(steps=2)]
+    "compensation",
+    [
+        jt.compensation.Gain(),
+        jt.compensation.Sparsify(caution=2.0),
+        pytest.param(jt.compensation.Expected(steps=2), marks=pytest.mark.slow),
+    ],
 )
 def test_compensations_see_the_device_within_its_wrapper(compensation):
     x, d = 0.2 * jr.normal(KEY, (1, 7)), 0.2 * jr.normal(jr.key(1), (1, 5))
@@ -251,6 +256,7 @@ def test_defaults_are_right_where_steps_are_large():
     assert np.all(few < most / 3)
 
 
+@pytest.mark.slow
 def test_verifying_depends_on_the_size_of_steps():
     """A pulse too many or too few is worth a step: the error falls with it, as the runs of a model that is given do."""
     steps = jnp.asarray([0.05, 0.02, 0.005])

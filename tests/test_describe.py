@@ -1,4 +1,4 @@
-"""What a store knows a run by."""
+"""Descriptions by which a store knows a run."""
 
 import importlib.util
 import json

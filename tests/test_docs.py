@@ -39,7 +39,7 @@ def test_links_between_pages_are_not_broken():
 
 
 def anchors(page):
-    """What links into a page may name: its headings, as GitHub and the site write them."""
+    """Anchors that links into a page may name: its headings, as GitHub and the site write them."""
     headings = re.findall(r"^#+ (.*?)(?: \{.*\})?$", page.read_text(), flags=re.MULTILINE)
     named = re.findall(r"(?:\{ ?#|id=\")([\w-]+)", page.read_text())
     return {re.sub(r"[^\w\s-]", "", heading).strip().lower().replace(" ", "-") for heading in headings} | {*named}

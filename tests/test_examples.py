@@ -69,6 +69,14 @@ def notebook(names):
             assert np.all(share < (1e-5 if (kind, name) == ("ideal", "SVD") else 0.9))
 
 
+def reference_offsets(names):
+    """Every algorithm ends with errors, and plain descent knows no reference."""
+    errors = names["errors"]
+    assert all(np.all(np.isfinite(error)) and np.all(error > 0) for error in errors.values())
+    np.testing.assert_array_equal(errors["SGD"][:, 0], errors["SGD"][:, 1])
+    assert not np.array_equal(errors["TTv2"][:, 0], errors["TTv2"][:, 1])
+
+
 def train_digits(names):
     """All chips learn."""
     assert np.all(np.diff(names["runs"].history["loss"]) < 0)
@@ -81,7 +89,7 @@ def train_mnist(names):
     assert np.all(np.isfinite(names["others"]))
 
 
-EACH = (batch_size, digits, fit_device, half_select_study, learned_schedule, notebook, train_digits, train_mnist)
+EACH = (batch_size, digits, fit_device, half_select_study, learned_schedule, notebook, reference_offsets, train_digits, train_mnist)
 SHOWS = {show.__name__: show for show in EACH}
 
 

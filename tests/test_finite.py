@@ -1,4 +1,4 @@
-"""What is broken never looks whole, what overflows saturates, and every device starts where it can stand."""
+"""Broken numbers never look whole, overflows saturate, and every device starts where it can stand."""
 
 import jax
 import jax.numpy as jnp
@@ -96,6 +96,17 @@ def test_the_exponential_of_a_step_saturates(numbers):
         assert np.all(np.isfinite(np.square(spread)))
         ahead = np.asarray(size)[0, 2 if up else 0]
         assert ahead == 0 if numbers == {} else ahead >= device.dw_min * (1 - 1e-6)
+
+
+def test_steps_that_grow_beyond_any_number_end_at_a_bound():
+    """Ten pulses, each of which multiplies the distance by 1e5 and more; cycle noise decides at which."""
+    device = jt.device.SoftBounds(dw_min=0.1, dw_min_dtod=1e6, dw_min_std=1.0, reverse_up=True, reverse_down=True)
+    tile = jt.init(
+        jt.TileConfig(device, jt.pulse.DeterministicImplicit(desired_bl=10, update_bl_management=False)), (4, 6), key=KEY
+    )
+    after = jt.update(tile, np.ones(6), np.ones(4), learning_rate=1e9, key=KEY)
+    away = np.minimum(np.abs(after.weight - tile.cells.w_max), np.abs(after.weight - tile.cells.w_min))
+    np.testing.assert_allclose(away, 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("number", [{"nu": 1.0, "nu_std": 24.0}, {"nu": 88.0, "nu_dtod": 3.0}], ids=str)

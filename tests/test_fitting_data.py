@@ -2,6 +2,7 @@
 
 import warnings
 
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from helpers import mostly_slow
 from scipy.stats import norm
 
 from jaxtile.device import Conductance, ConstantStep, Curves, ExpStep, LinearStep, PowStep, SoftBounds, fit, measure
+from jaxtile.fitting.checks import check_weights
 
 PULSES = np.tile(np.repeat([1.0, -1.0], 40), 2)
 SPREAD = {"dw_min_dtod": 0.2, "up_down_dtod": 0.05, "w_max_dtod": 0.1, "w_min_dtod": 0.1}
@@ -50,6 +52,26 @@ def test_the_answer_is_the_same_in_every_unit(kind):
 def test_a_guessed_unit_is_said_where_a_bound_is_held():
     with pytest.warns(UserWarning, match=r"a weight of 1 of the device is taken for 1e-06, also in w_max, w_min, which is held"):
         fit(ConstantStep(**WIDE), WEIGHTS * 1e-6, PULSES)
+
+
+def test_weights_that_may_be_of_another_unit_are_told():
+    """A tenth is within what counts as the same unit, and the bounds that are held shape an exponential step."""
+    names, weights = (*ExpStep.response, "dw_min_std"), jnp.asarray(WEIGHTS * 0.1)
+    with pytest.warns(UserWarning, match=r"weights reach 0.03\d* of the range of device=, whose w_max and w_min.*such as unit=0.1"):
+        check_weights(KINDS["exp"], names, weights, jnp.ones(()), told=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_weights(KINDS["exp"], names, weights, jnp.ones(()), told=True)
+        check_weights(KINDS["constant"], ("dw_min", "up_down", "dw_min_std"), weights, jnp.ones(()), told=False)
+
+
+@pytest.mark.slow
+def test_a_unit_that_is_told_gives_the_same_answer():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bounds that are held
+        one, tenth = fit(KINDS["exp"], WEIGHTS, PULSES), fit(KINDS["exp"], WEIGHTS * 0.1, PULSES, unit=0.1)
+    np.testing.assert_allclose(np.asarray(tenth.estimates["dw_min"]) * 10, one.estimates["dw_min"], rtol=0.02)
+    np.testing.assert_allclose(tenth.estimates["A_up"], one.estimates["A_up"], rtol=0.05, atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", mostly_slow([ConstantStep, SoftBounds, LinearStep, PowStep], ConstantStep, LinearStep))
@@ -179,6 +201,7 @@ def test_curves_from_a_file(tmp_path, text, names):
     [
         ("", 'no column "pulse"'),
         ("A,B\n0,1\n", 'no column "pulse"'),
+        ("0,1\n1,2\n", 'no column "pulse"'),
         ("pulse\n1\n", "no measurements"),
         ("pulse,A\n", "no measurements"),
         ("pulse,A,a\n,0,1\n", "line 1: 'A' names columns 2, 3"),

@@ -9,6 +9,7 @@ import jax.random as jr
 import ml_dtypes
 import numpy as np
 import pytest
+from helpers import mostly_slow
 
 import jaxtile as jt
 from jaxtile._linalg import leading_triplets, safe_norm, spectral_norm, starting_block
@@ -113,7 +114,10 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("pulse", ["StochasticCompressed", "MeanCount", "DeterministicImplicit", "MeanField"])
+PULSES = ["StochasticCompressed", "MeanCount", "DeterministicImplicit", "MeanField"]
+
+
+@pytest.mark.parametrize("pulse", mostly_slow(PULSES, "StochasticCompressed", "MeanField"))
 def test_products_beyond_single_precision_saturate_as_the_trains_do(pulse):
     """A cell whose lines pulse in every slot gets `desired_bl` pulses, and never more."""
     tile = jt.init(jt.TileConfig(SPIKE, getattr(jt.pulse, pulse)()), (2, 3), key=KEY)
@@ -245,11 +249,23 @@ LISTS = {
     "coefficients in two dimensions": (lambda: jt.noise.Branched(coeffs=[[1.0]]), ["Branched.coeffs has shape (1, 1)"]),
     "three spreads of two": (lambda: jt.noise.ReRAMCMO(decay_std=[1, 2, 3]), ["decay_std has shape (3,)", "(std_0, std_1)"]),
     "bounds of a law": (lambda: jt.noise.ClippedLog(low=2.0, high=1.0), ["ClippedLog.low=2", "high=1"]),
+    "bits of a coarser DAC": (
+        lambda: jt.IOParameters(mv_type=jt.periphery.BitWise(bits=5)),
+        ["BitWise(bits=5) sends at most 31 steps", "inp_res=0.00793651 has 63", "more bits"],
+    ),
     "chances of one device": (lambda: jt.modifier.PCMNoise(pcm_prob_at_reset=0.7, pcm_prob_at_gmax=0.4), ["1.1 in all"]),
     "gammas in two dimensions": (lambda: jt.device.VectorCell(gamma_vec=[[1.0, 1.0]]), ["gamma_vec has shape (1, 2)"]),
     "scales of a layer": (lambda: jt.nn.Linear.around(TILE, out_scales=[1.0, 2.0]), ["out_scales has shape (2,)", "3 outputs"]),
     "one bias for all": (lambda: jt.nn.Linear.around(TILE, bias=1.0), ["Linear.bias has shape ()", "each of the 3 outputs."]),
     "a part that layers have not": (lambda: jt.nn.Linear.around(TILE, scale=1.0), ["Linear has no scale", "out_scales"]),
+    "a number for a range": (lambda: jt.nn.Linear.around(TILE, input_range=3.0), ["Linear.input_range=3.0", "InputRange("]),
+    "a word for a switch": (lambda: jt.digital.map_weights(WEIGHT, columnwise="no"), ["columnwise='no'", "True or False"]),
+    "a layer for layers": (lambda: jt.nn.Sequential(jt.nn.Linear.around(TILE)), ["Sequential is given Linear", "a list"]),
+    "a pattern that is none": (lambda: jt.nn.Optimizer({"(": 0.1}), ["Optimizer.pulses names '('", "layers.0"]),
+    "metrics without names": (
+        lambda: jt.nn.evaluate(jt.nn.Linear.around(TILE), (WEIGHT, np.arange(3)), [jt.nn.accuracy], key=KEY),
+        ["metrics=[", "functions by name"],
+    ),
     "complex scales": (lambda: jt.nn.Linear.around(TILE, out_scales=1j), ["Linear.out_scales=1j", "real part"]),
     "masked columns": (lambda: jt.UnitVectors(np.ma.array([0, 1], mask=[0, 1]), 4), ["columns=", "filled"]),
     "masked labels": (lambda: jt.nn.accuracy(lambda x, key: x, jnp.eye(2), np.ma.array([0, 1], mask=[0, 1])), ["y=", "filled"]),

@@ -141,7 +141,7 @@ def values() -> dict:
 
 
 def assert_same(a, b, at=""):
-    """Of the same structure, and the same bits in each leaf."""
+    """Equal in structure, and in the bits of each leaf."""
     if isinstance(a, dict):  # keys of several types, which JAX cannot order
         assert list(a) == list(b), at
         for key in a:

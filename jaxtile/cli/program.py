@@ -24,6 +24,7 @@ from rich.table import Table
 
 from .. import plot, programming, targets
 from .._types import Key, Weight
+from ..costs import Costs
 from ..half_select import ConstantRatio
 from ..programming import RESULTS, AbstractMethod, Solution
 from ..programming.program import prepare
@@ -42,7 +43,10 @@ CAPTION = (
     "error: spectral, in weight units, the last one once a run has stopped\npulses: mean per cell\n"
     "%: Frobenius norm of the error at the end, over that of the target"
 )
-OPTIONS = {"(max_steps)": "(--steps)", "a larger tolerance": "a larger --tolerance"}  # what messages call an option
+OPTIONS = {
+    "more steps (max_steps)": "more --steps",
+    "a larger tolerance ends": "a larger --tolerance ends",
+}  # what messages call an option
 
 
 class Programmed(NamedTuple):
@@ -132,6 +136,10 @@ class Program:
             said = functools.reduce(lambda text, name: text.replace(name, OPTIONS[name]), OPTIONS, message)
             console.print(f"{', '.join(ended_so)}: {said}")
         for method, solution in solutions.items():
+            time, energy = _costs(solution)
+            console.print(
+                f"{method}: the array takes {1e3 * time:.3g} ms and {1e6 * energy:.3g} uJ by the assumptions of jaxtile.Costs."
+            )
             first, last = float(solution.history["frobenius_error"][0]), float(solution.stats["frobenius_error"])
             if last > first:
                 console.print(
@@ -200,8 +208,8 @@ class Program:
 
 def _program(method: str, run: Run) -> Programmed:
     begun = time.perf_counter()
-    if jax.config.jax_disable_jit or jax.config.jax_debug_nans:  # type: ignore[attr-defined]
-        # Nothing is compiled ahead then, and a state on the way holds NaN.
+    if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+        # Nothing is compiled ahead then.
         solution = eqx.filter_jit(lambda run: run.end(run.advance(run.start(), run.max_steps + 1)))(run)
         return Programmed(solution, 0.0, time.perf_counter() - begun)
     state = eqx.filter_jit(Run.start)(run)
@@ -222,7 +230,8 @@ def _program(method: str, run: Run) -> Programmed:
             state = advance(run, state, jnp.asarray(steps + max(1, run.max_steps // BAR)))
         bar.update(task, completed=run.max_steps)
     running = time.perf_counter() - begun
-    return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
+    with jax.debug_nans(False):  # a history is NaN after its end
+        return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
 
 
 @contextlib.contextmanager
@@ -233,6 +242,12 @@ def warnings_as_lines(where: str = "") -> Iterator[None]:
         yield
     for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
         print(f"jaxtile: warning: {where}{message}", file=sys.stderr)
+
+
+def _costs(solution: Solution) -> tuple[float, float]:
+    """Seconds and joules that the array takes, by the default model."""
+    costs = Costs()
+    return float(costs.time(solution.stats)), float(costs.energy(solution.stats, solution.tile))
 
 
 def _table(title: str, target: Weight, runs: dict[str, Programmed], max_steps: int) -> Table:
@@ -273,5 +288,6 @@ def _arrays(target: Weight, runs: dict[str, Programmed], arguments: str) -> dict
         arrays[f"{method}/weight"] = solution.weight
         arrays[f"{method}/result"] = RESULTS[solution.result]
         arrays |= {f"{method}/history/{name}": values for name, values in solution.history.items()}
-        arrays |= {f"{method}/stats/{name}": value for name, value in solution.stats.items()}
+        stats = solution.stats | dict(zip(("time", "energy"), _costs(solution), strict=True))
+        arrays |= {f"{method}/stats/{name}": value for name, value in stats.items()}
     return {name: np.asarray(value) for name, value in arrays.items()}

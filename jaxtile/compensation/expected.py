@@ -33,12 +33,13 @@ class Expected(AbstractCompensation):
 
     where (x_0, d_0) is the proposal, k numbers its pairs and tau = caution dw / (2
     learning_rate), as in `Sparsify`: the second term is the variance of the pulses
-    sent. E is what `update` does to a nominal copy of the tile: devices without spread
-    at the weights of the tile (clipped to the nominal bounds), expected counts
-    (`jt.pulse.MeanField`) of trains as long as the tile's, half pulses of the same
-    model with all of its phases. So it knows the gain, what skipped phases leave, and
-    how steps depend on the weight. Errors that no proposal of this rank can undo stay,
-    such as most of the pull of soft bounds. So does a change beyond the longest train.
+    sent. E is what `update` does to a nominal copy of the tile. Its devices have no
+    spread, and the weights of the tile, clipped to the nominal bounds. Its counts are
+    expected ones (`jt.pulse.MeanField`) of trains as long as the tile's. Its half
+    pulses are those of the same model with all of its phases. So it knows the gain,
+    what skipped phases leave, and how steps depend on the weight. Errors that no
+    proposal of this rank can undo stay, such as most of the pull of soft bounds. So
+    does a change beyond the longest train.
 
     Levenberg-Marquardt steps, each solved by conjugate gradients on the damped normal
     equations, which take products with the Jacobian J and never form it:
@@ -47,10 +48,10 @@ class Expected(AbstractCompensation):
 
     The excess is what is off in each cell and, as one more entry, the root of the
     second term. (The gauge, x larger and d smaller, is a null direction of J that the
-    damping closes.) They start from what `Sparsify` makes of the proposal. Entries that
-    are silent there stay so, since |d_i| has no slope at zero. A step that does not
-    lessen the sum of squares is not taken. So in the model the vectors sent are never
-    worse than that start.
+    damping closes.) The steps start from what `Sparsify` makes of the proposal. Entries
+    that are silent there stay so, since |d_i| has no slope at zero. A step that does
+    not lessen the sum of squares is not taken. So in the model the vectors sent are
+    never worse than that start.
 
     A controller must know the weights (a read of all of them), the nominal device and
     the half-selection. Refused: devices without pulses or with order="slot", models

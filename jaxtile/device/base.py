@@ -35,8 +35,8 @@ class AbstractDevice(Checked):
 
     Class attributes:
         takes_pulses: False for a device that adds what it is told to.
-        has_own_lines: True for a cell of several arrays, each with lines of its own,
-            between which it sends pulses.
+        has_own_lines: True for an algorithm: it sends pulses by itself, along lines of
+            its own.
     """
 
     takes_pulses: ClassVar[bool] = True

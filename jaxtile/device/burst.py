@@ -129,6 +129,7 @@ _LEAST = -1 + 1e-6
 # Steps that grow by more than e to this power meet a bound all the same, and their square
 # is finite in single precision.
 _MOST_GROWTH = 40.0
+_MOST_SUM = 2e17  # e^40
 
 
 def _with_slope(device, cells, weight: Weight, burst: Burst, *, up: bool) -> tuple[Weight, Weight, Weight]:
@@ -165,7 +166,7 @@ def _series(n: Num[Array, "out in"], to: Weight, most: int) -> Weight:
     for digit in reversed(range(most.bit_length())):
         total = total * (2 + to * total)
         total = jnp.where((n >> digit) & 1 == 1, 1 + total + to * total, total)
-    return total
+    return jnp.minimum(total, _MOST_SUM)
 
 
 def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]:

@@ -49,6 +49,7 @@ class Sending(eqx.Module):
         pulse: the pulse type.
         part: the device of each unit cell that is connected to the lines for it; None:
             those that are.
+        routines: those of the device that act between these vectors.
     """
 
     x: Float[Array, "k in"] | UnitVectors
@@ -56,6 +57,7 @@ class Sending(eqx.Module):
     learning_rate: Scalar
     pulse: AbstractTrainPulse
     part: int | None = eqx.field(default=None, static=True)
+    routines: tuple["AbstractRoutine", ...] = ()
 
 
 class AbstractRoutine(Checked):

@@ -54,7 +54,7 @@ class AbstractDriftCompensation(Checked):
         check_tile(tile)
         if not isinstance(tile.device, Statistical):
             raise TypeError(f"tile={tile!r} has no targets to refer to; make it by jaxtile.apply_programming_noise.")
-        return jnp.maximum(self.readout(tile.device.target(tile.state).T), _SMALLEST)
+        return self.floored(tile.device.target(tile.state).T)
 
     def __call__(self, tile: Tile, baseline: Readout | float, *, key: Key) -> Readout:
         """The factor alpha, one for all outputs or one for each.
@@ -71,7 +71,11 @@ class AbstractDriftCompensation(Checked):
 
     def _readout(self, tile: Tile, key: Key) -> Readout:
         width = tile.shape[1]
-        return jnp.maximum(self.readout(forward(tile, UnitVectors(arange(width), width), key=key)), _SMALLEST)
+        return self.floored(forward(tile, UnitVectors(arange(width), width), key=key))
+
+    def floored(self, y: Float[Array, "in out"]) -> Readout:
+        """The readout, at least 1e-4."""
+        return jnp.maximum(self.readout(y), _SMALLEST)
 
 
 class GlobalDriftCompensation(AbstractDriftCompensation):

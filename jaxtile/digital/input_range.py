@@ -27,26 +27,31 @@ class InputRange(Checked):
 
         input_range <- |input_range n + init_std_alpha std(x)| / (n + 1),   n = 0, 1, ...
 
-    A gradient g of the clipped inputs x gives the range, beside the gradient of the
-    division and the multiplication, one of its own, which widens it where clipping
-    hurts and lets it decay where it hardly happens:
+    The range has the gradient of the division and the multiplication, and one of its
+    own from the gradient g of the clipped inputs x. This widens it where clipping
+    hurts, and lets it decay where it hardly happens:
 
         sum_(x = +range) min(g, 0) - sum_(x = -range) max(g, 0)     times input_range gradient_scale, if `gradient_relative`
         + decay input_range, if more than `input_min_percentage` of the inputs are within the range
 
-    Where it is to manage the clipping of outputs, too, it also widens if a part p of
-    them, more than 1 - `output_min_percentage`, is at the bound of the ADC (which needs
-    a read without noise and bound management):
+    The range can manage the clipping of outputs, too, of a read without noise and bound
+    management. It then widens if a part p of them, more than 1 -
+    `output_min_percentage`, is at the bound of the ADC:
 
         - p input_range
 
     Attributes:
         input_range: the range.
         updates: how many batches it has been moved by.
-        init_from_data, init_std_alpha: see there.
-        decay, input_min_percentage, gradient_scale, gradient_relative: see there.
-        output_min_percentage: see there; None: outputs are let be. (aihwkit's 0.95,
-            with `manage_output_clipping`.)
+        init_from_data: number of batches that move the range.
+        init_std_alpha: range in standard deviations of the inputs, while they move it.
+        decay: rate at which the range shrinks where inputs are hardly clipped.
+        input_min_percentage: part of the inputs that must be within the range for that.
+        gradient_scale: factor on the first line of the gradient, if it is relative.
+        gradient_relative: multiply that line by the range and by `gradient_scale`.
+        output_min_percentage: part of the outputs that is to be below the bound of the
+            ADC; None: outputs are let be. (aihwkit's 0.95, with
+            `manage_output_clipping`.)
         learn_input_range: `jaxtile.nn` trains the range by its gradient.
     """
 

@@ -1,4 +1,4 @@
-"""What a fit refuses, and of what it warns."""
+"""Refusals and warnings of a fit."""
 
 import dataclasses
 import functools
@@ -24,6 +24,7 @@ __all__ = ["check_fit", "check_parameters", "check_weights", "domains_of"]
 
 Weights = Float[Array, "device measurement"]
 Pulses = Float[Array, "device pulse"]
+_SMALL_PART = 0.3  # of the range of a device
 _NOISE = ("dw_min_std", "read_std")  # may be zero, where their logarithm is known to no error
 
 
@@ -112,9 +113,9 @@ def _sensitivity(device, *, ways: tuple[float, ...], names: tuple[str, ...]) -> 
     return {name: differs(name) for name in names}
 
 
-def check_weights(device: AbstractPulsedDevice, names: tuple[str, ...], weights: Weights, unit: Scalar) -> None:
+def check_weights(device: AbstractPulsedDevice, names: tuple[str, ...], weights: Weights, unit: Scalar, *, told: bool) -> None:
     """Refuse weights that say nothing, and raw conductances; warn of a unit that was
-    guessed.
+    guessed instead of told.
     """
     unknowns = len(names)
     if weights.shape[1] <= unknowns:
@@ -122,19 +123,36 @@ def check_weights(device: AbstractPulsedDevice, names: tuple[str, ...], weights:
     if not (is_concrete(weights) and is_concrete(unit)):
         return
     low, high, guessed = float(np.nanmin(weights)), float(np.nanmax(weights)), float(unit)
+    held = [name for name in ("w_max", "w_min") if name not in names]
     if guessed == 1:
+        if held and not told:
+            _warn_of_a_small_part(device, held, max(-low, high))
         return
     if low > 0 or high < 0:
         raise ValueError(
             f"weights run from {low:g} to {high:g}, without zero and of another order than the range of device=; they look like "
             "raw conductances: normalise them, as by jaxtile.device.Conductance(g_min, g_max).weight(g)."
         )
-    held = [name for name in ("w_max", "w_min") if name not in names]
     if held:
         warnings.warn(
             f"weights run from {low:g} to {high:g}, of another order than the range of device=: a weight of 1 of the device is "
             f"taken for {guessed:g}, also in {', '.join(held)}, which is held; pass unit=1 if both are in the same units.",
             stacklevel=3,
+        )
+
+
+def _warn_of_a_small_part(device: AbstractPulsedDevice, held: list[str], largest: float) -> None:
+    """Warn of weights in a small part of the range, where bounds that are held shape the
+    steps: the device may be another one, or the unit.
+    """
+    if not all(map(is_concrete, jax.tree.leaves(device))):
+        return
+    reach = largest / max(abs(float(end)) for end in device.bounds())
+    if 0 < reach < _SMALL_PART and any(map(bool, _sensitivity(device, ways=(1.0, -1.0), names=tuple(held)).values())):
+        warnings.warn(
+            f"weights reach {reach:.2g} of the range of device=, whose {' and '.join(held)} shape its steps and are held: pass "
+            f"unit= if the weights are in another unit, such as unit={10.0 ** round(math.log10(reach)):g}, and unit=1 if not.",
+            stacklevel=4,
         )
 
 

@@ -17,9 +17,8 @@ signs (s, t):
 Summed over phases of one polarity, the half pulses of a cell are a number of its row
 plus one of its column, less twice its coincidences. That is a popcount and two
 broadcasts, never a pass over slots. A line of value zero has no sign and never fires;
-its cells see the other line in both of that line's phases. In every slot of every
-driven phase a cell is either fully selected, or by its row alone, or by its column
-alone, or not at all.
+its cells see the other line in both of that line's phases. In a slot of a driven phase
+a cell is selected fully, by its row alone, by its column alone, or not at all.
 """
 
 from typing import NamedTuple

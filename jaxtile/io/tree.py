@@ -33,7 +33,7 @@ class Writer:
 
     def __init__(self):
         self.arrays: dict[str, np.ndarray] = {}
-        self._kept: dict[int, tuple[Any, Any]] = {}  # by identity, with what keeps the identity taken
+        self._places: dict[int, tuple[Any, Any]] = {}  # by identity; the array beside it keeps that taken
 
     def __call__(self, value: Any, at: str) -> Any:
         """The plain data of a value.
@@ -56,7 +56,7 @@ class Writer:
         """Keep an array, once; its path, and its type where the format has none."""
         if not is_concrete(array):
             raise TypeError(f"{at or 'the value'} is traced: save outside of jax.jit, jax.vmap and jax.grad.")
-        if id(array) not in self._kept:
+        if id(array) not in self._places:
             held = np.asarray(jr.key_data(array) if _is_key(array) else array)
             name, data = at.removeprefix("."), held
             if held.dtype.name in NATIVE:
@@ -64,8 +64,8 @@ class Writer:
             else:
                 place, data = [name, held.dtype.name, list(held.shape)], np.frombuffer(held.tobytes(), np.uint8)
             self.arrays[name] = data
-            self._kept[id(array)] = array, place
-        return self._kept[id(array)][1]
+            self._places[id(array)] = array, place
+        return self._places[id(array)][1]
 
     def each(self, values: Sequence[Any], at: str) -> list[Any]:
         """The plain data of values one after another."""

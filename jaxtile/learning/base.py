@@ -67,9 +67,13 @@ class AbstractTransfer(AbstractUnitCell):
         transfer_forward: the periphery that reads, without noise management and bound
             management.
         transfer_update: the pulses that write.
+
+    Class attributes:
+        self_transfers: whether the last array can be written to itself.
     """
 
     has_own_lines: ClassVar[bool] = True
+    self_transfers: ClassVar[bool] = True
 
     devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = field(
         as_parts, default_factory=lambda: (ConstantStep(), ConstantStep()), kw_only=False
@@ -120,14 +124,25 @@ class AbstractTransfer(AbstractUnitCell):
         own = self.transfer_lr if self.transfer_lr_vec is None else self.transfer_lr_vec[lines.array]
         return own * lines.learning_rate if self.scale_transfer_lr else own
 
+    def gradient_rate(self, lines: Lines) -> Scalar:
+        """The learning rate of a transfer through a buffer: where both arrays count, what
+        one loses of the weight is what the other gains.
+        """
+        source, target = (jnp.asarray(self.gammas[k], float) for k in (lines.array, lines.array + 1))
+        both = (source > 0) & (target > 0)
+        return self.transfer_rate(lines) * jnp.where(both, source / jnp.where(both, target, 1), 1)
+
     def every(self, k: int, shape: tuple[int, int], batch: int) -> Int[Array, ""]:
         """Vectors between two transfers of array k; 0: none is made. `shape` is that of
         `Lines`.
         """
-        if self.transfer_every_vec is None:
-            period = self.transfer_every * (shape[1] / min(self.n_reads_per_transfer, shape[0])) ** k
-        else:
-            period = self.transfer_every_vec[k]
+        if self.transfer_every_vec is not None:
+            return self.in_vectors(self.transfer_every_vec[k], batch)
+        reads = min(self.n_reads_per_transfer, shape[0])
+        return self.in_vectors(self.transfer_every * (shape[1] / reads) ** k, batch)
+
+    def in_vectors(self, period: Scalar, batch: int) -> Int[Array, ""]:
+        """A period as a whole number of vectors."""
         return (jnp.ceil(period * batch) if self.units_in_mbatch else jnp.floor(period + 0.5)).astype(jnp.int32)
 
     def __check_init__(self) -> None:
@@ -140,6 +155,12 @@ class AbstractTransfer(AbstractUnitCell):
                 raise ValueError(f"{name}.{vec} has shape {numbers.shape}; pass one number for each of {n} arrays.")
         if self.gamma_vec is not None and is_concrete(self.gamma_vec) and not self.gamma_vec[-1]:
             raise ValueError(f"{name}.gamma_vec={self.gamma_vec} counts nothing of the last array, which weights are put into.")
+        period = self.transfer_every_vec
+        to_itself = not self.no_self_transfer or (period is not None and is_concrete(period) and period[-1] > 0)
+        if to_itself and not self.self_transfers:
+            raise ValueError(
+                f"{name} writes the last array to nothing: leave no_self_transfer=True, and end transfer_every_vec in 0."
+            )
         if self.with_reset_prob is not None and not self.transfer_columns:
             raise ValueError(f"{name}.with_reset_prob resets columns; use it with transfer_columns=True, or pass None.")
         if has_own_numbers(self.transfer_forward):
@@ -163,7 +184,8 @@ class AbstractTransfer(AbstractUnitCell):
     @property
     def routines(self) -> tuple[AbstractRoutine, ...]:
         n = len(self.devices)
-        last = [] if self.no_self_transfer and self.transfer_every_vec is None else [Carry(n - 1, n - 1)]
+        asked = not self.no_self_transfer or self.transfer_every_vec is not None
+        last = [Carry(n - 1, n - 1)] if self.self_transfers and asked else []
         return (Count(), *(Carry(k, k + 1) for k in range(n - 1)), *last)
 
     def connected(self, k: int, turn: Any) -> bool:

@@ -11,6 +11,7 @@ from .._random import Draws, Source, arange, stream, uniform
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractRoutine, Sending, UnitCells, UnitState, Vector
+from ..device.step.base import reset_law
 from ..periphery import read
 
 __all__ = ["Carry", "Count", "Lines", "TransferState", "Write"]
@@ -47,7 +48,7 @@ class Lines(eqx.Module):
 
 
 class Write(eqx.Module):
-    """What is written into the same lines of the next array.
+    """Vectors that are written into the same lines of the next array.
 
     Attributes:
         values: a vector for each line, which is added, times the learning rate.
@@ -124,11 +125,6 @@ class Carry(AbstractRoutine):
     def _reset(self, device: Any, cells: UnitCells, state: TransferState, columns: Int[Array, " n"], draws: Draws) -> TransferState:
         """Reset each cell of the columns with a probability, now that they were read."""
         k, width = self.source, draws.index.shape[1]
-        named = jnp.zeros(width, bool).at[columns].set(True)[None, :]
-
-        def law(device_, cells, weight, noise):
-            drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < device.with_reset_prob
-            return jnp.where(drawn & named, device_.after_reset(cells, noise), weight)
-
+        law = reset_law(jnp.zeros(width, bool).at[columns].set(True), device.with_reset_prob)
         reset = device.parts[k].rewrite(cells.devices[k], state.devices[k], law, noise=draws)
         return eqx.tree_at(lambda state: state.devices[k], state, reset)

@@ -7,9 +7,10 @@ import jax.tree_util as jtu
 
 from .._random import Source, stream
 from .._types import Key, Scalar, is_concrete
-from ..tile import Tile, observe
+from ..tile import observe
 from ..upkeep import decay, diffuse, drift
 from .factors import Factors
+from .grid import AnyTile, change
 from .linear import Linear
 
 __all__ = ["Due", "after", "due"]
@@ -23,14 +24,14 @@ class Due(NamedTuple):
     drift: bool
 
 
-def due(tile: Tile) -> Due:
+def due(tile: AnyTile) -> Due:
     """The things that the devices of a tile do by themselves. Numbers that cannot be looked
     at, under a trace, are taken to be above zero.
     """
     return Due(_has(tile, "diffusion"), _has(tile, "lifetime"), tile.device.drifts)
 
 
-def _has(tile: Tile, name: str) -> bool:
+def _has(tile: AnyTile, name: str) -> bool:
     numbers: list[Any] = [leaf for path, leaf in jtu.tree_leaves_with_path(tile.device) if getattr(path[-1], "name", None) == name]
     return any(not is_concrete(number) or bool(jnp.any(number > 0)) for number in numbers)
 
@@ -39,13 +40,13 @@ def after(layer: Linear, pair: Factors, due: Due, step_time: Scalar, key: Key) -
     """The layer once it has observed a batch, and its devices have had a step of time: as
     in aihwkit they diffuse, and then decay; drift comes last.
     """
-    tile = observe(layer.tile, x=pair.x, d=pair.d)
+    tile = change(observe, layer.tile, x=pair.x, d=pair.d)
     if due.diffuse:
-        tile = diffuse(tile, key=stream(key, Source.UPKEEP))
+        tile = change(diffuse, tile, key=stream(key, Source.UPKEEP))
     if due.decay:
-        tile = decay(tile, key=stream(key, Source.UPKEEP, 1))
+        tile = change(decay, tile, key=stream(key, Source.UPKEEP, 1))
     if due.drift:
-        tile = drift(tile, step_time, key=stream(key, Source.UPKEEP, 2))
+        tile = change(drift, tile, options={"time": step_time}, key=stream(key, Source.UPKEEP, 2))
     ranges = layer.input_range if layer.input_range is None or pair.seen is None else layer.input_range.observe(pair.seen)
     target = None if layer.target is None else tile.weight  # what programming is to write from now on
     return layer.replace(tile=tile, input_range=ranges, target=target)

@@ -39,8 +39,8 @@ class Best(Checked):
     highest: bool = flag(True)
     patience: OptionalNumber = optional(low=1.0)
 
-    def start(self, model: PyTree) -> Leader:
-        """No epoch yet."""
+    def init(self, model: PyTree) -> Leader:
+        """The leader before the first epoch."""
         return Leader(jnp.asarray(-jnp.inf if self.highest else jnp.inf, float), jnp.asarray(0, jnp.int32), model)
 
     def follow(self, leader: Leader, value: Scalar, epoch: Int[Array, ""], model: PyTree) -> Leader:

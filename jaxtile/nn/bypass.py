@@ -11,8 +11,8 @@ __all__ = ["depends"]
 
 
 def depends(jaxpr: Jaxpr, given: Sequence[bool]) -> list[bool]:
-    """Which results of a program depend on some of its arguments in another way than by
-    the reads of layers.
+    """True for each result of a program that depends on some of its arguments in
+    another way than by the reads of layers.
 
     Args:
         jaxpr: the program.

@@ -51,7 +51,7 @@ def _bare(node: Any) -> Any:
 
 
 def _maker(node: Any) -> Callable[..., Any] | None:
-    """What converts a node; None: nothing does."""
+    """The function that converts a node; None: there is none."""
     return next((make for kind, make in LAYERS.items() if isinstance(_bare(node), kind)), None)
 
 
@@ -123,10 +123,14 @@ def to_digital(model: PyTree) -> PyTree:
 
 
 def _is_converted(node: Any) -> bool:
-    return isinstance(node, Linear | Conv | Cell | MultiheadAttention)
+    return hasattr(node, "to_digital")
 
 
 def _as_rule(pattern: str, rule: Any, max_shape: tuple[int, int] | None) -> Rule | None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"rules has the pattern {pattern!r}, which is no regular expression: {error}.") from None
     if rule is None:
         return None
     if not isinstance(rule, Rule | TileConfig):

@@ -14,7 +14,7 @@ class Factors(eqx.Module):
     """The gradient of a loss with respect to the weights of a tile, d^T x summed over
     the vectors. The product is never formed in training.
 
-    A loss is the mean over a batch of n samples, so d holds a factor 1/n, and the sum
+    A loss is the mean over a batch of n samples. So d holds a factor 1/n, and the sum
     is the gradient of the mean. aihwkit sends the same vectors.
 
     Attributes:

@@ -40,7 +40,7 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[Scalar, PyTree]]:
     """
 
     def gradient(model: PyTree, *args: Any, **kwargs: Any) -> tuple[Scalar, PyTree]:
-        arrays = digital(trainable(model))
+        known, arrays = layers(model), digital(trainable(model))
         marked = map_layers(lambda path, layer: layer.replace(name=path), model)
         args, kwargs = jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf, (args, kwargs))
         given, static = eqx.partition((arrays, marked, args, kwargs), eqx.is_array)
@@ -52,8 +52,8 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[Scalar, PyTree]]:
 
         closed = jax.make_jaxpr(program)(*flat)
         reads = find(closed.jaxpr)
-        _check(reads, layers(model))
-        _check_bypass(closed.jaxpr, flat, layers(model))
+        _check(reads, known)
+        _check_bypass(closed.jaxpr, flat, known)
         first = len(jax.tree.leaves(arrays))
 
         def run(trained: list[Any], own: list[Any]) -> tuple[Scalar, list[Any]]:
@@ -65,7 +65,7 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[Scalar, PyTree]]:
 
         def with_pairs(path: str, layer: Linear) -> Linear:
             pulsed = layer.weights == "pulsed"
-            return layer.replace(tile=_pairs(reads, records, ds, path, layers(model)[path])) if pulsed else layer
+            return layer.replace(tile=_pairs(reads, records, ds, path, known[path])) if pulsed else layer
 
         return value, map_layers(with_pairs, jax.tree.unflatten(jax.tree.structure(arrays), of_arrays))
 
@@ -87,7 +87,7 @@ def _scalar(value: Any) -> Scalar:
 
 
 def _check(reads: list[Any], known: dict[str, Linear]) -> None:
-    called, pulsed = [mark for mark in marks_of(reads)], [path for path, layer in known.items() if layer.weights == "pulsed"]
+    called, pulsed = list(marks_of(reads)), [path for path, layer in known.items() if layer.weights == "pulsed"]
     if pulsed and not called:
         raise ValueError(
             f"loss reads none of the layers {', '.join(pulsed)}: it must call the model that it is given, not one from elsewhere."

@@ -13,7 +13,7 @@ from ..fields import Checked
 from ..tile import Tile
 from .linear import Linear
 
-__all__ = ["check_apart", "is_part", "layers", "map_layers", "path_of", "with_key"]
+__all__ = ["check_apart", "is_part", "layers", "map_layers", "map_layers_with_keys", "path_of", "with_key"]
 
 
 def is_part(node: Any) -> bool:
@@ -77,6 +77,14 @@ def map_layers(change: Callable[[str, Linear], Any], model: PyTree) -> PyTree:
     return jtu.tree_map_with_path(each, model, is_leaf=is_part)
 
 
+def map_layers_with_keys(change: Callable[[str, Linear, Key], Any], model: PyTree, key: Key) -> PyTree:
+    """The model with each layer changed; `change` is given its path, itself and a key of
+    its own, for layer n `fold_in(key, n)`.
+    """
+    key, order = as_key(key), list(layers(model))
+    return map_layers(lambda path, layer: change(path, layer, stream(key, order.index(path))), model)
+
+
 def with_key(model: PyTree, key: Key) -> PyTree:
     """The model with a key stored in each layer, for calls that pass none.
 
@@ -86,5 +94,4 @@ def with_key(model: PyTree, key: Key) -> PyTree:
         model: the model.
         key: of the layers; layer n gets `fold_in(key, n)`.
     """
-    key, order = as_key(key), list(layers(model))
-    return map_layers(lambda path, layer: layer.replace(key=stream(key, order.index(path))), model)
+    return map_layers_with_keys(lambda path, layer, key: layer.replace(key=key), model, key)

@@ -13,7 +13,8 @@ from .._types import Key, Real, Scalar, Weight, is_whole, real_array
 from ..digital.input_range import InputRange
 from ..digital.scales import map_weights
 from ..modifier import AbstractModifier
-from ..tile import Tile, TileConfig, as_vectors, forward, init, set_weights
+from ..tile import TileConfig, as_vectors, init, set_weights
+from .grid import AnyTile, forward
 from .modified import InTraining, modified
 from .reads import mark
 
@@ -45,7 +46,7 @@ class Linear(eqx.Module):
         name: path of the layer, while a loss hands out its pairs.
     """
 
-    tile: Tile
+    tile: AnyTile
     input_range: InputRange | None = None
     mapping_scales: Float[Array, " out"] | None = None
     out_scales: Float[Array, "..."] | None = None
@@ -118,7 +119,7 @@ class Linear(eqx.Module):
     @classmethod
     def around(
         cls,
-        tile: Tile,
+        tile: AnyTile,
         input_range: InputRange | None = None,
         mapping_scales: Float[Array, " out"] | None = None,
         out_scales: Float[Array, "..."] | None = None,
@@ -159,10 +160,14 @@ class Linear(eqx.Module):
         return self._of({name: getattr(self, name) for name in self.__dataclass_fields__} | parts)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.tile, Tile):
+        if not isinstance(self.tile, AnyTile):
             raise TypeError(f"Linear.tile={self.tile!r} is no tile; make one with jaxtile.init(config, (out, in), key=key).")
         if self.weights not in ("pulsed", "digital"):
             raise ValueError(f'Linear.weights={self.weights!r} is unknown; choose one of "pulsed", "digital".')
+        if not isinstance(self.input_range, InputRange | None):
+            raise TypeError(
+                f"Linear.input_range={self.input_range!r} is no range; pass None, or jaxtile.digital.InputRange(input_range=3.0)."
+            )
         if self.input_range is not None and self.input_range.output_min_percentage is not None:
             io = self.tile.config.forward
             if io.is_perfect or io.noise_management is not None or io.bound_management is not None:
@@ -234,7 +239,7 @@ class Linear(eqx.Module):
 _SCALES = ("mapping_scales", "out_scales", "drift_scales")
 
 
-def _of_outputs(name: str, values: Any, tile: Tile) -> Float[Array, "..."] | None:
+def _of_outputs(name: str, values: Any, tile: AnyTile) -> Float[Array, "..."] | None:
     """Numbers of the outputs of a tile, or of those of each tile of a batch; None as it is.
 
     Raises:

@@ -15,6 +15,7 @@ from .._types import Key, Keys, Scalar
 from ..tile import Tile
 from .best import Best, Leader
 from .gradient import value_and_grad
+from .grid import AnyTile, run
 from .layers import layers, map_layers
 from .optimizer import Optimizer, OptimizerState
 from .run import OUTCOMES, Run
@@ -72,7 +73,7 @@ class Training(eqx.Module):
             epoch=jnp.asarray(0, jnp.int32),
             model=moving,
             optimizer=self.optimizer.init(self.model, parts),
-            leader=None if self.best is None else self.best.start(moving),
+            leader=None if self.best is None else self.best.init(moving),
             result=OUTCOMES.running,
             history={name: jnp.zeros(self.epochs, float) for name in names},
         )
@@ -176,10 +177,11 @@ def _moving(model: PyTree) -> PyTree:
 def measure(model: PyTree, data: Batch, metrics: dict[str, Function], key: Key) -> dict[str, Scalar]:
     """Metrics of a model as it is used, modifiers off."""
     still = eqx.nn.inference_mode(model)
+    data = jax.lax.optimization_barrier(data)  # under a user's jit they are constants, which XLA would take minutes to fold
     return {name: metric(still, *data, key=stream(key, n)) for n, (name, metric) in enumerate(metrics.items())}
 
 
-def _saturated(before: Tile, tile: Tile) -> Scalar:
+def _saturated(tile: Tile) -> Scalar:
     """Share of the cells within 1 % of their range of a bound."""
     if tile.device.bounds() is None:
         return jnp.zeros(())
@@ -189,9 +191,9 @@ def _saturated(before: Tile, tile: Tile) -> Scalar:
     return jnp.mean(((weight >= high - near) | (weight <= low + near)).astype(float))
 
 
-OF_TILES: dict[str, Callable[[Tile, Tile], Scalar]] = {
+OF_TILES: dict[str, Callable[[AnyTile, AnyTile], Scalar]] = {
     "pulses": lambda before, tile: tile.full_pulses - before.full_pulses,
-    "saturated": _saturated,
+    "saturated": lambda before, tile: jnp.mean(run(_saturated, tile)),
     "largest": lambda before, tile: jnp.max(jnp.abs(tile.weight)),
 }
 """Quantities of a tile, of it before and after an epoch."""

@@ -9,7 +9,8 @@ from jaxtyping import Array, Bool
 from .._random import Source, as_key, stream
 from .._types import Key, Weight
 from ..modifier import AbstractModifier
-from ..tile import Tile, read_as
+from ..tile import read_as
+from .grid import AnyTile, change
 
 __all__ = ["InTraining", "modified"]
 
@@ -45,9 +46,9 @@ class InTraining(eqx.Module):
         return jnp.where(self.inference, weight, self.modifier(weight, key=stream(as_key(key), Source.MODIFIER)))
 
 
-def modified(tile: Tile, modifier: InTraining | None, key: Key | None) -> Tile:
+def modified(tile: AnyTile, modifier: InTraining | None, key: Key | None) -> AnyTile:
     """The tile as a read sees it."""
     if modifier is None or modifier.inference is True:
         return tile
     assert key is not None
-    return read_as(tile, modifier(tile.weight, key=key))
+    return change(read_as, tile, weight=modifier(tile.weight, key=key))

@@ -14,10 +14,11 @@ from jaxtyping import Array, Int, PyTree
 from .._random import as_key, stream
 from .._types import Key, Real, Scalar, as_number
 from ..fields import Checked
-from ..tile import Tile, set_weights
+from ..tile import set_weights
 from ..updating import update
 from .after import Due, after, due
 from .factors import Factors
+from .grid import AnyTile, change
 from .layers import layers, map_layers
 from .linear import Linear
 from .trainable import digital as arrays_of
@@ -52,8 +53,8 @@ class Optimizer(Checked):
     small d are others than few pulses of a large one. Momentum, weight decay and the
     like have no meaning for pulses; a device that decays does so by itself.
 
-    After the pulses of a step, noise management and input ranges observe the batch, and
-    devices diffuse, decay and drift once, if they do at all.
+    After the pulses of a step, noise management and input ranges observe the batch.
+    Then devices diffuse, decay and drift once, if they do at all.
 
     Attributes:
         paths: patterns of the layers that each rate is for.
@@ -118,7 +119,7 @@ class Optimizer(Checked):
                 f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(layers(model))}."
             )
         for path, layer in layers_of(parts).items():
-            if isinstance(layer.tile, Tile):
+            if isinstance(layer.tile, AnyTile):
                 self._rate(path)
         trained, arrays, known_parts = entries(parts), entries(arrays_of(parts)), entries(everything)
         foreign = [path for path, entry in trained.items() if path not in known_parts or entry.shape != known_parts[path].shape]
@@ -171,7 +172,7 @@ class Optimizer(Checked):
             own, tile = stream(key, order.index(path)), layer.tile
             if pair.x.shape[0]:
                 rate = self._shrunk(self._rate(path)(state.count), pair)
-                tile = update(tile, pair.x, pair.d, learning_rate=rate, key=own)
+                tile = change(update, tile, options={"learning_rate": rate}, x=pair.x, d=pair.d, key=own)
             return after(layer.replace(tile=tile), pair, dict(state.due)[path], self.step_time, own)
 
         return map_layers(pulse, model), OptimizerState(state.count + 1, inner, state.frozen, state.due)
@@ -197,6 +198,12 @@ def layers_of(grads: PyTree) -> dict[str, Linear]:
 
 
 def _as_rate(path: str, rate: Any) -> Rate:
+    try:
+        re.compile(path)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"Optimizer.pulses names {path!r}, which is no pattern of paths ({error}); pass such as 'layers.0'."
+        ) from None
     if isinstance(rate, optax.GradientTransformation):
         raise TypeError(
             "Optimizer.pulses is an optax transformation, and pulses have no momentum and no other state: a pulse once sent stays. "

@@ -6,11 +6,12 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Key, Scalar, Weight, is_whole
+from .._types import Key, Scalar, Weight, as_shape, is_whole
 from ..device import AbstractDevice
 from ..digital.scales import map_weights
 from ..fields import Checked, OptionalNumber, field, flag, optional, part
 from ..tile import TileConfig, init, set_weights
+from .grid import AnyTile, Blocks, Grid, change
 from .linear import Linear
 
 __all__ = ["Mapping", "Rule"]
@@ -48,17 +49,20 @@ def _as_max_shape(name: str, value: Any) -> tuple[int, int] | None:
 
 
 class Rule(Checked):
-    """What a layer is converted to.
+    """The hardware that a layer is converted to.
 
     Attributes:
         config: what its tiles are made of.
         max_shape: (out, in) of the largest array; None: that of the conversion.
         mapping: how weights become conductances.
+        balanced: the tiles of a matrix hold equal parts of it; otherwise they are full,
+            but for the last ones.
     """
 
     config: TileConfig = part(TileConfig, "is no configuration; pass one such as jaxtile.TileConfig()", kw_only=False)
     max_shape: tuple[int, int] | None = field(_as_max_shape, default=None, static=True)
     mapping: Mapping = part(Mapping, "is no mapping; pass jaxtile.nn.Mapping()", default=Mapping)
+    balanced: bool = flag(True)
 
     def place(self, weight: Weight, bias: Float[Array, " out"] | None = None, *, key: Key) -> Linear:
         """A layer that holds a matrix, which it keeps as its target.
@@ -67,12 +71,14 @@ class Rule(Checked):
             weight: the matrix.
             bias: its digital bias.
             key: of the chip.
-
-        Raises:
-            ValueError: it is larger than an array.
         """
-        if self.max_shape is not None and any(n > most for n, most in zip(weight.shape, self.max_shape, strict=True)):
-            raise ValueError(f"a matrix of shape {weight.shape} needs several tiles of max_shape={self.max_shape}.")
         conductances, scales = self.mapping(weight, self.config.built_device)
-        tile = set_weights(init(self.config, weight.shape, key=key), conductances)
+        tile = change(set_weights, self._fabricate(as_shape(weight.shape), key), weight=conductances)
         return Linear.around(tile, mapping_scales=scales, bias=bias, target=conductances)
+
+    def _fabricate(self, shape: tuple[int, int], key: Key) -> AnyTile:
+        most = shape if self.max_shape is None else self.max_shape
+        rows, columns = (Blocks.of(*one, balanced=self.balanced) for one in zip(shape, most, strict=True))
+        if len(rows.sizes) == len(columns.sizes) == 1:
+            return init(self.config, shape, key=key)
+        return Grid.of(self.config, rows, columns, key=key)

@@ -11,6 +11,7 @@ from jaxtyping import PyTree
 from .._types import Weight
 from ..tile import Tile
 from .factors import Factors
+from .grid import AnyTile, change
 from .layers import is_part, layers, path_of
 from .linear import Linear
 
@@ -21,9 +22,9 @@ def trainable(model: PyTree) -> PyTree:
     """The parts of a model that are trained, in its own structure.
 
     A tile is one entry, or, where its weights are digital, their array. Beside it stand
-    the bias, the output scales and the input range (if it is learned) of each layer, and
-    the floating-point arrays of other modules. All else is None: configurations, chips,
-    mapping and drift scales.
+    the bias, the output scales and the input range (if it is learned) of each layer. So
+    do the floating-point arrays of other modules. All else is None: configurations,
+    chips, mapping and drift scales.
 
     Put None in the place of an entry to freeze it. A frozen tile sends nothing: even a d
     of zero would fire the lines of x, which disturb.
@@ -62,7 +63,7 @@ def only(parts: PyTree, frozen: tuple[str, ...]) -> PyTree:
 
 
 def _is_entry(node: Any) -> bool:
-    return isinstance(node, Tile | Factors)
+    return isinstance(node, AnyTile | Factors)
 
 
 def put(model: PyTree, arrays: PyTree, write: Callable[[Tile, Weight], Tile]) -> PyTree:
@@ -81,7 +82,7 @@ def put(model: PyTree, arrays: PyTree, write: Callable[[Tile, Weight], Tile]) ->
             return node
         parts = {name: getattr(new, name) for name in ("bias", "out_scales") if getattr(new, name) is not None}
         if new.tile is not None:
-            parts["tile"] = write(node.tile, new.tile)
+            parts["tile"] = change(write, node.tile, weight=new.tile)
             parts["target"] = None if node.target is None else new.tile
         if new.input_range is not None:
             parts["input_range"] = eqx.tree_at(lambda old: old.input_range, node.input_range, new.input_range.input_range)

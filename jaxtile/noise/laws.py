@@ -41,7 +41,8 @@ class ClippedLog(AbstractLaw):
     """clip(slope ln r + offset, low, high).
 
     Attributes:
-        slope, offset, low, high: see there.
+        slope, offset: numbers of the line in ln r.
+        low, high: bounds of the value.
     """
 
     slope: Number = number(0.0)
@@ -80,7 +81,8 @@ class InversePower(AbstractLaw):
     """min(factor / r^exponent, high).
 
     Attributes:
-        factor, exponent, high: see there.
+        factor, exponent: numbers of the power of r.
+        high: upper bound of the value.
     """
 
     factor: Number = number(0.0, low=0.0)

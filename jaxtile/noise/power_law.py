@@ -36,7 +36,8 @@ class AbstractPowerLaw(AbstractNoiseModel):
             fitted to; None: that of the converter.
         t_0: time of the first read, s.
         t_read: duration of a read, s.
-        prog_noise_scale, drift_scale, read_noise_scale: see there.
+        prog_noise_scale, drift_scale, read_noise_scale: factors on programming noise,
+            drift coefficients and read noise, as above; 0 leaves one out.
         aihwkit_compatible: drift starts from the conductances that the programmed
             *weights* map to.
     """

@@ -37,7 +37,8 @@ class ReRAMCMO(AbstractNoiseModel):
         decay_std: std_0 and std_1, uS.
         read_k: K, uS.
         t_read: duration of a read, s.
-        prog_noise_scale, drift_scale, read_noise_scale: see there.
+        prog_noise_scale, drift_scale, read_noise_scale: factors on programming noise,
+            relaxation and read noise, as above; 0 leaves one out.
         aihwkit_compatible: relax by the same law before a second, too, where the mean
             rises and the spread falls; and start from the conductances that the
             programmed weights map to.

@@ -35,7 +35,7 @@ class ReRAMWan2022(AbstractNoiseModel):
         times: at which the spread is known, increasing, s.
         coeff: its coefficients then, of 1, r, r^2, ..., uS; [time, k].
         coeff_g_max_reference: g_ref, uS; None: that of the converter.
-        noise_scale: see there.
+        noise_scale: factor on the spread, as above; 0 leaves it out.
         aihwkit_compatible: drifted conductances count as those that the programmed
             weights map to.
     """

@@ -1,9 +1,9 @@
 """The contract of a programming method.
 
-A method never touches a tile. It knows the datasheet of the hardware, says what it
-wants read, looks at the reading and the target, and proposes a pair of vectors or a
-batch of them; `program` does the reading, the compensation and the pulsing. To add one:
-subclass `AbstractMethod` and write `init`, `probe` and `propose`.
+A method never touches a tile. It knows the datasheet of the hardware, and says what it
+wants read. From the reading and the target it proposes a pair of vectors or a batch of
+them. `program` does the reading, the compensation and the pulsing. To add one: subclass
+`AbstractMethod` and write `init`, `probe` and `propose`.
 """
 
 import abc

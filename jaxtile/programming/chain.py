@@ -78,8 +78,8 @@ class Stage(Checked):
                 f"{sheet.hardware.device!r}; pass the gamma_vec of the cell, as in residual(method, gammas, until=...)."
             )
 
-    def begin(self) -> Progress:
-        """Before its first step."""
+    def init(self) -> Progress:
+        """The progress before its first step."""
         zero = jnp.asarray(0, jnp.int32)
         return Progress(zero, Streaks(zero, zero), None if self.until is None else self.until.init())
 
@@ -150,11 +150,11 @@ def residual(method: AbstractMethod, gammas: Sequence[Real], *, until: AbstractS
     """Program several devices of each cell one after another: each corrects what the
     one before it left.
 
-    What is read is the weight of the whole cell, sum of gamma_k w_k, so device k sees
-    as its residual what devices 0 to k - 1 could not hold; it must move by 1 / gamma_k
-    of a change (`AbstractMethod.for_gamma`). The datasheet of its stage says what its
-    steps count. (Song et al., "Programming memristor arrays with arbitrarily high
-    precision for analog computing", Science 383:903, 2024.)
+    The weight of the whole cell is read, sum of gamma_k w_k. So the residual of device
+    k is what devices 0 to k - 1 could not hold. It must move by 1 / gamma_k of a change
+    (`AbstractMethod.for_gamma`). The datasheet of its stage says what its steps count.
+    (Song et al., "Programming memristor arrays with arbitrarily high precision for
+    analog computing", Science 383:903, 2024.)
 
     `ProgramVerify` takes the step of its model at the weight of the whole cell, not at
     that of device k.

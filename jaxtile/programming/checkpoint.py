@@ -1,4 +1,4 @@
-"""What a solution keeps, so that another run can go on from it."""
+"""Checkpoints: the part of a solution from which another run can go on."""
 
 from typing import Any
 

@@ -49,18 +49,18 @@ class ProgramVerify(AbstractMethod[_State]):
 
     A pass sends the binary digits of the counts, largest first: 2^(digits - 1) pulses
     to each cell that lacks as many, ..., 2, 1. All lines that fire in a vector then
-    fire in every slot of its train, so that counts are met exactly, with stochastic
-    trains too, if its trains are as short as they can be (`update_bl_management`).
+    fire in every slot of its train, so that counts are met exactly. So they are with
+    stochastic trains, if these are as short as they can be (`update_bl_management`).
 
-    In a closed loop lines are read again before each of their digits, so that what a
-    device's own gain and half-selection did wrong is corrected; with one digit it is
-    the classical scheme of single pulses, each verified. An open loop counts when it
-    first reads a line, and sends that; the reads that follow serve the test of the
-    error alone. Cells within half a pulse of the target are left in peace. (Program and
+    In a closed loop lines are read again before each of their digits. This corrects
+    what a device's own gain and half-selection did wrong. With one digit it is the
+    classical scheme of single pulses, each verified. An open loop counts when it first
+    reads a line, and sends that; the reads that follow serve the test of the error
+    alone. Cells within half a pulse of the target are left in peace. (Program and
     verify: Milo et al., IRPS 2021; Hadamard read-out: Choi et al., arXiv 2604.12420.)
 
     How many lines to write between reads: with `phases="active"` the half pulses of a
-    row have the polarity of its full ones, so an error e that all of a row shares is
+    row have the polarity of its full ones. An error e that all of a row shares is then
     changed by -e (1 + batch_size / kappa) before it is seen again. Above kappa that
     overshoots by more than it corrects, and a smaller batch is better.
 

@@ -36,6 +36,7 @@ class Reads(eqx.Module):
 
 
 Probe = Inputs | Reads | None
+"""Reads that a method asks for: forward reads of vectors, `Reads`, or the weights (None)."""
 
 
 def average(x: Inputs, times: int) -> Inputs | Reads:

@@ -11,8 +11,9 @@ class RESULTS(eqx.Enumeration):
     running = "Still running."
     converged = "The read error fell below the tolerance."
     max_steps_reached = (
-        "All steps were used before the read error fell below the tolerance. Allow more steps (max_steps) or a larger tolerance, "
-        "or look at the history: the error may have reached its floor (read noise, cycle noise, bounds)."
+        "All steps were used before the read error fell below the tolerance. This is the usual end and no failure: the error has "
+        "often reached its floor (read noise, cycle noise, bounds). Where the history still falls, allow more steps (max_steps); a "
+        "larger tolerance ends a run sooner."
     )
     stalled = "The method had nothing more to propose: its proposal was zero."
     nonfinite = (

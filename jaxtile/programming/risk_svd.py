@@ -35,8 +35,8 @@ class RiskSVD(AbstractMethod[_State]):
 
         E |R - d x^T + noise|^2  =  |R - d x^T|^2 + dw (1 + c^2) |d|_1 |x|_1
 
-    For a fixed x this is a sum over the rows, each a parabola in d_i with a kink at 0,
-    whose minimum is a soft threshold
+    For a fixed x this is a sum over the rows. Each is a parabola in d_i with a kink at
+    0, whose minimum is a soft threshold
 
         d_i = soft((R x)_i, tau |x|_1) / |x|^2,    soft(a, t) = sign(a) max(|a| - t, 0),    tau = caution dw (1 + c^2) / 2
 

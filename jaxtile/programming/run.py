@@ -99,7 +99,7 @@ class Run(eqx.Module):
         kept = {}
         for one in self.record:
             values = past.get(one.name, blank + jnp.nan if past else blank)[: self.max_steps + 1]
-            kept[one.name] = blank.at[: values.size].set(jnp.where(jnp.arange(values.size) < made, values, 0))
+            kept[one.name] = blank.at[: values.size].set(jnp.where(jnp.arange(values.size, dtype=jnp.int32) < made, values, 0))
         return kept
 
     def advance(self, state: State, until: Int[Array, ""] | int, *, progress: bool = False) -> State:
@@ -203,7 +203,7 @@ class Run(eqx.Module):
     def _enter(self, number: int) -> StageState:
         """The state of a stage before its first step."""
         stage = self.stages[number]
-        return StageState(stage.method.init(self._sheet(number), self.target), stage.begin())
+        return StageState(stage.method.init(self._sheet(number), self.target), stage.init())
 
     def _sheet(self, number: int) -> Datasheet:
         """The datasheet of the tile as the lines of a stage are connected."""

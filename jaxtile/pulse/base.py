@@ -107,7 +107,7 @@ class Trains(AbstractLines):
         return jnp.sum(pulsing(self.d_words, self.d_sign) * pulsing(self.x_words, self.x_sign))
 
     def slot(self, t: Int[Array, ""]) -> tuple[Bool[Array, " out"], Bool[Array, " in"]]:
-        """Which rows and which columns pulse in slot t."""
+        """True for each row, and for each column, that pulses in slot t."""
         word, bit = t // SLOTS_PER_WORD, jnp.asarray(t % SLOTS_PER_WORD, jnp.uint32)
         return ((self.d_words[:, word] >> bit) & 1).astype(bool), ((self.x_words[:, word] >> bit) & 1).astype(bool)
 
@@ -242,7 +242,7 @@ class AbstractTrainPulse(AbstractPulse):
         # Beyond single precision the same in closed form: x at its largest, and d saturates.
         beyond = (k > desired) & (jnp.isinf(k) | (reduced < tiny))
         reduced = jnp.where(beyond, 1, reduced)
-        root, more, less = _roots((rate, granularity * length), (x_max, reduced), (reduced, x_max))
+        root, more, less = _root(jnp.stack([rate, x_max, reduced]), jnp.stack([granularity * length, reduced, x_max]))
         d_scale = x_scale = root
         if self.update_management or self.update_bl_management:
             d_scale = jnp.where(beyond, root * x_max * root, root * more)
@@ -252,14 +252,11 @@ class AbstractTrainPulse(AbstractPulse):
         return length, d_scale, x_scale
 
 
-def _roots(*quotients: tuple[Scalar, Scalar]) -> list[Scalar]:
-    """sqrt(a / b) of each pair, also where the quotient over- or underflows."""
-    roots = []
-    for a, b in quotients:
-        quotient = a / b
-        fits = (quotient >= jnp.finfo(quotient.dtype).tiny) & ~jnp.isinf(quotient)
-        roots.append(jnp.where(fits, jnp.sqrt(jnp.where(fits, quotient, 1)), jnp.sqrt(a) / jnp.sqrt(b)))
-    return roots
+def _root(above: Float[Array, " n"], below: Float[Array, " n"]) -> Float[Array, " n"]:
+    """sqrt(above / below), also where the quotient over- or underflows."""
+    quotient = above / below
+    fits = (quotient >= jnp.finfo(quotient.dtype).tiny) & ~jnp.isinf(quotient)
+    return jnp.where(fits, jnp.sqrt(jnp.where(fits, quotient, 1)), jnp.sqrt(above) / jnp.sqrt(below))
 
 
 def _largest(values: Float[Array, " line"]) -> Scalar:

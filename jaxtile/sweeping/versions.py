@@ -1,4 +1,4 @@
-"""Which code writes a store: results of other code need not have the same bits."""
+"""The code that writes a store: results of other code need not have the same bits."""
 
 import functools
 import hashlib

@@ -48,11 +48,11 @@ class TileConfig(Checked):
                 "sends no pulses. Use half_select=None, or a pulsed device with a pulse type that sends pulses."
             )
         if self.device.has_own_lines and self.pulse.uses_device and not self.pulse.sends_pulses:
-            raise ValueError(f"pulse={self.pulse!r} sends no pulses, and device={self.device!r} sends them from array to array.")
+            raise ValueError(f"pulse={self.pulse!r} sends no pulses, and device={self.device!r} sends some by itself.")
         if self.device.has_own_lines and self.half_select is not None and self.half_select.remembers:
             raise ValueError(
-                f"half_select={self.half_select!r} remembers the half pulses of one array, and device={self.device!r} has several; "
-                "use one that remembers nothing, such as ConstantRatio()."
+                f"half_select={self.half_select!r} remembers half pulses, and device={self.device!r} sends some along lines of its "
+                "own; use one that remembers nothing, such as ConstantRatio()."
             )
         if not isinstance(self.device, AbstractCrosspoint):
             return

@@ -154,7 +154,7 @@ def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) 
     x = sending.x if isinstance(sending.x, UnitVectors) else as_vectors("Sending.x", sending.x, width, d.dtype)
     vectors = (x, d, sending.learning_rate)
     if sending.part is None:
-        return send_batch(config, chip, now, *vectors, key)
+        return send_batch(config, chip, now, *vectors, key, routines=sending.routines)
     cell, k = config.device, sending.part
     assert isinstance(cell, AbstractUnitCell)
     assert isinstance(chip.cells, UnitCells)

@@ -10,6 +10,7 @@ from aihwkit.simulator.configs.compounds import OneSidedUnitCell, VectorUnitCell
 from aihwkit.simulator.configs.devices import ConstantStepDevice, SoftBoundsDevice
 from aihwkit.simulator.parameters.inference import DriftParameter, SimpleDriftParameter
 from chips import analog_tile, weights_of
+from helpers import mostly_slow
 
 import jaxtile as jt
 from bridge import RealisticTile, RPUConfigWithProgram, from_analog_tile, tile_config, to_analog_tile
@@ -79,7 +80,7 @@ COMPOSED = {
 }
 
 
-@pytest.mark.parametrize("name", COMPOSED)
+@pytest.mark.parametrize("name", mostly_slow(COMPOSED, "one-sided", "write noise"))
 def test_what_holds_devices_lets_them_drift(name):
     """Around write noise and in unit cells: every device, also of a chip whose drift has begun, and on the way back."""
     theirs, ours = a_pair(COMPOSED[name]())

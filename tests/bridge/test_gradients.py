@@ -33,7 +33,7 @@ IO = {
 @pytest.mark.parametrize("ranged", [False, True])
 @pytest.mark.parametrize("name", IO)
 def test_gradients_are_those_of_aihwkits_torch_tile(name, ranged):
-    """Of inputs, weights, input range and output scales."""
+    """Gradients of inputs, weights, input range and output scales."""
     io = IOParameters(**{"out_noise": 0.0} | IO[name])
     config = TorchInferenceRPUConfig(forward=io)
     config.mapping = MappingParameter(
@@ -86,7 +86,7 @@ def test_a_range_finds_itself_as_aihwkits_does():
 
 @pytest.mark.parametrize("out_bound", [0.3, 1.2])
 def test_clipped_outputs_widen_the_range(out_bound):
-    """What `manage_output_clipping` adds to the gradient of aihwkit's C++ tile (which counts outputs as parts of the inputs)."""
+    """The term that `manage_output_clipping` adds to the gradient of aihwkit's C++ tile (which counts outputs as parts of the inputs)."""
     x, g = (np.random.default_rng(0).uniform(-1, 1, (BATCH, WIDTH)).astype(np.float32) for _ in range(2))
     weight, added = np.random.default_rng(1).uniform(-0.5, 0.5, (WIDTH, WIDTH)).astype(np.float32), {}
     io = IOParameters(out_noise=0.0, out_bound=out_bound, out_scale=1.3, **NONE)

@@ -98,7 +98,9 @@ def test_what_cannot_be():
 
 
 @pytest.mark.parametrize(
-    "device", [Filaments(), jt.device.VectorCell(devices=(Filaments(), SpreadStep()))], ids=["one", "in a cell"]
+    "device",
+    [pytest.param(Filaments(), marks=pytest.mark.slow), jt.device.VectorCell(devices=(Filaments(), SpreadStep()))],
+    ids=["one", "in a cell"],
 )
 def test_cells_and_states_of_several_numbers_go_along(device):
     tiles = [RealisticTile(4, 6, RPUConfigWithProgram(device=OwnDevice(device, construction_seed=seed))) for seed in (1, 2)]

@@ -58,7 +58,7 @@ EVERYTHING = {
 
 
 def test_a_periphery_goes_over_and_back():
-    """What was drawn once is the chip's, in either engine."""
+    """Draws that are made once are the chip's, in either engine."""
     io = IOParameters(**EVERYTHING)
     theirs = analog_tile(4, 3, IdealDevice(), forward=io, backward=io)
     ours = from_analog_tile(theirs)

@@ -4,12 +4,15 @@ import pathlib
 import runpy
 
 import pytest
+from helpers import mostly_slow
 
 parity = runpy.run_path(str(pathlib.Path(__file__).parents[2] / "docs" / "scripts" / "parity.py"))
 DEVICES = parity["DEVICES"] | parity["PRESETS"]
 
 
-@pytest.mark.parametrize("name", ["SoftBoundsReference", "PowStepReference", "reram_array_hfo2"])
+@pytest.mark.parametrize(
+    "name", mostly_slow(["SoftBoundsReference", "PowStepReference", "reram_array_hfo2"], "SoftBoundsReference", "reram_array_hfo2")
+)
 def test_fabrication(name):
     found = parity["fabrication"](DEVICES[name], (60, 60))
     assert found["mean"] < 4.5
@@ -17,7 +20,7 @@ def test_fabrication(name):
     assert found["p"] > 1e-5
 
 
-@pytest.mark.parametrize("name", ["SoftBoundsReference", "PiecewiseStep"])
+@pytest.mark.parametrize("name", mostly_slow(["SoftBoundsReference", "PiecewiseStep"], "PiecewiseStep"))
 def test_response(name):
     found = parity["response"](DEVICES[name], (15, 20), chips=3)
     assert found["mean"] < 0.01

@@ -42,6 +42,9 @@ def test_program(folder, capsys):
             np.testing.assert_allclose(error[-1], exact, rtol=1e-3)
             assert error[-1] < error[0]
             assert saved[f"{method}/stats/half_pulses"] > 0
+            phases, reads = (saved[f"{method}/stats/{name}"] for name in ("phases", "reads"))
+            assert saved[f"{method}/stats/time"] == pytest.approx(2e-7 * phases + 1e-7 * reads, rel=1e-5)
+            assert f"{method}: the array takes {2e-4 * phases + 1e-4 * reads:.3g} ms" in shown.out
             row = next(line.split() for line in shown.out.splitlines() if line.split()[:1] == [method])
             assert row[1:4] == [f"{error[step]:.4g}" for step in (0, 10, 12)]
             assert row[4] == "12"
@@ -176,8 +179,29 @@ def test_arrays_of_any_name(folder, array):
     np.testing.assert_array_equal(target, np.full((2, 3), 0.5))
 
 
+@pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_interruption_while_jax_is_imported(number, code):
+    """As a library sees it that catches whatever comes out of its imports."""
+    script = f"""
+import signal, sys, jaxtile_command
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == "jax":
+            try:
+                signal.raise_signal(signal.{number})
+            except BaseException:
+                pass
+sys.meta_path.insert(0, Interrupts())
+sys.exit(jaxtile_command.main())
+"""
+    root = str(Path(__file__).parents[2])
+    how = {"capture_output": True, "text": True, "timeout": 60, "check": False, "env": os.environ | {"PYTHONPATH": root}}
+    done = subprocess.run([sys.executable, "-c", script, "devices"], **how)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"jaxtile: Interrupted by {number}. Nothing was begun.\n")
+
+
 def test_as_a_process(folder):
-    command = [sys.executable, "-c", "import sys; from jaxtile.cli import main; sys.exit(main())"]
+    command = [sys.executable, "-c", "import sys; from jaxtile_command import main; sys.exit(main())"]
     how = {"capture_output": True, "text": True, "timeout": 600, "check": False}
     how["env"] = os.environ | {"PYTHONPATH": str(Path(jaxtile.__path__[0]).parent)}  # also where it is not installed
     how["env"] |= {"XDG_CACHE_HOME": str(folder / "caches"), "HOME": str(folder), "MPLCONFIGDIR": matplotlib.get_configdir()}

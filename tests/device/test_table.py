@@ -101,7 +101,7 @@ def test_a_refusal_names_the_file(tmp_path, text, words):
 
 
 def test_too_fine_a_grid_is_told_the_finest_that_works():
-    """What is named works, and one more does not."""
+    """A grid as fine as the one that is named works, and a finer one does not."""
     ramp = np.concatenate([np.linspace(-0.5, 0.5, 13), np.linspace(0.5, -0.5, 13)[1:]])
     pulses = np.repeat([1, -1], 12)
     with pytest.raises(ValueError, match=r"no \w+ step was measured near weight .*; pass a smaller n_states: \d+ is") as caught:

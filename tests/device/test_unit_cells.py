@@ -57,7 +57,7 @@ def part(tile, k):
 HALF = {"without": None, "half-selected": jt.half_select.ConstantRatio(kappa=10.0)}
 
 
-@pytest.mark.parametrize("half", HALF)
+@pytest.mark.parametrize("half", mostly_slow(HALF, "half-selected"))
 def test_every_device_of_a_vector_cell_is_pulsed_as_on_its_own(half):
     before = tile_of(VectorCell((SOFT, SOFT)), half_select=HALF[half])
     x, d = vectors("signed")
@@ -126,7 +126,7 @@ def test_connect_is_refused_where_there_is_no_choice():
         jt.connect(tile_of(CELLS["reference"]), 2)
 
 
-@pytest.mark.parametrize("half", HALF)
+@pytest.mark.parametrize("half", mostly_slow(HALF, "half-selected"))
 def test_one_sided_pairs_are_pulsed_up_only(half):
     before = tile_of(OneSided(STEP), half_select=HALF[half])
     w = np.asarray(0.1 * jr.normal(jr.key(1), SHAPE))
@@ -186,7 +186,7 @@ def test_unit_vectors_at_once_are_those_one_by_one(device, half):
     assert float(together.full_pulses) == pytest.approx(float(apart.full_pulses))
 
 
-@pytest.mark.parametrize("half", HALF)
+@pytest.mark.parametrize("half", mostly_slow(HALF, "half-selected"))
 def test_in_slot_order(half):
     """Counts, one pulse after another, without noise: as the aggregate, for constant steps away from bounds."""
     x, d = vectors("signed")

@@ -1,4 +1,4 @@
-"""What a device with write noise holds, and what it shows."""
+"""The weight that a device with write noise holds, and the one that it shows."""
 
 import dataclasses
 
@@ -126,7 +126,7 @@ def test_programming_in_lanes():
 
 
 def test_gradients_are_finite():
-    """Of expected counts, full and half, some of which are none."""
+    """Expected counts, full and half, some of which are none."""
     device, up = noisy(), jnp.array([[0.0, 1.5]])
     cells, state = device.fabricate((1, 2), key=KEY), device.start((1, 2))
 

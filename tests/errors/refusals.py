@@ -1,4 +1,4 @@
-"""What the refused calls share: a small tile and target, and the form of a case."""
+"""Shared by the refused calls: a small tile and target, and the form of a case."""
 
 import jax
 import jax.numpy as jnp

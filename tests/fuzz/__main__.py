@@ -33,7 +33,7 @@ def structure_of(number: int) -> Structure:
 
 
 def outcomes_of(check: Callable[..., str], number: int, count: int) -> list[str]:
-    """What a check says of so many examples; of a finding, the error."""
+    """The report of a check of so many examples; of a finding, the error."""
     found = []
 
     @seed(number)

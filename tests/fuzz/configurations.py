@@ -1,4 +1,4 @@
-"""What is drawn: hardware of every structure, with any numbers that its fields take.
+"""Configurations to draw: hardware of every structure, with any numbers that its fields take.
 
 Each structure is compiled once for each shape. Numbers are leaves, and cost nothing more.
 """
@@ -43,7 +43,7 @@ METHODS = {"none": None, "svd": jt.SVD(), "gdp": jt.GDP(), "verify": jt.ProgramV
 
 
 class Structure(NamedTuple):
-    """What is compiled, by the names of its parts."""
+    """A structure that is compiled, by the names of its parts."""
 
     device: str
     around: str
@@ -134,6 +134,6 @@ ENTRIES = st.sampled_from([0.0, 1.0, -1.0, 1e-6, 1e4]) | st.floats(-1, 1, width=
 
 
 def matrices(shape: tuple[int, int]) -> st.SearchStrategy[np.ndarray]:
-    """Of entries of either sign, zeros among them."""
+    """Matrices of entries of either sign, zeros among them."""
     size = shape[0] * shape[1]
     return st.lists(ENTRIES, min_size=size, max_size=size).map(lambda values: np.reshape(values, shape).astype(np.float32))

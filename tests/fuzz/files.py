@@ -94,7 +94,7 @@ def is_doubtful(rows: list[list[str]]) -> bool:
 
 
 def read_or_refused(read: Callable[[], Any], *needs: str, remedy: bool = True) -> Any:
-    """What is read; None: it is refused with all that a refusal needs, and a remedy."""
+    """The value that is read; None: it is refused with all that a refusal needs, and a remedy."""
     try:
         return read()
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What holds of any hardware: finite or refused by name, within bounds, and counted right."""
+"""Invariants of any hardware: finite or refused by name, within bounds, and counted right."""
 
 import re
 from typing import Any

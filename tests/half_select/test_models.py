@@ -135,7 +135,7 @@ def test_stochastic_spread():
 
 
 @pytest.mark.parametrize("scheme", ["V/2", "V/3"])
-@pytest.mark.parametrize("phases", ["all", "active"])
+@pytest.mark.parametrize("phases", mostly_slow(["all", "active"], "active"))
 def test_aggregated_stochastic_half_pulses_beside_coincidences(phases, scheme):
     """Trains with coincidences, sent with many keys: the simulator says what each cell sees, and so its mean and its spread."""
     kappa, sigma = 5.0, 0.3
@@ -311,7 +311,7 @@ def test_fractions_of_a_traced_band_are_cut_off():
 
 
 def test_replacing_numbers_keeps_the_chip():
-    """What fabrication drew is the tile's; the numbers that act later are the configuration's."""
+    """Draws of fabrication are the tile's; the numbers that act later are the configuration's."""
     model = partial(dataclasses.replace, MODELS["threshold"])
     one, two = (jt.init(jt.TileConfig(half_select=model(voltage=v)), (3, 4), key=KEY) for v in (1.0, 2.0))
     assert np.array_equal(one.chip.half_cells, two.chip.half_cells)

@@ -1,10 +1,10 @@
-"""Which cells see half a pulse, how often and with which polarity: by hand, and on average."""
+"""Half pulses of cells, how many and with which polarity: by hand, and on average."""
 
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
-from helpers import FLOAT, assert_mean, lines_of
+from helpers import FLOAT, assert_mean, lines_of, mostly_slow
 from reference.simulator import Crossbar, unpack
 
 import jaxtile as jt
@@ -57,7 +57,7 @@ def test_active_goes_by_values_and_not_by_bits():
     assert down.tolist() == [[0, 1]]
 
 
-@pytest.mark.parametrize("policy", ["all", "active"])
+@pytest.mark.parametrize("policy", mostly_slow(["all", "active"], "active"))
 def test_expected_exposure(policy):
     """Exposure is linear in the counts, so that of the mean field is the average of the simulator's."""
     x, d = np.array([0.9, -0.5, 0.0], FLOAT), np.array([0.8, -0.4], FLOAT)

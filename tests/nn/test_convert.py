@@ -160,6 +160,7 @@ def test_layers_of_a_sequential_of_tiles_are_converted_too():
     [
         (net(), {"layers.0": EVEN, "layer.0": EVEN}, ValueError, r"'layer\.0' match none of.*layers\.0, layers\.2\.layers\.0"),
         (net(), {"layers.3": EVEN}, ValueError, r"rules='layers\.3' match none"),
+        (net(), {"layers.(": EVEN}, ValueError, r"the pattern 'layers\.\(', which is no regular expression"),
         (net(), {}, ValueError, r"rules=\{\} match none"),
         (eqx.nn.Linear(3, 2, key=KEY), {".*": EVEN}, ValueError, "there is none below the model itself"),
         (net(), {".*": jt.device.ConstantStep()}, TypeError, r"rules\['\.\*'\]=ConstantStep\(\) is no rule; pass a TileConfig"),
@@ -172,7 +173,6 @@ def test_layers_of_a_sequential_of_tiles_are_converted_too():
             ValueError,
             r"layers\.0\.weight holds 30 of 30 entries",
         ),
-        (net(), {".*": jt.nn.Rule(EVEN, max_shape=(3, 4))}, ValueError, "several tiles"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_by_name(model, rules, error, message, unhooked):

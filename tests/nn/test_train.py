@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 import pytest
+from helpers import mostly_slow
 from sklearn.datasets import load_digits
 
 import jaxtile as jt
@@ -72,10 +73,11 @@ def test_digits_are_learned(run):
 
 
 def test_a_second_call_compiles_nothing(run, caplog):
-    """Of another chip, other data and another rate."""
+    """The second call has another chip, other data and another rate."""
     TRACES.clear()
+    faster = jt.nn.Optimizer(0.2, OPTIMIZER.digital)
     with jax.log_compiles(), caplog.at_level("WARNING"):
-        other = train(jr.key(1), data=(X[1:1204], Y[1:1204]), optimizer=jt.nn.Optimizer(0.2, OPTIMIZER.digital))
+        other = train(jr.key(1), data=(X[1:1204], Y[1:1204]), optimizer=faster)
     assert not TRACES
     assert not [record.message for record in caplog.records if "Compiling" in record.message]
     assert not np.allclose(other.history["loss"], run.history["loss"])
@@ -97,6 +99,15 @@ def test_the_short_last_batch_is_a_step_of_its_own(run):
         losses.append(float(value))
     assert float(trained.stats["loss"]) == pytest.approx((10 * losses[0] + 3 * losses[1]) / 13, rel=1e-4)
     np.testing.assert_allclose(trained.model.layers[2].tile.weight, model.layers[2].tile.weight, atol=5e-3)
+
+
+@pytest.mark.slow
+def test_only_samples_that_are_there_take_a_turn():
+    """Vectors of zeros in the place of missing samples would move the turn of the devices on."""
+    cell = jt.device.VectorCell((jt.device.ConstantStep(),) * 3, update_policy=jt.device.SingleSequential())
+    run = train(jr.key(0), jt.nn.Linear(64, 10, jt.TileConfig(cell), key=jr.key(1)), data=(X[:13], Y[:13]), epochs=1)
+    assert run.model.tile.now.state.turn == 13 % 3
+    assert run.stats["model.pulses"] > 0
 
 
 def test_chips_and_numbers_are_lanes_of_one_program():
@@ -141,6 +152,23 @@ def test_a_run_that_was_interrupted_goes_on_with_the_same_bits(run, tmp_path, mo
     assert [file.name for file in tmp_path.iterdir()] == ["digits.train"]
     with pytest.raises(ValueError, match=r"(?s)checkpoint=.* is of another run: .*  key: "):
         train(jr.key(1), checkpoint=path)
+    compressed = network(jr.key(0), jt.TileConfig(pulse=jt.pulse.Stochastic()))  # of the same numbers
+    with pytest.raises(ValueError, match=r"model\.layers\.0\.tile\.config\.pulse\.class: .*Stochastic.* now"):
+        train(jr.key(0), model=compressed, checkpoint=path)
+    with pytest.raises(ValueError, match=r"test\.0|test: "):
+        train(jr.key(0), test=(TEST[0][:9], TEST[1][:9]), checkpoint=path)
+    whole = path.read_bytes()
+    header, _, numbers = whole.partition(b"\n")
+    for written, message in (
+        (whole[:-200], "is damaged"),
+        (numbers, "is no checkpoint of jaxtile.train"),
+        (header.replace(b'"format": 2, ', b"") + b"\n" + numbers, "is of another run: .*format: 2 now, None in the file"),
+    ):
+        path.write_bytes(written)
+        with pytest.raises(ValueError, match=f"(?s)checkpoint=.* {message}"):
+            train(jr.key(0), checkpoint=path)
+    with pytest.raises(ValueError, match="is a folder, or in one that does not exist"):
+        train(jr.key(0), checkpoint=tmp_path / "nowhere" / "at all")
 
 
 KILLED = """
@@ -191,7 +219,7 @@ def test_the_best_model_is_kept_and_patience_ends_a_run():
     np.testing.assert_array_equal(run.model.layers[0].tile.weight, network(jr.key(0)).layers[0].tile.weight)
 
 
-@pytest.mark.parametrize("kind", ["list", "function", "torch"])
+@pytest.mark.parametrize("kind", mostly_slow(["list", "function", "torch"], "function", "torch"))
 def test_batches_may_come_from_outside(kind):
     arrays = [(X[n : n + 50], Y[n : n + 50]) for n in range(0, 120, 50)]
     data = {"list": arrays, "function": lambda epoch: iter(arrays[:: 1 - 2 * epoch])}.get(kind)

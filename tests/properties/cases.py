@@ -1,4 +1,4 @@
-"""What the property tests draw from: hardware of every kind without spread, the numbers that it takes, and pairs of vectors.
+"""Cases that the property tests draw from: hardware of every kind without spread, the numbers that it takes, and pairs of vectors.
 
 A structure is compiled once; numbers are leaves, so that examples vary them for nothing.
 """

@@ -1,4 +1,4 @@
-"""What is true of every read: nothing in gives nothing out, and lines in another order are outputs in another order."""
+"""Properties of every read: nothing in gives nothing out, and lines in another order are outputs in another order."""
 
 import jax
 import jax.random as jr

@@ -1,4 +1,4 @@
-"""What is true of every update: of nothing, of lines in another order, of up and down, and of a batch in parts."""
+"""Properties of every update: of nothing, of lines in another order, of up and down, and of a batch in parts."""
 
 import dataclasses
 
@@ -15,11 +15,10 @@ import jaxtile as jt
 
 KEY = jr.key(3)
 QUICK = ("constant", "soft bounds, reference", "table", "write noise", "vector cell", "one-sided", "a user's own")
-every_kind = pytest.mark.parametrize("name", DEVICES_OF_ALL_KINDS)
-most_kinds_slow = pytest.mark.parametrize("name", mostly_slow(DEVICES_OF_ALL_KINDS, *QUICK))
+every_kind = pytest.mark.parametrize("name", mostly_slow(DEVICES_OF_ALL_KINDS, *QUICK))
 
 
-@most_kinds_slow
+@every_kind
 @given(vectors=pairs(), weight=WEIGHTS, rate=RATE, dw_min=DW_MIN, kappa=KAPPA)
 def test_lines_without_a_value_move_nothing(name, vectors, weight, rate, dw_min, kappa):
     """A cell of two such lines stays, bit for bit; one of a single such line does, too, if nothing is half selected."""
@@ -78,7 +77,7 @@ COUNTING = {
 @pytest.mark.parametrize("name", COUNTING)
 @given(vectors=pairs(), weight=WEIGHTS, rate=RATE, kappa=KAPPA, first=st.integers(1, K - 1))
 def test_a_batch_in_two_calls_is_the_batch(name, vectors, weight, rate, kappa, first):
-    """What a tile counts or remembers from vector to vector it keeps from call to call; nothing is drawn here."""
+    """A tile keeps from call to call what it counts or remembers from vector to vector; nothing is drawn here."""
     x, d = vectors
     kind, options = COUNTING[name]
     tile = tile_of(hardware(kind, kappa=kappa, **options), weight)

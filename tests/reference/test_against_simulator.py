@@ -110,7 +110,7 @@ def check_counts(tile: jt.Tile, after: jt.Tile, crossbar: Crossbar, sent: list) 
 
 
 @pytest.mark.parametrize("kind", INPUTS)
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", mostly_slow(POLICIES, "active"))
 def test_constant_step_in_one_go(policy, kind):
     """The default mode, away from bounds: exact, whatever kappa is."""
     x, d = vectors(kind, seed=1)
@@ -185,12 +185,15 @@ def test_without_half_selection(name):
     assert float(after.half_pulses) == 0
 
 
-@pytest.mark.parametrize(("name", "device", "policy"), [
+COUNTS = [
     ("mean count", "constant", "all"),
     ("mean count", "soft bounds", "active"),
     ("implicit", "constant", "active"),
     ("implicit", "soft bounds", "all"),
-])  # fmt: skip
+]
+
+
+@pytest.mark.parametrize(("name", "device", "policy"), mostly_slow(COUNTS, COUNTS[1], COUNTS[2]))
 def test_counts_have_no_slots(name, device, policy):
     """Mean count and deterministic implicit: full pulses first, then half pulses phase by phase."""
     numbers = {"dw_min": 1e-3, "w_max": 50, "w_min": -50, "fill": 0.01} if device == "constant" else {"order": "slot"}

@@ -48,3 +48,41 @@ def transfer(arrays, xs, ds, rate, *, fast_lr, transfer_lr, every, columns=True,
                 else:
                     target.update(-arrays[k].weight[i], e, transfer_lr * rate)
                 line[k] = (i + 1) % size
+
+
+def chopped(fast, slow, xs, ds, *, fast_lr, scale, period, dynamic=False, tail=5.0):
+    """c-TTv2 by columns, one a vector, with signs that turn every `period` passes; `dynamic`: AGAD. Returns the buffer."""
+    out, width = fast.weight.shape
+    buffer, mean, past = (np.zeros((out, width)) for _ in range(3))
+    turned, switched, i, passes = np.zeros(width, bool), np.zeros(width, bool), 0, 0
+    share = min(tail / period, 1)
+    for x, d in zip(xs, ds, strict=True):
+        fast.update(np.where(turned, -x, x), d, fast_lr)
+        read = fast.weight[:, i].copy()
+        if switched[i]:
+            past[:, i], switched[i] = mean[:, i], False
+        omega = buffer[:, i] + (-1 if turned[i] else 1) * (read - past[:, i] * dynamic) * scale
+        n = np.clip(np.trunc(omega), -1, 1)
+        buffer[:, i] = np.where(n != 0, 0, omega)
+        mean[:, i] = (1 - share) * mean[:, i] + share * read
+        if passes > period or not dynamic:
+            slow.weight[:, i] = np.clip(slow.weight[:, i] + slow.step * n, -slow.bound, slow.bound)
+        if passes % period + 1 == period:
+            turned[i], switched[i] = not turned[i], True
+        passes += i == width - 1
+        i = (i + 1) % width
+    return buffer
+
+
+def mixed_precision(array, xs, ds, rate, *, batch, rows):
+    """Mixed precision; a transfer comes with the first vector of each batch but the first. Returns the sum."""
+    out, _ = array.weight.shape
+    chi, row = np.zeros_like(array.weight), 0
+    for v, (x, d) in enumerate(zip(xs, ds, strict=True)):
+        chi += rate * np.outer(d, x)
+        for _ in range(rows if v > 0 and v % batch == 0 else 0):
+            n = np.trunc(chi[row] / array.step)
+            chi[row] -= n * array.step
+            array.update(n, unit(row, out), array.step)
+            row = (row + 1) % out
+    return chi

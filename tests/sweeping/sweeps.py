@@ -1,4 +1,4 @@
-"""What the tests of sweeps share: a configuration, a target, and runs that are quick to compile."""
+"""Shared by the tests of sweeps: a configuration, a target, and runs that are quick to compile."""
 
 import jax.numpy as jnp
 import jax.random as jr

@@ -45,8 +45,13 @@ class AbstractWrapper(AbstractCrosspoint):
         return eqx.tree_at(self.inner, state, inner)
 
     @property
-    def routines(self) -> tuple[AbstractRoutine, ...]:
+    def inner_routines(self) -> tuple[AbstractRoutine, ...]:
+        """The routines of the device inside."""
         return tuple(_Within(routine) for routine in self.device.routines)
+
+    @property
+    def routines(self) -> tuple[AbstractRoutine, ...]:
+        return self.inner_routines
 
     @property
     def order(self) -> Order:

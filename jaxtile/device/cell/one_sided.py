@@ -79,7 +79,7 @@ class OneSided(AbstractUnitCell):
 
 
 def _has_write_noise(device: AbstractCrosspoint) -> bool:
-    """Also inside another one, such as `Drifting`."""
+    """True if a device has write noise, also inside another one, such as `Drifting`."""
 
     def noisy(node):
         return isinstance(node, WriteNoise)

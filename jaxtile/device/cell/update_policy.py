@@ -1,4 +1,4 @@
-"""Which devices of a vector cell are connected to the lines while a vector is sent."""
+"""Policies that say which devices of a vector cell a vector is sent to."""
 
 import abc
 import dataclasses

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight
@@ -20,7 +21,7 @@ from ..burst import Burst, in_parts, one_by_one
 from ..cells import Cells
 from ..fabrication import chance, folded_pair, spread
 
-__all__ = ["MOST", "AbstractPulsedDevice"]
+__all__ = ["MOST", "AbstractPulsedDevice", "reset_law"]
 
 # A response beyond it counts as this: it crosses any range all the same, and its square
 # is finite in single precision.
@@ -62,7 +63,7 @@ class AbstractPulsedDevice(AbstractCrosspoint):
             times as wide.
         corrupt_devices_prob: chance of a device to be stuck, at a value drawn evenly
             from its range and within `corrupt_devices_range` of zero.
-        corrupt_devices_range: see there.
+        corrupt_devices_range: the largest |weight| at which a device can be stuck.
         lifetime, lifetime_dtod: mean number of decays (`jt.decay`) to lose the weight,
             and its relative spread; 0: no decay.
         diffusion, diffusion_dtod: spread of one diffusion (`jt.diffuse`) in weight
@@ -188,3 +189,13 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     def rewrite(self, cells: Cells, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
         return self.write(cells, state, law(self, cells, self.held(state), noise), noise=noise)
+
+
+def reset_law(columns: Bool[Array, " in"], probability: Scalar) -> Rewrite:
+    """The law that resets each device of some columns with a probability."""
+
+    def law(device, cells, weight, noise):
+        drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < probability
+        return jnp.where(drawn & columns[None, :], device.after_reset(cells, noise), weight)
+
+    return law

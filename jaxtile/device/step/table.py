@@ -34,7 +34,8 @@ class Table(AbstractPulsedDevice):
     noise is that of the table, which `dw_min_std` scales.
 
     Attributes:
-        state: the grid, increasing, in normalised conductance; it holds zero.
+        state: the grid, increasing, in normalised conductance; it holds zero. Beyond its
+            ends, where bounds are wider, steps are those at its ends.
         up, down: mean size of a step there, positive in its own direction. Steps down
             whose sum is negative were written with their sign: it is turned.
         up_noise, down_noise: its spread from cycle to cycle; None: no cycle noise.

@@ -1,0 +1,79 @@
+"""Buffered transfer (Tiki-Taka version 2)."""
+
+from functools import partial
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from .._types import Key, Scalar
+from ..fields import Number, flag, number
+from ..pulse import AbstractTrainPulse, StochasticCompressed
+from .base import AbstractTransfer, pulses
+from .carrying import Lines, Write
+
+__all__ = ["BufferedTransfer", "single_pulse", "whole_steps"]
+
+Buffers = tuple[Float[Array, "line across"], ...]
+
+single_pulse = partial(StochasticCompressed, desired_bl=1, update_bl_management=False, update_management=False)
+"""At most one pulse for each cell, and that for certain."""
+
+
+class BufferedTransfer(AbstractTransfer):
+    """Tiki-Taka with a digital buffer between arrays, which writes once it has summed
+    up a step.
+
+        omega  = buffer + transfer_lr learning_rate line of the array
+        n      = omega / (thres_scale granularity), cut to a whole number of at most `desired_bl`
+        buffer = omega where n is 0; else momentum omega
+
+    The next array, of that granularity, gets n pulses of size `step`. The buffer takes
+    the noise of reads and of single pulses away. (Gokmen, Front. Artif. Intell.
+    4:699148, 2021; aihwkit `BufferedTransferCompound`.)
+
+    Attributes:
+        thres_scale: what a step of the buffer is, in steps of the array.
+        step: size of what is written, in steps of the array.
+        momentum: what writing leaves of the buffer.
+        forget_buffer: whether writing forgets what exceeds `desired_bl`; otherwise
+            buffer = omega - (1 - momentum) n thres_scale granularity.
+
+    The other parameters: see `AbstractTransfer`.
+    """
+
+    self_transfers: ClassVar[bool] = False
+
+    thres_scale: Number = number(1.0, low=0.0, open=True)
+    step: Number = number(1.0, low=0.0)
+    momentum: Number = number(0.1, low=0.0, high=1.0)
+    forget_buffer: bool = flag(True)
+    transfer_update: AbstractTrainPulse = pulses(single_pulse)
+
+    def remember(self, shape: tuple[int, int]) -> Buffers:
+        return tuple(jnp.zeros(shape, float) for _ in self.devices[1:])
+
+    def carry(self, memory: Buffers, lines: Lines, *, key: Key) -> tuple[Buffers, Write]:
+        k, most = lines.array, self.transfer_update.desired_bl
+        granularity = self.parts[k + 1].granularity()
+        omega = memory[k][lines.numbers] + self.gradient_rate(lines) * lines.values
+        n, left = whole_steps(omega, self.thres_scale * granularity, most, self.momentum, forget=self.forget_buffer)
+        buffer = memory[k].at[lines.numbers].set(left)
+        return (*memory[:k], buffer, *memory[k + 1 :]), Write(n, self.step * granularity)
+
+
+def whole_steps(
+    omega: Float[Array, "n across"], step: Scalar | float, most: int, momentum: Scalar, *, forget: bool
+) -> tuple[Float[Array, "n across"], Float[Array, "n across"]]:
+    """Steps that a buffer writes, and what it keeps.
+
+    Args:
+        omega: the buffer, with what was read.
+        step: size of a step.
+        most: the largest number of steps.
+        momentum: what writing leaves of the buffer.
+        forget: whether writing forgets what exceeds `most`.
+    """
+    n = jnp.clip(jnp.trunc(omega / step), -most, most)
+    left = momentum * omega if forget else omega - (1 - momentum) * n * step
+    return n, jnp.where(n != 0, left, omega)

@@ -1,0 +1,72 @@
+"""Input ranges from data."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from ..._random import as_key
+from ..._types import Key, Real, as_number
+from ...digital.input_range import InputRange
+from ..data import as_arrays
+from ..layers import layers, map_layers
+from ..linear import Linear
+from ..pairs import evaluate, factors, find, layers_of, probes
+
+__all__ = ["calibrate"]
+
+
+def calibrate(model: PyTree, x: Any, call: Callable[..., Any] | None = None, *, quantile: Real = 1.0, key: Key) -> PyTree:
+    """The model whose layers have input ranges from data: +-r holds the given part of
+    their inputs.
+
+    Each layer sees what the layers before it return without the new ranges.
+
+    Args:
+        model: a model with layers on tiles.
+        x: inputs of the model.
+        call: `(model, x, *, key)` runs the model; None: it is called so itself. For a
+            model of one sample pass `lambda model, x, *, key: jax.vmap(model)(x)`.
+        quantile: part of the |inputs| of a layer that its range holds.
+        key: of the reads.
+
+    Raises:
+        ValueError: the model does not call a layer, or `quantile` is not within 0 and 1.
+    """
+    part = as_number("quantile", quantile, low=0.0, high=1.0, open=True)
+    (x,) = as_arrays("x", (x,))
+    seen = _inputs(eqx.nn.inference_mode(model), x, call or (lambda model, x, *, key: model(x, key=key)), as_key(key))
+    idle = [path for path in layers(model) if path not in seen]
+    if idle:
+        raise ValueError(f"the model does not call {', '.join(idle)} for these inputs, so that nothing is known of their range.")
+
+    def each(path: str, layer: Linear) -> Linear:
+        reach = jnp.quantile(jnp.abs(seen[path]), part.astype(seen[path].dtype))
+        rule = InputRange() if layer.input_range is None else layer.input_range
+        # A layer that sees only zeros keeps its range. None is found anew when training begins.
+        found = jnp.where(reach > 0, reach, rule.input_range).astype(rule.input_range.dtype)
+        return layer.replace(input_range=dataclasses.replace(rule, input_range=found, updates=rule.init_from_data))
+
+    return map_layers(each, model)
+
+
+def _inputs(model: PyTree, x: Array, call: Callable[..., Any], key: Key) -> dict[str, Float[Array, "n in"]]:
+    """The inputs of each layer that is called, in the order of the calls."""
+    marked = map_layers(lambda path, layer: layer.replace(name=path, weights="pulsed"), model)
+    given, static = eqx.partition((marked, x, key), eqx.is_array)
+    flat, treedef = jax.tree.flatten(given)
+
+    def run(*flat: Any) -> Any:
+        marked, x, key = eqx.combine(jax.tree.unflatten(treedef, flat), static)
+        return eqx.filter(call(marked, x, key=key), eqx.is_array)
+
+    closed = jax.make_jaxpr(run)(*flat)
+    reads = find(closed.jaxpr)
+    nothing = probes(reads)
+    _, records = evaluate(closed.jaxpr, closed.consts, flat, iter(nothing))
+    pairs = {path: factors(reads, records, nothing, path) for path in layers_of(reads)}
+    return {path: pair.x[:, : layers(model)[path].in_features] if pair.seen is None else pair.seen for path, pair in pairs.items()}

@@ -1,0 +1,91 @@
+"""Writing the weights of a network into its devices."""
+
+from typing import Any, Literal
+
+from jaxtyping import PyTree
+
+from ..._random import stream
+from ..._types import Key, Weight, Weights
+from ...noise import AbstractNoiseModel
+from ...programming import AbstractMethod, Chain, Solution
+from ...programming import program as program_tile
+from ...tile import Tile, init, read_as
+from ...upkeep import apply_programming_noise as write
+from ..grid import change, regrid, run
+from ..layers import map_layers_with_keys
+from ..linear import Linear
+
+__all__ = ["apply_programming_noise", "program"]
+
+
+def program(
+    model: PyTree,
+    method: AbstractMethod | Chain,
+    *,
+    key: Key,
+    max_steps: int,
+    start: Literal["zero", "present"] = "zero",
+    with_record: bool = False,
+    **options: Any,
+) -> Any:
+    """Program the targets of all layers into their tiles.
+
+    Pure: `jax.vmap` over keys makes a network on as many chips. With `start="zero"` each
+    key is a chip of its own.
+
+    Args:
+        model: a model with layers on tiles. A layer without a target is programmed to
+            the weights that it holds.
+        method: a method or a chain of them, as for `jaxtile.program`.
+        key: of the chips and their runs; layer n draws from `fold_in(key, n)`.
+        max_steps: pulse steps of each tile, at most.
+        start: "zero": fabricate the tiles anew, and begin with weights of zero.
+            "present": begin with the tiles as they stand.
+        with_record: also return the `Solution` of each layer, by path; of a layer on a
+            grid, those of all its tiles, with leading axes [row, column].
+        **options: of `jaxtile.program`, such as `tolerance` and `compensation`.
+
+    Raises:
+        ValueError: `start` is unknown.
+    """
+    if start not in ("zero", "present"):
+        raise ValueError(f"start={start!r} is unknown; choose 'zero', which fabricates the tiles anew, or 'present'.")
+    record: dict[str, Solution] = {}
+    alike = {"method": method, "max_steps": max_steps} | options
+
+    def anew(tile: Tile, *, key: Key) -> Tile:
+        return init(tile.config, tile.shape, key=key)
+
+    def each(path: str, layer: Linear, key: Key) -> Linear:
+        target = _target(layer)
+        tile = layer.tile if start == "present" else change(anew, layer.tile, key=stream(key, 0))
+        record[path] = run(program_tile, tile, options=alike, target=target, key=stream(key, 1))
+        return layer.replace(tile=regrid(tile, record[path].tile), target=target)
+
+    programmed = map_layers_with_keys(each, model, key)
+    return (programmed, record) if with_record else programmed
+
+
+def apply_programming_noise(model: PyTree, noise_model: AbstractNoiseModel, *, key: Key) -> PyTree:
+    """Write the targets of all layers into statistical devices, as
+    `jaxtile.apply_programming_noise` does for a tile.
+
+    Args:
+        model: a model with layers on tiles. A layer without a target writes the weights
+            that it holds.
+        noise_model: one of `jaxtile.noise`.
+        key: of the writes; layer n draws from `fold_in(key, n)`.
+    """
+
+    def written(tile: Tile, *, target: Weight, key: Key) -> Tile:
+        return write(read_as(tile, target), noise_model, key=key)
+
+    def each(path: str, layer: Linear, key: Key) -> Linear:
+        target = _target(layer)
+        return layer.replace(tile=change(written, layer.tile, target=target, key=key), target=target)
+
+    return map_layers_with_keys(each, model, key)
+
+
+def _target(layer: Linear) -> Weights:
+    return layer.tile.weight if layer.target is None else layer.target

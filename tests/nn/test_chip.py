@@ -1,0 +1,130 @@
+"""The life of a network on its chips, against the same done tile by tile."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+import jaxtile as jt
+
+KEY = jr.key(4)
+PERFECT = jt.IOParameters(is_perfect=True)
+CONFIG = jt.TileConfig(forward=PERFECT, backward=PERFECT)
+X = jnp.asarray(np.random.default_rng(0).normal(size=(20, 5)), float)
+
+
+class Net(eqx.Module):
+    first: eqx.Module
+    second: eqx.Module
+
+    def __call__(self, x, *, key=None):
+        return self.second(jnp.tanh(self.first(x)))
+
+
+@pytest.fixture(scope="module")
+def chip():
+    k0, k1 = jr.split(KEY)
+    return jt.nn.convert(Net(eqx.nn.Linear(5, 4, key=k0), eqx.nn.Linear(4, 5, key=k1)), {".*": CONFIG}, key=KEY)
+
+
+def test_programming_a_network_is_programming_its_tiles(chip):
+    programmed, record = jt.nn.program(chip, jt.SVD(), key=KEY, max_steps=4, tolerance=0.0, with_record=True)
+    assert list(record) == ["first", "second"]
+    for n, (path, layer) in enumerate(jt.nn.layers.layers(chip).items()):
+        chip_key, run_key = (jr.fold_in(jr.fold_in(KEY, n), m) for m in (0, 1))
+        fresh = jt.init(CONFIG, layer.tile.shape, key=chip_key)
+        alone = jt.program(fresh, layer.target, jt.SVD(), key=run_key, max_steps=4, tolerance=0.0)
+        np.testing.assert_array_equal(getattr(programmed, path).tile.weight, alone.weight)
+        np.testing.assert_array_equal(record[path].weight, alone.weight)
+        np.testing.assert_array_equal(getattr(programmed, path).target, layer.target)
+
+
+def test_programming_goes_on_from_the_present_state(chip, unhooked):
+    away = jt.nn.layers.map_layers(lambda path, layer: layer.replace(tile=jt.set_weights(layer.tile, 0.9 * layer.target)), chip)
+    present = jt.nn.program(away, jt.SVD(), key=KEY, max_steps=1, start="present")
+    np.testing.assert_array_equal(present.first.tile.cells.step_up, chip.first.tile.cells.step_up)
+    assert jnp.linalg.norm(present.first.tile.weight - chip.first.target) < jnp.linalg.norm(chip.first.target) * 0.5
+    with pytest.raises(ValueError, match="start='new' is unknown"):
+        jt.nn.program(chip, jt.SVD(), key=KEY, max_steps=1, start="new")
+
+
+def test_a_network_on_many_chips():
+    """A lane of vmap is the run of its own key."""
+    chip = jt.nn.Sequential([jt.nn.Linear(5, 4, CONFIG, key=KEY)])
+    keys = jr.split(KEY, 3)
+
+    def programmed(key):
+        return jt.nn.program(chip, jt.SVD(), key=key, max_steps=4, tolerance=0.0).layers[0].tile.weight
+
+    many = jax.vmap(programmed)(keys)
+    assert len({float(weight[0, 0]) for weight in many}) == 3
+    np.testing.assert_allclose(many[1], programmed(keys[1]), atol=1e-5)
+
+
+def test_drift_and_its_compensation_are_those_of_the_tiles(chip):
+    written = jt.nn.apply_programming_noise(chip, jt.noise.PCM(), key=KEY)
+    old = jt.nn.drift(written, 1e6, key=KEY)
+    mended = jt.nn.compensate(old, written, key=KEY)
+    rule = jt.digital.GlobalDriftCompensation()
+    for n, path in enumerate(("first", "second")):
+        key, before = jr.fold_in(KEY, n), getattr(chip, path)
+        alone = jt.apply_programming_noise(jt.read_as(before.tile, before.target), jt.noise.PCM(), key=key)
+        np.testing.assert_allclose(getattr(written, path).tile.weight, alone.weight, atol=2e-6)
+        later = jt.drift(getattr(written, path).tile, 1e6, key=key)
+        np.testing.assert_array_equal(getattr(old, path).tile.weight, later.weight)
+        baseline = rule.baseline(getattr(written, path).tile, key=jr.fold_in(key, 0))
+        np.testing.assert_array_equal(getattr(mended, path).drift_scales, rule(later, baseline, key=jr.fold_in(key, 1)))
+    assert jnp.all(mended.first.drift_scales > 1.1)
+    error = [jnp.linalg.norm(model(X) - chip(X)) for model in (old, mended)]
+    assert error[1] < error[0]
+
+
+def test_what_does_not_drift_is_refused_by_name(chip):
+    with pytest.raises(TypeError, match="no layer of model has devices that drift: first is of ConstantStep.*second is of"):
+        jt.nn.drift(chip, 10.0, key=KEY)
+    other = jt.nn.Sequential([jt.nn.Linear(5, 4, CONFIG, key=KEY)])
+    with pytest.raises(ValueError, match=r"written has the layers layers\.0, and model has first, second"):
+        jt.nn.compensate(chip, other, key=KEY)
+
+
+@pytest.mark.parametrize("quantile", [1.0, 0.8])
+def test_ranges_hold_a_part_of_the_inputs(chip, quantile):
+    found = jt.nn.calibrate(chip, X, quantile=quantile, key=KEY)
+    hidden = jnp.tanh(chip.first(X))
+    for layer, inputs in ((found.first, X), (found.second, hidden)):
+        np.testing.assert_allclose(layer.input_range.input_range, np.quantile(np.abs(inputs), quantile), rtol=1e-5)
+    again = jt.nn.calibrate(found, 2 * X, quantile=quantile, key=KEY)
+    np.testing.assert_allclose(again.first.input_range.input_range, 2 * found.first.input_range.input_range, rtol=1e-5)
+    by_sample = jt.nn.calibrate(chip, X, lambda model, x, *, key: jax.vmap(model)(x), quantile=quantile, key=KEY)
+    np.testing.assert_allclose(by_sample.second.input_range.input_range, found.second.input_range.input_range, rtol=1e-5)
+    if quantile == 1.0:
+        np.testing.assert_allclose(found(X), chip(X), atol=1e-5)
+
+
+def test_layers_that_are_not_called_have_no_range(chip):
+    with pytest.raises(ValueError, match="does not call second"):
+        jt.nn.calibrate(chip, X, lambda model, x, *, key: model.first(x), key=KEY)
+
+
+def test_the_summary_counts_tiles_and_cells(chip):
+    found = jt.nn.summary(chip)
+    assert (found.tiles, found.cells, found.utilisation) == (2, 40, 1.0)
+    assert str(found).splitlines()[1].split() == ["first", "4", "x", "5", "1", "of", "4", "x", "5", "20", "100%", "ConstantStep"]
+
+
+def test_stuck_devices_stay_where_they_are():
+    """A share of them, chosen by the key, through pulses; all others are as they were."""
+    chip = jt.nn.Sequential([jt.nn.Linear(40, 30, CONFIG, key=KEY)])
+    tile = chip.layers[0].tile
+    broken = jt.nn.stick(chip, 0.2, value=0.05, key=KEY).layers[0].tile
+    stuck = np.asarray(broken.weight == jnp.asarray(0.05, broken.weight.dtype))
+    assert abs(stuck.mean() - 0.2) < 4.5 * np.sqrt(0.2 * 0.8 / 1200)
+    np.testing.assert_array_equal(np.asarray(broken.weight)[~stuck], np.asarray(tile.weight)[~stuck])
+    after = jt.update(broken, jnp.ones((3, 40)), jnp.ones((3, 30)), learning_rate=0.1, key=KEY)
+    np.testing.assert_array_equal(np.asarray(after.weight)[stuck], np.asarray(broken.weight)[stuck])
+    assert np.all(np.asarray(after.weight)[~stuck] != np.asarray(broken.weight)[~stuck])
+    ideal = jt.nn.Sequential([jt.nn.Linear(4, 3, jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse()), key=KEY)])
+    with pytest.raises(TypeError, match="layers.0 is of Ideal.*no single pulsed devices"):
+        jt.nn.stick(ideal, 0.1, key=KEY)
