@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._types import Key, Scalar, Weights
-from ..device import AbstractDevice
+from ..device import AbstractCells, AbstractDevice
 from ..tile import Now, Tile, TileConfig, init
 from ..tile import backward as backward_of_tile
 from ..tile import forward as forward_of_tile
@@ -110,6 +110,11 @@ class Grid(eqx.Module):
         """The matrix that is read, [out, in]."""
         blocks = jnp.moveaxis(self.tiles.weight, (-4, -3), (0, 1))
         return self._join(blocks)
+
+    @property
+    def cells(self) -> AbstractCells:
+        """The realised parameters of each device of the tiles."""
+        return self.tiles.cells
 
     @property
     def now(self) -> Now:

@@ -164,6 +164,10 @@ class Linear(eqx.Module):
             raise TypeError(f"Linear.tile={self.tile!r} is no tile; make one with jaxtile.init(config, (out, in), key=key).")
         if self.weights not in ("pulsed", "digital"):
             raise ValueError(f'Linear.weights={self.weights!r} is unknown; choose one of "pulsed", "digital".')
+        if not isinstance(self.input_range, InputRange | None):
+            raise TypeError(
+                f"Linear.input_range={self.input_range!r} is no range; pass None, or jaxtile.digital.InputRange(input_range=3.0)."
+            )
         if self.input_range is not None and self.input_range.output_min_percentage is not None:
             io = self.tile.config.forward
             if io.is_perfect or io.noise_management is not None or io.bound_management is not None:

@@ -60,6 +60,8 @@ class Sequential(eqx.Module):
             TypeError: one can be called neither as a layer nor as a function.
             ValueError: two of them share a tile.
         """
+        if not isinstance(layers, Sequence):
+            raise TypeError(f"Sequential is given {type(layers).__name__}; pass a list of layers and functions.")
         self.layers = tuple(map(_as_layer, layers))
         check_apart(self)
 
