@@ -107,11 +107,11 @@ def fit(
     A parameter of a device of your own is taken along if its field says
     `units="weight"`.
 
-    The population gets the mean of the estimates and, for `_dtod`, their variance less
-    their mean squared standard error (for "dw_min" and "up_down" by way of the gain and
-    imbalance of each device, see `AbstractPulsedDevice`). Left out are devices that
-    did not converge, and of each parameter those with a standard error ten times off
-    the median.
+    The population gets the mean of the estimates. A `_dtod` is the root of their
+    variance less their mean squared standard error. ("dw_min" and "up_down" go by way
+    of the gain and imbalance of each device, see `AbstractPulsedDevice`.) Left out are
+    devices that did not converge, and of each parameter those with a standard error ten
+    times off the median.
 
     Clips are not part of the model: put NaN for measurements at a hard bound, which say
     nothing about steps, and for missing ones. Arrays, such as the nodes of
@@ -131,9 +131,9 @@ def fit(
         read_std: read noise, in weight units; None: estimate it too. If it is known (0:
             there is none), there is one unknown less.
         unit: the weight, in the units of `weights`, that a weight of 1 of `device`
-            stands for; None: 1 if the largest weight is between a fiftieth of the
-            device's range and five times that range, else the power of ten that brings
-            it nearest.
+            stands for. None: 1 if the largest weight is between a fiftieth of the
+            device's range and five times that range. Otherwise it is the power of ten
+            that brings it nearest.
         max_steps: most steps of the search.
 
     Raises:

@@ -20,8 +20,8 @@ class ConstantRatio(AbstractHalfSelect):
 
     Each half pulse is the device's own step at 1 / kappa of its size: w <- clip(w +-
     (step + noise) / kappa). With every phase driven, a cell with K full pulses sees 2 K
-    more half pulses against its direction than along it (under V/3, 3 K more). So its
-    net change is exactly 1 - 2 / kappa (1 - 3 / kappa) of the change without
+    more half pulses against its direction than along it. Under V/3 it sees 3 K more. So
+    its net change is exactly 1 - 2 / kappa (1 - 3 / kappa) of the change without
     half-selection. This holds where up and down steps are equal and do not depend on
     the weight, without cycle noise, and while no bound is met.
 

@@ -6,13 +6,13 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Key
+from .._types import Key, Scalar
 from ..fields import Number, flag, number
 from ..pulse import AbstractTrainPulse, StochasticCompressed
 from .base import AbstractTransfer, pulses
 from .carrying import Lines, Write
 
-__all__ = ["BufferedTransfer", "single_pulse"]
+__all__ = ["BufferedTransfer", "single_pulse", "whole_steps"]
 
 Buffers = tuple[Float[Array, "line across"], ...]
 
@@ -54,11 +54,26 @@ class BufferedTransfer(AbstractTransfer):
         return tuple(jnp.zeros(shape, float) for _ in self.devices[1:])
 
     def carry(self, memory: Buffers, lines: Lines, *, key: Key) -> tuple[Buffers, Write]:
-        k, n_most = lines.array, self.transfer_update.desired_bl
+        k, most = lines.array, self.transfer_update.desired_bl
         granularity = self.parts[k + 1].granularity()
-        threshold = self.thres_scale * granularity
         omega = memory[k][lines.numbers] + self.gradient_rate(lines) * lines.values
-        n = jnp.clip(jnp.trunc(omega / threshold), -n_most, n_most)
-        left = self.momentum * omega if self.forget_buffer else omega - (1 - self.momentum) * n * threshold
-        buffer = memory[k].at[lines.numbers].set(jnp.where(n != 0, left, omega))
+        n, left = whole_steps(omega, self.thres_scale * granularity, most, self.momentum, forget=self.forget_buffer)
+        buffer = memory[k].at[lines.numbers].set(left)
         return (*memory[:k], buffer, *memory[k + 1 :]), Write(n, self.step * granularity)
+
+
+def whole_steps(
+    omega: Float[Array, "n across"], step: Scalar | float, most: int, momentum: Scalar, *, forget: bool
+) -> tuple[Float[Array, "n across"], Float[Array, "n across"]]:
+    """Steps that a buffer writes, and what it keeps.
+
+    Args:
+        omega: the buffer, with what was read.
+        step: size of a step.
+        most: the largest number of steps.
+        momentum: what writing leaves of the buffer.
+        forget: whether writing forgets what exceeds `most`.
+    """
+    n = jnp.clip(jnp.trunc(omega / step), -most, most)
+    left = momentum * omega if forget else omega - (1 - momentum) * n * step
+    return n, jnp.where(n != 0, left, omega)

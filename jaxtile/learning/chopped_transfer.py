@@ -8,7 +8,7 @@ from .._random import Source, arange, stream, uniform
 from .._types import Key
 from ..fields import Number, number
 from .carrying import Lines, Write
-from .chopping import AbstractChoppedTransfer, Choppers, signs
+from .chopping import AbstractChoppedTransfer, Choppers
 
 __all__ = ["ChoppedTransfer"]
 
@@ -39,9 +39,7 @@ class ChoppedTransfer(AbstractChoppedTransfer):
 
     def carry(self, memory: Choppers, lines: Lines, *, key: Key) -> tuple[Choppers, Write]:
         i, (size, across) = lines.numbers, lines.shape
-        chop = signs(memory.lines[i])[:, None] * signs(memory.across)[None, :]
-        kept = jnp.zeros_like(lines.values) if self.no_buffer else memory.buffer[i]
-        n, left = self.whole_steps(kept + chop * lines.values * self.scale(memory, lines))
+        n, left = self.fill(memory, i, lines.values, self.scale(memory, lines))
         turns = self.turns_by_chance(key) if self.in_chop_random else self.ends_period(memory)
         turned = uniform(stream(key, Source.CHOP), arange(across)) < self.out_chop_prob.astype(jnp.float32)
         memory = self.having_read(memory, lines, left, turns)

@@ -16,7 +16,7 @@ from ..device import Vector
 from ..fields import Number, flag, number
 from ..pulse import AbstractTrainPulse
 from .base import AbstractTransfer, pulses
-from .buffered_transfer import single_pulse
+from .buffered_transfer import single_pulse, whole_steps
 from .carrying import Lines
 
 __all__ = ["AbstractChoppedTransfer", "Choppers", "signs"]
@@ -164,12 +164,16 @@ class AbstractChoppedTransfer(AbstractTransfer):
             step = step * slow / fast * divisor(memory.fast_rate)
         return self.gradient_rate(lines) / step
 
-    def whole_steps(self, omega: Float[Array, "n across"]) -> tuple[Float[Array, "n across"], Float[Array, "n across"]]:
-        """Steps that a buffer writes, and what it keeps."""
+    def fill(
+        self, memory: Choppers, numbers: Int[Array, " n"], values: Float[Array, "n across"], scale: Scalar
+    ) -> tuple[Float[Array, "n across"], Float[Array, "n across"]]:
+        """Steps that the buffer writes once it is filled with the values of some lines,
+        signs undone, and what it keeps.
+        """
+        chop = signs(memory.lines[numbers])[:, None] * signs(memory.across)[None, :]
+        before = jnp.zeros_like(values) if self.no_buffer else memory.buffer[numbers]
         most = self.transfer_update.desired_bl
-        n = jnp.clip(jnp.trunc(omega), -most, most)
-        left = self.momentum * omega if self.forget_buffer else omega - (1 - self.momentum) * n
-        return n, jnp.where(n != 0, left, omega)
+        return whole_steps(before + chop * values * scale, 1.0, most, self.momentum, forget=self.forget_buffer)
 
     def period(self) -> Int[Array, ""]:
         """Passes between two regular turns of a sign."""

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 from .._types import Key
 from ..fields import Number, flag, number
 from .carrying import Lines, Write
-from .chopping import AbstractChoppedTransfer, Choppers, signs
+from .chopping import AbstractChoppedTransfer, Choppers
 
 __all__ = ["DynamicTransfer", "References"]
 
@@ -68,9 +68,7 @@ class DynamicTransfer(AbstractChoppedTransfer):
             reads = (memory.passes % period + 1).astype(scale.dtype)
             scale = scale / jnp.minimum(reads, 1 / self.parts[0].granularity())
         past = jnp.where(memory.switched[i][:, None], memory.mean[i], memory.past[i])
-        chop = signs(memory.lines[i])[:, None] * signs(memory.across)[None, :]
-        kept = jnp.zeros_like(lines.values) if self.no_buffer else memory.buffer[i]
-        n, left = self.whole_steps(kept + chop * (lines.values - past) * scale)
+        n, left = self.fill(memory, i, lines.values - past, scale)
         if not self.forget_buffer:
             most = self.transfer_update.desired_bl * jnp.where(self.buffer_cap > 0, self.buffer_cap, jnp.inf)
             left = jnp.clip(left, -most, most)

@@ -9,6 +9,7 @@ from .chip import calibrate as calibrate
 from .chip import compensate as compensate
 from .chip import drift as drift
 from .chip import program as program
+from .chip import stick as stick
 from .chip import summary as summary
 from .conv import Conv as Conv
 from .convert import convert as convert
@@ -28,6 +29,7 @@ from .run import OUTCOMES as OUTCOMES
 from .run import Run as Run
 from .scan import scan as scan
 from .sequential import Sequential as Sequential
+from .state_dict import from_state_dict as from_state_dict
 from .train import evaluate as evaluate
 from .train import train as train
 from .trainable import trainable as trainable
@@ -56,8 +58,10 @@ __all__ = [
     "cross_entropy",
     "drift",
     "evaluate",
+    "from_state_dict",
     "program",
     "scan",
+    "stick",
     "summary",
     "to_digital",
     "train",

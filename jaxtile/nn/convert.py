@@ -127,6 +127,10 @@ def _is_converted(node: Any) -> bool:
 
 
 def _as_rule(pattern: str, rule: Any, max_shape: tuple[int, int] | None) -> Rule | None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"rules has the pattern {pattern!r}, which is no regular expression: {error}.") from None
     if rule is None:
         return None
     if not isinstance(rule, Rule | TileConfig):

@@ -17,12 +17,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .._types import Key, Scalar, Weights
-from ..device import AbstractDevice
+from ..device import AbstractCells, AbstractDevice
 from ..tile import Now, Tile, TileConfig, init
 from ..tile import backward as backward_of_tile
 from ..tile import forward as forward_of_tile
 
-__all__ = ["AnyTile", "Blocks", "Grid", "backward", "change", "forward", "held", "run"]
+__all__ = ["AnyTile", "Blocks", "Grid", "backward", "change", "forward", "regrid", "run"]
 
 
 class Blocks(NamedTuple):
@@ -97,9 +97,7 @@ class Grid(eqx.Module):
 
     @property
     def config(self) -> TileConfig:
-        """What the tiles were made from: that of the first, for its structure and its
-        numbers.
-        """
+        """The configuration of the first tile, for its structure and its numbers."""
         return jax.tree.map(lambda leaf: leaf[0, 0], self.tiles.config)
 
     @property
@@ -112,6 +110,11 @@ class Grid(eqx.Module):
         """The matrix that is read, [out, in]."""
         blocks = jnp.moveaxis(self.tiles.weight, (-4, -3), (0, 1))
         return self._join(blocks)
+
+    @property
+    def cells(self) -> AbstractCells:
+        """The realised parameters of each device of the tiles."""
+        return self.tiles.cells
 
     @property
     def now(self) -> Now:
@@ -136,7 +139,7 @@ class Grid(eqx.Module):
         return self.columns.join(rows)
 
     def each(self, verb: Callable[..., Any], **given: Any) -> Any:
-        """What a verb makes of each tile, with leading axes [row, column].
+        """Apply a verb to each tile; results have leading axes [row, column].
 
         Args:
             verb: a function of a tile.
@@ -173,7 +176,7 @@ AnyTile = Tile | Grid
 
 
 def run(verb: Callable[..., Any], tile: AnyTile, *, options: dict[str, Any] | None = None, **given: Any) -> Any:
-    """What a verb makes of a tile, or of each tile of a grid; see `Grid.each`.
+    """Apply a verb to a tile, or to each tile of a grid; see `Grid.each`.
 
     Args:
         verb: a function of a tile.
@@ -187,11 +190,11 @@ def run(verb: Callable[..., Any], tile: AnyTile, *, options: dict[str, Any] | No
 
 def change(verb: Callable[..., Tile], tile: AnyTile, *, options: dict[str, Any] | None = None, **given: Any) -> AnyTile:
     """The tile or grid after a verb that returns a tile; as `run`."""
-    return held(tile, run(verb, tile, options=options, **given))
+    return regrid(tile, run(verb, tile, options=options, **given))
 
 
-def held(tile: AnyTile, changed: Tile) -> AnyTile:
-    """What `run` has made of a tile; of the tiles of a grid, the grid of them."""
+def regrid(tile: AnyTile, changed: Tile) -> AnyTile:
+    """The tile that `run` returned, or the grid of those that it returned."""
     return Grid(changed, tile.rows, tile.columns) if isinstance(tile, Grid) else changed
 
 

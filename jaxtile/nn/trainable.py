@@ -22,9 +22,9 @@ def trainable(model: PyTree) -> PyTree:
     """The parts of a model that are trained, in its own structure.
 
     A tile is one entry, or, where its weights are digital, their array. Beside it stand
-    the bias, the output scales and the input range (if it is learned) of each layer, and
-    the floating-point arrays of other modules. All else is None: configurations, chips,
-    mapping and drift scales.
+    the bias, the output scales and the input range (if it is learned) of each layer. So
+    do the floating-point arrays of other modules. All else is None: configurations,
+    chips, mapping and drift scales.
 
     Put None in the place of an entry to freeze it. A frozen tile sends nothing: even a d
     of zero would fire the lines of x, which disturb.

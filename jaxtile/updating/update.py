@@ -50,8 +50,8 @@ def update(
             v)`.
 
     Raises:
-        TypeError, ValueError: x or d hold something else than finite numbers (which
-            would send no pulses), shapes do not fit the tile or one another, or the
+        TypeError, ValueError: x or d hold something else than finite numbers, which
+            would send no pulses; or shapes do not fit the tile or one another; or the
             learning rate is negative.
     """
     weight = check_tile(tile)

@@ -112,3 +112,19 @@ def test_the_summary_counts_tiles_and_cells(chip):
     found = jt.nn.summary(chip)
     assert (found.tiles, found.cells, found.utilisation) == (2, 40, 1.0)
     assert str(found).splitlines()[1].split() == ["first", "4", "x", "5", "1", "of", "4", "x", "5", "20", "100%", "ConstantStep"]
+
+
+def test_stuck_devices_stay_where_they_are():
+    """A share of them, chosen by the key, through pulses; all others are as they were."""
+    chip = jt.nn.Sequential([jt.nn.Linear(40, 30, CONFIG, key=KEY)])
+    tile = chip.layers[0].tile
+    broken = jt.nn.stick(chip, 0.2, value=0.05, key=KEY).layers[0].tile
+    stuck = np.asarray(broken.weight == jnp.asarray(0.05, broken.weight.dtype))
+    assert abs(stuck.mean() - 0.2) < 4.5 * np.sqrt(0.2 * 0.8 / 1200)
+    np.testing.assert_array_equal(np.asarray(broken.weight)[~stuck], np.asarray(tile.weight)[~stuck])
+    after = jt.update(broken, jnp.ones((3, 40)), jnp.ones((3, 30)), learning_rate=0.1, key=KEY)
+    np.testing.assert_array_equal(np.asarray(after.weight)[stuck], np.asarray(broken.weight)[stuck])
+    assert np.all(np.asarray(after.weight)[~stuck] != np.asarray(broken.weight)[~stuck])
+    ideal = jt.nn.Sequential([jt.nn.Linear(4, 3, jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse()), key=KEY)])
+    with pytest.raises(TypeError, match="layers.0 is of Ideal.*no single pulsed devices"):
+        jt.nn.stick(ideal, 0.1, key=KEY)

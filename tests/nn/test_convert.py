@@ -160,6 +160,7 @@ def test_layers_of_a_sequential_of_tiles_are_converted_too():
     [
         (net(), {"layers.0": EVEN, "layer.0": EVEN}, ValueError, r"'layer\.0' match none of.*layers\.0, layers\.2\.layers\.0"),
         (net(), {"layers.3": EVEN}, ValueError, r"rules='layers\.3' match none"),
+        (net(), {"layers.(": EVEN}, ValueError, r"the pattern 'layers\.\(', which is no regular expression"),
         (net(), {}, ValueError, r"rules=\{\} match none"),
         (eqx.nn.Linear(3, 2, key=KEY), {".*": EVEN}, ValueError, "there is none below the model itself"),
         (net(), {".*": jt.device.ConstantStep()}, TypeError, r"rules\['\.\*'\]=ConstantStep\(\) is no rule; pass a TileConfig"),

@@ -69,6 +69,6 @@ def compensate(model: PyTree, written: PyTree, compensation: AbstractDriftCompen
 
 
 def _columns(tile: AnyTile, key: Key) -> Float[Array, "in out"]:
-    """What unit vectors read."""
+    """Read the columns of a tile, one by one."""
     width = tile.shape[1]
     return forward(tile, jnp.eye(width, dtype=tile.weight.dtype), key=key)
