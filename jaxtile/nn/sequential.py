@@ -20,7 +20,7 @@ class Function(eqx.Module):
 
     function: Callable[..., Any] = eqx.field(static=True)
 
-    def __call__(self, x: AnyArray, *, key: Key | None = None) -> Array:
+    def __call__(self, x: AnyArray, *, key: Key | None = None) -> Any:
         """The function of all samples at once."""
         return self.function(x)
 
