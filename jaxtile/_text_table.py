@@ -61,7 +61,10 @@ def read_text_table(path: Path, *, header: bool, empty: bool = False) -> TextTab
         ValueError: an entry is no number, lines differ in length, or two columns have
             one name; the message says the line and the remedy, not the file.
     """
-    comments, rows, separator = _split(_decode(path.read_bytes()))
+    try:
+        comments, rows, separator = _split(_decode(path.read_bytes()))
+    except csv.Error as error:
+        raise ValueError(f"it is no table of numbers ({error}); {_REMEDY}") from None
     if not rows and header:
         return TextTable((), np.empty((0, 0)), ())
     if not rows:
@@ -99,7 +102,9 @@ def _decode(content: bytes) -> str:
     marked = [encoding for mark, encoding in _MARKS.items() if content.startswith(mark)]
     if not marked and b"\0" in content:  # UTF-16 of plain numbers, its mark lost: every other byte is zero
         first, second = content[::2].count(0), content[1::2].count(0)
-        marked = ["utf-16-be" if first > second else "utf-16-le"]
+        if min(first, second) or 4 * max(first, second) < len(content):
+            raise ValueError("it holds zero bytes, which no text does; save it as text in UTF-8")
+        marked = ["utf-16-be" if first else "utf-16-le"]
     try:
         return content.decode(marked[0] if marked else "utf-8")
     except UnicodeDecodeError as error:

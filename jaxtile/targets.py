@@ -105,6 +105,8 @@ def _choose(path: Path, arrays: dict[str, np.ndarray], name: str | None) -> np.n
             return next(iter(matrices.values()))
     elif name in arrays:
         return arrays[name]
+    elif [*arrays] == [""]:
+        raise ValueError(f"target {path} holds one array, without a name; leave {name!r} out.")
     shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())
     holds = "no array" if not arrays else "several arrays" if name is None else f"no array {name!r}"
     raise ValueError(f"target {path} holds {holds}" + (f"; name one of these: {shapes}." if arrays else "."))

@@ -201,6 +201,7 @@ def test_curves_from_a_file(tmp_path, text, names):
     [
         ("", 'no column "pulse"'),
         ("A,B\n0,1\n", 'no column "pulse"'),
+        ("0,1\n1,2\n", 'no column "pulse"'),
         ("pulse\n1\n", "no measurements"),
         ("pulse,A\n", "no measurements"),
         ("pulse,A,a\n,0,1\n", "line 1: 'A' names columns 2, 3"),

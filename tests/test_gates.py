@@ -258,6 +258,14 @@ LISTS = {
     "scales of a layer": (lambda: jt.nn.Linear.around(TILE, out_scales=[1.0, 2.0]), ["out_scales has shape (2,)", "3 outputs"]),
     "one bias for all": (lambda: jt.nn.Linear.around(TILE, bias=1.0), ["Linear.bias has shape ()", "each of the 3 outputs."]),
     "a part that layers have not": (lambda: jt.nn.Linear.around(TILE, scale=1.0), ["Linear has no scale", "out_scales"]),
+    "a number for a range": (lambda: jt.nn.Linear.around(TILE, input_range=3.0), ["Linear.input_range=3.0", "InputRange("]),
+    "a word for a switch": (lambda: jt.digital.map_weights(WEIGHT, columnwise="no"), ["columnwise='no'", "True or False"]),
+    "a layer for layers": (lambda: jt.nn.Sequential(jt.nn.Linear.around(TILE)), ["Sequential is given Linear", "a list"]),
+    "a pattern that is none": (lambda: jt.nn.Optimizer({"(": 0.1}), ["Optimizer.pulses names '('", "layers.0"]),
+    "metrics without names": (
+        lambda: jt.nn.evaluate(jt.nn.Linear.around(TILE), (WEIGHT, np.arange(3)), [jt.nn.accuracy], key=KEY),
+        ["metrics=[", "functions by name"],
+    ),
     "complex scales": (lambda: jt.nn.Linear.around(TILE, out_scales=1j), ["Linear.out_scales=1j", "real part"]),
     "masked columns": (lambda: jt.UnitVectors(np.ma.array([0, 1], mask=[0, 1]), 4), ["columns=", "filled"]),
     "masked labels": (lambda: jt.nn.accuracy(lambda x, key: x, jnp.eye(2), np.ma.array([0, 1], mask=[0, 1])), ["y=", "filled"]),
@@ -292,6 +300,19 @@ def _sweep(over, run=lambda tile, target, key: {"sum": jnp.sum(target)}, **confi
 def test_lists_and_numbers_that_do_not_fit_are_refused_by_name(case):
     call, words = LISTS[case]
     _refused(call, *words)
+
+
+def test_rules_between_numbers_that_are_known_are_checked_under_a_trace_too():
+    def build(x):
+        coarse = jt.IOParameters(mv_type=jt.periphery.BitWise(bits=6))
+        laws = jt.noise.ClippedLog(low=0.1, high=0.2), jt.modifier.PCMNoise(pcm_prob_at_reset=0.5), jt.noise.ReRAMCMO()
+        layer = jt.nn.Linear.around(TILE, out_scales=x, bias=[0.0, 0.0, 0.0])
+        return coarse.inp_res + laws[0](x)[0], layer(WEIGHT, key=KEY)
+
+    scales = jnp.asarray([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(jax.jit(build)(scales)[1], WEIGHT @ WEIGHT.T * np.arange(1, 4), atol=1e-6)
+    with pytest.raises(ValueError, match="more bits"):
+        jax.jit(lambda x: jt.IOParameters(mv_type=jt.periphery.BitWise(bits=5)).inp_res + x)(1.0)
 
 
 def test_columns_and_labels_may_be_whole_numbers_of_any_type():

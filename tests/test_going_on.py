@@ -148,6 +148,8 @@ def test_going_on_by_hand_from_the_state_of_the_method():
 
 def test_what_a_solution_is_not_of_is_refused_by_name():
     sol = run(chip(), jt.SVD(), 3)
+    old = dataclasses.replace(sol.checkpoint)
+    del old.__dict__["numbers"]  # as in a pickle of an older version
     batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), sol)
     for refused, words in (
         (lambda: run(sol, jt.GDP(), 5), ["is a solution by SVD", "method=GDP()"]),
@@ -161,6 +163,7 @@ def test_what_a_solution_is_not_of_is_refused_by_name():
         (lambda: run(sol, jt.SVD(), 2), ["max_steps=2", "has made 3"]),
         (lambda: run(batch, jt.SVD(), 5), ["is a batch of tiles", "jax.vmap"]),
         (lambda: run(dataclasses.replace(sol, checkpoint=None), jt.SVD(), 5), ["has no checkpoint"]),
+        (lambda: run(dataclasses.replace(sol, checkpoint=old), jt.SVD(), 5), ["is of an older jaxtile", "nothing of numbers"]),
     ):
         with pytest.raises(ValueError) as raised:  # noqa: PT011
             refused()

@@ -107,3 +107,11 @@ def test_no_text(tmp_path):
     path.write_bytes("\ufeff1,2".encode("utf-16-le") + b"\0")
     with pytest.raises(ValueError, match="no text in utf-16 .*; save it as text in UTF-8"):
         read_text_table(path, header=True)
+    for content, said in (
+        (b"0.1,0.2\n\0\0", "it holds zero bytes, which no text does; save it as text in UTF-8"),
+        (b"\0" * 100, "it holds zero bytes"),
+        (b"1" * 200_000 + b",2\n", "it is no table of numbers .*; separate numbers by commas"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=said):
+            read_text_table(path, header=True)

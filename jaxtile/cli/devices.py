@@ -79,6 +79,10 @@ def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
     missing = [parameter for parameter in _required(make) if parameter not in values]
     if missing:
         raise Refusal(f"device {name!r} has no defaults for {', '.join(missing)}; say them, such as {missing[0]}=-1,0,1.")
+    for parameter, value in values.items():
+        if isinstance(value, list) and isinstance(known[parameter], int | float):
+            shown = f"{parameter}={','.join(map(str, value))}"
+            raise Refusal(f"parameter of {name} {shown} holds {len(value)} numbers; pass one, with a point as in 0.001.")
     several = {parameter for parameter, default in known.items() if isinstance(default, tuple)}  # of which there may be one
     return make(
         **{name: (value,) if name in several and isinstance(value, int | float) else value for name, value in values.items()}

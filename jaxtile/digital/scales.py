@@ -29,6 +29,8 @@ def map_weights(weight: Num[AnyArray, "out in"], omega: Real = 1.0, *, columnwis
         columnwise: a scale for each output; otherwise one for all of them.
     """
     weight = real_matrix(weight, "weight")
+    if not isinstance(columnwise, bool):
+        raise TypeError(f"columnwise={columnwise!r} must be True or False.")
     omega = as_number("omega", omega, low=0.0, open=True).astype(weight.dtype)
     largest = jnp.max(jnp.abs(weight), axis=1 if columnwise else None)
     scales = jnp.broadcast_to(divisor(largest / omega), weight.shape[:1])

@@ -61,7 +61,7 @@ class Curves(NamedTuple):
 
 def _records(table: TextTable):
     """The name of each device, and its lines: their numbers, pulses and reads."""
-    columns = dict(zip([name.casefold() for name in table.names or ()], table.values.T, strict=True))
+    columns = dict(zip([name.casefold() for name in table.names or ()], table.values.T, strict=table.names is not None))
     pulse = next((columns.pop(name) for name in _PULSE & {*columns}), None)
     if pulse is None:
         raise ValueError('it has no column "pulse"; name the columns in the first line: pulse, and one for each device')

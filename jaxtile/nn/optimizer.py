@@ -198,6 +198,12 @@ def layers_of(grads: PyTree) -> dict[str, Linear]:
 
 
 def _as_rate(path: str, rate: Any) -> Rate:
+    try:
+        re.compile(path)
+    except (re.error, TypeError) as error:
+        raise ValueError(
+            f"Optimizer.pulses names {path!r}, which is no pattern of paths ({error}); pass such as 'layers.0'."
+        ) from None
     if isinstance(rate, optax.GradientTransformation):
         raise TypeError(
             "Optimizer.pulses is an optax transformation, and pulses have no momentum and no other state: a pulse once sent stays. "

@@ -83,7 +83,7 @@ def train(
             message names it.
         FloatingPointError: the loss became NaN or infinite.
     """
-    metrics, in_arrays = dict(metrics or {}), isinstance(data, tuple)
+    metrics, in_arrays = _by_name(metrics), isinstance(data, tuple)
     _check(model, optimizer, epochs, batch_size, every, test, metrics, best, in_arrays=in_arrays)
     arrays, judged = as_arrays("data", data) if in_arrays else None, None if test is None else as_arrays("test", test)
     own = (model, loss, optimizer, metrics, judged, best, as_key(key))
@@ -134,10 +134,17 @@ def evaluate(model: PyTree, data: Any, metrics: Mapping[str, Function], *, key: 
         metrics: functions `(model, x, y, *, key) -> scalar` by name.
         key: of the reads.
     """
-    return _evaluate(model, as_arrays("data", data), dict(metrics), as_key(key))
+    return _evaluate(model, as_arrays("data", data), _by_name(metrics), as_key(key))
 
 
 _evaluate = eqx.filter_jit(measure)
+
+
+def _by_name(metrics: Any) -> dict[str, Function]:
+    named = {} if metrics is None else metrics
+    if not (isinstance(named, Mapping) and all(map(callable, named.values())) and all(isinstance(name, str) for name in named)):
+        raise TypeError(f"metrics={metrics!r:.80} are no functions by name; pass such as {{'accuracy': jaxtile.nn.accuracy}}.")
+    return dict(named)
 
 
 def _check(

@@ -52,6 +52,12 @@ class Solution(eqx.Module):
         """
         if self.checkpoint is None:
             raise ValueError(f"tile={self!r} has no checkpoint to go on from; pass its tile, or a solution of `program`.")
+        absent = [name for name in Checkpoint.__dataclass_fields__ if not hasattr(self.checkpoint, name)]
+        if absent:
+            raise ValueError(
+                f"tile={self!r} is of an older jaxtile, whose checkpoint says nothing of {', '.join(absent)}; pass its tile to "
+                "begin anew."
+            )
         return self.checkpoint
 
     def __repr__(self) -> str:

@@ -77,6 +77,10 @@ def test_help(arguments, capsys):
         ("program --device ideal --set dw_min=1", "parameter of ideal 'dw_min' is unknown"),
         ("program --device ideal --kappa 10", "half_select=ConstantRatio(kappa=10) has nothing to act on"),
         ("program --target absent.npy", "target absent.npy: there is no such file."),
+        (
+            "program --set dw_min=0,001",
+            "parameter of constant-step dw_min=0.0,1.0 holds 2 numbers; pass one, with a point as in 0.001.",
+        ),
         ("program --target empty.npy", "target empty.npy is empty."),
         ("program --target damaged.npy", "target damaged.npy cannot be read as .npy"),
         ("program --target nan.csv", "target nan.csv holds 1 of 2 entries that are NaN or infinite"),

@@ -152,6 +152,23 @@ def test_a_run_that_was_interrupted_goes_on_with_the_same_bits(run, tmp_path, mo
     assert [file.name for file in tmp_path.iterdir()] == ["digits.train"]
     with pytest.raises(ValueError, match=r"(?s)checkpoint=.* is of another run: .*  key: "):
         train(jr.key(1), checkpoint=path)
+    compressed = network(jr.key(0), jt.TileConfig(pulse=jt.pulse.Stochastic()))  # of the same numbers
+    with pytest.raises(ValueError, match=r"model\.layers\.0\.tile\.config\.pulse\.class: .*Stochastic.* now"):
+        train(jr.key(0), model=compressed, checkpoint=path)
+    with pytest.raises(ValueError, match=r"test\.0|test: "):
+        train(jr.key(0), test=(TEST[0][:9], TEST[1][:9]), checkpoint=path)
+    whole = path.read_bytes()
+    header, _, numbers = whole.partition(b"\n")
+    for written, message in (
+        (whole[:-200], "is damaged"),
+        (numbers, "is no checkpoint of jaxtile.train"),
+        (header.replace(b'"format": 2, ', b"") + b"\n" + numbers, "is of another run: .*format: 2 now, None in the file"),
+    ):
+        path.write_bytes(written)
+        with pytest.raises(ValueError, match=f"(?s)checkpoint=.* {message}"):
+            train(jr.key(0), checkpoint=path)
+    with pytest.raises(ValueError, match="is a folder, or in one that does not exist"):
+        train(jr.key(0), checkpoint=tmp_path / "nowhere" / "at all")
 
 
 KILLED = """

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from jaxtyping import PyTree
 
 from ..._random import stream
-from ..._types import Key, Weight
+from ..._types import Key, Weight, Weights
 from ...noise import AbstractNoiseModel
 from ...programming import AbstractMethod, Chain, Solution
 from ...programming import program as program_tile
@@ -57,7 +57,7 @@ def program(
         return init(tile.config, tile.shape, key=key)
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        target = layer.tile.weight if layer.target is None else layer.target
+        target = _target(layer)
         tile = layer.tile if start == "present" else change(anew, layer.tile, key=stream(key, 0))
         record[path] = run(program_tile, tile, options=alike, target=target, key=stream(key, 1))
         return layer.replace(tile=regrid(tile, record[path].tile), target=target)
@@ -81,7 +81,11 @@ def apply_programming_noise(model: PyTree, noise_model: AbstractNoiseModel, *, k
         return write(read_as(tile, target), noise_model, key=key)
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        target = layer.tile.weight if layer.target is None else layer.target
+        target = _target(layer)
         return layer.replace(tile=change(written, layer.tile, target=target, key=key), target=target)
 
     return map_layers_with_keys(each, model, key)
+
+
+def _target(layer: Linear) -> Weights:
+    return layer.tile.weight if layer.target is None else layer.target
