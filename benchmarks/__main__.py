@@ -14,6 +14,7 @@ import jax
 from .jax_draws import use_jax_draws
 from .page import page
 from .timing import measure
+from .training import TRAINING
 from .whole_runs import WHOLE_RUNS
 from .works import WORKS
 
@@ -22,9 +23,9 @@ ROOT = Path(__file__).parent.parent
 
 def main() -> None:
     """Measure, and print the page."""
-    everything = (*WORKS, *WHOLE_RUNS)
+    everything, groups = (*WORKS, *WHOLE_RUNS), {"training": (*TRAINING, "chips", "width")}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=everything, default=everything)
+    parser.add_argument("--only", nargs="+", choices=(*everything, *groups), default=everything)
     parser.add_argument("--out", type=Path, help="where to write the page")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--jax-draws", action="store_true", help=argparse.SUPPRESS)
@@ -33,7 +34,7 @@ def main() -> None:
         print(json.dumps(run(arguments.work, jax_draws=arguments.jax_draws)))
         return
     found = {}
-    for name in arguments.only:
+    for name in (name for only in arguments.only for name in groups.get(only, (only,))):
         print(f"{name} ...", file=sys.stderr, flush=True)
         found[name] = apart(name)
         if name in WORKS:

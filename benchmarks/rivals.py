@@ -1,5 +1,6 @@
 """Rivals: aihwkit's tile, the notebook's loops in torch, and JAX written naively."""
 
+import copy
 import functools
 import math
 
@@ -60,6 +61,31 @@ def aihwkit_forward(tile, x):
 
     x = torch.tensor(jax.device_get(x))
     return lambda: tile.forward(x)
+
+
+def aihwkit_epoch(widths, device, x, y, rate, batch):
+    """The first epoch of a network with sigmoids, by AnalogSGD."""
+    import torch
+    from aihwkit.nn import AnalogLinear, AnalogSequential
+    from aihwkit.optim import AnalogSGD
+    from aihwkit.simulator import configs
+
+    layers, config = [], configs.SingleRPUConfig(device=getattr(configs, device)())
+    for width, out in zip(widths, widths[1:], strict=False):
+        layers += [AnalogLinear(width, out, rpu_config=config), torch.nn.Sigmoid()]
+    model, loss, x, y = AnalogSequential(*layers[:-1]), torch.nn.CrossEntropyLoss(), torch.tensor(x), torch.tensor(y)
+    optimizer = AnalogSGD(model.parameters(), lr=rate)
+    optimizer.regroup_param_groups(model)
+    start_from = copy.deepcopy(model.state_dict())
+
+    def epoch():
+        model.load_state_dict(start_from)
+        for start in range(0, len(y), batch):
+            optimizer.zero_grad()
+            loss(model(x[start : start + batch]), y[start : start + batch]).backward()
+            optimizer.step()
+
+    return epoch
 
 
 # torch

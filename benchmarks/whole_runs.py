@@ -15,6 +15,8 @@ import numpy as np
 
 import jaxtile as jt
 
+from .training import chips, width
+
 __all__ = ["WHOLE_RUNS"]
 
 
@@ -78,4 +80,4 @@ def _one_run(folder: str, cache: Path) -> tuple[float, float]:
     return time.perf_counter() - start, used
 
 
-WHOLE_RUNS = {"scaling": scaling, "throughput": throughput, "command-line": command_line}
+WHOLE_RUNS = {"scaling": scaling, "throughput": throughput, "command-line": command_line, "chips": chips, "width": width}

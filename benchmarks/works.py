@@ -1,9 +1,5 @@
 """The works that are timed: what jaxtile does, what its rivals do for the same, and the ratios that were asked for."""
 
-import itertools
-from collections.abc import Callable
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -13,63 +9,18 @@ import jaxtile as jt
 
 from . import rivals
 from .timing import Side
+from .training import TRAINING
+from .work import KEY, SQUARE, Again, Work, many_keys, tile_of
 
-__all__ = ["WORKS", "Work"]
+__all__ = ["WORKS"]
 
-KEY = jr.key(0)
-SQUARE, LAYER = (512, 512), (300, 500)
-
-
-class Work(NamedTuple):
-    """One line of the table.
-
-    Attributes:
-        title: what is done.
-        sides: the contenders, jaxtile first, each made when it is called.
-        least, aim: how many times faster than `against` it should be.
-        against: the rival that the ratio is with.
-        seconds: how long to measure.
-        flags: of XLA, for the process that it runs in.
-    """
-
-    title: str
-    sides: Callable[[], dict[str, Callable[[], Side]]]
-    least: float
-    aim: float
-    against: str = "aihwkit"
-    seconds: float = 10.0
-    flags: str = ""
+LAYER = (300, 500)
 
 
 def vectors(k: int | None = None):
     """Entries of x and d, evenly from -1 to 1."""
     shape = (512,) if k is None else (k, 512)
     return jr.uniform(jr.key(1), shape, minval=-1), jr.uniform(jr.key(2), shape, minval=-1)
-
-
-def many_keys():
-    """Keys, made beforehand."""
-    return itertools.cycle(list(jr.split(jr.key(3), 100)))
-
-
-class Again:
-    """A tile that is updated again and again, in place: the old one is given away. `times` updates are one call."""
-
-    def __init__(self, tile, step, times=1):
-        def several(tile, key):
-            return jax.lax.fori_loop(0, times, lambda n, tile: step(tile, jr.fold_in(key, n)), tile)
-
-        self.tile, self.keys = jax.tree.map(jnp.copy, tile), many_keys()
-        self.step = jax.jit(step if times == 1 else several, donate_argnums=0)
-
-    def __call__(self):
-        self.tile = self.step(self.tile, next(self.keys))
-        return self.tile
-
-
-def tile_of(shape, **config):
-    """A fabricated tile."""
-    return jt.init(jt.TileConfig(**config), shape, key=KEY)
 
 
 def pulsed(x, d, times=20, **config):
@@ -196,15 +147,16 @@ WORKS = {
     "batch": Work("the same, batch of 128, one after another", batch, 50, 100),
     "soft-bounds": Work("one dense update, soft bounds", soft_bounds, 50, 90),
     "gdp": Work("one GDP step on 500 unit vectors, 300 x 500", gdp, 80, 120),
-    "svd": Work("one SVD step, 300 x 500, rank 20", svd, 30, 50, "aihwkit and torch"),
+    "svd": Work("one SVD step, 300 x 500, rank 20", svd, 30, 50, ("aihwkit and torch",)),
     "many-tiles": Work(
         "1024 tiles of 64 x 64, SVD, 64 steps each, on two devices of one core each",
         many_tiles,
         30,
         60,
-        "aihwkit and torch",
+        ("aihwkit and torch",),
         flags="--xla_force_host_platform_device_count=2",
     ),
     "forward": Work("forward, 512 x 512, batch of 128", forward, 1, 2),
-    "half-selection": Work("half-selection on, dense 512 x 512", half_selection, 1 / 1.15, 1 / 1.05, "without"),
+    "half-selection": Work("half-selection on, dense 512 x 512", half_selection, 1 / 1.15, 1 / 1.05, ("without",)),
+    **TRAINING,
 }

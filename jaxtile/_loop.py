@@ -51,6 +51,13 @@ def any_lane(condition: Bool[Array, ""]) -> Bool[Array, ""]:
     return eqxi.unvmap_any(condition)
 
 
+def largest_lane(number: Int[Array, ""]) -> Int[Array, ""]:
+    """The largest of a number in the lanes of the enclosing `vmap`s: a bound that keeps
+    a loop the same for all.
+    """
+    return eqxi.unvmap_max(number)
+
+
 def progress_meter(max_steps: int, *, show: bool) -> eqxi.AbstractProgressMeter:
     """A progress bar (of the slowest lane, under `vmap`) that moves about fifty times,
     or one that shows nothing.

@@ -4,6 +4,7 @@ Constant steps away from bounds give the numbers of vector by vector, whose judg
 """
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from helpers import (
     DEVICES,
     INPUTS,
     PULSES,
+    SHAPE,
     STATE_DEPENDENT,
     assert_same_moments,
     lines_of,
@@ -25,7 +27,7 @@ from helpers import (
 )
 
 import jaxtile as jt
-from jaxtile.pulse.coincidences import _by_products, _by_words
+from jaxtile.pulse.coincidences import _by_products, _by_slots, _by_words
 
 KEY = jr.key(7)
 ORDERS = ("aggregate", "batch")
@@ -51,18 +53,18 @@ def test_constant_steps_are_those_of_vector_by_vector(pulse, half):
             np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize("slots", [7, 31, 70])
-def test_words_and_products_count_the_same(slots):
-    """On a processor and on an accelerator; beside NumPy."""
-    x, d = vectors("zeros", k=5)
+@pytest.mark.parametrize(("slots", "k"), [(7, 40), (31, 5), (70, 5)])
+def test_words_and_products_count_the_same(slots, k):
+    """On a processor, by vectors or by slots, and on an accelerator; beside NumPy."""
+    x, d = vectors("zeros", k=k)
     pulse = jt.pulse.StochasticCompressed(desired_bl=slots, update_bl_management=False)
     lines = [lines_of(pulse, 0.01, *pair, 0.5, jr.key(v)) for v, pair in enumerate(zip(x, d, strict=True))]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *lines)
     both = sum(np.asarray(one.coincidences()) * (np.asarray(one.directions()) != 0) for one in lines)
     net = sum(np.asarray(one.coincidences()) * np.asarray(one.directions()) for one in lines)
     assert both.max() > slots / 2
-    for law in (_by_words, _by_products):
-        up, down = jax.jit(law)(stacked)
+    in_slots = jax.jit(partial(_by_slots, longest=jnp.asarray(slots)))(stacked)
+    for up, down in (jax.jit(_by_words)(stacked), jax.jit(_by_products)(stacked), (in_slots & 0xFFFF, in_slots >> 16)):
         assert np.array_equal(up, (both - net) // 2)
         assert np.array_equal(down, (both + net) // 2)
 
@@ -138,10 +140,25 @@ def test_a_step_is_lowered_for_accelerators_without_a_callback():
     assert not [line for line in calls if "callback" in line.split("loc(")[0]]
 
 
-CELLS = {
-    "reference": lambda step, soft: jt.device.ReferenceCell((step, soft)),
-    "vector": lambda step, soft: jt.device.VectorCell((step, soft), gamma_vec=[1.0, 0.5]),
-    "one-sided": lambda step, soft: jt.device.OneSided(step),
-    "write noise": lambda step, soft: jt.device.WriteNoise(step, write_noise_std=0.0),
-    "drifting": lambda step, soft: jt.device.Drifting(jt.device.WriteNoise(step, write_noise_std=0.0), nu=0.1),
+PLAIN = {name: value for name, value in AWAY.items() if name != "fill"}
+REFRESH = jt.device.Refresh(upper_thres=0.002, lower_thres=0.0005, forward=jt.IOParameters(is_perfect=True))
+AROUND = {
+    "reference": lambda step: jt.device.ReferenceCell((step, step)),
+    "vector": lambda step: jt.device.VectorCell((step, step), gamma_vec=[1.0, 0.5]),
+    "one-sided, refreshed": lambda step: jt.device.OneSided(step, refresh=REFRESH),
+    "drifting, write noise": lambda step: jt.device.Drifting(jt.device.WriteNoise(step), nu=0.1),
 }
+
+
+@pytest.mark.parametrize("name", mostly_slow(AROUND, "vector", "one-sided, refreshed"))
+def test_what_is_around_devices_is_that_of_vector_by_vector(name):
+    """Also a routine that acts at the end of a batch anyway; `before` is as often called, and its keys are the same."""
+    x, d = vectors("signed", seed=5, k=8)
+    tiles = []
+    for order in ORDERS:
+        device = AROUND[name](jt.device.ConstantStep(order=order, **PLAIN))
+        tile = jt.init(jt.TileConfig(device=device, half_select=ratio(9.0)), SHAPE, key=jr.key(0))
+        tiles.append(update(tile, x, d, 0.02, KEY))
+    assert np.ptp(np.asarray(tiles[0].weight)) > 0.01
+    for one, other in zip(*(jax.tree.leaves((tile.state, tile.tally)) for tile in tiles), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=2e-5)

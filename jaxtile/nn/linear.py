@@ -6,10 +6,10 @@ from typing import Any, Literal
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from .._random import as_key
-from .._types import Key, Real, Scalar, Weight, is_whole, real_array
+from .._types import AnyArray, Key, Real, Scalar, Weight, is_whole, real_array
 from ..digital.input_range import InputRange
 from ..digital.scales import map_weights
 from ..modifier import AbstractModifier
@@ -201,7 +201,7 @@ class Linear(eqx.Module):
         plain = eqx.nn.Linear(self.in_features, self.out_features, use_bias=bias is not None, key=jr.key(0))
         return eqx.tree_at(lambda layer: (layer.weight, layer.bias), plain, (weight, bias), is_leaf=lambda node: node is None)
 
-    def __call__(self, x: Float[Array, "... in"], *, key: Key | None = None) -> Float[Array, "... out"]:
+    def __call__(self, x: Num[AnyArray, "... in"], *, key: Key | None = None) -> Float[Array, "... out"]:
         """Read the layer.
 
         Args:
@@ -217,7 +217,7 @@ class Linear(eqx.Module):
                 y = y * scales.reshape((1,) * (y.ndim - 1) + (-1,))
         return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
 
-    def _read(self, x: Float[Array, "... in"], key: Key | None) -> Float[Array, "... out"]:
+    def _read(self, x: Num[AnyArray, "... in"], key: Key | None) -> Float[Array, "... out"]:
         """Read the tile: scale, and drive the column of the bias."""
         x = as_vectors("x", x, self.in_features, self.tile.weight.dtype)
         scaled = x if self.input_range is None else self.input_range.scaled(x)

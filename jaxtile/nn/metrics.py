@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from .._types import Key, Scalar, number_array
+from .._types import AnyArray, Key, Scalar, number_array
 
 __all__ = ["accuracy", "cross_entropy"]
 
 
-def cross_entropy(model: PyTree, x: Array, y: Int[Array, " n"], *, key: Key | None = None) -> Scalar:
+def cross_entropy(model: PyTree, x: AnyArray, y: Int[AnyArray, " n"], *, key: Key | None = None) -> Scalar:
     """Mean over the batch of the negative log likelihood of the labels, where the model
     returns logits.
 
@@ -26,7 +26,7 @@ def cross_entropy(model: PyTree, x: Array, y: Int[Array, " n"], *, key: Key | No
     return -jnp.mean(likelihood)
 
 
-def accuracy(model: PyTree, x: Array, y: Int[Array, " n"], *, key: Key | None = None) -> Scalar:
+def accuracy(model: PyTree, x: AnyArray, y: Int[AnyArray, " n"], *, key: Key | None = None) -> Scalar:
     """Share of the samples whose largest output is that of the label; NaN if an output
     is.
 

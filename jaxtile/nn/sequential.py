@@ -6,10 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.random as jr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from .._random import stream
-from .._types import Key
+from .._types import AnyArray, Key
 from .layers import check_apart
 
 __all__ = ["Sequential"]
@@ -20,7 +20,7 @@ class Function(eqx.Module):
 
     function: Callable[..., Any] = eqx.field(static=True)
 
-    def __call__(self, x: Array, *, key: Key | None = None) -> Array:
+    def __call__(self, x: AnyArray, *, key: Key | None = None) -> Any:
         """The function of all samples at once."""
         return self.function(x)
 
@@ -30,7 +30,7 @@ class EachSample(eqx.Module):
 
     layer: Any
 
-    def __call__(self, x: Array, *, key: Key | None = None) -> Array:
+    def __call__(self, x: AnyArray, *, key: Key | None = None) -> Array:
         """The layer of each sample, each with a key of its own."""
         if x.ndim == 1:
             return self.layer(x, key=key)
@@ -65,11 +65,12 @@ class Sequential(eqx.Module):
         self.layers = tuple(map(_as_layer, layers))
         check_apart(self)
 
-    def __call__(self, x: Float[Array, "... in"], *, key: Key | None = None) -> Float[Array, "... out"]:
+    def __call__(self, x: Num[AnyArray, "... in"], *, key: Key | None = None) -> Float[Array, "... out"]:
         """Read the layers in turn; layer n gets `fold_in(key, n)`."""
+        y: Any = x
         for n, layer in enumerate(self.layers):
-            x = layer(x, key=None if key is None else stream(key, n))
-        return x
+            y = layer(y, key=None if key is None else stream(key, n))
+        return y
 
 
 def _as_layer(layer: Any) -> Any:

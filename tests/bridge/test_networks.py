@@ -46,7 +46,7 @@ def test_the_pairs_of_a_batch_are_those_that_analog_sgd_sends(script):
 @pytest.mark.slow
 def test_learning_curves_agree_with_those_of_aihwkit(script):
     """A small version of the script: paired by chip, the largest |t| within the Bonferroni limit of 1 %."""
-    train, test = script["images"]("digits")
+    train, test = script["images"]()
     train, test = (train[0][:600], train[1][:600]), (test[0][:300], test[1][:300])
     case = script["CASES"]["constant step"]
     lines = [script["both"](case, [64, 12, 10], train, test, epochs=8, seed=seed) for seed in range(6)]
@@ -71,7 +71,7 @@ SEEDS, KEYS, EPOCHS = 3, 12, 2
 
 def test_training_under_half_selection_agrees_with_the_bridge_in_the_loop_of_aihwkit(script):
     """The same chips, weights and samples: what one run there ends with is a draw of what many runs here end with."""
-    (x, y), _ = script["images"]("digits")
+    (x, y), _ = script["images"]()
     train = x[:60], y[:60]
 
     def config(kappa):
@@ -92,7 +92,8 @@ def test_training_under_half_selection_agrees_with_the_bridge_in_the_loop_of_aih
 
     def ends(before, tile):
         change = tile.weight - before.weight
-        return jnp.stack([jnp.mean(change), jnp.mean(change**2) ** 0.5, tile.half_pulses, tile.full_pulses])
+        idle = jnp.min(jnp.mean(change**2, axis=0)) ** 0.5  # a column of pixels that are always dark moves by half pulses alone
+        return jnp.stack([jnp.mean(change), jnp.mean(change**2) ** 0.5, idle, tile.half_pulses, tile.full_pulses])
 
     t = []
     for seed in range(SEEDS):
@@ -108,5 +109,4 @@ def test_training_under_half_selection_agrees_with_the_bridge_in_the_loop_of_aih
     assert np.max(np.abs(t)) < limit, np.round(t, 2)
     unselected = [eqx.tree_at(lambda tile: tile.config.half_select.kappa, tile, jnp.asarray(1e6)) for tile in before]
     without = np.concatenate(learn(*unselected, jr.split(jr.key(0), KEYS)), axis=1)
-    apart = (without.mean(axis=0) - ours.mean(axis=0)) / (ours.std(axis=0, ddof=1) * np.sqrt(1 + 1 / KEYS))
-    assert np.max(np.abs(apart)) > limit  # so the test would see it
+    assert np.max(without[:, 2]) < 0.1 * np.min(ours[:, 2])  # so the test would see it

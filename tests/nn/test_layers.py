@@ -35,6 +35,7 @@ def test_a_read_that_draws_needs_a_key():
     stored = jt.nn.with_key(model, KEY)
     between = jnp.tanh(layer(X, key=jr.fold_in(KEY, 0)))
     np.testing.assert_array_equal(stored(X), model.layers[2](between, key=jr.fold_in(KEY, 1)))
+    np.testing.assert_array_equal(stored(np.asarray(X, np.float64)), stored(X))
     pair = jt.nn.value_and_grad(mean)(stored, X)[1].layers[2].tile
     np.testing.assert_allclose(pair.x, between, atol=1e-6)
     with pytest.raises(ValueError, match="layers.0 is called 2 times with the one key"):

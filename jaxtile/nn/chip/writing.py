@@ -5,7 +5,7 @@ from typing import Any, Literal
 from jaxtyping import PyTree
 
 from ..._random import stream
-from ..._types import Key, Weight
+from ..._types import Key, Weight, Weights
 from ...noise import AbstractNoiseModel
 from ...programming import AbstractMethod, Chain, Solution
 from ...programming import program as program_tile
@@ -87,5 +87,5 @@ def apply_programming_noise(model: PyTree, noise_model: AbstractNoiseModel, *, k
     return map_layers_with_keys(each, model, key)
 
 
-def _target(layer: Linear) -> Weight:
+def _target(layer: Linear) -> Weights:
     return layer.tile.weight if layer.target is None else layer.target
