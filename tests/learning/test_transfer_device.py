@@ -110,7 +110,7 @@ def test_each_array_is_disturbed_by_its_own_lines_only(batch):
     tile = tile_of(algorithm(transfer_every=9.0, transfer_lr=17.13), half_select=jt.half_select.ConstantRatio(kappa=5.0))
     before, after = update(tile, x[:8], d[:8]), update(tile, x[:9], d[:9])
     assert not np.any(before.weight)
-    assert np.all(np.asarray(before.state.devices[0]) != 0)
+    assert np.count_nonzero(before.state.devices[0]) > 6
     assert np.count_nonzero(after.weight[:, 0]) >= 2
     alone = update(tile_of(algorithm(transfer_every=9.0, transfer_lr=17.13)), x[:9], d[:9])
     assert not np.allclose(after.weight, alone.weight)
