@@ -45,7 +45,9 @@ def algorithms(n_states, offset):
         "SGD": lambda: slow,
         "TTv2": lambda: make(in_chop_prob=0.0),
         "c-TTv2": lambda: make(in_chop_prob=FLIPS),
+        "c-TTv2, together": lambda: make(in_chop_prob=FLIPS, in_chop_random=False),
         "AGAD": lambda: agad(in_chop_prob=FLIPS),  # a mean over half of the last reads: tail_weightening / period = 0.5
+        "AGAD, by chance": lambda: agad(in_chop_prob=FLIPS, in_chop_random=True),
     }
 
 
@@ -75,7 +77,7 @@ for name in algorithms(states[0], offsets[0]):
         print(name, f"{n:g} states:", ", ".join(f"{100 * e:.1f} %" for e in by_offset.mean(-1)), "at offsets", offsets, flush=True)
 
 # %% The figure
-fig, axes = plt.subplots(1, len(errors), figsize=(11, 2.8), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, len(errors), figsize=(13, 2.8), sharey=True, layout="constrained")
 for ax, (name, error) in zip(axes, errors.items(), strict=True):
     for k, offset in enumerate(offsets):
         ax.errorbar(states, 100 * error[:, k].mean(-1), 100 * error[:, k].std(-1), marker=".", label=f"{offset:g}")

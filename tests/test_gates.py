@@ -302,6 +302,19 @@ def test_lists_and_numbers_that_do_not_fit_are_refused_by_name(case):
     _refused(call, *words)
 
 
+def test_rules_between_numbers_that_are_known_are_checked_under_a_trace_too():
+    def build(x):
+        coarse = jt.IOParameters(mv_type=jt.periphery.BitWise(bits=6))
+        laws = jt.noise.ClippedLog(low=0.1, high=0.2), jt.modifier.PCMNoise(pcm_prob_at_reset=0.5), jt.noise.ReRAMCMO()
+        layer = jt.nn.Linear.around(TILE, out_scales=x, bias=[0.0, 0.0, 0.0])
+        return coarse.inp_res + laws[0](x)[0], layer(WEIGHT, key=KEY)
+
+    scales = jnp.asarray([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(jax.jit(build)(scales)[1], WEIGHT @ WEIGHT.T * np.arange(1, 4), atol=1e-6)
+    with pytest.raises(ValueError, match="more bits"):
+        jax.jit(lambda x: jt.IOParameters(mv_type=jt.periphery.BitWise(bits=5)).inp_res + x)(1.0)
+
+
 def test_columns_and_labels_may_be_whole_numbers_of_any_type():
     for kind in (np.int8, np.uint64, ">i4", ">u2"):
         columns = np.array([2, 0], kind)

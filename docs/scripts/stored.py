@@ -86,7 +86,7 @@ EXAMPLES = {  # the numbers of an example's small run, from its names
         **{f"{method} at the lowest kappa": mean(survived[-1]) for method, (survived, _) in names["results"].items()},
     },
     "fit_device": lambda names: {
-        name: float(getattr(names["simulated"].device, name)) for name in ("dw_min", "up_down", "w_max", "w_min")
+        name: mean(names["simulated"].estimates[name]) for name in ("dw_min", "up_down", "w_max", "w_min")
     },
     "half_select_study": lambda names: {
         f"{method} at kappa {kappa:g}": mean(

@@ -147,8 +147,10 @@ def _warn_of_a_small_part(device: AbstractPulsedDevice, held: list[str], largest
     """
     if not all(map(is_concrete, jax.tree.leaves(device))):
         return
-    reach = largest / max(abs(float(end)) for end in device.bounds())
-    if 0 < reach < _SMALL_PART and any(map(bool, _sensitivity(device, ways=(1.0, -1.0), names=tuple(held)).values())):
+    with jax.ensure_compile_time_eval():  # all that is asked for is known, also under a trace
+        reach = largest / max(abs(float(end)) for end in device.bounds())
+        shapes = 0 < reach < _SMALL_PART and any(map(bool, _sensitivity(device, ways=(1.0, -1.0), names=tuple(held)).values()))
+    if shapes:
         warnings.warn(
             f"weights reach {reach:.2g} of the range of device=, whose {' and '.join(held)} shape its steps and are held: pass "
             f"unit= if the weights are in another unit, such as unit={10.0 ** round(math.log10(reach)):g}, and unit=1 if not.",

@@ -2,7 +2,7 @@
 
 from jaxtyping import Num
 
-from .._types import AnyArray, is_concrete, real_array
+from .._types import AnyArray, Real, is_concrete, real_array
 from ..fields import Checked, Number, Reals, number
 
 __all__ = ["Conductance"]
@@ -26,10 +26,10 @@ class Conductance(Checked):
         if is_concrete(self.g_min) and is_concrete(self.g_max) and not float(self.g_min) < float(self.g_max):
             raise ValueError(f"Conductance: g_min={float(self.g_min):g} must be below g_max={float(self.g_max):g}.")
 
-    def weight(self, conductance: Reals) -> Num[AnyArray, "..."]:
+    def weight(self, conductance: Reals | Real) -> Num[AnyArray, "..."]:
         """The weight of a conductance, in the unit of `g_min`; without unit."""
         return 2 * (real_array(conductance, float, "conductance") - self.g_min) / (self.g_max - self.g_min) - 1
 
-    def conductance(self, weight: Reals) -> Num[AnyArray, "..."]:
+    def conductance(self, weight: Reals | Real) -> Num[AnyArray, "..."]:
         """The conductance of a weight, in the unit of `g_min`."""
         return self.g_min + (real_array(weight, float, "weight") + 1) * (self.g_max - self.g_min) / 2

@@ -92,11 +92,12 @@ class IOParameters(Checked):
                     f"IOParameters.{name}={getattr(self, name)!r} counts the steps of the DAC: give inp_res a number above 0."
                 )
         if isinstance(self.mv_type, BitWise) and is_concrete(self.inp_res):
-            steps, most = (self.inp_res if self.inp_res > 1 else 1 / self.inp_res) / 2, 2**self.mv_type.bits - 1
+            res, most = float(self.inp_res), 2**self.mv_type.bits - 1
+            steps = (res if res > 1 else 1 / res) / 2
             if steps > most * (1 + 1e-3):
                 raise ValueError(
                     f"IOParameters.mv_type={self.mv_type!r} sends at most {most} steps in either direction, and the DAC of inp_res="
-                    f"{float(self.inp_res):g} has {float(steps):g}: pass more bits, or a coarser inp_res."
+                    f"{res:g} has {steps:g}: pass more bits, or a coarser inp_res."
                 )
         if self.out_noise is None and self.out_noise_std is not None:
             raise ValueError("IOParameters.out_noise_std spreads out_noise, which is None: give it a number, or leave both out.")

@@ -119,7 +119,9 @@ def test_stuck_devices_stay_where_they_are():
     chip = jt.nn.Sequential([jt.nn.Linear(40, 30, CONFIG, key=KEY)])
     tile = chip.layers[0].tile
     broken = jt.nn.stick(chip, 0.2, value=0.05, key=KEY).layers[0].tile
-    stuck = np.asarray(broken.weight == jnp.asarray(0.05, broken.weight.dtype))
+    stuck = np.asarray(broken.cells.w_min == broken.cells.w_max)
+    reached = jnp.clip(jnp.asarray(0.05, tile.weight.dtype), tile.cells.w_min, tile.cells.w_max)
+    np.testing.assert_array_equal(np.asarray(broken.weight)[stuck], np.asarray(reached)[stuck])
     assert abs(stuck.mean() - 0.2) < 4.5 * np.sqrt(0.2 * 0.8 / 1200)
     np.testing.assert_array_equal(np.asarray(broken.weight)[~stuck], np.asarray(tile.weight)[~stuck])
     after = jt.update(broken, jnp.ones((3, 40)), jnp.ones((3, 30)), learning_rate=0.1, key=KEY)
