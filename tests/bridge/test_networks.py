@@ -69,6 +69,7 @@ def test_a_t_value_is_that_of_the_paired_differences(script):
 SEEDS, KEYS, EPOCHS = 3, 12, 2
 
 
+@pytest.mark.slow
 def test_training_under_half_selection_agrees_with_the_bridge_in_the_loop_of_aihwkit(script):
     """The same chips, weights and samples: what one run there ends with is a draw of what many runs here end with."""
     (x, y), _ = script["images"]()
