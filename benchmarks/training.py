@@ -87,7 +87,7 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     return (x * rng.uniform(0.5, 1, x.shape)).astype(np.float32), y
 
 
-def network(key, **config) -> jt.nn.Sequential:
+def network(key, **config) -> "jt.nn.Sequential":
     """Layers with sigmoids between them."""
     layers = []
     for n, (width, out) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False)):
@@ -95,7 +95,7 @@ def network(key, **config) -> jt.nn.Sequential:
     return jt.nn.Sequential(layers[:-1])
 
 
-def sgd() -> jt.nn.Optimizer:
+def sgd() -> "jt.nn.Optimizer":
     """What AnalogSGD does: pulses and digital biases have one rate."""
     return jt.nn.Optimizer(RATE, digital=optax.sgd(RATE))
 
