@@ -21,6 +21,7 @@ its cells see the other line in both of that line's phases. In a slot of a drive
 a cell is selected fully, by its row alone, by its column alone, or not at all.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import equinox as eqx
@@ -109,7 +110,7 @@ def exposure(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:
 
 def select(seen: Exposure, up: Num[Array, "out in"], down: Num[Array, "out in"]) -> Exposure:
     """The same with these numbers of full pulses."""
-    return eqx.tree_at(lambda seen: (seen.up.full, seen.down.full), seen, (up, down))
+    return Exposure(dataclasses.replace(seen.up, full=up), dataclasses.replace(seen.down, full=down))
 
 
 def exposure_to_lines(lines: AbstractLines, *, skip_inactive: bool) -> Exposure:

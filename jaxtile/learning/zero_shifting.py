@@ -1,6 +1,7 @@
 """Zero-shifting: references set to symmetry points by alternating pulses."""
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -54,7 +55,7 @@ def zero_shift(tile: Tile, pulses: int, *, key: Key) -> Tile:
     )
     first = _shifted(first, pulses, as_key(key))
 
-    def where(tile: Tile):
+    def where(tile: Any):
         return tile.chip.cells.devices[0], tile.now.state.devices[0], tile.now.tally
 
     return eqx.tree_at(where, tile, (first.cells, first.state, first.tally))

@@ -193,7 +193,7 @@ class Run(eqx.Module):
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods, by their names and by those of their settings that are no numbers."""
-        return tuple([_settings(stage) for stage in self.stages])
+        return tuple(map(_settings, self.stages))
 
     @property
     def numbers(self) -> tuple[Num[Array, "..."], ...]:

@@ -233,7 +233,7 @@ class AbstractTrainPulse(AbstractPulse):
         largest = _largest if self.mean_field else jnp.max
         x_max, d_max = largest(jnp.abs(x)), largest(jnp.abs(d)) * self.um_grad_scale
         silent = (x_max == 0) | (d_max == 0) | (learning_rate == 0)
-        x_max, d_max, rate = [jnp.where(silent, 1, v) for v in (x_max, d_max, learning_rate)]
+        x_max, d_max, rate = jnp.where(silent, 1, jnp.stack([x_max, d_max, learning_rate]))
         k = divide(rate * x_max * d_max, granularity)  # in lanes, too, where the granularity is one number for all
         needed = jnp.maximum(k, 1) if self.mean_field else jnp.ceil(k)
         length = jnp.minimum(needed, desired) if self.update_bl_management else desired
@@ -247,8 +247,8 @@ class AbstractTrainPulse(AbstractPulse):
         if self.update_management or self.update_bl_management:
             d_scale = jnp.where(beyond, root * x_max * root, root * more)
             x_scale = jnp.where(beyond, jnp.maximum(1 / jnp.where(beyond, x_max, 1), tiny), root * less)
-        d_scale, x_scale = [jnp.minimum(scale, jnp.finfo(x.dtype).max) for scale in (d_scale, x_scale)]  # inf times zero is no zero
-        length, d_scale, x_scale = [jnp.where(silent, 0, v) for v in (length, d_scale, x_scale)]
+        d_scale, x_scale = jnp.minimum(jnp.stack([d_scale, x_scale]), jnp.finfo(x.dtype).max)  # inf times zero is no zero
+        length, d_scale, x_scale = jnp.where(silent, 0, jnp.stack([length, d_scale, x_scale]))
         return length, d_scale, x_scale
 
 

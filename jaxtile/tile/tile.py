@@ -70,17 +70,17 @@ class Now(eqx.Module):
 
     def having_read(self, vectors: int) -> "Now":
         """The same after more vectors have been read."""
-        return self.replace(tally=dataclasses.replace(self.tally, reads=self.tally.reads + vectors))
+        return dataclasses.replace(self, tally=dataclasses.replace(self.tally, reads=self.tally.reads + vectors))
 
     def recounted(self) -> "Now":
         """The same with nothing counted yet: sums of little are exact where they would
         be lost in a large total.
         """
-        return self.replace(tally=self.tally.restart())
+        return dataclasses.replace(self, tally=self.tally.restart())
 
     def counted_after(self, before: "Now") -> "Now":
         """The same with the pulses counted that had been sent before."""
-        return self.replace(tally=before.tally + self.tally)
+        return dataclasses.replace(self, tally=before.tally + self.tally)
 
 
 class Tile(eqx.Module):
