@@ -106,12 +106,13 @@ def elsewhere(key):
 
 
 others = jax.vmap(elsewhere)(jax.random.split(jax.random.key(1), 25))
-chip_fig, ax = plt.subplots(figsize=(3.5, 2.8), layout="constrained")
+chip_fig, ax = plt.subplots(figsize=(4.5, 2.8), layout="constrained")
 ax.hist(np.asarray(others), color=jt.plot.COLOURS[0], alpha=0.6)
 ax.axvline(float(runs["constant step"].stats["accuracy"][0, 0]), color="black", linestyle=":", label="the chip that has learned")
 ax.set_xlabel("test accuracy")
 ax.set_ylabel("chips")
-ax.legend(frameon=False)
+ax.locator_params(nbins=5)
+ax.legend(frameon=False, loc="upper left")
 print(f"on other chips: {others.mean():.3f} +- {others.std():.3f}, on its own {runs['constant step'].stats['accuracy'][0, 0]:.3f}")
 
 # %% Save
