@@ -104,6 +104,7 @@ def test_above_the_boundary_weights_are_held(phases):
         assert bool(dataclasses.replace(gate, kappa=part * star)(target)) is pays
 
 
+@pytest.mark.slow
 def test_active_phases_hold_rows_of_one_sign():
     """A row is pushed up by what pulls it down: there is next to no boundary, where all phases have one."""
     target = jnp.full((8, 96), 0.12)
@@ -118,6 +119,7 @@ def test_one_hot_writing_pays_where_steps_do_not_depend_on_the_weight():
     assert not bool(jt.OneHotPays(model=SOFT, kappa=1e6)(jnp.full((2, 2), 0.6)))  # at the bound nothing is corrected
 
 
+@pytest.mark.slow
 def test_lanes_hand_over_at_their_own_steps():
     tile = make_tile(jt.device.ConstantStep(), pulse=jt.pulse.MeanField())  # a last bit cannot flip a pulse
 

@@ -86,6 +86,7 @@ def test_all_is_counted_once():
     assert_close(sol.stats, longer.stats)
 
 
+@pytest.mark.slow
 def test_lanes_go_on_each_from_its_own_step():
     """Lanes that have ended at different steps, in different stages."""
     method = jt.chain(jt.Stage(jt.SVD(), until=jt.Plateau(steps=1)), jt.GDP(batch_size=4))
@@ -113,6 +114,7 @@ def test_steps_below_a_tolerance_are_none_below_a_stricter_one():
     assert int(run(first, jt.GDP(batch_size=3, learning_rate=1e-9), 20, tolerance=0.2).stats["steps"]) == 2
 
 
+@pytest.mark.slow
 def test_a_stage_without_a_connection_writes_what_was_connected():
     """A solution is connected as its last stage; a run that goes on in the first one writes the first device."""
     method = jt.chain(jt.Stage(jt.SVD(), until=jt.After(8)), jt.Stage(jt.SVD(), connect=1))

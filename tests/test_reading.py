@@ -256,6 +256,7 @@ def test_everything_at_once():
     np.testing.assert_allclose(same.chip.forward.v_offset, chips.chip.forward.v_offset[1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_number_of_the_periphery_can_be_swept():
     weight, x = data()
 

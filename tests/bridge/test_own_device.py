@@ -69,6 +69,7 @@ def test_a_copied_layer_goes_on_with_the_same_devices_and_bits():
     assert "width" in tile.tile.get_hidden_parameter_names()
 
 
+@pytest.mark.slow
 def test_it_is_programmed_and_goes_over():
     key = jax.random.key(0)
     target = jt.targets.low_rank((6, 8), rank=1, spectral_norm=0.8, key=key)

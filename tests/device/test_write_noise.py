@@ -113,6 +113,7 @@ def test_without_pulses_the_update_is_not_lost():
     assert_std(np.asarray(after.state.noise[:32]).ravel(), STD * DW_MIN)
 
 
+@pytest.mark.slow
 def test_programming_in_lanes():
     target = 0.1 * jr.normal(jr.key(8), (5, 7))
 

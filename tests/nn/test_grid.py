@@ -118,6 +118,7 @@ def test_a_converted_network_on_grids_is_the_same_and_has_the_same_gradients():
     np.testing.assert_allclose(back.first.weight, plain.first.weight, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_network_on_grids_is_trained():
     chip = jt.nn.convert(net(), {".*": CONFIG}, max_shape=(4, 4), key=KEY)
     y = jnp.zeros((4, 3))
