@@ -19,9 +19,9 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching
 from jaxtyping import Array, Float
 
-from .._random import Source, as_key, stream
-from .._types import Key, Keys
-from .grid import AnyTile, backward, forward
+from ..._random import Source, as_key, stream
+from ..._types import Key, Keys
+from ..grid import AnyTile, backward, forward
 from .modified import InTraining, modified
 
 __all__ = ["Mark", "make", "mark", "mark_p"]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
+from ..layers.reads import mark_p
 from .pairs import INLINED, programs_in
-from .reads import mark_p
 
 __all__ = ["depends"]
 

@@ -3,7 +3,7 @@
 import equinox as eqx
 from jaxtyping import Array, Float, Num, PyTree
 
-from .._types import is_concrete
+from ..._types import is_concrete
 
 __all__ = ["OUTCOMES", "Run"]
 

@@ -8,9 +8,9 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Float, Num
 
-from .._random import stream
-from .._types import AnyArray, Key
-from .layers import check_apart
+from ..._random import stream
+from ..._types import AnyArray, Key
+from .paths import check_apart
 
 __all__ = ["Sequential"]
 

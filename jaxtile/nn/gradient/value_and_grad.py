@@ -10,12 +10,11 @@ import numpy as np
 from jax.extend.core import Jaxpr
 from jaxtyping import PyTree
 
-from .._types import Scalar
-from ..tile import read_as
+from ..._types import Scalar
+from ...tile import read_as
+from ..layers import Linear, layers, map_layers
 from .bypass import depends
 from .factors import Factors
-from .layers import layers, map_layers
-from .linear import Linear
 from .pairs import evaluate, factors, find, layers_of, marks_of, probes
 from .trainable import digital, put, trainable
 

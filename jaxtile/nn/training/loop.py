@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from .._loop import ended, iterate
-from .._random import arange, stream
-from .._types import Key, Keys, Scalar
-from ..tile import Tile
+from ..._loop import ended, iterate
+from ..._random import arange, stream
+from ..._types import Key, Keys, Scalar
+from ...tile import Tile
+from ..gradient import value_and_grad
+from ..grid import AnyTile, run
+from ..layers import layers, map_layers
 from .best import Best, Leader
-from .gradient import value_and_grad
-from .grid import AnyTile, run
-from .layers import layers, map_layers
 from .optimizer import Optimizer, OptimizerState
 from .run import OUTCOMES, Run
 

@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import jax.tree_util as jtu
 
-from .._random import Source, stream
-from .._types import Key, Scalar, is_concrete
-from ..tile import observe
-from ..upkeep import decay, diffuse, drift
-from .factors import Factors
-from .grid import AnyTile, change
-from .linear import Linear
+from ..._random import Source, stream
+from ..._types import Key, Scalar, is_concrete
+from ...tile import observe
+from ...upkeep import decay, diffuse, drift
+from ..gradient import Factors
+from ..grid import AnyTile, change
+from ..layers import Linear
 
 __all__ = ["Due", "after", "due"]
 

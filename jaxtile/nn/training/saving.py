@@ -7,8 +7,8 @@ from typing import Any
 
 import equinox as eqx
 
-from .._describe import describe, difference
-from .._version import __version__
+from ..._describe import describe, difference
+from ..._version import __version__
 from .loop import Batch, State, Training
 
 __all__ = ["fingerprint", "restore", "save"]

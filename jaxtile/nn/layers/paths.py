@@ -7,10 +7,10 @@ import jax
 import jax.tree_util as jtu
 from jaxtyping import PyTree
 
-from .._random import as_key, stream
-from .._types import Key
-from ..fields import Checked
-from ..tile import Tile
+from ..._random import as_key, stream
+from ..._types import Key
+from ...fields import Checked
+from ...tile import Tile
 from .linear import Linear
 
 __all__ = ["check_apart", "is_part", "layers", "map_layers", "map_layers_with_keys", "path_of", "with_key"]
@@ -28,7 +28,7 @@ def layers(model: PyTree) -> dict[str, Linear]:
         TypeError: there is none, or a tile stands outside of any.
         ValueError: two layers share a tile.
     """
-    found = parts(model)
+    found = parts_of(model)
     if not found:
         raise TypeError(f"model={type(model).__name__} holds no tile; build it of layers such as jaxtile.nn.Linear.")
     for path, node in found.items():
@@ -40,7 +40,7 @@ def layers(model: PyTree) -> dict[str, Linear]:
     return found
 
 
-def parts(model: PyTree) -> dict[str, Any]:
+def parts_of(model: PyTree) -> dict[str, Any]:
     """The layers of a model, and tiles that stand alone, by path."""
     found = jtu.tree_leaves_with_path(model, is_leaf=is_part)
     return {path_of(path): node for path, node in found if isinstance(node, Linear | Tile)}
@@ -53,7 +53,7 @@ def check_apart(model: PyTree) -> None:
     it is made, and `train`, `trainable` and `Optimizer.init` check what they are given.
     """
     owners: dict[tuple[int, ...], str] = {}
-    for path, node in parts(model).items():
+    for path, node in parts_of(model).items():
         other = owners.setdefault(tuple(map(id, jax.tree.leaves(getattr(node, "tile", node)))), path)
         if other != path:
             raise ValueError(

@@ -7,10 +7,10 @@ import jax
 import jax.random as jr
 from jaxtyping import Array, Float
 
-from .._random import stream
-from .._types import Key
-from .linear import Linear
-from .rule import Rule
+from ..._random import stream
+from ..._types import Key
+from ..layers import Linear
+from ..rule import Rule
 
 __all__ = ["Cell"]
 

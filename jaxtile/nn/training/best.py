@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from .._types import Scalar
-from ..fields import Checked, OptionalNumber, flag, optional
+from ..._types import Scalar
+from ...fields import Checked, OptionalNumber, flag, optional
 
 __all__ = ["Best", "Leader"]
 

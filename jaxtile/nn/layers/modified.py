@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
-from .._random import Source, as_key, stream
-from .._types import Key, Weight
-from ..modifier import AbstractModifier
-from ..tile import read_as
-from .grid import AnyTile, change
+from ..._random import Source, as_key, stream
+from ..._types import Key, Weight
+from ...modifier import AbstractModifier
+from ...tile import read_as
+from ..grid import AnyTile, change
 
 __all__ = ["InTraining", "modified"]
 

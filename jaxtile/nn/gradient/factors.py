@@ -4,8 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._linalg import product
-from .._types import Scalar, Weight
+from ..._linalg import product
+from ..._types import Scalar, Weight
 
 __all__ = ["Factors"]
 

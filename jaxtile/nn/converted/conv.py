@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from .._random import stream
-from .._types import AnyArray, Key, real_array
-from .linear import Linear
-from .rule import Rule
+from ..._random import stream
+from ..._types import AnyArray, Key, real_array
+from ..layers import Linear
+from ..rule import Rule
 
 __all__ = ["Conv"]
 

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, Num
 
-from .._random import as_key
-from .._types import AnyArray, Key, Real, Scalar, Weight, is_whole, real_array
-from ..digital.input_range import InputRange
-from ..digital.scales import map_weights
-from ..modifier import AbstractModifier
-from ..tile import TileConfig, as_vectors, init, set_weights
-from .grid import AnyTile, forward
+from ..._random import as_key
+from ..._types import AnyArray, Key, Real, Scalar, Weight, is_whole, real_array
+from ...digital.input_range import InputRange
+from ...digital.scales import map_weights
+from ...modifier import AbstractModifier
+from ...tile import TileConfig, as_vectors, init, set_weights
+from ..grid import AnyTile, forward
 from .modified import InTraining, modified
 from .reads import mark
 

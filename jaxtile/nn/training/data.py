@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .._types import finite_array, number_array
+from ..._types import finite_array, number_array
 
 __all__ = ["as_arrays", "batches_of"]
 

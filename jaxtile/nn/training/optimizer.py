@@ -11,18 +11,17 @@ import optax
 from jax.tree_util import Partial
 from jaxtyping import Array, Int, PyTree
 
-from .._random import as_key, stream
-from .._types import Key, Real, Scalar, as_number
-from ..fields import Checked
-from ..tile import set_weights
-from ..updating import update
+from ..._random import as_key, stream
+from ..._types import Key, Real, Scalar, as_number
+from ...fields import Checked
+from ...tile import set_weights
+from ...updating import update
+from ..gradient import Factors
+from ..gradient.trainable import digital as arrays_of
+from ..gradient.trainable import entries, only, put, trainable
+from ..grid import AnyTile, change
+from ..layers import Linear, layers, map_layers, parts_of
 from .after import Due, after, due
-from .factors import Factors
-from .grid import AnyTile, change
-from .layers import layers, map_layers
-from .linear import Linear
-from .trainable import digital as arrays_of
-from .trainable import entries, only, put, trainable
 
 __all__ = ["Optimizer", "OptimizerState"]
 
@@ -118,7 +117,7 @@ class Optimizer(Checked):
             raise ValueError(
                 f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(layers(model))}."
             )
-        for path, layer in layers_of(parts).items():
+        for path, layer in parts_of(parts).items():
             if isinstance(layer.tile, AnyTile):
                 self._rate(path)
         trained, arrays, known_parts = entries(parts), entries(arrays_of(parts)), entries(everything)
@@ -160,7 +159,7 @@ class Optimizer(Checked):
             with jax.numpy_dtype_promotion("standard"):  # optax counts on it
                 updates, inner = self.digital.update(arrays_of(grads), inner, arrays)
                 model = put(model, optax.apply_updates(arrays, updates), set_weights)
-        gradients, order = layers_of(grads), list(layers(model))
+        gradients, order = parts_of(grads), list(layers(model))
         for name, paths in (("grads", [*gradients]), ("state", [path for path, _ in state.due])):
             if paths != order:
                 raise ValueError(f"{name} is of the layers {', '.join(paths)}, and the model has {', '.join(order)}.")
@@ -188,13 +187,6 @@ class Optimizer(Checked):
         if self.clip_norm is None:
             return rate
         return rate * jnp.minimum(1, self.clip_norm / jnp.maximum(pair.norm, jnp.finfo(pair.x.dtype).tiny))
-
-
-def layers_of(grads: PyTree) -> dict[str, Linear]:
-    """The entries of gradients that belong to layers, by path."""
-    found: dict[str, Linear] = {}
-    map_layers(lambda path, layer: found.setdefault(path, layer), grads)
-    return found
 
 
 def _as_rate(path: str, rate: Any) -> Rate:

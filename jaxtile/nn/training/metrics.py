@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from .._types import AnyArray, Key, Scalar, number_array
+from ..._types import AnyArray, Key, Scalar, number_array
 
 __all__ = ["accuracy", "cross_entropy"]
 

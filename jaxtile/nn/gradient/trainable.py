@@ -8,12 +8,11 @@ import jax
 import jax.tree_util as jtu
 from jaxtyping import PyTree
 
-from .._types import Weight
-from ..tile import Tile
+from ..._types import Weight
+from ...tile import Tile
+from ..grid import AnyTile, change
+from ..layers import Linear, is_part, layers, path_of
 from .factors import Factors
-from .grid import AnyTile, change
-from .layers import is_part, layers, path_of
-from .linear import Linear
 
 __all__ = ["digital", "entries", "only", "put", "trainable"]
 

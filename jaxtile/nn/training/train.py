@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import PyTree
 from tqdm import tqdm
 
-from .._random import as_key
-from .._types import Key, Scalar, is_concrete, is_whole
+from ..._random import as_key
+from ..._types import Key, Scalar, is_concrete, is_whole
+from ..layers import layers
 from .best import Best
 from .data import as_arrays, batches_of
-from .layers import layers
 from .loop import OF_TILES, State, Training, measure
 from .optimizer import Optimizer
 from .run import OUTCOMES, Run

@@ -9,8 +9,8 @@ import jax.core
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
+from ..layers.reads import Mark, make, mark_p
 from .factors import Factors
-from .reads import Mark, make, mark_p
 from .scan import THREADED
 
 __all__ = ["INLINED", "Loop", "Read", "evaluate", "factors", "find", "layers_of", "marks_of", "probes", "programs_in"]
