@@ -1,4 +1,4 @@
-"""The effect of skipping idle sub-phases on GDP with unit vectors: `phases="all"` against `"active"`, in `docs/records/phase_policy.md`.
+"""The effect of skipping idle sub-phases on GDP with unit vectors: `phases="all"` against `"active"`, in `phase_policy.md`.
 
 Soft bounds with aihwkit's spread, 40 x 60, a target of rank 3 and spectral norm 3, 30 pulse steps; the same twenty chips for both
 policies. (Singular vectors have both signs: there nothing is idle, and both policies are the same.)
