@@ -91,8 +91,9 @@ def images(task: Task = TASKS["digits"]) -> tuple[Data, Data]:
 
 
 def network(config: Any, widths: list[int]) -> AnalogSequential:
-    """Layers of aihwkit with sigmoids between them, biases on the tiles."""
+    """Layers of aihwkit with sigmoids between them, biases on the tiles, a tile for each layer."""
     config.mapping.digital_bias = False
+    config.mapping.max_input_size = config.mapping.max_output_size = 0
     layers: list[torch.nn.Module] = []
     for width, out in zip(widths, widths[1:], strict=False):
         layers += [AnalogLinear(width, out, bias=True, rpu_config=config), torch.nn.Sigmoid()]

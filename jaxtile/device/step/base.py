@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from ..._random import Draws, Source
-from ..._types import Key, Scalar, Weight
+from ..._types import Key, Scalar, Weight, is_concrete
 from ...fields import Number, choice, flag, number
 from ..base import AbstractCrosspoint, Order, Rewrite, State
 from ..burst import Burst, in_parts, one_by_one
@@ -174,6 +174,14 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min, self.w_max
 
+    @property
+    def decays(self) -> bool:
+        return _may_be_positive(self.lifetime)
+
+    @property
+    def diffuses(self) -> bool:
+        return _may_be_positive(self.diffusion)
+
     def clip(self, cells: Cells, weight: Weight) -> Weight:
         return jnp.clip(weight, cells.w_min, cells.w_max)
 
@@ -199,3 +207,8 @@ def reset_law(columns: Bool[Array, " in"], probability: Scalar) -> Rewrite:
         return jnp.where(drawn & columns[None, :], device.after_reset(cells, noise), weight)
 
     return law
+
+
+def _may_be_positive(number: Array) -> bool:
+    """False if a number, or all of a batch of tiles, is known to be zero."""
+    return not is_concrete(number) or bool(jnp.any(number > 0))
