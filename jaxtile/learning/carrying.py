@@ -99,7 +99,8 @@ class Carry(AbstractRoutine):
             return None
         shape = device.as_read((vector.d.shape[0], vector.x.shape[0]))
         every = device.every(self.source, shape, vector.batch)
-        return (vector.learning_rate != 0) & (every > 0) & (state.turn % jnp.maximum(every, 1) == 0)
+        due = (vector.learning_rate != 0) & (every > 0) & (state.turn % jnp.maximum(every, 1) == 0)
+        return due & device.is_open(state.memory, self.source, self.target)
 
     def act(self, device: Any, cells: UnitCells, state: Any, vector: Any, draws: Draws) -> tuple[TransferState, Sending]:
         k, part = self.source, device.parts[self.source]
