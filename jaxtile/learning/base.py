@@ -40,7 +40,8 @@ class AbstractTransfer(AbstractUnitCell):
 
     Each array has lines of its own. A half-selected cell sees those of its own array.
     `jt.set_weights` puts a weight into the last array; the others are put to zero, and
-    the algorithm starts anew. An update at learning rate 0 sends and counts nothing.
+    the algorithm starts anew. `jt.reset` resets cells of the first array alone. An
+    update at learning rate 0 sends and counts nothing.
 
     Attributes:
         devices: one for each array; the first is the fast one.
@@ -226,3 +227,9 @@ class AbstractTransfer(AbstractUnitCell):
         out, width = weight.shape
         fresh = dataclasses.replace(self.start((out, width)), devices=state.devices)
         return self._each(put, cells, fresh, noise, lambda k: True)
+
+    def reset_columns(
+        self, cells: UnitCells, state: UnitState, columns: Bool[Array, " in"], probability: Scalar, *, noise: Draws
+    ) -> UnitState:
+        fast = self.parts[0].reset_columns(cells.devices[0], state.devices[0], columns, probability, noise=noise.fold(0))
+        return dataclasses.replace(state, devices=(fast, *state.devices[1:]))

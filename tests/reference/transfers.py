@@ -32,17 +32,19 @@ def unit(i, size):
     return np.eye(size)[i]
 
 
-def transfer(arrays, xs, ds, rate, *, fast_lr, transfer_lr, every, columns=True, reads=1, routes=None):
+def transfer(arrays, xs, ds, rate, *, fast_lr, transfer_lr, every, columns=True, reads=1, routes=None, together=1):
     """Tiki-Taka over any number of arrays; `every[k]` vectors lie between two transfers of array k.
 
-    `routes(v)` are the arrays that lines are carried from, and to, after vector v; by default from each to the next.
+    `routes(v)` are the arrays that lines are carried from, and to, after vector v; by default from each to the next. So many
+    vectors are sent `together`, before any transfer that falls due with one of them.
     """
     out, width = arrays[0].weight.shape
     chain = [(k, k + 1) for k in range(len(arrays) - 1)]
     size = width if columns else out
     planned, line = np.mean([array.step for array in arrays]), np.zeros(len(arrays), int)
-    for v, (x, d) in enumerate(zip(xs, ds, strict=True), start=1):
-        arrays[0].update(x, d, fast_lr, planned)
+    for v in range(1, len(xs) + 1):
+        for n in range(v - 1, v - 1 + together) if v % together == 1 % together else ():
+            arrays[0].update(xs[n], ds[n], fast_lr, planned)
         for k, to in chain if routes is None else routes(v):
             target = arrays[to]
             for _ in range(reads if v % every[k] == 0 else 0):
@@ -95,12 +97,16 @@ def e_rider(fast, slow, xs, ds, rate, *, fast_lr, transfer_lr, tracking_rate, tu
     return mean, past, sign
 
 
-def mixed_precision(array, xs, ds, rate, *, batch, rows):
-    """Mixed precision; a transfer comes with the first vector of each batch but the first. Returns the sum."""
+def mixed_precision(array, xs, ds, rate, *, batch, rows, together=False):
+    """Mixed precision; a transfer comes with the first vector of each batch but the first. Returns the sum.
+
+    The vectors of a batch may be summed up `together`, before the transfer.
+    """
     out, _ = array.weight.shape
     chi, row = np.zeros_like(array.weight), 0
-    for v, (x, d) in enumerate(zip(xs, ds, strict=True)):
-        chi += rate * np.outer(d, x)
+    for v in range(len(xs)):
+        n = slice(v, v + batch if v % batch == 0 else v) if together else slice(v, v + 1)
+        chi += rate * ds[n].T @ xs[n]
         for _ in range(rows if v > 0 and v % batch == 0 else 0):
             n = np.trunc(chi[row] / array.step)
             chi[row] -= n * array.step
