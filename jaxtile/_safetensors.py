@@ -1,12 +1,13 @@
 """Files in the format of safetensors: named arrays, and texts beside them."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
+
+from ._paths import whole
 
 __all__ = ["NATIVE", "read", "write"]
 
@@ -40,12 +41,8 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]
     """
     from safetensors.numpy import save_file
 
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with whole(path) as part:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, part, dict(texts))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _dtype(name: str) -> np.dtype:
