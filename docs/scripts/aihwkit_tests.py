@@ -2,7 +2,7 @@
 
     pip install parameterized
     git clone --branch v1.1.0 https://github.com/IBM/aihwkit
-    python docs/scripts/aihwkit_tests.py aihwkit     # writes the table of docs/bridge.md
+    python docs/scripts/aihwkit_tests.py aihwkit     # writes the table of docs/explanation/bridge.md
 
 Each file runs twice: as it is, and with this script as a plugin of pytest, which gives aihwkit's catalogue of tiles the bridge's
 configuration. aihwkit draws from the clock, so a test of its own may fail now and then.
@@ -87,7 +87,7 @@ def main() -> None:
         failed += [f"`{test}`" for test in ours["failed"]]
         print(lines[-1], *failed, sep="\n", flush=True)
     lines += ["", f"Failed on the bridge: {', '.join(failed) or 'none'}."]
-    stored.replace("bridge.md", "aihwkit's own tests", "\n".join(lines))
+    stored.replace("explanation/bridge.md", "aihwkit's own tests", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._extras import need
 from .._paths import as_path
 
 try:
@@ -304,6 +305,7 @@ def load(path: str | pathlib.Path) -> xr.Dataset:
         FileNotFoundError: there is no store.
         ValueError: something else is there.
     """
+    need("sweep", "xarray", "zarr")
     store = Store.open(path)
     if store is None:
         raise FileNotFoundError(f"store={str(path)!r}: there is no store of a sweep.")
