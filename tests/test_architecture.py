@@ -13,6 +13,8 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 # all that has no room of its own. The tables of contents of `device` and `digital` list what stands above their files, too.
 ROOMS = [
     "_version",
+    "_paths",
+    "_extras",
     "_text_table",
     "_safetensors",
     "_types",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array
 
 from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight, is_concrete
@@ -21,7 +21,7 @@ from ..burst import Burst, in_parts, one_by_one
 from ..cells import Cells
 from ..fabrication import chance, folded_pair, spread
 
-__all__ = ["MOST", "AbstractPulsedDevice", "reset_law"]
+__all__ = ["MOST", "AbstractPulsedDevice"]
 
 # A response beyond it counts as this: it crosses any range all the same, and its square
 # is finite in single precision.
@@ -197,16 +197,6 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     def rewrite(self, cells: Cells, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
         return self.write(cells, state, law(self, cells, self.held(state), noise), noise=noise)
-
-
-def reset_law(columns: Bool[Array, " in"], probability: Scalar) -> Rewrite:
-    """The law that resets each device of some columns with a probability."""
-
-    def law(device, cells, weight, noise):
-        drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < probability
-        return jnp.where(drawn & columns[None, :], device.after_reset(cells, noise), weight)
-
-    return law
 
 
 def _may_be_positive(number: Array) -> bool:

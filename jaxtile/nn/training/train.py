@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import PyTree
 from tqdm import tqdm
 
+from ..._paths import as_path
 from ..._random import as_key
 from ..._types import Key, Scalar, is_concrete, is_whole
 from .best import Best
@@ -93,7 +94,7 @@ def train(
         if arrays is None:
             raise TypeError("data is iterated over outside of any trace: under jax.jit and jax.vmap, pass arrays (x, y).")
         return training.end(_advance(training, state, arrays))
-    path, belongs = None if checkpoint is None else Path(checkpoint), {}
+    path, belongs = None if checkpoint is None else as_path(checkpoint, "checkpoint"), {}
     if path is not None:
         belongs = fingerprint(training, state.optimizer.frozen, arrays)
         state = restore(path, state, belongs)
