@@ -116,7 +116,7 @@ def prepare(
     target = as_matrix("target", target, weight)
     for stage in stages:
         if stage.gamma is not None and stage.connect is not None:
-            stage.check(Datasheet.of(connect(tile, stage.connect).config, tile.shape))
+            stage.check(Datasheet(connect(tile, stage.connect).config, tile.shape))
     _warn_out_of_range(tile, target)
     return Run(tile, target, stages, compensation, key, threshold, int(max_steps), quantities)
 
@@ -160,7 +160,7 @@ def _check(tile: Tile, compensation: Any, max_steps: Any) -> None:
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
-        compensation.check(Datasheet.of(tile.config, tile.shape))
+        compensation.check(Datasheet(tile.config, tile.shape))
     if not is_whole(max_steps, 1) or max_steps >= 2**31:
         raise ValueError(
             f"max_steps={max_steps!r:.80} must be a whole number of at least 1 (below 2**31): the length of the history."
