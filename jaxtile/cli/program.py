@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from .. import plot, programming, targets
+from .._paths import as_path
 from .._types import Key, Weight
 from ..costs import Costs
 from ..half_select import ConstantRatio
@@ -178,7 +179,7 @@ class Program:
             check_name("method", method, METHODS)
             if self.method.count(method) > 1:
                 raise Refusal(f"--method names {method} twice; its results would have one name.")
-        if self.out is not None and self.target is not None and self.out.resolve() == Path(self.target).resolve():
+        if self.out is not None and self.target is not None and as_path(self.out, "--out").resolve() == Path(self.target).resolve():
             raise Refusal(f"--out {self.out} is the target; choose another file.")
 
     def _target(self, key: Key) -> tuple[str, Weight]:

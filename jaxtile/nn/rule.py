@@ -12,7 +12,7 @@ from ..digital.scales import map_weights
 from ..fields import Checked, OptionalNumber, field, flag, optional, part
 from ..tile import TileConfig, init, set_weights
 from .grid import AnyTile, Blocks, Grid, change
-from .linear import Linear
+from .layers import Linear
 
 __all__ = ["Mapping", "Rule"]
 

@@ -8,8 +8,7 @@ from ..._types import Key, Real
 from ...digital.drift_compensation import AbstractDriftCompensation, GlobalDriftCompensation
 from ...upkeep import drift as drift_tile
 from ..grid import AnyTile, change, forward
-from ..layers import layers, map_layers_with_keys
-from ..linear import Linear
+from ..layers import Linear, layers, map_layers_with_keys
 
 __all__ = ["compensate", "drift"]
 

@@ -10,8 +10,7 @@ from ..._types import Key, Real, as_number
 from ...device import Cells
 from ...tile import Tile
 from ..grid import change
-from ..layers import layers, map_layers_with_keys
-from ..linear import Linear
+from ..layers import Linear, layers, map_layers_with_keys
 
 __all__ = ["stick"]
 
