@@ -14,6 +14,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 ROOMS = [
     "_version",
     "_extras",
+    "_show",
     "_text_table",
     "_safetensors",
     "_types",
@@ -153,7 +154,7 @@ def test_importing_starts_no_backend_and_no_torch():
 
 def test_every_dependency_is_imported():
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
-    names = {re.match(r"\w+", dependency)[0] for dependency in project["dependencies"]}
+    names = {re.match(r"[\w-]+", dependency)[0].replace("-", "_") for dependency in project["dependencies"]}
     code = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
     imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, flags=re.MULTILINE))
     assert names <= imported
