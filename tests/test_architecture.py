@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 # all that has no room of its own. The tables of contents of `device` and `digital` list what stands above their files, too.
 ROOMS = [
     "_version",
+    "_paths",
     "_extras",
     "_show",
     "_text_table",
@@ -42,6 +43,7 @@ ROOMS = [
     "updating",
     "upkeep",
     "learning",
+    "quantities",
     "nn/grid",
     "nn/layers",
     "nn/state_dict",
@@ -53,7 +55,6 @@ ROOMS = [
     "digital/__init__",
     "datasheet",
     "compensation",
-    "quantities",
     "costs",
     "programming",
     "nn/chip",

@@ -1,9 +1,12 @@
 """The outcome of a programming run."""
 
 import textwrap
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array, Float, Num
 
@@ -106,6 +109,10 @@ class Solution(eqx.Module):
             return f"each write of this device leaves an error of {steps:.3g} steps, which is its physics and no fault of the run."
         return "the noise of its pulses, or half-selected cells, undo more than the method corrects."
 
+    def cut(self, max_steps: int) -> "Solution":
+        """The solution with histories of `max_steps + 1` entries."""
+        return replace(self, history=_beginning(self.history, max_steps + 1))
+
     def left(self) -> Checkpoint:
         """The checkpoint.
 
@@ -141,3 +148,9 @@ def _errors(solution: Solution) -> str:
     """Errors of a run, or medians of those of several."""
     shown = [f"{name}={float(np.median(solution.stats[name])):.3g}" for name in ("relative_error", "read_error")]
     return ("median " if solution.stats["steps"].ndim else "") + ", ".join(shown)
+
+
+@partial(jax.jit, static_argnums=1)
+def _beginning(histories: dict[str, Float[Array, "*runs step"]], entries: int) -> dict[str, Float[Array, "*runs entry"]]:
+    """The first entries of histories, in one call for all of them."""
+    return {name: values[..., :entries] for name, values in histories.items()}
