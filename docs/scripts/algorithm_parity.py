@@ -28,8 +28,8 @@ OWN = {"fast_lr": 1.0, "auto_scale": True, "auto_granularity": 200.0, "units_in_
 
 
 def device(**reference: Any) -> SoftBoundsReferenceDevice:
-    """Devices of 100 states, whose symmetry points spread over 0.3 of a range of -1 to 1."""
-    return SoftBoundsReferenceDevice(dw_min=0.02, up_down_dtod=0.3, w_max=1.0, w_min=-1.0, **reference)
+    """Devices of 20 states, whose symmetry points spread by 0.3 in a range of -1 to 1."""
+    return SoftBoundsReferenceDevice(dw_min=0.1, up_down_dtod=0.3, w_max=1.0, w_min=-1.0, **reference)
 
 
 def transfers(kind: type, **numbers: Any) -> Case:

@@ -40,7 +40,6 @@ __all__ = [
     "TransferState",
     "Write",
     "build",
-    "devices",
     "has_plateau",
     "next_stage",
     "preset",
