@@ -104,6 +104,16 @@ class AbstractDevice(Checked):
         return self.rewrite(cells, state, law, noise=noise)
 
     @property
+    def decays(self) -> bool:
+        """True if a decay, see `jaxtile.decay`, may change anything."""
+        return False
+
+    @property
+    def diffuses(self) -> bool:
+        """True if a diffusion, see `jaxtile.diffuse`, may change anything."""
+        return False
+
+    @property
     def drifts(self) -> bool:
         """True if time alone changes anything."""
         return False

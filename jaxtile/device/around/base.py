@@ -107,6 +107,14 @@ class AbstractWrapper(AbstractCrosspoint):
         return self.with_inner(state, inner)
 
     @property
+    def decays(self) -> bool:
+        return self.device.decays
+
+    @property
+    def diffuses(self) -> bool:
+        return self.device.diffuses
+
+    @property
     def drifts(self) -> bool:
         return self.device.drifts
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from ..._random import Draws, Source
-from ..._types import Key, Scalar, Weight
+from ..._types import Key, Scalar, Weight, is_concrete
 from ...fields import Number, choice, flag, number
 from ..base import AbstractCrosspoint, Order, Rewrite, State
 from ..burst import Burst, in_parts, one_by_one
@@ -173,6 +174,14 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min, self.w_max
 
+    @property
+    def decays(self) -> bool:
+        return _may_be_positive(self.lifetime)
+
+    @property
+    def diffuses(self) -> bool:
+        return _may_be_positive(self.diffusion)
+
     def clip(self, cells: Cells, weight: Weight) -> Weight:
         return jnp.clip(weight, cells.w_min, cells.w_max)
 
@@ -188,3 +197,8 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     def rewrite(self, cells: Cells, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
         return self.write(cells, state, law(self, cells, self.held(state), noise), noise=noise)
+
+
+def _may_be_positive(number: Array) -> bool:
+    """False if a number, or all of a batch of tiles, is known to be zero."""
+    return not is_concrete(number) or bool(jnp.any(number > 0))
