@@ -1,5 +1,6 @@
 """Networks whose weights live on tiles, trained by pulses."""
 
+from . import holding as holding
 from .attention import MultiheadAttention as MultiheadAttention
 from .best import Best as Best
 from .cells import Cell as Cell
@@ -59,6 +60,7 @@ __all__ = [
     "drift",
     "evaluate",
     "from_state_dict",
+    "holding",
     "program",
     "scan",
     "stick",

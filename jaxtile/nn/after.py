@@ -7,10 +7,9 @@ import jax.tree_util as jtu
 
 from .._random import Source, stream
 from .._types import Key, Scalar, is_concrete
-from ..tile import observe
+from ..tile import AbstractHardware, observe
 from ..upkeep import decay, diffuse, drift
 from .factors import Factors
-from .grid import AnyTile, change
 from .linear import Linear
 
 __all__ = ["Due", "after", "due"]
@@ -24,14 +23,14 @@ class Due(NamedTuple):
     drift: bool
 
 
-def due(tile: AnyTile) -> Due:
+def due(tile: AbstractHardware) -> Due:
     """The things that the devices of a tile do by themselves. Numbers that cannot be looked
     at, under a trace, are taken to be above zero.
     """
     return Due(_has(tile, "diffusion"), _has(tile, "lifetime"), tile.device.drifts)
 
 
-def _has(tile: AnyTile, name: str) -> bool:
+def _has(tile: AbstractHardware, name: str) -> bool:
     numbers: list[Any] = [leaf for path, leaf in jtu.tree_leaves_with_path(tile.device) if getattr(path[-1], "name", None) == name]
     return any(not is_concrete(number) or bool(jnp.any(number > 0)) for number in numbers)
 
@@ -40,13 +39,13 @@ def after(layer: Linear, pair: Factors, due: Due, step_time: Scalar, key: Key) -
     """The layer once it has observed a batch, and its devices have had a step of time: as
     in aihwkit they diffuse, and then decay; drift comes last.
     """
-    tile = change(observe, layer.tile, x=pair.x, d=pair.d)
+    tile = layer.tile.change(observe, x=pair.x, d=pair.d)
     if due.diffuse:
-        tile = change(diffuse, tile, key=stream(key, Source.UPKEEP))
+        tile = tile.change(diffuse, key=stream(key, Source.UPKEEP))
     if due.decay:
-        tile = change(decay, tile, key=stream(key, Source.UPKEEP, 1))
+        tile = tile.change(decay, key=stream(key, Source.UPKEEP, 1))
     if due.drift:
-        tile = change(drift, tile, options={"time": step_time}, key=stream(key, Source.UPKEEP, 2))
+        tile = tile.change(drift, options={"time": step_time}, key=stream(key, Source.UPKEEP, 2))
     ranges = layer.input_range if layer.input_range is None or pair.seen is None else layer.input_range.observe(pair.seen)
     target = None if layer.target is None else tile.weight  # what programming is to write from now on
     return layer.replace(tile=tile, input_range=ranges, target=target)

@@ -13,8 +13,8 @@ from .._types import AnyArray, Key, Real, Scalar, Weight, is_whole, real_array
 from ..digital.input_range import InputRange
 from ..digital.scales import map_weights
 from ..modifier import AbstractModifier
-from ..tile import TileConfig, as_vectors, init, set_weights
-from .grid import AnyTile, forward
+from ..tile import AbstractHardware, TileConfig, as_vectors, init, set_weights
+from .grid import forward
 from .modified import InTraining, modified
 from .reads import mark
 
@@ -46,7 +46,7 @@ class Linear(eqx.Module):
         name: path of the layer, while a loss hands out its pairs.
     """
 
-    tile: AnyTile
+    tile: AbstractHardware
     input_range: InputRange | None = None
     mapping_scales: Float[Array, " out"] | None = None
     out_scales: Float[Array, "..."] | None = None
@@ -119,7 +119,7 @@ class Linear(eqx.Module):
     @classmethod
     def around(
         cls,
-        tile: AnyTile,
+        tile: AbstractHardware,
         input_range: InputRange | None = None,
         mapping_scales: Float[Array, " out"] | None = None,
         out_scales: Float[Array, "..."] | None = None,
@@ -160,7 +160,7 @@ class Linear(eqx.Module):
         return self._of({name: getattr(self, name) for name in self.__dataclass_fields__} | parts)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.tile, AnyTile):
+        if not isinstance(self.tile, AbstractHardware):
             raise TypeError(f"Linear.tile={self.tile!r} is no tile; make one with jaxtile.init(config, (out, in), key=key).")
         if self.weights not in ("pulsed", "digital"):
             raise ValueError(f'Linear.weights={self.weights!r} is unknown; choose one of "pulsed", "digital".')
@@ -239,7 +239,7 @@ class Linear(eqx.Module):
 _SCALES = ("mapping_scales", "out_scales", "drift_scales")
 
 
-def _of_outputs(name: str, values: Any, tile: AnyTile) -> Float[Array, "..."] | None:
+def _of_outputs(name: str, values: Any, tile: AbstractHardware) -> Float[Array, "..."] | None:
     """Numbers of the outputs of a tile, or of those of each tile of a batch; None as it is.
 
     Raises:

@@ -12,10 +12,9 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from .._loop import ended, iterate
 from .._random import arange, stream
 from .._types import Key, Keys, Scalar
-from ..tile import Tile
+from ..tile import AbstractHardware, Tile
 from .best import Best, Leader
 from .gradient import value_and_grad
-from .grid import AnyTile, run
 from .layers import layers, map_layers
 from .optimizer import Optimizer, OptimizerState
 from .run import OUTCOMES, Run
@@ -191,9 +190,9 @@ def _saturated(tile: Tile) -> Scalar:
     return jnp.mean(((weight >= high - near) | (weight <= low + near)).astype(float))
 
 
-OF_TILES: dict[str, Callable[[AnyTile, AnyTile], Scalar]] = {
+OF_TILES: dict[str, Callable[[AbstractHardware, AbstractHardware], Scalar]] = {
     "pulses": lambda before, tile: tile.full_pulses - before.full_pulses,
-    "saturated": lambda before, tile: jnp.mean(run(_saturated, tile)),
+    "saturated": lambda before, tile: jnp.mean(tile.each(_saturated)),
     "largest": lambda before, tile: jnp.max(jnp.abs(tile.weight)),
 }
 """Quantities of a tile, of it before and after an epoch."""

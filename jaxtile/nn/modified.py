@@ -9,8 +9,7 @@ from jaxtyping import Array, Bool
 from .._random import Source, as_key, stream
 from .._types import Key, Weight
 from ..modifier import AbstractModifier
-from ..tile import read_as
-from .grid import AnyTile, change
+from ..tile import AbstractHardware, Tile, read_as
 
 __all__ = ["InTraining", "modified"]
 
@@ -46,9 +45,13 @@ class InTraining(eqx.Module):
         return jnp.where(self.inference, weight, self.modifier(weight, key=stream(as_key(key), Source.MODIFIER)))
 
 
-def modified(tile: AnyTile, modifier: InTraining | None, key: Key | None) -> AnyTile:
+def modified(tile: AbstractHardware, modifier: InTraining | None, key: Key | None) -> AbstractHardware:
     """The tile as a read sees it."""
     if modifier is None or modifier.inference is True:
         return tile
     assert key is not None
-    return change(read_as, tile, weight=modifier(tile.weight, key=key))
+
+    def seen(tile: Tile, *, key: Key) -> Tile:
+        return read_as(tile, modifier(tile.weight, key=key))
+
+    return tile.change(seen, key=key)

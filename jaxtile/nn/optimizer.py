@@ -14,11 +14,10 @@ from jaxtyping import Array, Int, PyTree
 from .._random import as_key, stream
 from .._types import Key, Real, Scalar, as_number
 from ..fields import Checked
-from ..tile import set_weights
+from ..tile import AbstractHardware, set_weights
 from ..updating import update
 from .after import Due, after, due
 from .factors import Factors
-from .grid import AnyTile, change
 from .layers import layers, map_layers
 from .linear import Linear
 from .trainable import digital as arrays_of
@@ -119,7 +118,7 @@ class Optimizer(Checked):
                 f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(layers(model))}."
             )
         for path, layer in layers_of(parts).items():
-            if isinstance(layer.tile, AnyTile):
+            if isinstance(layer.tile, AbstractHardware):
                 self._rate(path)
         trained, arrays, known_parts = entries(parts), entries(arrays_of(parts)), entries(everything)
         foreign = [path for path, entry in trained.items() if path not in known_parts or entry.shape != known_parts[path].shape]
@@ -172,7 +171,7 @@ class Optimizer(Checked):
             own, tile = stream(key, order.index(path)), layer.tile
             if pair.x.shape[0]:
                 rate = self._shrunk(self._rate(path)(state.count), pair)
-                tile = change(update, tile, options={"learning_rate": rate}, x=pair.x, d=pair.d, key=own)
+                tile = tile.change(update, options={"learning_rate": rate}, x=pair.x, d=pair.d, key=own)
             return after(layer.replace(tile=tile), pair, dict(state.due)[path], self.step_time, own)
 
         return map_layers(pulse, model), OptimizerState(state.count + 1, inner, state.frozen, state.due)

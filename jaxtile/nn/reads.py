@@ -21,14 +21,15 @@ from jaxtyping import Array, Float
 
 from .._random import Source, as_key, stream
 from .._types import Key, Keys
-from .grid import AnyTile, backward, forward
+from ..tile import AbstractHardware
+from .grid import backward, forward
 from .modified import InTraining, modified
 
 __all__ = ["Mark", "make", "mark", "mark_p"]
 
 Vectors = Float[Array, "... in"]
 Outputs = Float[Array, "... out"]
-Hardware = tuple[AnyTile, InTraining | None]
+Hardware = tuple[AbstractHardware, InTraining | None]
 
 mark_p = Primitive("read_of_a_layer")
 
@@ -68,7 +69,14 @@ class Mark:
 
 
 def mark(
-    name: str, tile: AnyTile, modifier: InTraining | None, x: Vectors, seen: Vectors | None, key: Key | None, *, stored: bool
+    name: str,
+    tile: AbstractHardware,
+    modifier: InTraining | None,
+    x: Vectors,
+    seen: Vectors | None,
+    key: Key | None,
+    *,
+    stored: bool,
 ) -> Outputs:
     """Leave the mark of a read."""
     arrays, static = eqx.partition((tile, modifier), eqx.is_array)

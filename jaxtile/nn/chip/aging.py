@@ -6,8 +6,9 @@ from jaxtyping import Array, Float, PyTree
 from ..._random import stream
 from ..._types import Key, Real
 from ...digital.drift_compensation import AbstractDriftCompensation, GlobalDriftCompensation
+from ...tile import AbstractHardware
 from ...upkeep import drift as drift_tile
-from ..grid import AnyTile, change, forward
+from ..grid import forward
 from ..layers import layers, map_layers_with_keys
 from ..linear import Linear
 
@@ -35,7 +36,7 @@ def drift(model: PyTree, seconds: Real, *, key: Key) -> PyTree:
         )
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        return layer if path in still else layer.replace(tile=change(drift_tile, layer.tile, options={"time": seconds}, key=key))
+        return layer if path in still else layer.replace(tile=layer.tile.change(drift_tile, options={"time": seconds}, key=key))
 
     return map_layers_with_keys(each, model, key)
 
@@ -68,7 +69,7 @@ def compensate(model: PyTree, written: PyTree, compensation: AbstractDriftCompen
     return map_layers_with_keys(each, model, key)
 
 
-def _columns(tile: AnyTile, key: Key) -> Float[Array, "in out"]:
+def _columns(tile: AbstractHardware, key: Key) -> Float[Array, "in out"]:
     """Read the columns of a tile, one by one."""
     width = tile.shape[1]
     return forward(tile, jnp.eye(width, dtype=tile.weight.dtype), key=key)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jaxtyping import PyTree
 
-from ..grid import AnyTile, Grid
+from ...tile import AbstractHardware
 from ..layers import layers
 
 __all__ = ["Summary", "summary"]
@@ -85,8 +85,5 @@ def summary(model: PyTree) -> Summary:
     return Summary(tuple(_row(path, layer.tile) for path, layer in layers(model).items()))
 
 
-def _row(path: str, tile: AnyTile) -> Row:
-    device = type(tile.device).__name__
-    if isinstance(tile, Grid):
-        return Row(path, tile.shape, len(tile.rows.sizes) * len(tile.columns.sizes), (tile.rows.lines, tile.columns.lines), device)
-    return Row(path, tile.shape, 1, tile.shape, device)
+def _row(path: str, tile: AbstractHardware) -> Row:
+    return Row(path, tile.shape, tile.count, tile.tiles.shape, type(tile.device).__name__)
