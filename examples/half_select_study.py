@@ -247,7 +247,7 @@ if not SMALL:
     fig.savefig(DOCS / "figures/half_select_study.png", dpi=200)
     costly.savefig(DOCS / "figures/half_select_study_costs.png", dpi=200)
     exactly.savefig(DOCS / "figures/half_select_study_exact.png", dpi=200)
-    page = DOCS / "half_select_study.md"
+    page = DOCS / "records/half_select_study.md"
     parts = [f"Rank {rank}:\n\n{table(found, configs, kappas, row)}" for row, rank in enumerate(ranks)]
     parts.append(f"On soft bounds at kappa 30 and rank {ranks[middle]}:\n\n{costs(found, 'soft bounds', middle, 30.0)}")
     write(page, "measured", parts)

@@ -296,6 +296,6 @@ fig.legend(*axes[0, 3].get_legend_handles_labels(), loc="outside lower center", 
 # %% Save
 if not SMALL:
     fig.savefig(DOCS / "figures/learned_schedule.png", dpi=200)
-    page = DOCS / "learned.md"
+    page = DOCS / "records/learned.md"
     head, _, rest = page.read_text().partition("<!-- measured -->")
     page.write_text(f"{head}<!-- measured -->\n\n{measured}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}")

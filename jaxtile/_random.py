@@ -11,7 +11,7 @@ count (of pulses in a burst) changes both words of the key by a hash of itself. 
 integer arithmetic that XLA fuses with whatever consumes the numbers. On a CPU that
 makes it many times faster than `jax.random`. A draw does not depend on the shape it is
 part of: the number of cell 7 is the same whether one asks for cell 7 alone, for a
-column or for the whole tile. docs/random_numbers.md has what it was tested for.
+column or for the whole tile. docs/records/random_numbers.md has what it was tested for.
 
 Draws are made in single precision and cast, so a run with 64-bit numbers sees the same
 randomness.

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
+from ._extras import need
 from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
@@ -142,11 +143,7 @@ def _runs(solution: Solution, name: str) -> tuple[np.ndarray, int]:
 
 
 def training(
-    runs: Run | Mapping[str, Run],
-    *,
-    quantity: str = "loss",
-    colours: Sequence[Any] = COLOURS,
-    ax: Axes | None = None,
+    runs: Run | Mapping[str, Run], *, quantity: str = "loss", colours: Sequence[Any] = COLOURS, ax: Axes | None = None
 ) -> Axes:
     """Draw a quantity of training runs against the epochs.
 
@@ -389,6 +386,7 @@ def _axes(ax: Axes | None) -> Axes:
     """The Axes given, or those of a new figure of the width of one column of print."""
     if ax is not None:
         return ax
+    need("plot", "matplotlib")
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(3.5, 2.6), layout="constrained")[1]

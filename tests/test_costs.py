@@ -13,7 +13,7 @@ KEY = jr.key(0)
 
 
 def exposure_target():
-    """Rank 20, as in the table of `docs/accounting.md`: largest entry 1."""
+    """Rank 20, as in the table of `docs/explanation/accounting.md`: largest entry 1."""
     rng = np.random.default_rng(0)
     target = rng.standard_normal((300, 20)) @ rng.standard_normal((20, 500))
     return (target / np.abs(target).max()).astype(FLOAT)

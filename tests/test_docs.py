@@ -12,7 +12,9 @@ from helpers import mostly_slow
 import jaxtile as jt
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = {page.stem: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```python" in page.read_text()}
+PAGES = {
+    page.stem: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if "```python" in page.read_text()
+}
 
 
 @pytest.mark.parametrize("name", mostly_slow(PAGES, "README"))
@@ -46,7 +48,7 @@ def anchors(page):
 
 
 def test_every_public_name_is_in_the_reference():
-    pages = "\n".join(page.read_text() for page in (ROOT / "docs/api").glob("*.md"))
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs/reference").glob("*.md"))
     entries = re.findall(r"^::: (jaxtile\S*)\.(\w+)$", pages, flags=re.MULTILINE)
     described = [getattr(importlib.import_module(module), name) for module, name in entries]
     described += [getattr(room, name) for room in filter(inspect.ismodule, described) for name in room.__all__]

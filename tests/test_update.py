@@ -281,7 +281,7 @@ def test_a_vmapped_lane_is_the_single_run():
     ("device", "rms", "largest"), mostly_slow([("soft bounds", 0.5, 2.5), ("exp", 0.3, 5.0)], ("exp", 0.3, 5.0))
 )
 def test_aggregate_error_is_bounded(device, rms, largest):
-    """In steps, dense and one-hot, without cycle noise, at kappa 10; a tenth of it at kappa 100. See `docs/aggregate.md`.
+    """In steps, dense and one-hot, without cycle noise, at kappa 10; a tenth of it at kappa 100. See `docs/explanation/aggregate.md`.
 
     In the median over seven chips: the error of one depends on its most extreme cell.
     """

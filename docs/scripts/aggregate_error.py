@@ -1,4 +1,4 @@
-"""Measure what `order="aggregate"` gives up against `order="slot"`, and write the table of `docs/aggregate.md`.
+"""Measure what `order="aggregate"` gives up against `order="slot"`, and write the table of `docs/explanation/aggregate.md`.
 
     python docs/scripts/aggregate_error.py
 
@@ -126,7 +126,9 @@ def main() -> None:
                     f"{e['field']:+.3f} ± {e['field_se']:.3f} |"
                 )
                 print(rows[-1], flush=True)
-    stored.replace("aggregate.md", "measured", "\n".join([f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows]))
+    stored.replace(
+        "explanation/aggregate.md", "measured", "\n".join([f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows])
+    )
 
 
 def small():

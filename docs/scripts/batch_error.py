@@ -1,4 +1,4 @@
-"""Measure what `order="batch"` gives up against vector by vector, and write the second table of `docs/aggregate.md`.
+"""Measure what `order="batch"` gives up against vector by vector, and write the second table of `docs/explanation/aggregate.md`.
 
     python docs/scripts/batch_error.py
 
@@ -83,7 +83,9 @@ def main() -> None:
                 f"{e['drift']:+.3f} ± {e['drift_se']:.3f} | {e['spread']:.3f} |"
             )
             print(rows[-1], flush=True)
-    stored.replace("aggregate.md", "batch", "\n".join([f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows]))
+    stored.replace(
+        "explanation/aggregate.md", "batch", "\n".join([f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows])
+    )
 
 
 def small():

@@ -1,4 +1,4 @@
-"""The excess of squared error that half-selection causes, with and without compensation: the tables of `docs/compensation.md`.
+"""The excess of squared error that half-selection causes, with and without compensation: the tables of `compensation.md`.
 
 48 x 72, soft bounds and constant steps, ten chips and targets of full rank and of rank 6, the same with the same keys in all rows.
 A closed loop is compared at equal full pulses per cell, an open one at the end of its one walk. All of it, or some:

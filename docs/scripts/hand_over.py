@@ -1,4 +1,4 @@
-"""Where handing over to program and verify begins to pay, and where `OneHotPays` says that it does: a table of `docs/methods.md`.
+"""Where handing over to program and verify begins to pay, and where `OneHotPays` says that it does: a table of `methods.md`.
 
 Soft bounds with aihwkit's spread, exact reads, several shapes, ranks and sizes of the target, both phase policies: after 60 steps
 of `RiskSVD(caution=2)` 192 more of it, or eight passes of `ProgramVerify`, on the same chips with the same keys.
@@ -80,7 +80,7 @@ def main():
         for phases in ("active", "all"):
             lines.append(row(*case, phases))
             print(lines[-1], flush=True)
-    stored.replace("methods.md", "handing over", "\n".join(lines))
+    stored.replace("explanation/methods.md", "handing over", "\n".join(lines))
 
 
 def small():

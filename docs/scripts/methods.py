@@ -1,4 +1,4 @@
-"""Errors that programming methods reach with half-selected cells, in `docs/methods.md` (below its last heading).
+"""Errors that programming methods reach with half-selected cells, in `docs/explanation/methods.md` (below its last heading).
 
 Soft bounds with aihwkit's spread, 96 x 144, targets of rank 6 whose largest weight is 0.25 (Frobenius norm 5 to 6), trains of at
 most 31 slots, phases="active". The same chips and keys for all methods.
@@ -144,7 +144,7 @@ def main():
         lines.append(f"| {name} | {cells} |")
         print(lines[-1], flush=True)
 
-    page = pathlib.Path(__file__).parent.parent / "methods.md"
+    page = pathlib.Path(__file__).parent.parent / "explanation/methods.md"
     page.write_text(page.read_text().partition(MARK)[0] + "\n".join(lines) + "\n")
 
 

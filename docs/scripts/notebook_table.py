@@ -5,7 +5,7 @@ GDP starts from uniform weights within +-0.01, SVD from zero.
 The target of the constant-step device is scaled to spectral norm 3; that of the ideal device is not scaled (norm about 39.3).
 Where the bridge is installed, aihwkit's C++ tile is programmed beside it: the same matrices, and the very same devices.
 
-    python docs/scripts/notebook_table.py            # ten matrices, writes docs/notebook_table.md
+    python docs/scripts/notebook_table.py            # ten matrices, writes docs/records/notebook_table.md
     python docs/scripts/notebook_table.py --seeds 3  # fewer
 """
 
@@ -162,7 +162,7 @@ def main():
         mine, theirs, published = (f"{mean:.3f} ± {std:.3f}" for mean, std in moments)
         lines.append(f"| {device} | {name} | {step} | {mine} | {theirs} | {words[same]} | {published} | {words[reference]} |")
     lines += ["", power_sentence(range(arguments.first_seed, arguments.first_seed + arguments.seeds))]
-    path = pathlib.Path(__file__).parent.parent / "notebook_table.md"
+    path = pathlib.Path(__file__).parent.parent / "records/notebook_table.md"
     path.write_text("\n".join(lines) + "\n")
 
 

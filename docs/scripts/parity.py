@@ -1,4 +1,4 @@
-"""Measure how well every device and preset agrees with aihwkit's, and write the table of `docs/parity.md`.
+"""Measure how well every device and preset agrees with aihwkit's, and write the table of `docs/records/parity.md`.
 
     python docs/scripts/parity.py
 
@@ -323,7 +323,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     versions = ", ".join(f"{name} {version(name)}" for name in ("aihwkit", "torch", "jax"))
     head = f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|"
-    stored.replace("parity.md", "measured", "\n".join([head, *rows]), note=f" with {versions}")
+    stored.replace("records/parity.md", "measured", "\n".join([head, *rows]), note=f" with {versions}")
 
 
 def small():

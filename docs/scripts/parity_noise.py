@@ -1,4 +1,4 @@
-"""Measure how well every noise model agrees with aihwkit's, and write the table of `docs/noise.md`.
+"""Measure how well every noise model agrees with aihwkit's, and write the table of `docs/explanation/noise.md`.
 
     python docs/scripts/parity_noise.py
 
@@ -105,7 +105,7 @@ def write() -> None:
         rows.append(f"| {name} | {found['mean']:.1f} | {found['std']:.1f} | {found['p']:.2g} | {verdict} |")
     versions = ", ".join(f"{name} {version(name)}" for name in ("aihwkit", "torch", "jax"))
     note = f" with {versions}, in single precision on the CPU"
-    stored.replace("noise.md", MARK, "\n".join(rows), note=note)
+    stored.replace("explanation/noise.md", MARK, "\n".join(rows), note=note)
 
 
 def small():

@@ -1,4 +1,4 @@
-"""Measure how well every option of reading agrees with aihwkit's, and write the tables of `docs/reading.md`.
+"""Measure how well every option of reading agrees with aihwkit's, and write the tables of `docs/explanation/reading.md`.
 
     python docs/scripts/parity_reading.py
 
@@ -280,7 +280,7 @@ def write() -> None:
         rows.append(f"| {name} | {f['mean']:.1f} | {f['std']:.1f} | {f['p']:.2g} | {f['n']} | {'yes' if passes(f) else 'no'} |")
     versions = ", ".join(f"{name} {version(name)}" for name in ("aihwkit", "torch", "jax"))
     note = f" with {versions}, in single precision on the CPU"
-    stored.replace("reading.md", MARK, "\n".join(rows), note=note)
+    stored.replace("explanation/reading.md", MARK, "\n".join(rows), note=note)
 
 
 def small():

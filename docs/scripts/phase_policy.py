@@ -1,4 +1,4 @@
-"""The effect of skipping idle sub-phases on GDP with unit vectors: `phases="all"` against `"active"`, in `docs/phase_policy.md`.
+"""The effect of skipping idle sub-phases on GDP with unit vectors: `phases="all"` against `"active"`, in `phase_policy.md`.
 
 Soft bounds with aihwkit's spread, 40 x 60, a target of rank 3 and spectral norm 3, 30 pulse steps; the same twenty chips for both
 policies. (Singular vectors have both signs: there nothing is idle, and both policies are the same.)
@@ -38,7 +38,7 @@ def main():
         cells = [f"{v.mean():.3f} ± {v.std(ddof=1) / CHIPS**0.5:.3f}" for v in (every, active, active / every)]
         lines.append(f"| {kappa:g} | {' | '.join(cells)} | {np.mean(active_half) / np.mean(every_half):.2f} |")
         print(lines[-1], flush=True)
-    stored.replace("phase_policy.md", "measured", "\n".join(lines))
+    stored.replace("records/phase_policy.md", "measured", "\n".join(lines))
 
 
 def small():

@@ -1,4 +1,4 @@
-"""Tests the random numbers and writes docs/random_numbers.md.
+"""Tests the random numbers and writes docs/records/random_numbers.md.
 
     python docs/scripts/random_numbers.py
 
@@ -174,7 +174,7 @@ def main() -> None:
         rows.append(f"| {name} | of a stream | {test(OURS):.2g} | {test(JAX):.2g} |")
     (ours, tails), (theirs, their_tails) = normals(OUR_NORMAL), normals(JAX_NORMAL, streams=48)
     mean, variance, beside = trains()
-    stored.replace("random_numbers.md", "measured", "\n".join(rows), note=f" with jax {jax.__version__}")
+    stored.replace("records/random_numbers.md", "measured", "\n".join(rows), note=f" with jax {jax.__version__}")
     normals_of_both = (
         f"For {240 * N:.1e} normals, mean, variance, third and fourth moment, and the product of neighbouring squares, in "
         f"standard errors: {', '.join(ours)}; `jax.random`: {', '.join(theirs)} of {48 * N:.0e}. Beyond 3, 4, 4.5 and 5 sigma "
@@ -185,7 +185,7 @@ def main() -> None:
         f"Pulse trains, 1024 probabilities in 4000 trains of 31 slots: p of the means {mean:.2g}, of the variances {variance:.2g}, "
         f"of the covariances of neighbouring lines {beside:.2g}."
     )
-    stored.replace("random_numbers.md", "normals and trains", f"{normals_of_both}\n\n{of_trains}")
+    stored.replace("records/random_numbers.md", "normals and trains", f"{normals_of_both}\n\n{of_trains}")
 
 
 def small():

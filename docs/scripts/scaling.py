@@ -1,4 +1,4 @@
-"""Measures the memory of sweeps, and how long tiles that have stopped wait for the rest: the tables in docs/scaling.md.
+"""Measures the memory of sweeps, and how long tiles that have stopped wait for the rest: the tables in docs/how_to/scaling.md.
 
 python docs/scripts/scaling.py
 """

@@ -1,4 +1,4 @@
-"""Learning curves of jaxtile beside those of aihwkit, for docs/training.md.
+"""Learning curves of jaxtile beside those of aihwkit, for docs/explanation/training.md.
 
 The same network, chips, first weights, data and order of samples in both: each chip of aihwkit is carried over by
 `bridge.from_analog_tile`. Trains and cycle noise are drawn by each on its own, so curves agree in law.
@@ -173,7 +173,7 @@ def main() -> None:
             with STORED.open("a") as file:
                 file.write(f"{json.dumps(lines[-1])}\n")
             print(lines[-1], flush=True)
-    stored.replace("training.md", "parity", table(lines))
+    stored.replace("explanation/training.md", "parity", table(lines))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run the blocks of docs/tutorial.md, and put its figures where the page shows them."""
+"""Run the blocks of docs/tutorials/program_a_matrix.md, and put its figures where the page shows them."""
 
 import contextlib
 import re
@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "tutorial.md"
+PAGE = Path(__file__).parents[1] / "tutorials/program_a_matrix.md"
 
 names = {}
 with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):

@@ -27,7 +27,7 @@ class Sweep:
     """
 
     study: Annotated[Path, tyro.conf.Positional]
-    """The study, a .toml file; docs/sweep.md describes it."""
+    """The study, a .toml file; docs/how_to/sweep.md describes it."""
     store: Annotated[Path | None, tyro.conf.arg(metavar="FOLDER")] = None
     """Where the results go. None: beside the study, with the ending .zarr."""
     width: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None

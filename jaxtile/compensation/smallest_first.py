@@ -19,7 +19,7 @@ class SmallestFirst(AbstractCompensation):
     So what is written first stands through all that follows: `SVD` proposes the largest
     component first and exposes it to every later one; sent last, it is met by nothing.
     For an open loop, where nobody corrects that, the order is what helps most
-    (`SVD(refresh=False, triplets=n)` with all n in one update; docs/compensation.md has
+    (`SVD(refresh=False, triplets=n)` with all n in one update; docs/records/compensation.md has
     figures). To a closed loop it does not matter. It is the order within an update: one
     pair alone has none.
     """

@@ -2,7 +2,7 @@
 of outputs.
 """
 
-from ..nn.linear import Linear as _Layer
+from ..nn.layers import Linear as _Layer
 from .clip import AbstractClip as AbstractClip
 from .clip import AverageChannelMax as AverageChannelMax
 from .clip import FixedValue as FixedValue

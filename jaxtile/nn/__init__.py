@@ -1,9 +1,6 @@
 """Networks whose weights live on tiles, trained by pulses."""
 
 from . import holding as holding
-from .attention import MultiheadAttention as MultiheadAttention
-from .best import Best as Best
-from .cells import Cell as Cell
 from .chip import Summary as Summary
 from .chip import apply_programming_noise as apply_programming_noise
 from .chip import calibrate as calibrate
@@ -12,28 +9,31 @@ from .chip import drift as drift
 from .chip import program as program
 from .chip import stick as stick
 from .chip import summary as summary
-from .conv import Conv as Conv
 from .convert import convert as convert
 from .convert import to_digital as to_digital
-from .factors import Factors as Factors
+from .converted import Cell as Cell
+from .converted import Conv as Conv
+from .converted import MultiheadAttention as MultiheadAttention
+from .gradient import Factors as Factors
+from .gradient import scan as scan
+from .gradient import trainable as trainable
 from .gradient import value_and_grad as value_and_grad
 from .grid import Grid as Grid
+from .layers import Linear as Linear
+from .layers import Sequential as Sequential
 from .layers import with_key as with_key
-from .linear import Linear as Linear
-from .metrics import accuracy as accuracy
-from .metrics import cross_entropy as cross_entropy
-from .optimizer import Optimizer as Optimizer
-from .optimizer import OptimizerState as OptimizerState
 from .rule import Mapping as Mapping
 from .rule import Rule as Rule
-from .run import OUTCOMES as OUTCOMES
-from .run import Run as Run
-from .scan import scan as scan
-from .sequential import Sequential as Sequential
 from .state_dict import from_state_dict as from_state_dict
-from .train import evaluate as evaluate
-from .train import train as train
-from .trainable import trainable as trainable
+from .training import OUTCOMES as OUTCOMES
+from .training import Best as Best
+from .training import Optimizer as Optimizer
+from .training import OptimizerState as OptimizerState
+from .training import Run as Run
+from .training import accuracy as accuracy
+from .training import cross_entropy as cross_entropy
+from .training import evaluate as evaluate
+from .training import train as train
 
 __all__ = [
     "OUTCOMES",

@@ -14,13 +14,9 @@ from jaxtyping import PyTree
 from .._random import as_key, stream
 from .._types import Key, finite_array
 from ..tile import TileConfig
-from .attention import MultiheadAttention
-from .cells import Cell
-from .conv import Conv
-from .layers import path_of
-from .linear import Linear
+from .converted import Cell, Conv, MultiheadAttention
+from .layers import EachSample, Linear, path_of
 from .rule import Rule
-from .sequential import EachSample
 
 __all__ = ["convert", "to_digital"]
 

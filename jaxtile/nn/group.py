@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Scalar
-from ..tile import AbstractHardware, Now, TileConfig
+from ..device import AbstractCells, AbstractDevice
+from ..tile import AbstractHardware, Now, Tile, TileConfig
 
-__all__ = ["AbstractGroup"]
+__all__ = ["AbstractGroup", "AnyTile"]
 
 
 class AbstractGroup(AbstractHardware):
@@ -44,7 +45,17 @@ class AbstractGroup(AbstractHardware):
     @property
     def config(self) -> TileConfig:
         """The configuration of the first tile, for its structure and its numbers."""
-        return jax.tree.map(lambda leaf: leaf[(0,) * self.axes], self.held.config)
+        return jax.tree.map(lambda leaf: leaf[(0,) * self.depth], self.tiles.config)
+
+    @property
+    def device(self) -> AbstractDevice:
+        """The device that was fabricated."""
+        return self.config.built_device
+
+    @property
+    def cells(self) -> AbstractCells:
+        """The realised parameters of each device of the tiles."""
+        return self.tiles.cells
 
     @property
     def now(self) -> Now:
@@ -64,3 +75,11 @@ class AbstractGroup(AbstractHardware):
     def with_tiles(self, tiles: Any) -> "AbstractGroup":
         """The same with other tiles."""
         return dataclasses.replace(self, held=self.held.with_tiles(tiles))
+
+    def at(self, now: Now) -> "AbstractGroup":
+        """The same hardware as it stands at another time."""
+        return self.with_tiles(self.tiles.at(now))
+
+
+AnyTile = Tile | AbstractGroup
+"""Hardware that a layer may be read from."""

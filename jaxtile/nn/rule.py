@@ -10,10 +10,11 @@ from .._types import Key, Weight, as_shape, is_whole
 from ..device import AbstractDevice
 from ..digital.scales import map_weights
 from ..fields import Checked, OptionalNumber, field, flag, optional, part
-from ..tile import AbstractHardware, TileConfig, set_weights
+from ..tile import TileConfig, set_weights
 from .grid import Blocks, Grid
+from .group import AnyTile
 from .holding import AbstractHolding, OneDevice
-from .linear import Linear
+from .layers import Linear
 
 __all__ = ["Mapping", "Rule"]
 
@@ -75,7 +76,7 @@ class Rule(Checked):
         tile = self._fabricate(as_shape(weight.shape), key).change(set_weights, weight=conductances)
         return Linear.around(tile, mapping_scales=scales, bias=bias, target=conductances)
 
-    def _fabricate(self, shape: tuple[int, int], key: Key) -> AbstractHardware:
+    def _fabricate(self, shape: tuple[int, int], key: Key) -> AnyTile:
         holding = self.mapping.holding
         make = partial(holding.fabricate, self.config)
         if self.max_shape is None:

@@ -35,7 +35,7 @@ class AbstractNoiseModel(Checked):
     Attributes:
         converter: how weights become conductances, and the range of those.
         aihwkit_compatible: repeat what aihwkit's code does where that is not what it
-            means, see `docs/differences.md`.
+            means, see `docs/explanation/differences.md`.
     """
 
     converter: AbstractConverter = converter(NPair)

@@ -42,7 +42,7 @@ def program(
     The run begins where the weights stand. A tile that has converged is not pulsed
     further. Pure: works under `jax.jit`, `jax.vmap` and, with `jt.pulse.MeanField`,
     `jax.grad`. Of the methods, `jt.GDP` and `jt.RiskSVD` have a derivative
-    (docs/stepping.md says why the others do not).
+    (docs/explanation/stepping.md says why the others do not).
 
     A run can go on from a solution: pass it in place of the tile, with the same target,
     method and key. The result is that of one longer run, history and counts included:

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._extras import need
+
 try:
     import fcntl
 except ImportError:  # Windows: stores are not locked
@@ -302,6 +304,7 @@ def load(path: str | pathlib.Path) -> xr.Dataset:
         FileNotFoundError: there is no store.
         ValueError: something else is there.
     """
+    need("sweep", "xarray", "zarr")
     store = Store.open(path)
     if store is None:
         raise FileNotFoundError(f"store={str(path)!r}: there is no store of a sweep.")

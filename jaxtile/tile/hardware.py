@@ -9,7 +9,6 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .._types import Scalar, Weights
-from ..device import AbstractCells, AbstractDevice
 
 __all__ = ["AbstractHardware"]
 
@@ -19,14 +18,7 @@ class AbstractHardware(eqx.Module):
 
     A verb of tiles, such as `jaxtile.update`, is applied to each tile of it. It is given
     numbers of the matrix, and each tile gets its share.
-
-    Attributes:
-        config: the configuration of the first tile, for its structure and its numbers.
-        now: how the tiles stand.
     """
-
-    config: eqx.AbstractVar[Any]
-    now: eqx.AbstractVar[Any]
 
     @property
     @abc.abstractmethod
@@ -75,7 +67,7 @@ class AbstractHardware(eqx.Module):
     def inputs(self, x: Float[Array, "..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
         """W^T d of the matrix, from what each tile reads of d."""
 
-    def change(self, verb: Callable[..., Any], *, options: dict[str, Any] | None = None, **given: Any) -> "AbstractHardware":
+    def change(self, verb: Callable[..., Any], *, options: dict[str, Any] | None = None, **given: Any) -> Any:
         """The same after a verb that returns a tile.
 
         Args:
@@ -89,17 +81,3 @@ class AbstractHardware(eqx.Module):
     def trains(self) -> bool:
         """True where pulses for vectors x and d change the matrix by their product."""
         return True
-
-    @property
-    def device(self) -> AbstractDevice:
-        """The device that was fabricated."""
-        return self.config.built_device
-
-    @property
-    def cells(self) -> AbstractCells:
-        """The realised parameters of each device."""
-        return self.tiles.chip.cells
-
-    def at(self, now: Any) -> "AbstractHardware":
-        """The same hardware as it stands at another time."""
-        return self.with_tiles(self.tiles.at(now))

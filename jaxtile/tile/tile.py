@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws, arange, as_key, cell_index, stream
 from .._types import Key, Scalar, Weights, as_shape
-from ..device import AbstractCells, State
+from ..device import AbstractCells, AbstractDevice, State
 from ..periphery import Channels, fabricate, start
 from .config import TileConfig
 from .hardware import AbstractHardware
@@ -131,6 +131,11 @@ class Tile(AbstractHardware):
     def shape(self) -> tuple[int, int]:
         """(out, in)."""
         return self.chip.shape
+
+    @property
+    def device(self) -> AbstractDevice:
+        """The device that was fabricated."""
+        return self.config.built_device
 
     @property
     def tiles(self) -> "Tile":

@@ -1,4 +1,4 @@
-"""The measurements of `docs/reading.md`, on smaller samples."""
+"""The measurements of `docs/explanation/reading.md`, on smaller samples."""
 
 import dataclasses
 import pathlib

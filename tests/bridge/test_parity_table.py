@@ -1,4 +1,4 @@
-"""The measurements of `docs/parity.md`, on smaller samples."""
+"""The measurements of `docs/records/parity.md`, on smaller samples."""
 
 import pathlib
 import runpy

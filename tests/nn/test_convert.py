@@ -88,7 +88,7 @@ def test_a_layer_equals_its_own_in_value_and_gradients(name):
 
 def multiplied_out(chip, grads):
     """The gradient in the structure of the digital model: d^T x = s dL/dW for weights W = s W'."""
-    pairs = jt.nn.optimizer.layers_of(grads)
+    pairs = jt.nn.layers.parts_of(grads)
 
     def each(path, layer):
         weight = pairs[path].tile.dense / layer.mapping_scales[:, None] ** 2  # the way back multiplies by s

@@ -78,7 +78,7 @@ class AbstractPulsedDevice(AbstractCrosspoint):
             "batch": the pulses of all vectors together, up and down apart, in one go:
             to train, where a cell gets a few pulses in a call. It is many times faster.
             For constant steps it is exact away from bounds. Elsewhere its error grows
-            with the pulses of a cell in a call (docs/aggregate.md). Use "aggregate"
+            with the pulses of a cell in a call (docs/explanation/aggregate.md). Use "aggregate"
             where these take a weight through a good part of its range.
 
     Class attributes:

@@ -6,11 +6,10 @@ from jaxtyping import Array, Float, PyTree
 from ..._random import stream
 from ..._types import Key, Real
 from ...digital.drift_compensation import AbstractDriftCompensation, GlobalDriftCompensation
-from ...tile import AbstractHardware
 from ...upkeep import drift as drift_tile
 from ..grid import forward
-from ..layers import layers, map_layers_with_keys
-from ..linear import Linear
+from ..group import AnyTile
+from ..layers import Linear, layers, map_layers_with_keys
 
 __all__ = ["compensate", "drift"]
 
@@ -69,7 +68,7 @@ def compensate(model: PyTree, written: PyTree, compensation: AbstractDriftCompen
     return map_layers_with_keys(each, model, key)
 
 
-def _columns(tile: AbstractHardware, key: Key) -> Float[Array, "in out"]:
+def _columns(tile: AnyTile, key: Key) -> Float[Array, "in out"]:
     """Read the columns of a tile, one by one."""
     width = tile.shape[1]
     return forward(tile, jnp.eye(width, dtype=tile.weight.dtype), key=key)

@@ -12,10 +12,9 @@ from jaxtyping import Array, Float, PyTree
 from ..._random import as_key
 from ..._types import Key, Real, as_number
 from ...digital.input_range import InputRange
-from ..data import as_arrays
-from ..layers import layers, map_layers
-from ..linear import Linear
-from ..pairs import evaluate, factors, find, layers_of, probes
+from ..gradient.pairs import evaluate, factors, find, layers_of, probes
+from ..layers import Linear, layers, map_layers
+from ..training import as_arrays
 
 __all__ = ["calibrate"]
 

@@ -9,8 +9,7 @@ from jaxtyping import PyTree
 from ..._types import Key, Real, as_number
 from ...device import Cells
 from ...tile import Tile
-from ..layers import layers, map_layers_with_keys
-from ..linear import Linear
+from ..layers import Linear, layers, map_layers_with_keys
 
 __all__ = ["stick"]
 

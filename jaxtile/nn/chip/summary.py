@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jaxtyping import PyTree
 
-from ...tile import AbstractHardware
+from ..group import AnyTile
 from ..layers import layers
 
 __all__ = ["Summary", "summary"]
@@ -85,5 +85,5 @@ def summary(model: PyTree) -> Summary:
     return Summary(tuple(_row(path, layer.tile) for path, layer in layers(model).items()))
 
 
-def _row(path: str, tile: AbstractHardware) -> Row:
+def _row(path: str, tile: AnyTile) -> Row:
     return Row(path, tile.shape, tile.count, tile.tiles.shape, type(tile.device).__name__)

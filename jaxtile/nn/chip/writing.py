@@ -12,8 +12,7 @@ from ...programming import AbstractMethod, Chain, Solution
 from ...programming import program as program_tile
 from ...tile import Tile, init, read_as
 from ...upkeep import apply_programming_noise as write
-from ..layers import map_layers_with_keys
-from ..linear import Linear
+from ..layers import Linear, map_layers_with_keys
 
 __all__ = ["apply_programming_noise", "program"]
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from ..._types import Key, Scalar, Weights, is_concrete
 from ...device import AbstractDevice
 from ...fields import Checked
-from ...tile import AbstractHardware, TileConfig
+from ...tile import TileConfig
+from ..group import AnyTile
 
 __all__ = ["AbstractHolding", "signed", "top"]
 
@@ -31,7 +32,7 @@ class AbstractHolding(Checked):
         """
 
     @abc.abstractmethod
-    def fabricate(self, config: TileConfig, shape: tuple[int, int], *, key: Key) -> AbstractHardware:
+    def fabricate(self, config: TileConfig, shape: tuple[int, int], *, key: Key) -> AnyTile:
         """Hardware that holds a matrix of this shape."""
 
     def nearest(self, weight: Weights, device: AbstractDevice) -> Weights:

@@ -1,0 +1,199 @@
+"""`Training`: the loop of `train`, epoch by epoch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from ..._loop import ended, iterate
+from ..._random import arange, stream
+from ..._types import Key, Keys, Scalar
+from ...tile import Tile
+from ..gradient import value_and_grad
+from ..group import AnyTile
+from ..layers import layers, map_layers
+from .best import Best, Leader
+from .optimizer import Optimizer, OptimizerState
+from .run import OUTCOMES, Run
+
+__all__ = ["Batch", "State", "Training", "measure"]
+
+Batch = tuple[Array, ...]
+Function = Callable[..., Scalar]
+
+
+class State(eqx.Module):
+    """All that changes in the course of training."""
+
+    epoch: Int[Array, ""]
+    # of the model and the best one only what changes: a loop over lanes copies what it carries
+    model: PyTree
+    optimizer: OptimizerState
+    leader: Leader | None
+    result: OUTCOMES
+    history: dict[str, Float[Array, " epoch"]]
+
+
+class Training(eqx.Module):
+    """The training that `train` runs: epoch by epoch, or under a trace all in one program.
+
+    Attributes:
+        model: the model before the first epoch.
+        loss: the loss.
+        optimizer: the optimizer.
+        metrics: metrics by name.
+        test: what they are measured on.
+        best: which model is kept; None: the last.
+        key: of epoch n: `fold_in(key, n)`.
+        epochs: number of epochs.
+        batch_size: vectors in a step.
+        shuffle: draw the order of the samples anew in each epoch.
+    """
+
+    model: PyTree
+    loss: Function
+    optimizer: Optimizer
+    metrics: dict[str, Function]
+    test: Batch | None
+    best: Best | None
+    key: Key
+    epochs: int = eqx.field(static=True)
+    batch_size: int = eqx.field(static=True)
+    shuffle: bool = eqx.field(static=True)
+
+    def start(self, parts: PyTree) -> State:
+        """The state before the first epoch."""
+        moving = _moving(self.model)
+        names = ["loss", *self.metrics, *(f"{path}.{name}" for path in layers(self.model) for name in OF_TILES)]
+        return State(
+            epoch=jnp.asarray(0, jnp.int32),
+            model=moving,
+            optimizer=self.optimizer.init(self.model, parts),
+            leader=None if self.best is None else self.best.init(moving),
+            result=OUTCOMES.running,
+            history={name: jnp.zeros(self.epochs, float) for name in names},
+        )
+
+    def advance(self, state: State, data: Batch) -> State:
+        """All epochs that are left, as one program."""
+
+        def goes(state: State) -> Bool[Array, ""]:
+            return state.result == OUTCOMES.running
+
+        return iterate(goes, lambda state: self.epoch(state, data), state, max_steps=self.epochs)
+
+    def epoch(self, state: State, data: Batch) -> State:
+        """All samples once. A last batch that is short is a step of its own size."""
+        samples = data[0].shape[0]
+        order = arange(samples)
+        if self.shuffle:
+            order = jr.permutation(self._keys(state.epoch)[0], order)
+        steps = samples // self.batch_size
+        whole = steps * self.batch_size
+
+        def step(carry: tuple[PyTree, OptimizerState], numbered: tuple[Array, Array]) -> tuple[Any, Scalar]:
+            number, chosen = numbered
+            return self.step(carry, tuple(array[chosen] for array in data), state.epoch, number)
+
+        carry, losses = (state.model, state.optimizer), jnp.zeros(0)
+        if steps:
+            carry, losses = jax.lax.scan(step, carry, (arange(steps), order[:whole].reshape(steps, self.batch_size)))
+        total = jnp.sum(losses) * self.batch_size
+        if whole < samples:
+            carry, last = step(carry, (jnp.asarray(steps, jnp.int32), order[whole:]))
+            total = total + last * (samples - whole)
+        return self.end_epoch(state, carry, total / samples)
+
+    def step(self, carry: tuple[PyTree, OptimizerState], batch: Batch, epoch: Array, number: Array) -> tuple[Any, Scalar]:
+        """One step, and the loss before it."""
+        moving, optimizer = carry
+        loss_key, step_key = jr.split(stream(self._keys(epoch)[1], number))
+        model = self._model(moving)
+        value, grads = value_and_grad(self.loss)(model, *batch, key=loss_key)
+        model, optimizer = self.optimizer.step(model, grads, optimizer, key=step_key)
+        return (_moving(model), optimizer), value
+
+    def end_epoch(self, state: State, carry: tuple[PyTree, OptimizerState], loss: Scalar) -> State:
+        """The state after an epoch: measure, remember and judge."""
+        moving, optimizer = carry
+        model, epoch = self._model(moving), state.epoch + 1
+        entries = {"loss": loss} | self._of_tiles(self._model(state.model), model)
+        if self.test is not None:
+            entries |= measure(model, self.test, self.metrics, self._keys(state.epoch)[2])
+        history = {name: values.at[state.epoch].set(entries[name].astype(values.dtype)) for name, values in state.history.items()}
+        result = OUTCOMES.where(epoch >= self.epochs, OUTCOMES.all_epochs, OUTCOMES.running)
+        leader = state.leader
+        if self.best is not None and leader is not None:
+            leader = self.best.follow(leader, entries[self.best.of], epoch, moving)
+            result = OUTCOMES.where(self.best.stops(leader, epoch), OUTCOMES.stopped, result)
+        result = OUTCOMES.where(jnp.isfinite(loss), result, OUTCOMES.nonfinite)
+        return State(epoch, moving, optimizer, leader, result, history)
+
+    def end(self, state: State) -> Run:
+        """The outcome that a state amounts to."""
+        last = state.epoch if state.leader is None else jnp.where(state.leader.epoch > 0, state.leader.epoch, state.epoch)
+        stats = {name: values[last - 1] for name, values in state.history.items()} | {"epochs": state.epoch}
+        model = self._model(state.model if state.leader is None else state.leader.model)
+        return Run(model, state.result, stats, ended(state.history, state.epoch))
+
+    def _keys(self, epoch: Array) -> Keys:
+        """The keys of an epoch: of the order, the steps and the metrics."""
+        return jr.split(stream(self.key, epoch), 3)
+
+    def _model(self, moving: PyTree) -> PyTree:
+        """The model whose changing numbers are these."""
+        fixed = layers(self.model)
+        whole = eqx.combine(moving, eqx.filter(_apart(self.model), eqx.is_array, inverse=True))
+
+        def together(path: str, apart: Any) -> Any:
+            return apart.replace(tile=fixed[path].tile.at(apart.tile))
+
+        return map_layers(together, whole)
+
+    def _of_tiles(self, before: PyTree, model: PyTree) -> dict[str, Scalar]:
+        """Quantities of each tile, by path and name."""
+        earlier = layers(before)
+        return {
+            f"{path}.{name}": of_tile(earlier[path].tile, layer.tile)
+            for path, layer in layers(model).items()
+            for name, of_tile in OF_TILES.items()
+        }
+
+
+def _apart(model: PyTree) -> PyTree:
+    """The model with the changing part of each tile in its place."""
+    return map_layers(lambda path, layer: layer.replace(tile=layer.tile.now), model)
+
+
+def _moving(model: PyTree) -> PyTree:
+    """The numbers of a model that may change."""
+    return eqx.filter(_apart(model), eqx.is_array)
+
+
+def measure(model: PyTree, data: Batch, metrics: dict[str, Function], key: Key) -> dict[str, Scalar]:
+    """Metrics of a model as it is used, modifiers off."""
+    still = eqx.nn.inference_mode(model)
+    data = jax.lax.optimization_barrier(data)  # under a user's jit they are constants, which XLA would take minutes to fold
+    return {name: metric(still, *data, key=stream(key, n)) for n, (name, metric) in enumerate(metrics.items())}
+
+
+def _saturated(tile: Tile) -> Scalar:
+    """Share of the cells within 1 % of their range of a bound."""
+    if tile.device.bounds() is None:
+        return jnp.zeros(())
+    weight = tile.weight
+    low, high = (tile.device.clip(tile.cells, jnp.full_like(weight, end)) for end in (-1e6, 1e6))
+    near = 0.01 * (high - low)
+    return jnp.mean(((weight >= high - near) | (weight <= low + near)).astype(float))
+
+
+OF_TILES: dict[str, Callable[[AnyTile, AnyTile], Scalar]] = {
+    "pulses": lambda before, tile: tile.full_pulses - before.full_pulses,
+    "saturated": lambda before, tile: jnp.mean(tile.each(_saturated)),
+    "largest": lambda before, tile: jnp.max(jnp.abs(tile.weight)),
+}
+"""Quantities of a tile, of it before and after an epoch."""

@@ -1,0 +1,49 @@
+"""The outcome of training."""
+
+import equinox as eqx
+from jaxtyping import Array, Float, Num, PyTree
+
+from ..._types import is_concrete
+
+__all__ = ["OUTCOMES", "Run"]
+
+
+class OUTCOMES(eqx.Enumeration):
+    """Code of how training ended; `OUTCOMES[code]` is the message."""
+
+    running = "Still running."
+    all_epochs = "All epochs were made."
+    stopped = "The quantity that was to be best has not improved for as many epochs as its patience allows."
+    nonfinite = (
+        "The loss became NaN or infinite. A rate that is far too large can do this, for pulses or for what is digital; so can "
+        "labels beyond the outputs of the model, and a loss that divides by zero or takes a logarithm of it."
+    )
+
+
+class Run(eqx.Module):
+    """The outcome of `jaxtile.train`.
+
+    Attributes:
+        model: the model after the last epoch; the best one, if it was asked for.
+        result: code of how training ended; `OUTCOMES[result]` is its message.
+        stats: the history at its end (or at the best model), and `epochs`, those made.
+        history: an entry for each epoch, NaN for epochs that were not made: "loss", the
+            mean over the samples as they were trained on; each metric; and of each
+            layer, as "layers.0.pulses", full pulses of the epoch, mean over the cells;
+            "...saturated", share of the cells within 1 % of their range of a bound;
+            "...largest", the largest |weight|.
+    """
+
+    model: PyTree
+    result: OUTCOMES
+    stats: dict[str, Num[Array, "*runs"]]
+    history: dict[str, Float[Array, "*runs epoch"]]
+
+    def __repr__(self) -> str:
+        epochs = self.stats["epochs"]
+        if not is_concrete(epochs) or epochs.ndim:
+            return f"Run({', '.join(self.history)})"
+        shown = ", ".join(
+            f"{name}={float(value):.3g}" for name, value in self.stats.items() if "." not in name and name != "epochs"
+        )
+        return f"Run({int(epochs)} epochs, {shown}, {OUTCOMES[self.result].partition('.')[0]!r})"
