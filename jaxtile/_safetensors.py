@@ -1,7 +1,6 @@
 """Files in the format of safetensors: named arrays, and texts beside them."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors import deserialize
 from safetensors.numpy import save_file
+
+from ._paths import whole
 
 __all__ = ["NATIVE", "read", "write"]
 
@@ -38,12 +39,8 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]
         arrays: arrays of `NATIVE` types.
         texts: texts by name.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with whole(path) as part:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, part, dict(texts))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _dtype(name: str) -> np.dtype:

@@ -20,6 +20,7 @@ from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
 from .nn import Run
+from .nn.training import label_of
 from .programming import Solution
 from .quantities import QUANTITIES, Quantity
 
@@ -169,7 +170,7 @@ def training(
         if values.shape[0] > 1:
             ax.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
     ax.set_xlabel("epoch")
-    ax.set_ylabel(quantity.replace("_", " "))
+    ax.set_ylabel(label_of(quantity))
     if None not in labelled:
         ax.legend(frameon=False)
     return ax

@@ -1,4 +1,5 @@
-"""The quantities of a run: one table for records, results, plots, sweeps and costs.
+"""The quantities of a programming run: one table for records, results, plots, sweeps and
+costs. Those of training are in a table of `nn/training/`.
 
 To add one, add an entry to the table. A quantity of your own needs no entry: pass it to
 `program(record=...)`.
@@ -50,14 +51,14 @@ class Quantity(Checked):
         name: key of the history, of the stats and of a sweep's data set.
         unit: unit in a data set; "1" where it has none.
         label: label of an axis, with the unit.
-        measure: function of a `View` that returns one number. It is traced, so it is
-            pure.
+        measure: function of a view that returns one number: of a `View` in programming,
+            of an `Epoch` in training. It is traced, so it is pure.
     """
 
     name: str = field(_text, static=True, kw_only=False)
     unit: str = field(_text, static=True, kw_only=False)
     label: str = field(_text, static=True, kw_only=False)
-    measure: Callable[[View], Num[Array, ""]] = function(
+    measure: Callable[[Any], Num[Array, ""]] = function(
         "is no function; pass one of a View that returns a number", optional=False, kw_only=False
     )
 
@@ -66,7 +67,7 @@ class Quantity(Checked):
             raise ValueError(f"Quantity.name={self.name!r} must be an identifier, such as 'worst_cell'.")
 
 
-def measure(quantities: Iterable[Quantity], view: View) -> dict[str, Num[Array, ""]]:
+def measure(quantities: Iterable[Quantity], view: Any) -> dict[str, Num[Array, ""]]:
     """Measure quantities, and return the numbers by name.
 
     Raises:

@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 # all that has no room of its own. The tables of contents of `device` and `digital` list what stands above their files, too.
 ROOMS = [
     "_version",
+    "_paths",
     "_extras",
     "_text_table",
     "_safetensors",
@@ -41,6 +42,7 @@ ROOMS = [
     "updating",
     "upkeep",
     "learning",
+    "quantities",
     "nn/group",
     "nn/grid",
     "nn/holding",
@@ -54,7 +56,6 @@ ROOMS = [
     "digital/__init__",
     "datasheet",
     "compensation",
-    "quantities",
     "costs",
     "programming",
     "nn/chip",

@@ -1,8 +1,11 @@
 """The outcome of a programming run."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import equinox as eqx
+import jax
 from jaxtyping import Array, Float, Num
 
 from .._types import Weights, is_concrete
@@ -44,6 +47,10 @@ class Solution(eqx.Module):
         states = tuple(at.method for at in self.left().stages)
         return states[0] if len(states) == 1 else states
 
+    def cut(self, max_steps: int) -> "Solution":
+        """The solution with histories of `max_steps + 1` entries."""
+        return replace(self, history=_beginning(self.history, max_steps + 1))
+
     def left(self) -> Checkpoint:
         """The checkpoint.
 
@@ -68,3 +75,9 @@ class Solution(eqx.Module):
             return f"Solution({' x '.join(map(str, steps.shape))} runs, {self.tile!r})"
         ended = RESULTS[self.result].partition(".")[0]
         return f"Solution({int(steps)} steps, read_error={float(self.stats['read_error']):.3g}, {ended!r}, {self.tile!r})"
+
+
+@partial(jax.jit, static_argnums=1)
+def _beginning(histories: dict[str, Float[Array, "*runs step"]], entries: int) -> dict[str, Float[Array, "*runs entry"]]:
+    """The first entries of histories, in one call for all of them."""
+    return {name: values[..., :entries] for name, values in histories.items()}

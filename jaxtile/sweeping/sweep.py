@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import os
 import pathlib
 import sys
 import time
@@ -20,6 +19,7 @@ from jaxtyping import Array, Num
 
 from .._describe import describe, difference
 from .._extras import need
+from .._paths import as_path
 from .._random import as_key
 from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
@@ -128,8 +128,7 @@ def sweep(
         raise ValueError(f"target has shape {matrices.shape}; pass a matrix [out, in], or several [target, out, in].")
     several = matrices.shape[0] if matrices.ndim == 3 else None
     matrices = matrices.reshape(-1, *matrices.shape[-2:])
-    if not isinstance(store, str | os.PathLike | None):
-        raise TypeError(f"store={store!r} is not a path; pass the name of a folder, or None to keep results in memory.")
+    store = None if store is None else as_path(store, "store")
     key = as_key(key)
     grid = Grid.of({} if over is None else over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
     subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]

@@ -146,6 +146,31 @@ def test_a_column_is_reset_once_it_was_read(batch):
     assert np.count_nonzero(after.weight[:, 1]) > 1
 
 
+def test_in_one_pass_all_that_fell_due_read_what_the_batch_left(batch):
+    """Three transfers in a batch of six vectors, done in turn at its end; vector by vector each comes at its own."""
+    x, d = batch
+    summed = tuple(step(order="batch") for _ in range(2))
+    tile, numbers = tile_of(algorithm(summed, transfer_lr=7.13)), {"transfer_lr": 7.13}
+    for n in range(0, VECTORS, 6):
+        tile = update(tile, x[n : n + 6], d[n : n + 6])
+    fast, slow = by_numpy(batch, together=6, **numbers)
+    np.testing.assert_allclose(tile.state.devices[0], fast, atol=3e-6)
+    np.testing.assert_allclose(tile.weight, slow, atol=3e-6)
+    in_turn = by_numpy(batch, **numbers)
+    np.testing.assert_allclose(fast, in_turn[0], atol=3e-6)
+    assert np.max(np.abs(slow - in_turn[1])) > 2 * G
+
+
+def test_a_reset_is_that_of_the_first_array(batch):
+    """Whose columns the lines are, as aihwkit has it; the weight stays."""
+    tile = update(tile_of(dataclasses.replace(algorithm(), devices=(step(reset_std=0.0), step()))), *batch)
+    after = jt.reset(tile, [0, 2], key=KEY)
+    np.testing.assert_array_equal(after.weight, tile.weight)
+    fast = tile.state.devices[0]
+    np.testing.assert_array_equal(after.state.devices[0], fast.at[:, jnp.array([0, 2])].set(0.0))
+    assert np.count_nonzero(fast) > 6
+
+
 def test_lines_are_chosen_at_random():
     tile = tile_of(algorithm(random_selection=True, transfer_every=1.0, transfer_lr=170.0))
     x, d = np.ones((1, WIDTH), FLOAT), -np.ones((1, OUT), FLOAT)

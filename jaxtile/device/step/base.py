@@ -11,17 +11,17 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array
 
 from ..._random import Draws, Source
-from ..._types import Key, Scalar, Weight
+from ..._types import Key, Scalar, Weight, is_concrete
 from ...fields import Number, choice, flag, number
 from ..base import AbstractCrosspoint, Order, Rewrite, State
 from ..burst import Burst, in_parts, one_by_one
 from ..cells import Cells
 from ..fabrication import chance, folded_pair, spread
 
-__all__ = ["MOST", "AbstractPulsedDevice", "reset_law"]
+__all__ = ["MOST", "AbstractPulsedDevice"]
 
 # A response beyond it counts as this: it crosses any range all the same, and its square
 # is finite in single precision.
@@ -174,6 +174,14 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     def bounds(self) -> tuple[Scalar, Scalar]:
         return self.w_min, self.w_max
 
+    @property
+    def decays(self) -> bool:
+        return _may_be_positive(self.lifetime)
+
+    @property
+    def diffuses(self) -> bool:
+        return _may_be_positive(self.diffusion)
+
     def clip(self, cells: Cells, weight: Weight) -> Weight:
         return jnp.clip(weight, cells.w_min, cells.w_max)
 
@@ -191,11 +199,6 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         return self.write(cells, state, law(self, cells, self.held(state), noise), noise=noise)
 
 
-def reset_law(columns: Bool[Array, " in"], probability: Scalar) -> Rewrite:
-    """The law that resets each device of some columns with a probability."""
-
-    def law(device, cells, weight, noise):
-        drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < probability
-        return jnp.where(drawn & columns[None, :], device.after_reset(cells, noise), weight)
-
-    return law
+def _may_be_positive(number: Array) -> bool:
+    """False if a number, or all of a batch of tiles, is known to be zero."""
+    return not is_concrete(number) or bool(jnp.any(number > 0))

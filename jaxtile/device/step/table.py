@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from ..._paths import readable
 from ..._text_table import read_text_table
 from ..._types import AnyArray, Weight, is_concrete, is_whole
 from ...fields import Field, Number, Reals, array, number
@@ -93,7 +94,8 @@ class Table(AbstractPulsedDevice):
             OSError: there is no such file, or it cannot be opened.
             ValueError: it holds no such table; the message names the file.
         """
-        columns = _read(Path(path))
+        path = readable(path, "table")
+        columns = _read(path)
         try:
             return cls(**columns, **parameters)
         except ValueError as error:

@@ -1,12 +1,9 @@
 """A layer after the pulses of a step: it observes the batch, and time passes."""
 
-from typing import Any, NamedTuple
-
-import jax.numpy as jnp
-import jax.tree_util as jtu
+from typing import NamedTuple
 
 from ..._random import Source, stream
-from ..._types import Key, Scalar, is_concrete
+from ..._types import Key, Scalar
 from ...tile import observe
 from ...upkeep import decay, diffuse, drift
 from ..gradient import Factors
@@ -25,15 +22,9 @@ class Due(NamedTuple):
 
 
 def due(tile: AnyTile) -> Due:
-    """The things that the devices of a tile do by themselves. Numbers that cannot be looked
-    at, under a trace, are taken to be above zero.
-    """
-    return Due(_has(tile, "diffusion"), _has(tile, "lifetime"), tile.device.drifts)
-
-
-def _has(tile: AnyTile, name: str) -> bool:
-    numbers: list[Any] = [leaf for path, leaf in jtu.tree_leaves_with_path(tile.device) if getattr(path[-1], "name", None) == name]
-    return any(not is_concrete(number) or bool(jnp.any(number > 0)) for number in numbers)
+    """The things that the devices of a tile do by themselves."""
+    device = tile.device
+    return Due(device.diffuses, device.decays, device.drifts)
 
 
 def after(layer: Linear, pair: Factors, due: Due, step_time: Scalar, key: Key) -> Linear:
