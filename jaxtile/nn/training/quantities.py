@@ -34,7 +34,7 @@ def _pulses(epoch: Epoch) -> Scalar:
 
 
 def _saturated(epoch: Epoch) -> Scalar:
-    return jnp.mean(run(_share_at_bounds, epoch.tile))
+    return jnp.mean(epoch.tile.each(_share_at_bounds))
 
 
 def _share_at_bounds(tile: Tile) -> Scalar:
