@@ -1,11 +1,11 @@
 """The tile, and its fabrication."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from .._random import Draws, arange, as_key, cell_index, stream
 from .._show import html_table, text_of
@@ -13,6 +13,7 @@ from .._types import Key, Scalar, Weights, as_shape, is_concrete
 from ..device import AbstractCells, AbstractDevice, State
 from ..periphery import Channels, fabricate, start
 from .config import TileConfig
+from .hardware import AbstractHardware
 from .tally import Tally
 
 __all__ = ["Chip", "Now", "Tile", "init"]
@@ -84,7 +85,7 @@ class Now(eqx.Module):
         return dataclasses.replace(self, tally=before.tally + self.tally)
 
 
-class Tile(eqx.Module):
+class Tile(AbstractHardware):
     """A fabricated crossbar: an immutable pytree.
 
     Attributes:
@@ -136,6 +137,32 @@ class Tile(eqx.Module):
     def device(self) -> AbstractDevice:
         """The device that was fabricated."""
         return self.config.built_device
+
+    @property
+    def tiles(self) -> "Tile":
+        """Itself: the interface of hardware of one tile and of many is one."""
+        return self
+
+    @property
+    def count(self) -> int:
+        """One."""
+        return 1
+
+    def each(self, verb: Callable[..., Any], **given: Any) -> Any:
+        """Apply a verb to it."""
+        return verb(self, **given)
+
+    def with_tiles(self, tiles: "Tile") -> "Tile":
+        """The other tile."""
+        return tiles
+
+    def outputs(self, y: Float[Array, "..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
+        """What it reads."""
+        return y
+
+    def inputs(self, x: Float[Array, "..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
+        """What it reads."""
+        return x
 
     def at(self, now: Now) -> "Tile":
         """The same hardware as it stands at another time."""
