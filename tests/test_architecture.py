@@ -15,6 +15,7 @@ ROOMS = [
     "_version",
     "_paths",
     "_extras",
+    "_show",
     "_text_table",
     "_safetensors",
     "_types",
@@ -43,7 +44,9 @@ ROOMS = [
     "upkeep",
     "learning",
     "quantities",
+    "nn/group",
     "nn/grid",
+    "nn/holding",
     "nn/layers",
     "nn/state_dict",
     "nn/rule",
@@ -165,7 +168,7 @@ def test_importing_starts_no_backend_and_no_torch():
 
 def test_every_dependency_is_imported():
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
-    names = {re.match(r"\w+", dependency)[0] for dependency in project["dependencies"]}
+    names = {re.match(r"[\w-]+", dependency)[0].replace("-", "_") for dependency in project["dependencies"]}
     code = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
     imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, flags=re.MULTILINE))
     assert names <= imported
