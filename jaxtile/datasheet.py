@@ -4,6 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ._numerics import divisor
+from ._show import text_of
 from ._types import Scalar, as_shape, is_concrete
 from .device import AbstractCrosspoint, ConstantStep
 from .tile import Chip, Now, Tally, Tile, TileConfig
@@ -29,6 +30,11 @@ class Datasheet(eqx.Module):
 
     config: TileConfig | None
     shape: tuple[int, int] = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        return f"Datasheet({' x '.join(map(str, self.shape))}, {self.config!r})"
+
+    __pdoc__ = text_of
 
     @classmethod
     def of(cls, config: TileConfig | None, shape: tuple[int, int]) -> "Datasheet":

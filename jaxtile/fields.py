@@ -20,6 +20,7 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Num
 
+from ._show import text_of
 from ._types import Interval, Real, Scalar, finite_array, is_concrete, is_whole
 
 __all__ = [
@@ -247,9 +248,11 @@ class Checked(eqx.Module):
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
-        """The class and what differs from its defaults."""
+        """The class, and what differs from its defaults."""
         shown = (f"{f.name}={_short(getattr(self, f.name))}" for f in dataclasses.fields(self) if _is_changed(self, f))
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    __pdoc__ = text_of
 
 
 def recheck(module: eqx.Module) -> None:
@@ -273,12 +276,15 @@ def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:
     if default is None:
         return value is not None
     if eqx.is_array(value):
-        same_shape = value.shape == np.shape(default)
+        same_shape = value.shape[value.ndim - np.ndim(default) :] == np.shape(default)  # but for axes of `vmap`
         return not (is_concrete(value) and same_shape and np.allclose(np.asarray(value), default, rtol=1e-6, atol=0))
     return value is not default and value != default
 
 
 def _short(value: Any) -> str:
-    if eqx.is_array(value):
-        return f"{float(value):g}" if is_concrete(value) and value.ndim == 0 else f"{value.dtype}{list(value.shape)}"
-    return repr(value)
+    if not eqx.is_array(value):
+        return repr(value)
+    if not is_concrete(value):
+        return f"{value.dtype}{list(value.shape)}"
+    numbers = np.unique(np.asarray(value)) if value.size > 1 else np.ravel(value)
+    return "...".join(f"{float(number):g}" for number in numbers[[0, -1]]) if numbers.size > 1 else f"{float(numbers[0]):g}"

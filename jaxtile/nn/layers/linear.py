@@ -14,7 +14,8 @@ from ...digital.input_range import InputRange
 from ...digital.scales import map_weights
 from ...modifier import AbstractModifier
 from ...tile import TileConfig, as_vectors, init, set_weights
-from ..grid import AnyTile, forward
+from ..grid import forward
+from ..group import AnyTile
 from .modified import InTraining, modified
 from .reads import mark
 

@@ -11,7 +11,7 @@ from jaxtyping import PyTree
 from ..._types import Scalar
 from ...quantities import Quantity, measure
 from ...tile import Tile
-from ..grid import AnyTile, run
+from ..group import AnyTile
 from ..layers import layers
 
 __all__ = ["OF_TILES", "Epoch", "label_of", "measure_tiles", "names_of"]
@@ -34,7 +34,7 @@ def _pulses(epoch: Epoch) -> Scalar:
 
 
 def _saturated(epoch: Epoch) -> Scalar:
-    return jnp.mean(run(_share_at_bounds, epoch.tile))
+    return jnp.mean(epoch.tile.each(_share_at_bounds))
 
 
 def _share_at_bounds(tile: Tile) -> Scalar:
