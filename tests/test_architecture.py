@@ -15,6 +15,7 @@ ROOMS = [
     "_version",
     "_begin",
     "_paths",
+    "_labels",
     "_extras",
     "_show",
     "_text_table",
