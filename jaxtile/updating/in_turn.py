@@ -26,18 +26,20 @@ def encode_all(config: TileConfig, vectors: Vector, key: Key) -> tuple[Keys, Abs
     return keys, jax.vmap(partial(encode, config))(vectors, keys)
 
 
-def seen_of_all(config: TileConfig, lines: AbstractLines, moves: Moves) -> Exposure:
-    """The exposure of cells to the lines of all vectors, given their full pulses."""
+def seen_of_all(config: TileConfig, lines: AbstractLines, moves: Moves | None) -> Exposure:
+    """The exposure of cells to the lines of all vectors, given their full pulses; None:
+    as if there were none.
+    """
     each = jax.vmap(partial(exposure_to_lines, skip_inactive=config.skips_phases))(lines)
-    return select(jax.tree.map(lambda counts: jnp.sum(counts, axis=0, dtype=counts.dtype), each), *moves)
+    seen = jax.tree.map(lambda counts: jnp.sum(counts, axis=0, dtype=counts.dtype), each)
+    return seen if moves is None else select(seen, *moves)
 
 
 def in_turn(config: TileConfig, chip: Chip, now: Now, keys: Keys, lines: Trains) -> Now:
     """Send the trains of vectors [k, ...], encoded and counted all at once: one after
     another this took as long as the pulses.
     """
-    nothing = jnp.zeros((), jnp.int32)
-    moves = (nothing, nothing) if now.tally.each is None else sum_of_trains(lines)
+    moves = None if now.tally.each is None else sum_of_trains(lines)
     moved = _by_rows if by_rows(config) else _by_cells
     now = moved(config, chip, now, keys, lines)
     return count(config, chip, now, jnp.sum(jax.vmap(Trains.total)(lines)), seen_of_all(config, lines, moves))
