@@ -73,7 +73,7 @@ def _pulse_few(config: TileConfig, chip: Chip, state: State, lines: Trains, rows
     turn. They work in place, and the branches of a `cond` would copy the state.
     """
     most = largest_lane(rows.count)
-    few = most <= _FEW * chip.shape[0]
+    few = most <= int(_FEW * chip.shape[0])
 
     def some(turn: Int[Array, ""], state: State) -> State:
         own = jax.lax.dynamic_slice_in_dim(rows.order, turn * _AT_ONCE, _AT_ONCE)
