@@ -14,7 +14,11 @@ def main() -> int:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
-    from jaxtile.cli import main
+    try:
+        from jaxtile.cli import main
+    except ModuleNotFoundError as error:
+        print(f"jaxtile: {error}", file=sys.stderr)
+        return 2
 
     return main()
 

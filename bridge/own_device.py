@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import jax
-
 import jaxtile as jt
 
 __all__ = ["OwnDevice"]
@@ -27,26 +25,10 @@ class OwnDevice:
         if not isinstance(self.device, jt.device.AbstractDevice):
             raise TypeError(f"device={self.device!r} is not a device of jaxtile; pass one, such as jaxtile.device.SoftBounds().")
 
-    @property
-    def lifetime(self) -> float:
-        """The longest of what it is made of; aihwkit's modules ask whether there is
-        any.
-        """
-        return self._largest("lifetime")
-
-    @property
-    def diffusion(self) -> float:
-        """The largest `diffusion` of the devices that it is made of."""
-        return self._largest("diffusion")
-
     def requires_decay(self) -> bool:
         """True if training steps end with a decay."""
-        return self.lifetime > 0
+        return self.device.decays
 
     def requires_diffusion(self) -> bool:
         """True if training steps end with a diffusion."""
-        return self.diffusion > 0
-
-    def _largest(self, field: str) -> float:
-        leaves = jax.tree_util.tree_leaves_with_path(self.device)
-        return max((float(value) for path, value in leaves if getattr(path[-1], "name", None) == field), default=0.0)
+        return self.device.diffuses

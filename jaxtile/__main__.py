@@ -2,7 +2,7 @@
 
 import sys
 
-from .cli import main
+from jaxtile_command import main
 
 __all__ = []
 

@@ -1,12 +1,15 @@
 """Files in the format of safetensors: named arrays, and texts beside them."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
+from safetensors import deserialize
+from safetensors.numpy import save_file
+
+from ._paths import whole
 
 __all__ = ["NATIVE", "read", "write"]
 
@@ -21,8 +24,6 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         OSError: it cannot be opened.
         Exception: it is damaged, or no such file.
     """
-    from safetensors import deserialize
-
     data = path.read_bytes()
     # Not by NumPy, which has no bfloat16 and no float8.
     arrays = {name: np.frombuffer(part["data"], _dtype(part["dtype"])).reshape(part["shape"]) for name, part in deserialize(data)}
@@ -38,14 +39,8 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]
         arrays: arrays of `NATIVE` types.
         texts: texts by name.
     """
-    from safetensors.numpy import save_file
-
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with whole(path) as part:
         save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, part, dict(texts))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _dtype(name: str) -> np.dtype:

@@ -15,10 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Num
 
+from ._extras import need
 from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
 from .nn import Run
+from .nn.training import label_of
 from .programming import Solution
 from .quantities import QUANTITIES, Quantity
 
@@ -142,11 +144,7 @@ def _runs(solution: Solution, name: str) -> tuple[np.ndarray, int]:
 
 
 def training(
-    runs: Run | Mapping[str, Run],
-    *,
-    quantity: str = "loss",
-    colours: Sequence[Any] = COLOURS,
-    ax: Axes | None = None,
+    runs: Run | Mapping[str, Run], *, quantity: str = "loss", colours: Sequence[Any] = COLOURS, ax: Axes | None = None
 ) -> Axes:
     """Draw a quantity of training runs against the epochs.
 
@@ -172,7 +170,7 @@ def training(
         if values.shape[0] > 1:
             ax.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
     ax.set_xlabel("epoch")
-    ax.set_ylabel(quantity.replace("_", " "))
+    ax.set_ylabel(label_of(quantity))
     if None not in labelled:
         ax.legend(frameon=False)
     return ax
@@ -389,6 +387,7 @@ def _axes(ax: Axes | None) -> Axes:
     """The Axes given, or those of a new figure of the width of one column of print."""
     if ax is not None:
         return ax
+    need("plot", "matplotlib")
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(3.5, 2.6), layout="constrained")[1]

@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _safetensors
 from ._linalg import product
+from ._paths import as_path, readable
 from ._random import as_key
 from ._text_table import read_text_table
 from ._types import Key, Real, Weight, as_number, as_shape, is_whole
@@ -55,13 +56,11 @@ def load(path: str | Path, name: str | None = None) -> np.ndarray:
         ValueError: it holds no such matrix, or not one of finite numbers; the message
             names the file.
     """
-    path = Path(path)
+    path = as_path(path, "target")
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise ValueError(f"target {path} is of an unknown kind; pass a file that ends in {', '.join(_READERS)}.")
-    if not path.is_file():
-        raise FileNotFoundError(f"target {path}: there is no such file.")
-    if path.stat().st_size == 0:
+    if readable(path, "target").stat().st_size == 0:
         raise ValueError(f"target {path} is empty.")
     try:
         arrays = reader(path)

@@ -14,7 +14,6 @@ from ._random import Source, as_key
 from ._types import AnyArray, Key, Real, as_number, is_concrete, number_array
 from ._vectors import check_columns
 from .device import Rewrite, Statistical
-from .device.step.base import reset_law
 from .noise import AbstractNoiseModel
 from .pulse import NoneWithDevice
 from .tile import Chip, Tile, TileConfig, check_tile
@@ -58,7 +57,8 @@ def diffuse(tile: Tile, *, key: Key) -> Tile:
 
 def reset(tile: Tile, columns: Int[AnyArray, " n"] | Sequence[int], *, probability: Real = 1.0, key: Key) -> Tile:
     """Reset the devices of some columns, each with a probability: `w <- reset_bias +
-    reset_std xi`.
+    reset_std xi`. In an algorithm of several arrays those of the first one are, which
+    the columns are connected to.
 
     Args:
         tile: the tile.
@@ -76,7 +76,8 @@ def reset(tile: Tile, columns: Int[AnyArray, " n"] | Sequence[int], *, probabili
         raise TypeError(f"columns has dtype {columns.dtype} and shape {columns.shape}; pass whole numbers, one for each column.")
     if is_concrete(columns):
         check_columns(columns, tile.shape[1])
-    return _rewrite(tile, reset_law(jnp.zeros(tile.shape[1], bool).at[columns].set(True), chance), key)
+    chosen = jnp.zeros(tile.shape[1], bool).at[columns].set(True)
+    return tile.with_state(tile.device.reset_columns(tile.cells, tile.state, chosen, chance, noise=tile.chip.draws(key)))
 
 
 def apply_programming_noise(tile: Tile, noise_model: AbstractNoiseModel, *, key: Key) -> Tile:

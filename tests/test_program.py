@@ -372,7 +372,23 @@ def test_a_run_in_parts_has_the_bits_of_one_at_once(name):
             parts = advance(run, parts, jnp.asarray(until))
         jax.tree.map(np.testing.assert_array_equal, parts, advance(run, once, jnp.asarray(7)))
     at_once = jt.program(tile, TARGET, METHODS[name], **arguments)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), run.end(parts), at_once)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), run.end(parts).cut(6), at_once)
+
+
+def test_the_number_of_steps_is_a_number_like_others():
+    """Runs of fewer than 128 steps share one program."""
+    traces = []
+
+    def largest(view):
+        traces.append(None)
+        return jnp.max(jnp.abs(view.tile.weight))
+
+    run = lambda steps: jt.program(make_tile(), TARGET, jt.GDP(), key=KEY, max_steps=steps, tolerance=0, record=(largest,))
+    shorter, longer = run(2), run(5)
+    assert len(traces) == 1
+    assert shorter.stats["steps"] == 2
+    assert longer.stats["steps"] == 5
+    np.testing.assert_array_equal(shorter.history["largest"], longer.history["largest"][:3])
 
 
 def test_progress_bar_moves_under_plain_and_vmap(capfd):

@@ -35,6 +35,27 @@ def test_default_devices_keep_their_weights():
     np.testing.assert_array_equal(jt.diffuse(jt.decay(tile), key=KEY).weight, tile.weight)
 
 
+LOSING, SPREADING = jt.device.SoftBounds(lifetime=20.0), jt.device.ConstantStep(diffusion=0.01)
+
+
+@pytest.mark.parametrize(
+    ("device", "decays", "diffuses"),
+    [
+        (jt.device.Ideal(), False, False),
+        (jt.device.SoftBounds(), False, False),
+        (LOSING, True, False),
+        (jt.device.WriteNoise(SPREADING), False, True),
+        (jt.device.Drifting(LOSING, nu=0.1), True, False),
+        (jt.device.VectorCell((LOSING, SPREADING)), True, True),
+        (jt.device.OneSided(SPREADING), False, True),
+        (jt.learning.Transfer((jt.device.SoftBounds(), LOSING)), True, False),
+        (jt.learning.MixedPrecision(SPREADING), False, True),
+    ],
+)
+def test_a_device_says_what_time_does_to_it(device, decays, diffuses):
+    assert (device.decays, device.diffuses) == (decays, diffuses)
+
+
 def test_a_lifetime_below_one_loses_everything_at_once():
     device = jt.device.ConstantStep(lifetime=0.5, reset=0.07)
     tile = jt.set_weights(jt.init(jt.TileConfig(device=device), (3, 4), key=KEY), jnp.full((3, 4), 0.2))

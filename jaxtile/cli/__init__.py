@@ -6,12 +6,17 @@ import os
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
+from .._extras import need
 
-from .cache import keep_compiled_programs
-from .interruption import Interruption, interruptions
-from .refusal import Refusal, one_line
-from .words import parse
+need("cli", "matplotlib", "rich", "tyro")
+
+# What follows imports them.
+from rich.console import Console  # noqa: E402
+
+from .cache import keep_compiled_programs  # noqa: E402
+from .interruption import Interruption, interruptions  # noqa: E402
+from .refusal import Refusal, one_line  # noqa: E402
+from .words import parse  # noqa: E402
 
 __all__ = ["main"]
 
@@ -36,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             command = parse(sys.argv[1:] if argv is None else argv)
             again = command.again
             return command.run()
-    except Refusal as refusal:
+    except (Refusal, ModuleNotFoundError) as refusal:  # the latter names an extra
         return _end(2, refusal)
     except Interruption as interruption:
         code = _end(interruption.code, f"{interruption}. {again}")

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from .. import plot, programming, targets
+from .._paths import as_path
 from .._types import Key, Weight
 from ..costs import Costs
 from ..half_select import ConstantRatio
@@ -138,14 +139,11 @@ class Program:
         for method, solution in solutions.items():
             time, energy = _costs(solution)
             console.print(
-                f"{method}: the array takes {1e3 * time:.3g} ms and {1e6 * energy:.3g} uJ by the assumptions of jaxtile.Costs."
+                f"{method}: the array takes {1e3 * time:.3g} ms and {1e6 * energy:.3g} uJ by the assumptions of jaxtile.Costs; "
+                f"the simulation took {done[method].running:.2f} s, and {done[method].compiling:.2f} s to compile."
             )
-            first, last = float(solution.history["frobenius_error"][0]), float(solution.stats["frobenius_error"])
-            if last > first:
-                console.print(
-                    f"{method}: ended above where it started, at {last / first:.3g} times the error of no pulse at all: noise of "
-                    "writing, or half-selected cells, undo more than the method corrects."
-                )
+            if solution.remark is not None:
+                console.print(f"{method}: {solution.remark}")
 
     def _save(self, target: Weight, done: dict[str, Programmed]) -> None:
         if self.out is None or not done:
@@ -178,7 +176,7 @@ class Program:
             check_name("method", method, METHODS)
             if self.method.count(method) > 1:
                 raise Refusal(f"--method names {method} twice; its results would have one name.")
-        if self.out is not None and self.target is not None and self.out.resolve() == Path(self.target).resolve():
+        if self.out is not None and self.target is not None and as_path(self.out, "--out").resolve() == Path(self.target).resolve():
             raise Refusal(f"--out {self.out} is the target; choose another file.")
 
     def _target(self, key: Key) -> tuple[str, Weight]:
@@ -207,11 +205,11 @@ class Program:
 
 
 def _program(method: str, run: Run) -> Programmed:
-    begun = time.perf_counter()
+    begun, max_steps = time.perf_counter(), int(run.max_steps)
     if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
         # Nothing is compiled ahead then.
         solution = eqx.filter_jit(lambda run: run.end(run.advance(run.start(), run.max_steps + 1)))(run)
-        return Programmed(solution, 0.0, time.perf_counter() - begun)
+        return Programmed(solution.cut(max_steps), 0.0, time.perf_counter() - begun)
     state = eqx.filter_jit(Run.start)(run)
     console = Console(stderr=True)
     with console.status(f"{method}: compiling"):
@@ -223,15 +221,15 @@ def _program(method: str, run: Run) -> Programmed:
         compiling = time.perf_counter() - begun
     begun = time.perf_counter()
     with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task(method, total=run.max_steps)
+        task = bar.add_task(method, total=max_steps)
         while state.result == RESULTS.running:
             steps = int(state.step)
             bar.update(task, completed=steps)
-            state = advance(run, state, jnp.asarray(steps + max(1, run.max_steps // BAR)))
-        bar.update(task, completed=run.max_steps)
+            state = advance(run, state, jnp.asarray(steps + max(1, max_steps // BAR)))
+        bar.update(task, completed=max_steps)
     running = time.perf_counter() - begun
     with jax.debug_nans(False):  # a history is NaN after its end
-        return Programmed(eqx.filter_jit(Run.end)(run, state), compiling, running)
+        return Programmed(eqx.filter_jit(Run.end)(run, state).cut(max_steps), compiling, running)
 
 
 @contextlib.contextmanager
@@ -260,8 +258,6 @@ def _table(title: str, target: Weight, runs: dict[str, Programmed], max_steps: i
         "full\npulses",
         "half\npulses",
         "error\n(%)",
-        "run\n(s)",
-        "compile\n(s)",
     ):
         table.add_column(name, justify="right")
     size = float(np.linalg.norm(np.asarray(target, float)))
@@ -271,7 +267,7 @@ def _table(title: str, target: Weight, runs: dict[str, Programmed], max_steps: i
         errors = [float(run.solution.history["spectral_error"][min(step, steps)]) for step in at]
         numbers = [*map(_short, errors), str(steps), *map(_short, (stats["full_pulses"], stats["half_pulses"]))]
         relative = _short(100 * stats["frobenius_error"] / size) if size else "-"
-        table.add_row(method, *numbers, relative, f"{run.running:.2f}", f"{run.compiling:.2f}")
+        table.add_row(method, *numbers, relative)
     return table
 
 

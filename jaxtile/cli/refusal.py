@@ -2,13 +2,13 @@
 
 import contextlib
 import difflib
-import os
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import jax
 
+from .._paths import whole, writable
 from ..sweeping.memory import free_memory
 
 __all__ = ["Refusal", "check_file", "check_name", "check_room", "check_whole", "one_line", "refusals", "write_whole"]
@@ -85,16 +85,8 @@ def check_file(option: str, path: Path | None, endings: Collection[str]) -> None
         return
     if path.suffix.lower() not in endings:
         raise Refusal(f"--{option} {path} is of an unknown kind; pass a file that ends in {', '.join(endings)}.")
-    with refusals(f"--{option} {path} cannot be written to, choose another"):
-        if not path.parent.is_dir():
-            raise Refusal(f"--{option} {path} is in a folder that does not exist; make it, or choose another.")
-        if path.is_dir():
-            raise Refusal(f"--{option} {path} is a folder; pass the name of a file.")
-        if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
-            raise Refusal(f"--{option} {path} cannot be written to; choose another.")
-        part = _part(path)
-        part.touch()
-        part.unlink()
+    with refusals():
+        writable(path, f"--{option}")
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -103,15 +95,5 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Raises:
         OSError: it cannot be written, as on a full disk.
     """
-    part = _part(path)
-    try:
-        with part.open("wb") as file:
-            write(file)
-        part.replace(path.resolve())
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _part(path: Path) -> Path:
-    real = path.resolve()
-    return real.with_name(f".{real.name}.{os.getpid()}")
+    with whole(path) as part, part.open("wb") as file:
+        write(file)

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from .. import compensation, half_select, programming, pulse, targets
+from .._paths import as_path, readable
 from .._types import Key, is_whole
 from ..device import AbstractDevice
 from ..periphery import IOParameters
@@ -69,8 +70,7 @@ def read_study(path: Path) -> dict[str, Any]:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    if path.is_dir() or not path.exists():
-        raise Refusal(f"study {path}: there is no such file.")
+    path = readable(path, "study")
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except UnicodeDecodeError:
@@ -161,7 +161,7 @@ def _target(path: Path, table: Table) -> Any:
         for name, value in table.items():
             if not isinstance(value, str):
                 raise Refusal(f"target.{name} = {value!r:.80} must be a text, in quotation marks.")
-        return targets.load(path.parent / table["file"], table.get("name"))
+        return targets.load(path.parent / as_path(table["file"], "target.file"), table.get("name"))
     rows, cols = (_whole(f"target.{name}", table.get(name, 64), 1) for name in ("rows", "cols"))
     check_room(f"a target of {rows} x {cols}", rows * cols)
     rank, key = _whole("target.rank", table.get("rank", 8), 1), _key("target.seed", table.get("seed", 0))

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree, Shaped
+from jaxtyping import Array, Bool, PyTree, Shaped
 
-from .._random import Draws
+from .._random import Draws, Source
 from .._types import Key, Scalar, Weight, Weights
 from ..fields import Checked
 from .burst import Burst
@@ -93,6 +93,25 @@ class AbstractDevice(Checked):
         ideal ones stay.
         """
         return state
+
+    def reset_columns(self, cells: Any, state: State, columns: Bool[Array, " in"], probability: Scalar, *, noise: Draws) -> State:
+        """Reset each device of some columns with a probability."""
+
+        def law(device: Any, cells: Any, weight: Weight, noise: Any) -> Weight:
+            drawn = noise.fold(Source.RESET_CHOICE).uniform(weight.dtype) < probability
+            return jnp.where(drawn & columns[None, :], device.after_reset(cells, noise), weight)
+
+        return self.rewrite(cells, state, law, noise=noise)
+
+    @property
+    def decays(self) -> bool:
+        """True if a decay, see `jaxtile.decay`, may change anything."""
+        return False
+
+    @property
+    def diffuses(self) -> bool:
+        """True if a diffusion, see `jaxtile.diffuse`, may change anything."""
+        return False
 
     @property
     def drifts(self) -> bool:

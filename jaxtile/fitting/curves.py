@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._paths import readable
 from .._text_table import TextTable, read_text_table
 
 __all__ = ["Curves"]
@@ -51,8 +52,9 @@ class Curves(NamedTuple):
             OSError: there is no such file, or it cannot be opened.
             ValueError: it holds no such curves; the message names file and line.
         """
+        path = readable(path, "curves")
         try:
-            table = read_text_table(Path(path), header=True, empty=True)
+            table = read_text_table(path, header=True, empty=True)
             names, records = _records(table)
             return _together(names, [_record(*record) for record in records])
         except ValueError as error:

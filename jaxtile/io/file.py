@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 from .. import _safetensors
+from .._paths import readable, writable
 from .._version import __version__
 from .tree import Reader, Writer
 
@@ -34,14 +35,16 @@ def save(path: str | Path, value: Any) -> None:
     Raises:
         TypeError: it holds what a file cannot, such as a lambda; the message names it.
         ValueError: it holds itself.
+        OSError: there cannot be such a file.
     """
+    path = writable(path, "file")
     writer = Writer()
     try:
         tree = writer(value, "")
     except RecursionError:
         raise ValueError(f"value={type(value).__name__} holds itself, or is nested too deeply to be saved.") from None
     header = {"format": FORMAT, "versions": _versions(), "tree": tree}
-    _safetensors.write(Path(path), writer.arrays, {_HEADER: json.dumps(header)})
+    _safetensors.write(path, writer.arrays, {_HEADER: json.dumps(header)})
 
 
 def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
@@ -60,7 +63,7 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
         ValueError: it is damaged, of another kind, of a newer version, or names a class
             or a function that it may not; the message says which.
     """
-    path = Path(path)
+    path = readable(path, "file")
     try:
         arrays, texts = _safetensors.read(path)
     except OSError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .._random import Draws
 from .._types import Key, Scalar, Weight, is_concrete
@@ -40,7 +40,8 @@ class AbstractTransfer(AbstractUnitCell):
 
     Each array has lines of its own. A half-selected cell sees those of its own array.
     `jt.set_weights` puts a weight into the last array; the others are put to zero, and
-    the algorithm starts anew. An update at learning rate 0 sends and counts nothing.
+    the algorithm starts anew. `jt.reset` resets cells of the first array alone. An
+    update at learning rate 0 sends and counts nothing.
 
     Attributes:
         devices: one for each array; the first is the fast one.
@@ -132,6 +133,20 @@ class AbstractTransfer(AbstractUnitCell):
         both = (source > 0) & (target > 0)
         return self.transfer_rate(lines) * jnp.where(both, source / jnp.where(both, target, 1), 1)
 
+    @property
+    def routes(self) -> tuple[tuple[int, int], ...]:
+        """The arrays that lines are carried from, and to, in the order of transfers that
+        fall due together.
+        """
+        n = len(self.devices)
+        asked = not self.no_self_transfer or self.transfer_every_vec is not None
+        last = [(n - 1, n - 1)] if self.self_transfers and asked else []
+        return (*((k, k + 1) for k in range(n - 1)), *last)
+
+    def is_open(self, memory: Any, source: int, target: int) -> bool | Bool[Array, ""]:
+        """True while lines are carried from one array to another."""
+        return True
+
     def every(self, k: int, shape: tuple[int, int], batch: int) -> Int[Array, ""]:
         """Vectors between two transfers of array k; 0: none is made. `shape` is that of
         `Lines`.
@@ -183,10 +198,7 @@ class AbstractTransfer(AbstractUnitCell):
 
     @property
     def routines(self) -> tuple[AbstractRoutine, ...]:
-        n = len(self.devices)
-        asked = not self.no_self_transfer or self.transfer_every_vec is not None
-        last = [Carry(n - 1, n - 1)] if self.self_transfers and asked else []
-        return (Count(), *(Carry(k, k + 1) for k in range(n - 1)), *last)
+        return (Count(), *(Carry(source, target) for source, target in self.routes))
 
     def connected(self, k: int, turn: Any) -> bool:
         return k == 0
@@ -215,3 +227,9 @@ class AbstractTransfer(AbstractUnitCell):
         out, width = weight.shape
         fresh = dataclasses.replace(self.start((out, width)), devices=state.devices)
         return self._each(put, cells, fresh, noise, lambda k: True)
+
+    def reset_columns(
+        self, cells: UnitCells, state: UnitState, columns: Bool[Array, " in"], probability: Scalar, *, noise: Draws
+    ) -> UnitState:
+        fast = self.parts[0].reset_columns(cells.devices[0], state.devices[0], columns, probability, noise=noise.fold(0))
+        return dataclasses.replace(state, devices=(fast, *state.devices[1:]))

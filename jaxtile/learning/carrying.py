@@ -11,7 +11,6 @@ from .._random import Draws, Source, arange, stream, uniform
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractRoutine, Sending, UnitCells, UnitState, Vector
-from ..device.step.base import reset_law
 from ..periphery import read
 
 __all__ = ["Carry", "Count", "Lines", "TransferState", "Write"]
@@ -99,7 +98,8 @@ class Carry(AbstractRoutine):
             return None
         shape = device.as_read((vector.d.shape[0], vector.x.shape[0]))
         every = device.every(self.source, shape, vector.batch)
-        return (vector.learning_rate != 0) & (every > 0) & (state.turn % jnp.maximum(every, 1) == 0)
+        due = (vector.learning_rate != 0) & (every > 0) & (state.turn % jnp.maximum(every, 1) == 0)
+        return due & device.is_open(state.memory, self.source, self.target)
 
     def act(self, device: Any, cells: UnitCells, state: Any, vector: Any, draws: Draws) -> tuple[TransferState, Sending]:
         k, part = self.source, device.parts[self.source]
@@ -117,14 +117,9 @@ class Carry(AbstractRoutine):
         memory, write = device.carry(state.memory, lines, key=stream(draws.key, Source.TRANSFER))
         state = dataclasses.replace(state, line=state.line.at[k].set((first + n) % size), memory=memory)
         if device.with_reset_prob is not None:
-            state = self._reset(device, cells, state, numbers, draws)
+            columns = jnp.zeros(draws.index.shape[1], bool).at[numbers].set(True)
+            reset = part.reset_columns(cells.devices[k], state.devices[k], columns, device.with_reset_prob, noise=draws)
+            state = eqx.tree_at(lambda state: state.devices[k], state, reset)
         d = -write.values
         x, d = (units, d) if device.transfer_columns else (d, units.dense(d.dtype))
         return state, Sending(x, d, write.learning_rate, device.transfer_update, part=self.target)
-
-    def _reset(self, device: Any, cells: UnitCells, state: TransferState, columns: Int[Array, " n"], draws: Draws) -> TransferState:
-        """Reset each cell of the columns with a probability, now that they were read."""
-        k, width = self.source, draws.index.shape[1]
-        law = reset_law(jnp.zeros(width, bool).at[columns].set(True), device.with_reset_prob)
-        reset = device.parts[k].rewrite(cells.devices[k], state.devices[k], law, noise=draws)
-        return eqx.tree_at(lambda state: state.devices[k], state, reset)

@@ -9,6 +9,7 @@ import jax.tree_util as jtu
 from jaxtyping import Array, PyTree
 
 from .. import _safetensors
+from .._paths import readable
 from .._types import finite_array
 from .layers import path_of
 
@@ -34,7 +35,7 @@ def from_state_dict(model: PyTree, state: Mapping[str, Any] | str | Path, names:
         ValueError: a name is missing or left over, shapes differ, or a weight is not
             finite; the message names it.
     """
-    arrays = dict(state) if isinstance(state, Mapping) else _safetensors.read(Path(state))[0]
+    arrays = dict(state) if isinstance(state, Mapping) else _read(readable(state, "state"))
     taken: set[str] = set()
 
     def each(path: tuple[Any, ...], leaf: Array) -> Array:
@@ -54,6 +55,13 @@ def from_state_dict(model: PyTree, state: Mapping[str, Any] | str | Path, names:
         left = ", ".join(name for name in arrays if name not in taken)
         raise ValueError(f"state has {left}, which nothing in the model takes: leave them out, or add them to names=.")
     return eqx.combine(loaded, rest)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return _safetensors.read(path)[0]
+    except Exception as error:  # what the reader raises shares no base
+        raise ValueError(f"state {path} is damaged, or no file of safetensors: {error}") from None
 
 
 def _renamed(path: str, names: Mapping[str, str]) -> str:

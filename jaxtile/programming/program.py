@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Num
@@ -22,6 +23,8 @@ from .run import Run
 from .solution import Solution
 
 __all__ = ["prepare", "program"]
+
+_ENTRIES = 128  # of the shortest history: runs of fewer steps share one program
 
 
 def program(
@@ -67,7 +70,8 @@ def program(
             that are cheap: the spectral error is measured at the end, and step by step
             if it is named here.
         progress: show a progress bar.
-        throw: raise an error if the run ends with a state that is not finite.
+        throw: raise an error if the run ends with a state that is not finite. Under a
+            trace nothing is raised: there, look at `result`.
 
     Returns:
         The outcome, see `Solution`. Running out of steps and stalling are results, not
@@ -76,16 +80,17 @@ def program(
     Raises:
         TypeError, ValueError: an argument is of the wrong kind, shape or range, or does
             not belong to the solution; the message names it.
+        RuntimeError: the run ended with a state that is not finite.
     """
     going_on = tile if isinstance(tile, Solution) else None
     start = _restore(tile) if isinstance(tile, Solution) else tile
     options = {"key": key, "max_steps": max_steps, "tolerance": tolerance, "compensation": compensation, "record": record}
     run = prepare(start, target, method, **options)
     if going_on is not None:
-        _check_fit(going_on, run)
-    solution = _at_once(run, going_on, progress=progress)
-    if throw:
-        solution = eqx.error_if(solution, solution.result == RESULTS.nonfinite, RESULTS[RESULTS.nonfinite])
+        _check_fit(going_on, run, max_steps)
+    solution = _at_once(run, going_on, progress=progress).cut(max_steps)
+    if throw and is_concrete(solution.stats["steps"]) and solution.result == RESULTS.nonfinite:
+        raise RuntimeError(RESULTS[RESULTS.nonfinite])
     return solution
 
 
@@ -116,9 +121,10 @@ def prepare(
     target = as_matrix("target", target, weight)
     for stage in stages:
         if stage.gamma is not None and stage.connect is not None:
-            stage.check(Datasheet.of(connect(tile, stage.connect).config, tile.shape))
+            stage.check(Datasheet(connect(tile, stage.connect).config, tile.shape))
     _warn_out_of_range(tile, target)
-    return Run(tile, target, stages, compensation, key, threshold, int(max_steps), quantities)
+    steps, entries = jnp.asarray(max_steps, jnp.int32), max(_ENTRIES, 1 << int(max_steps).bit_length())
+    return Run(tile, target, stages, compensation, key, threshold, steps, quantities, entries)
 
 
 def _restore(solution: Solution) -> Tile:
@@ -127,7 +133,7 @@ def _restore(solution: Solution) -> Tile:
     return Tile(left.config, solution.tile.chip, solution.tile.now.replace(tally=left.before))
 
 
-def _check_fit(solution: Solution, run: Run) -> None:
+def _check_fit(solution: Solution, run: Run, max_steps: int) -> None:
     """Refuse to go on from a solution of another method, of another target or of more
     steps.
     """
@@ -152,15 +158,15 @@ def _check_fit(solution: Solution, run: Run) -> None:
         raise ValueError(f"key is not that of tile={solution!r}; pass the same one to go on, or sol.tile to begin anew.")
     if is_concrete(left.target) and is_concrete(run.target) and int(checksum(run.target)) != int(left.target):
         raise ValueError(f"target is not that of tile={solution!r}; pass the same one to go on, or sol.tile to begin anew.")
-    if is_concrete(steps) and run.max_steps < int(steps):
-        raise ValueError(f"max_steps={run.max_steps} counts those of tile={solution!r}, which has made {int(steps)}; pass more.")
+    if is_concrete(steps) and max_steps < int(steps):
+        raise ValueError(f"max_steps={max_steps} counts those of tile={solution!r}, which has made {int(steps)}; pass more.")
 
 
 def _check(tile: Tile, compensation: Any, max_steps: Any) -> None:
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
-        compensation.check(Datasheet.of(tile.config, tile.shape))
+        compensation.check(Datasheet(tile.config, tile.shape))
     if not is_whole(max_steps, 1) or max_steps >= 2**31:
         raise ValueError(
             f"max_steps={max_steps!r:.80} must be a whole number of at least 1 (below 2**31): the length of the history."

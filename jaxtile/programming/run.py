@@ -59,8 +59,11 @@ class Run(eqx.Module):
     compensation: AbstractCompensation | None
     key: Key
     tolerance: Scalar
-    max_steps: int = eqx.field(static=True)
+    max_steps: Int[Array, ""]
     record: tuple[Quantity, ...]
+    # length of a history: of structure, so it comes in powers of two, and `max_steps`
+    # is a number like others
+    entries: int = eqx.field(static=True)
 
     def start(self) -> State:
         """The state before the first step."""
@@ -95,16 +98,16 @@ class Run(eqx.Module):
         """Histories of which so many entries are made, and zeros after them. What was not
         recorded in the past is NaN.
         """
-        blank = jnp.zeros(self.max_steps + 1, self.target.dtype)
+        blank = jnp.zeros(self.entries, self.target.dtype)
         kept = {}
         for one in self.record:
-            values = past.get(one.name, blank + jnp.nan if past else blank)[: self.max_steps + 1]
+            values = past.get(one.name, blank + jnp.nan if past else blank)[: self.entries]
             kept[one.name] = blank.at[: values.size].set(jnp.where(jnp.arange(values.size, dtype=jnp.int32) < made, values, 0))
         return kept
 
     def advance(self, state: State, until: Int[Array, ""] | int, *, progress: bool = False) -> State:
         """Go on to the end, or until so many steps of the run are made."""
-        meter = progress_meter(self.max_steps, show=progress)
+        meter = progress_meter(self.entries, show=progress)
         left, shown = [], meter.init()
 
         def goes(number: int, carry: Any) -> Bool[Array, ""]:
@@ -114,12 +117,12 @@ class Run(eqx.Module):
         def step(number: int, carry: Any) -> Any:
             state, at, shown = carry
             state, at = self.step(number, state, at)
-            part = jnp.where(state.result == RESULTS.running, state.step.astype(float) / self.max_steps, 1.0)
+            part = jnp.where(state.result == RESULTS.running, state.step / self.max_steps, 1.0)
             return state, at, meter.step(shown, part)
 
         for number, at in enumerate(state.stages):
             carry = (dataclasses.replace(state, stages=()), at, shown)
-            state, at, shown = iterate(partial(goes, number), partial(step, number), carry, max_steps=self.max_steps + 1)
+            state, at, shown = iterate(partial(goes, number), partial(step, number), carry, max_steps=self.entries)
             left.append(at)
         meter.close(shown)
         return dataclasses.replace(state, stages=tuple(left))
@@ -166,7 +169,7 @@ class Run(eqx.Module):
         return state, eqx.combine(at, StageState(method_state, progress))
 
     def end(self, state: State) -> Solution:
-        """The solution that a state amounts to."""
+        """The solution that a state amounts to; its histories have `entries` entries."""
         last = self._tile(len(self.stages) - 1)
         view = View(last.at(state.now), self.target, state.read_error, state.step)
         kept = {name: values[state.step] for name, values in state.history.items()}
@@ -207,7 +210,7 @@ class Run(eqx.Module):
 
     def _sheet(self, number: int) -> Datasheet:
         """The datasheet of the tile as the lines of a stage are connected."""
-        return Datasheet.of(self._tile(number).config, self.tile.shape)
+        return Datasheet(self._tile(number).config, self.tile.shape)
 
     def _tile(self, number: int) -> Tile:
         """The tile as the lines of a stage are connected."""

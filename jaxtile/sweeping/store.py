@@ -25,6 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._extras import need
+from .._paths import as_path
+
 try:
     import fcntl
 except ImportError:  # Windows: stores are not locked
@@ -137,8 +140,8 @@ class Store:
         Raises:
             ValueError: something else is there.
         """
-        path = pathlib.Path(path)
-        if not path.exists():
+        path = as_path(path, "store")
+        if not path.exists() and not path.is_symlink():
             return None
         if not path.is_dir():
             raise ValueError(f"store={str(path)!r} is a file, and no store of a sweep; choose another place.")
@@ -302,6 +305,7 @@ def load(path: str | pathlib.Path) -> xr.Dataset:
         FileNotFoundError: there is no store.
         ValueError: something else is there.
     """
+    need("sweep", "xarray", "zarr")
     store = Store.open(path)
     if store is None:
         raise FileNotFoundError(f"store={str(path)!r}: there is no store of a sweep.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import os
 import pathlib
 import sys
 import time
@@ -17,10 +16,10 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Num
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .._describe import describe, difference
+from .._extras import need
+from .._paths import as_path
 from .._random import as_key
 from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
@@ -116,6 +115,7 @@ def sweep(
         OSError: the store cannot be written to, or another sweep is writing to it.
         TimeoutError: one of several processes does not come.
     """
+    need("sweep", "rich", "xarray", "zarr")  # now: at the end it would cost the whole sweep
     runs, configs = (
         _by_name("run", run, lambda value: callable(value) and not isinstance(value, type)),
         _by_name("config", config, lambda value: isinstance(value, TileConfig)),
@@ -128,8 +128,7 @@ def sweep(
         raise ValueError(f"target has shape {matrices.shape}; pass a matrix [out, in], or several [target, out, in].")
     several = matrices.shape[0] if matrices.ndim == 3 else None
     matrices = matrices.reshape(-1, *matrices.shape[-2:])
-    if not isinstance(store, str | os.PathLike | None):
-        raise TypeError(f"store={store!r} is not a path; pass the name of a folder, or None to keep results in memory.")
+    store = None if store is None else as_path(store, "store")
     key = as_key(key)
     grid = Grid.of({} if over is None else over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
     subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]
@@ -170,7 +169,7 @@ def sweep(
     if kept is None:
         named = {"config": (config, configs), "run": (run, runs)}
         outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
-        with Console(stderr=True).status("compiling") if progress else contextlib.nullcontext():
+        with _spinner(show=progress):
             made = _that_fit(subjects, compiled, functools.partial(_check_results, grid, outer), grid.count, width)
         units = {path: subjects[0].field(path).get("units", "") for path in grid.numbers}
         plan = _plan(description, grid, outer, made, units)
@@ -354,6 +353,14 @@ def _write(kept: Memory | Store, call: list[Block], results: dict[str, Array]) -
     return sum(sizes)
 
 
+def _spinner(*, show: bool) -> contextlib.AbstractContextManager[object]:
+    if not show:
+        return contextlib.nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status("compiling")
+
+
 @contextlib.contextmanager
 def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar of the tiles; of several processes it takes the others to be as
@@ -362,6 +369,9 @@ def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show:
     if not show:
         yield lambda tiles: None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     total = plan["groups"] * plan["points"]
     columns = (TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:

@@ -22,7 +22,7 @@ def encode(config: TileConfig, vector: Vector, key: Key) -> AbstractLines:
     """Pulses that the lines send for one pair of vectors."""
     x, d, rate, columns = vector.x, vector.d, vector.learning_rate, arange(vector.x.shape[0])
     granularity = config.crosspoint.granularity()
-    return config.trains.encode(x, d, learning_rate=rate, granularity=granularity, key=key, columns=columns)
+    return config.trains.lines(x, d, learning_rate=rate, granularity=granularity, key=key, columns=columns)
 
 
 def pulse(config: TileConfig, chip: Chip, now: Now, *bursts: Burst, disturb: Disturbance | None = None) -> Now:

@@ -113,7 +113,7 @@ def test_help(arguments, capsys):
         ("devices --device table", "device 'table' has no defaults for state, up, down"),
         ("program --set dw_min=1 dw_min=2", "--set names dw_min twice; pass one value."),
         ("program --method svd gdp svd", "--method names svd twice; its results would have one name."),
-        ("program --target pipe.npy", "target pipe.npy: there is no such file."),
+        ("program --target pipe.npy", "target pipe.npy: it is a pipe or a device; write what it gives to a file, and pass that."),
         ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
         ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),
         ("program --steps 2147483647", "--steps 2147483647 takes"),

@@ -112,7 +112,7 @@ def test_mistakes_in_a_study_are_named(folder, capsys, study, words):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("sweep .", "study .: there is no such file."),
+        ("sweep .", "study .: it is a folder; pass the name of a file."),
         ("sweep absent.toml", "study absent.toml: there is no such file."),
         ("sweep w.npy", "study w.npy is no text in UTF-8; pass a .toml file, saved as UTF-8."),
         ("sweep utf16.toml", "study utf16.toml is no text in UTF-8"),

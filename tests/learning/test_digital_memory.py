@@ -146,28 +146,36 @@ def test_mixed_precision_writes_pairs_that_are_refreshed():
     assert np.all(np.asarray(tile.weight) > 0.1)
 
 
-@pytest.mark.parametrize("name", mostly_slow(ALGORITHMS, "dynamic"))
+@pytest.mark.parametrize("name", mostly_slow(("buffered", "chopped", "dynamic"), "dynamic"))
 def test_in_one_pass_transfers_come_at_the_end(name):
-    """Of a batch that one transfer ends the order changes nothing but the pass; of several, all come at its end."""
+    """Of a batch that one transfer ends the order changes nothing but the pass."""
     x, d = batch(6)
-    one = {order: dataclasses.replace(STEP, order=order) for order in ("aggregate", "batch")}
-
-    def after(order, **own):
-        device = ALGORITHMS[name]()
-        cells = {"device": one[order]} if name == "mixed" else {"devices": (one[order], one[order])}
-        tile = tile_of(dataclasses.replace(device, **cells, **own))
+    states = []
+    for order in ("aggregate", "batch"):
+        one = dataclasses.replace(STEP, order=order)
+        tile = tile_of(dataclasses.replace(ALGORITHMS[name](units_in_mbatch=True), devices=(one, one)))
         for _ in range(4):
             tile = update(tile, x, d)
-        return tile.state
-
-    ended = {} if name == "mixed" else {"units_in_mbatch": True}
-    states = [after(order, **ended) for order in one]
+        states.append(tile.state)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), *states)
-    if name != "mixed":
-        states = [after(order) for order in one]
-        assert int(states[0].turn) == int(states[1].turn) == 24
-        np.testing.assert_array_equal(states[0].line, states[1].line)
-        assert not np.allclose(states[0].memory[0] if name == "buffered" else states[0].memory.buffer, 0)
+    assert np.count_nonzero(states[0].devices[0]) > 6
+
+
+@pytest.mark.parametrize("order", mostly_slow(("aggregate", "batch"), "batch"))
+def test_a_sum_in_one_pass_holds_the_whole_batch(order):
+    """Its transfer comes with the first vector of a batch, and in one pass after all of them."""
+    x, d = batch()
+    tile = tile_of(MixedPrecision(dataclasses.replace(STEP, order=order), n_rows_per_transfer=3))
+    for part_x, part_d in zip(x.reshape(-1, 6, WIDTH), d.reshape(-1, 6, OUT), strict=True):
+        tile = update(tile, part_x, part_d)
+    ends = {}
+    for together in (False, True):
+        written = Array((OUT, WIDTH), G, 2.0)
+        ends[together] = (mixed_precision(written, x, d, RATE, batch=6, rows=3, together=together), written.weight)
+    chi, weight = ends[order == "batch"]
+    np.testing.assert_allclose(tile.state.chi, chi, atol=2e-6)
+    np.testing.assert_allclose(tile.weight, weight, atol=2e-6)
+    assert np.max(np.abs(ends[True][1] - ends[False][1])) > 5 * G
 
 
 @pytest.mark.parametrize(

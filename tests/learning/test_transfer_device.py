@@ -10,12 +10,20 @@ import jax.random as jr
 import numpy as np
 import optax
 import pytest
-from helpers import FLOAT
+from helpers import FLOAT, mostly_slow
 from reference.transfers import Array, transfer
 
 import jaxtile as jt
 from jaxtile.device import ConstantStep
-from jaxtile.learning import Transfer
+from jaxtile.learning import (
+    BufferedTransfer,
+    ChoppedTransfer,
+    DynamicTransfer,
+    ERider,
+    MixedPrecision,
+    ResidualLearning,
+    Transfer,
+)
 
 OUT, WIDTH, VECTORS, RATE = 4, 3, 90, 0.173
 G = 0.0137  # incommensurate, so that no product falls on a threshold
@@ -146,6 +154,31 @@ def test_a_column_is_reset_once_it_was_read(batch):
     assert np.count_nonzero(after.weight[:, 1]) > 1
 
 
+def test_in_one_pass_all_that_fell_due_read_what_the_batch_left(batch):
+    """Three transfers in a batch of six vectors, done in turn at its end; vector by vector each comes at its own."""
+    x, d = batch
+    summed = tuple(step(order="batch") for _ in range(2))
+    tile, numbers = tile_of(algorithm(summed, transfer_lr=7.13)), {"transfer_lr": 7.13}
+    for n in range(0, VECTORS, 6):
+        tile = update(tile, x[n : n + 6], d[n : n + 6])
+    fast, slow = by_numpy(batch, together=6, **numbers)
+    np.testing.assert_allclose(tile.state.devices[0], fast, atol=3e-6)
+    np.testing.assert_allclose(tile.weight, slow, atol=3e-6)
+    in_turn = by_numpy(batch, **numbers)
+    np.testing.assert_allclose(fast, in_turn[0], atol=3e-6)
+    assert np.max(np.abs(slow - in_turn[1])) > 2 * G
+
+
+def test_a_reset_is_that_of_the_first_array(batch):
+    """Whose columns the lines are, as aihwkit has it; the weight stays."""
+    tile = update(tile_of(dataclasses.replace(algorithm(), devices=(step(reset_std=0.0), step()))), *batch)
+    after = jt.reset(tile, [0, 2], key=KEY)
+    np.testing.assert_array_equal(after.weight, tile.weight)
+    fast = tile.state.devices[0]
+    np.testing.assert_array_equal(after.state.devices[0], fast.at[:, jnp.array([0, 2])].set(0.0))
+    assert np.count_nonzero(fast) > 6
+
+
 def test_lines_are_chosen_at_random():
     tile = tile_of(algorithm(random_selection=True, transfer_every=1.0, transfer_lr=170.0))
     x, d = np.ones((1, WIDTH), FLOAT), -np.ones((1, OUT), FLOAT)
@@ -155,13 +188,29 @@ def test_lines_are_chosen_at_random():
     assert np.all(np.abs(chosen.sum(axis=0) - 100) < 4.5 * np.sqrt(300 * 2 / 9))
 
 
-def test_programs_sweeps_and_networks_take_an_algorithm_for_a_device():
-    device = Transfer((ConstantStep(dw_min=0.01), ConstantStep(dw_min=0.01)), fast_lr=0.3, transfer_lr=0.5, units_in_mbatch=False)
-    config = jt.TileConfig(device=device, half_select=jt.half_select.ConstantRatio(kappa=100.0))
+ONE = ConstantStep(dw_min=0.01)
+TUNED = {"fast_lr": 0.3, "transfer_lr": 0.5, "units_in_mbatch": False}
+ALGORITHMS = {
+    "transfer": Transfer((ONE, ONE), **TUNED),
+    "buffered": BufferedTransfer((ONE, ONE), **TUNED | {"transfer_lr": 5.0}),
+    "chopped": ChoppedTransfer((ONE, ONE), **TUNED | {"transfer_lr": 1.0}),
+    "dynamic": DynamicTransfer((ONE, ONE), **TUNED | {"transfer_lr": 1.0}),
+    "mixed": MixedPrecision(ONE),
+    "residual": ResidualLearning((ONE, ONE, ONE), gamma=0.3, **TUNED),
+    "e-rider": ERider((ONE, ONE), **TUNED),
+}
+
+
+@pytest.mark.parametrize("name", mostly_slow(ALGORITHMS, "transfer"))
+def test_the_library_takes_an_algorithm_for_a_device(name, tmp_path):
+    """Programs, files, sweeps over its numbers and chips, and networks; under half-selection."""
+    config = jt.TileConfig(device=ALGORITHMS[name], half_select=jt.half_select.ConstantRatio(kappa=100.0))
     target = jt.targets.low_rank((5, 4), 2, spectral_norm=0.5, key=KEY)
-    sol = jt.program(jt.init(config, (5, 4), key=KEY), target, jt.GDP(), key=KEY, max_steps=30)
+    sol = jt.program(jt.init(config, (5, 4), key=KEY), target, jt.GDP(), key=KEY, max_steps=60)
     error = sol.history["read_error"]
     assert float(jnp.min(error)) < 0.8 * float(error[0])
+    jt.save(tmp_path / "tile", sol.tile)
+    jax.tree.map(np.testing.assert_array_equal, jt.load(tmp_path / "tile"), sol.tile)
     method = jt.Programming(jt.SVD(), max_steps=3)
     data = jt.sweep(method, config, target, key=KEY, over={"device.transfer_lr": [0.5, 2.0]}, chips=2)
     assert dict(data.sizes) | {"device.transfer_lr": 2} == dict(data.sizes)

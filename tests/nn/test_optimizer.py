@@ -104,6 +104,31 @@ def test_time_passes_once_a_step():
     np.testing.assert_allclose(after.layers[0].tile.weight, drifted.weight, atol=1e-6)
 
 
+class Fading(jt.device.ConstantStep):
+    """A device of a user's own: it decays by a field of its own."""
+
+    fading: jax.Array = eqx.field(default_factory=lambda: jnp.asarray(0.25))
+
+    def fabricate(self, shape, *, key):
+        return dataclasses.replace(
+            jt.device.ConstantStep.fabricate(self, shape, key=key), decay_scale=jnp.full(shape, 1 - self.fading)
+        )
+
+    @property
+    def decays(self):
+        return True
+
+
+def test_a_device_of_a_users_own_decays_by_whatever_name():
+    layer = jt.nn.Linear(4, 3, jt.TileConfig(Fading()), bias=None, key=KEY)
+    model = jt.nn.Sequential([layer])
+    optimizer = jt.nn.Optimizer(RATE)
+    nothing = jt.nn.Factors(jnp.zeros((0, 4)), jnp.zeros((0, 3)))
+    grads = eqx.tree_at(lambda parts: parts.layers[0].tile, jt.nn.trainable(model), nothing, is_leaf=_is_tile)
+    after, _ = optimizer.step(model, grads, optimizer.init(model), key=KEY)
+    np.testing.assert_allclose(after.layers[0].tile.weight, 0.75 * layer.tile.weight, rtol=1e-6)
+
+
 def test_what_remembers_observes_the_batch():
     """Noise management the vectors that were read, an input range what came into the layer."""
     io = jt.IOParameters(noise_management=jt.periphery.AverageAbsMax(nm_decay=0.1), out_noise=None, bound_management=None)

@@ -180,6 +180,14 @@ def test_a_loss_that_uses_weights_beside_reading_them_is_refused(beside):
         jt.nn.value_and_grad(beside)(Recurrent(KEY), X, Y)
 
 
+def test_all_layers_whose_weights_are_used_beside_are_named():
+    def both(model, x, y):
+        return a_penalty(model, x, y) + jnp.sum(jnp.abs(model.out.tile.weight))
+
+    with pytest.raises(ValueError, match="loss uses the weights of into, out in another way"):
+        jt.nn.value_and_grad(both)(Recurrent(KEY), X, Y)
+
+
 def test_weights_without_a_gradient_may_be_used():
     model = Recurrent(KEY)
     logged = lambda model, x, y: loss(model, x, y) + jnp.sum(jax.lax.stop_gradient(model.into.tile.weight))

@@ -32,14 +32,21 @@ def unit(i, size):
     return np.eye(size)[i]
 
 
-def transfer(arrays, xs, ds, rate, *, fast_lr, transfer_lr, every, columns=True, reads=1):
-    """Tiki-Taka over any number of arrays; `every[k]` vectors lie between two transfers of array k."""
+def transfer(arrays, xs, ds, rate, *, fast_lr, transfer_lr, every, columns=True, reads=1, routes=None, together=1):
+    """Tiki-Taka over any number of arrays; `every[k]` vectors lie between two transfers of array k.
+
+    `routes(v)` are the arrays that lines are carried from, and to, after vector v; by default from each to the next. So many
+    vectors are sent `together`, before any transfer that falls due with one of them.
+    """
     out, width = arrays[0].weight.shape
+    chain = [(k, k + 1) for k in range(len(arrays) - 1)]
     size = width if columns else out
     planned, line = np.mean([array.step for array in arrays]), np.zeros(len(arrays), int)
-    for v, (x, d) in enumerate(zip(xs, ds, strict=True), start=1):
-        arrays[0].update(x, d, fast_lr, planned)
-        for k, target in enumerate(arrays[1:]):
+    for v in range(1, len(xs) + 1):
+        for n in range(v - 1, v - 1 + together) if v % together == 1 % together else ():
+            arrays[0].update(xs[n], ds[n], fast_lr, planned)
+        for k, to in chain if routes is None else routes(v):
+            target = arrays[to]
             for _ in range(reads if v % every[k] == 0 else 0):
                 i = line[k]
                 e = unit(i, size)
@@ -74,12 +81,32 @@ def chopped(fast, slow, xs, ds, *, fast_lr, scale, period, dynamic=False, tail=5
     return buffer
 
 
-def mixed_precision(array, xs, ds, rate, *, batch, rows):
-    """Mixed precision; a transfer comes with the first vector of each batch but the first. Returns the sum."""
+def e_rider(fast, slow, xs, ds, rate, *, fast_lr, transfer_lr, tracking_rate, turns, reads):
+    """E-RIDER by columns, which turn after each reading; otherwise RIDER. Returns the mean, the reference and the signs."""
+    width, planned, i = fast.weight.shape[1], (fast.step + slow.step) / 2, 0
+    mean, past, sign = np.zeros_like(fast.weight), np.zeros_like(fast.weight), np.ones(width)
+    for x, d in zip(xs, ds, strict=True):
+        fast.update(sign * x, d, fast_lr, planned)
+        for _ in range(reads):
+            read = fast.weight[:, i].copy()
+            slow.update(unit(i, width), -sign[i] * (read - past[:, i]), transfer_lr * rate)
+            mean[:, i] = (1 - tracking_rate) * mean[:, i] + tracking_rate * read
+            past[:, i] = mean[:, i]
+            sign[i] *= -1 if turns else 1
+            i = (i + 1) % width
+    return mean, past, sign
+
+
+def mixed_precision(array, xs, ds, rate, *, batch, rows, together=False):
+    """Mixed precision; a transfer comes with the first vector of each batch but the first. Returns the sum.
+
+    The vectors of a batch may be summed up `together`, before the transfer.
+    """
     out, _ = array.weight.shape
     chi, row = np.zeros_like(array.weight), 0
-    for v, (x, d) in enumerate(zip(xs, ds, strict=True)):
-        chi += rate * np.outer(d, x)
+    for v in range(len(xs)):
+        n = slice(v, v + batch if v % batch == 0 else v) if together else slice(v, v + 1)
+        chi += rate * ds[n].T @ xs[n]
         for _ in range(rows if v > 0 and v % batch == 0 else 0):
             n = np.trunc(chi[row] / array.step)
             chi[row] -= n * array.step

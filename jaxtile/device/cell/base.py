@@ -183,6 +183,14 @@ class AbstractUnitCell(AbstractCrosspoint):
         return self._each(act, cells, state, noise, lambda k: True)
 
     @property
+    def decays(self) -> bool:
+        return any(part.decays for part in self.parts)
+
+    @property
+    def diffuses(self) -> bool:
+        return any(part.diffuses for part in self.parts)
+
+    @property
     def drifts(self) -> bool:
         return any(part.drifts for part in self.parts)
 

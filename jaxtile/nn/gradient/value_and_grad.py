@@ -1,5 +1,6 @@
 """`value_and_grad`: the gradient of a loss, with a pair at each tile."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from jaxtyping import PyTree
 from ..._types import Scalar
 from ...tile import read_as
 from ..layers import Linear, layers, map_layers
-from .bypass import depends
+from .bypass import sources
 from .factors import Factors
 from .pairs import evaluate, factors, find, layers_of, marks_of, probes
 from .trainable import digital, put, trainable
@@ -91,22 +92,23 @@ def _check(reads: list[Any], known: dict[str, Linear]) -> None:
         raise ValueError(
             f"loss reads none of the layers {', '.join(pulsed)}: it must call the model that it is given, not one from elsewhere."
         )
+    times = Counter(mark.name for mark in called)
     for mark in called:
-        times = sum(other.name == mark.name for other in called)
-        if mark.stored and times > 1:
+        if mark.stored and times[mark.name] > 1:
             raise ValueError(
-                f"{mark.name} is called {times} times with the one key that jaxtile.nn.with_key stored, so that all its reads have "
-                "the same noise: pass a key of its own to each call."
+                f"{mark.name} is called {times[mark.name]} times with the one key that jaxtile.nn.with_key stored, so that all its "
+                "reads have the same noise: pass a key of its own to each call."
             )
 
 
 def _check_bypass(jaxpr: Jaxpr, flat: list[Any], known: dict[str, Linear]) -> None:
     """Refuse a loss that uses the weights of a tile beside reading it."""
-    for path, layer in known.items():
-        own = {id(leaf) for leaf in jax.tree.leaves(layer.tile.now.state)} if layer.weights == "pulsed" else set()
-        if own and depends(jaxpr, [id(leaf) in own for leaf in flat])[0]:
-            raise ValueError(
-                f"loss uses the weights of {path} in another way than by calling the layer, such as a penalty or jaxtile.forward, "
-                "and pulses would not follow that part of its gradient: leave it out, or put jax.lax.stop_gradient around it. "
-                'Of a layer with weights="digital", it counts.'
-            )
+    pulsed = {path: layer for path, layer in known.items() if layer.weights == "pulsed"}
+    owners = {id(leaf): path for path, layer in pulsed.items() for leaf in jax.tree.leaves(layer.tile.now.state)}
+    beside = sources(jaxpr, [frozenset([owners[id(leaf)]] if id(leaf) in owners else []) for leaf in flat])[0]
+    if beside:
+        raise ValueError(
+            f"loss uses the weights of {', '.join(sorted(beside))} in another way than by calling the layer, such as a penalty or "
+            "jaxtile.forward, and pulses would not follow that part of its gradient: leave it out, or put jax.lax.stop_gradient "
+            'around it. Of a layer with weights="digital", it counts.'
+        )

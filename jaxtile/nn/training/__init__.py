@@ -6,9 +6,22 @@ from .metrics import accuracy as accuracy
 from .metrics import cross_entropy as cross_entropy
 from .optimizer import Optimizer as Optimizer
 from .optimizer import OptimizerState as OptimizerState
+from .quantities import label_of as label_of
 from .run import OUTCOMES as OUTCOMES
 from .run import Run as Run
 from .train import evaluate as evaluate
 from .train import train as train
 
-__all__ = ["OUTCOMES", "Best", "Optimizer", "OptimizerState", "Run", "accuracy", "as_arrays", "cross_entropy", "evaluate", "train"]
+__all__ = [
+    "OUTCOMES",
+    "Best",
+    "Optimizer",
+    "OptimizerState",
+    "Run",
+    "accuracy",
+    "as_arrays",
+    "cross_entropy",
+    "evaluate",
+    "label_of",
+    "train",
+]

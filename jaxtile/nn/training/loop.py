@@ -12,12 +12,11 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from ..._loop import ended, iterate
 from ..._random import arange, stream
 from ..._types import Key, Keys, Scalar
-from ...tile import Tile
 from ..gradient import value_and_grad
-from ..grid import AnyTile, run
 from ..layers import layers, map_layers
 from .best import Best, Leader
 from .optimizer import Optimizer, OptimizerState
+from .quantities import measure_tiles, names_of
 from .run import OUTCOMES, Run
 
 __all__ = ["Batch", "State", "Training", "measure"]
@@ -68,7 +67,7 @@ class Training(eqx.Module):
     def start(self, parts: PyTree) -> State:
         """The state before the first epoch."""
         moving = _moving(self.model)
-        names = ["loss", *self.metrics, *(f"{path}.{name}" for path in layers(self.model) for name in OF_TILES)]
+        names = ["loss", *self.metrics, *names_of(self.model)]
         return State(
             epoch=jnp.asarray(0, jnp.int32),
             model=moving,
@@ -121,7 +120,7 @@ class Training(eqx.Module):
         """The state after an epoch: measure, remember and judge."""
         moving, optimizer = carry
         model, epoch = self._model(moving), state.epoch + 1
-        entries = {"loss": loss} | self._of_tiles(self._model(state.model), model)
+        entries = {"loss": loss} | measure_tiles(self._model(state.model), model)
         if self.test is not None:
             entries |= measure(model, self.test, self.metrics, self._keys(state.epoch)[2])
         history = {name: values.at[state.epoch].set(entries[name].astype(values.dtype)) for name, values in state.history.items()}
@@ -154,15 +153,6 @@ class Training(eqx.Module):
 
         return map_layers(together, whole)
 
-    def _of_tiles(self, before: PyTree, model: PyTree) -> dict[str, Scalar]:
-        """Quantities of each tile, by path and name."""
-        earlier = layers(before)
-        return {
-            f"{path}.{name}": of_tile(earlier[path].tile, layer.tile)
-            for path, layer in layers(model).items()
-            for name, of_tile in OF_TILES.items()
-        }
-
 
 def _apart(model: PyTree) -> PyTree:
     """The model with the changing part of each tile in its place."""
@@ -179,21 +169,3 @@ def measure(model: PyTree, data: Batch, metrics: dict[str, Function], key: Key) 
     still = eqx.nn.inference_mode(model)
     data = jax.lax.optimization_barrier(data)  # under a user's jit they are constants, which XLA would take minutes to fold
     return {name: metric(still, *data, key=stream(key, n)) for n, (name, metric) in enumerate(metrics.items())}
-
-
-def _saturated(tile: Tile) -> Scalar:
-    """Share of the cells within 1 % of their range of a bound."""
-    if tile.device.bounds() is None:
-        return jnp.zeros(())
-    weight = tile.weight
-    low, high = (tile.device.clip(tile.cells, jnp.full_like(weight, end)) for end in (-1e6, 1e6))
-    near = 0.01 * (high - low)
-    return jnp.mean(((weight >= high - near) | (weight <= low + near)).astype(float))
-
-
-OF_TILES: dict[str, Callable[[AnyTile, AnyTile], Scalar]] = {
-    "pulses": lambda before, tile: tile.full_pulses - before.full_pulses,
-    "saturated": lambda before, tile: jnp.mean(run(_saturated, tile)),
-    "largest": lambda before, tile: jnp.max(jnp.abs(tile.weight)),
-}
-"""Quantities of a tile, of it before and after an epoch."""

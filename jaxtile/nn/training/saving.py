@@ -1,13 +1,13 @@
 """Checkpoints of training: files from which a run that was killed goes on."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
 
 from ..._describe import describe, difference
+from ..._paths import readable, whole, writable
 from ..._version import __version__
 from .loop import Batch, State, Training
 
@@ -29,11 +29,9 @@ def fingerprint(training: Training, frozen: tuple[str, ...], data: Batch | None)
 
 def save(path: Path, state: State, belongs: dict[str, Any]) -> None:
     """Write a state, so that a reader sees the old file or the new one."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         file.write(f"{json.dumps(belongs)}\n".encode())
         eqx.tree_serialise_leaves(file, state)
-    part.replace(path)
 
 
 def restore(path: Path, state: State, belongs: dict[str, Any]) -> State:
@@ -45,8 +43,10 @@ def restore(path: Path, state: State, belongs: dict[str, Any]) -> State:
     name = f"checkpoint={str(path)!r}"
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"{name} is a folder, or in one that does not exist; pass the name of a file in a folder that does.")
+    writable(path, "checkpoint")
     if not path.exists():
         return state
+    readable(path, "checkpoint")
     with path.open("rb") as file:
         try:
             theirs = json.loads(file.readline())

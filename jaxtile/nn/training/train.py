@@ -11,13 +11,14 @@ import numpy as np
 from jaxtyping import PyTree
 from tqdm import tqdm
 
+from ..._paths import as_path
 from ..._random import as_key
 from ..._types import Key, Scalar, is_concrete, is_whole
-from ..layers import layers
 from .best import Best
 from .data import as_arrays, batches_of
-from .loop import OF_TILES, State, Training, measure
+from .loop import State, Training, measure
 from .optimizer import Optimizer
+from .quantities import names_of
 from .run import OUTCOMES, Run
 from .saving import fingerprint, restore, save
 
@@ -93,7 +94,7 @@ def train(
         if arrays is None:
             raise TypeError("data is iterated over outside of any trace: under jax.jit and jax.vmap, pass arrays (x, y).")
         return training.end(_advance(training, state, arrays))
-    path, belongs = None if checkpoint is None else Path(checkpoint), {}
+    path, belongs = None if checkpoint is None else as_path(checkpoint, "checkpoint"), {}
     if path is not None:
         belongs = fingerprint(training, state.optimizer.frozen, arrays)
         state = restore(path, state, belongs)
@@ -170,7 +171,7 @@ def _check(
         raise ValueError(
             f"metrics={', '.join(metrics)} need data to be measured on: pass test=(x, y), which may be the training data."
         )
-    taken = metrics.keys() & {"loss", "epochs", *(f"{path}.{name}" for path in layers(model) for name in OF_TILES)}
+    taken = metrics.keys() & {"loss", "epochs", *names_of(model)}
     if taken:
         raise ValueError(f"metrics names {', '.join(sorted(taken))}, which is recorded by itself; choose another name.")
     if best is not None and not isinstance(best, Best):

@@ -1,0 +1,98 @@
+"""Residual learning with symmetry points that are tracked (E-RIDER)."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from .._random import uniform
+from .._types import Key, Weights
+from ..device import Vector
+from ..fields import Number, number
+from .base import AbstractTransfer
+from .carrying import Lines, Write
+from .chopping import signs
+
+__all__ = ["ERider", "Tracking"]
+
+
+class Tracking(eqx.Module):
+    """The memory of `ERider`.
+
+    Attributes:
+        mean: running mean of what was read of each cell: Q.
+        past: the mean when the sign of the line turned last: the reference.
+        turned: lines that have the other sign.
+    """
+
+    mean: Float[Array, "line across"]
+    past: Float[Array, "line across"]
+    turned: Bool[Array, " line"]
+
+
+class ERider(AbstractTransfer):
+    """Residual learning whose reference is tracked on the way: no symmetry point needs to
+    be known.
+
+        weight  = slow + gamma sign (fast - past)
+        fast    gets vectors with the sign
+        slow    = slow + transfer_lr learning_rate sign (line of fast - past)     sent as pulses
+        mean    = (1 - tracking_rate) mean + tracking_rate line of fast
+        sign    turns with probability in_chop_prob; past = mean once it has
+
+    The fast array learns what the slow one leaves of the weight, and drifts to its
+    symmetry point, which the mean follows. Without turns (`in_chop_prob=0`) past is the
+    mean of the reading before: RIDER. (Xiao, Li, Wu, Gokmen and Chen, arXiv:2602.21321,
+    2026, Eq. 12, 17 and 18, Algorithms 2 and 3.)
+
+    The paper reads the whole array after each update: `n_reads_per_transfer` lines, at
+    `transfer_every=1`. Lines that are read together share a turn. It keeps the reference
+    in a third array, written without error; here it is digital. Its experiments have
+    the digital buffer of `ChoppedTransfer` besides, which its equations do not.
+
+    Attributes:
+        gamma: what the fast array counts.
+        in_chop_prob: chance of a line to turn its sign once it was read.
+        tracking_rate: what a reading counts in the running mean.
+
+    The other parameters: see `AbstractTransfer`.
+    """
+
+    gamma: Number = number(0.1)
+    in_chop_prob: Number = number(0.05, low=0.0, high=1.0)
+    tracking_rate: Number = number(0.25, low=0.0, high=1.0)
+
+    def __check_init__(self) -> None:
+        if len(self.devices) != 2:
+            raise ValueError(f"ERider.devices holds {len(self.devices)} devices; pass two, the fast one and the slow one.")
+
+    def weight(self, state: Any) -> Weights:
+        fast, slow = (part.weight(one) for part, one in zip(self.parts, state.devices, strict=True))
+        memory, (of_fast, of_slow) = state.memory, (jnp.asarray(gamma)[..., None, None] for gamma in self.gammas)
+        residual = signs(memory.turned)[..., :, None]
+        past = memory.past
+        if self.transfer_columns:
+            residual, past = jnp.swapaxes(residual, -1, -2), jnp.swapaxes(past, -1, -2)
+        return of_slow * slow + of_fast * residual * (fast - past)
+
+    def remember(self, shape: tuple[int, int]) -> Tracking:
+        zero = jnp.zeros(shape, float)
+        return Tracking(zero, zero, jnp.zeros(shape[0], bool))
+
+    def send(self, memory: Tracking, vector: Vector) -> tuple[Tracking, Vector]:
+        memory, sent = super().send(memory, vector)
+        by_line = signs(memory.turned)
+        chopped = {"x": sent.x * by_line} if self.transfer_columns else {"d": sent.d * by_line}
+        return memory, dataclasses.replace(sent, **chopped)
+
+    def carry(self, memory: Tracking, lines: Lines, *, key: Key) -> tuple[Tracking, Write]:
+        i = lines.numbers
+        residual = signs(memory.turned[i])[:, None] * (lines.values - memory.past[i])
+        mean = (1 - self.tracking_rate) * memory.mean[i] + self.tracking_rate * lines.values
+        turns = uniform(key, jnp.asarray(0, jnp.int32)) < self.in_chop_prob.astype(jnp.float32)
+        past = jnp.where(turns | (self.in_chop_prob == 0), mean, memory.past[i])
+        new = {"mean": mean, "past": past, "turned": memory.turned[i] ^ turns}
+        memory = Tracking(**{name: getattr(memory, name).at[i].set(value) for name, value in new.items()})
+        return memory, Write(residual, self.transfer_rate(lines))
