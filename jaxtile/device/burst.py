@@ -264,6 +264,6 @@ def _spread(variance: Weight) -> Weight:
 
 
 def _relative(value: Weight, x: Weight, second: float) -> Weight:
-    """value / x, for a function x + second x^2 + ... of x, also at zero."""
+    """A function x + second x^2 + ... of x with this value, over x, also at zero."""
     small = jnp.abs(x) < 1e-4
     return jnp.where(small, 1 + second * x, value / jnp.where(small, 1, x))
