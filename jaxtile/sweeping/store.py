@@ -108,7 +108,7 @@ class Store:
     """
 
     def __init__(self, path: str | pathlib.Path, group: zarr.Group):
-        self.path = path
+        self.path = pathlib.Path(path)
         self.plan: dict[str, Any] = json.loads(str(group.attrs["plan"]))
         self._arrays: dict[str, Any] = {name: group[name] for name in (*self.plan["results"], _DONE)}  # opened once: it takes time
         self.versions: list[dict[str, str]] | None = self._arrays[_DONE].attrs.get(_VERSIONS)
