@@ -1,5 +1,6 @@
 """Networks whose weights live on tiles, trained by pulses."""
 
+from . import holding as holding
 from .chip import Summary as Summary
 from .chip import apply_programming_noise as apply_programming_noise
 from .chip import calibrate as calibrate
@@ -59,6 +60,7 @@ __all__ = [
     "drift",
     "evaluate",
     "from_state_dict",
+    "holding",
     "program",
     "scan",
     "stick",

@@ -6,23 +6,21 @@ read is added up digitally.
 """
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._types import Key, Scalar, Weights
-from ..device import AbstractCells, AbstractDevice
-from ..tile import Now, Tile, TileConfig, init
+from .._types import Key, Weights
+from ..tile import AbstractHardware
 from ..tile import backward as backward_of_tile
 from ..tile import forward as forward_of_tile
+from .group import AbstractGroup
 
-__all__ = ["AnyTile", "Blocks", "Grid", "backward", "change", "forward", "regrid", "run"]
+__all__ = ["Blocks", "Grid", "backward", "forward"]
 
 
 class Blocks(NamedTuple):
@@ -70,25 +68,35 @@ class Blocks(NamedTuple):
         return together.reshape(*together.shape[:-2], -1)[..., self._places]
 
 
-class Grid(eqx.Module):
-    """Equal tiles that hold one matrix.
+class Grid(AbstractGroup):
+    """Equal arrays that hold one matrix.
 
     Attributes:
-        tiles: the tiles, their arrays with leading axes [row, column] of the grid.
+        held: the tiles, or whatever holds a block; their numbers with leading axes
+            [row, column] of the grid.
         rows: the outputs, in blocks.
         columns: the inputs, in blocks.
     """
 
-    tiles: Tile
+    axes: ClassVar[int] = 2
+
+    held: AbstractHardware
     rows: Blocks = eqx.field(static=True)
     columns: Blocks = eqx.field(static=True)
 
     @classmethod
-    def of(cls, config: TileConfig, rows: Blocks, columns: Blocks, *, key: Key) -> "Grid":
-        """Fabricate the tiles of a grid, each from a key of its own."""
+    def of(cls, make: Callable[..., AbstractHardware], rows: Blocks, columns: Blocks, *, key: Key) -> "Grid":
+        """Fabricate the arrays of a grid, each from a key of its own.
+
+        Args:
+            make: `(shape, key=key)` fabricates an array.
+            rows: the outputs, in blocks.
+            columns: the inputs, in blocks.
+            key: of the chips.
+        """
         keys = jr.split(key, (len(rows.sizes), len(columns.sizes)))
-        make = eqx.filter_vmap(eqx.filter_vmap(lambda key: init(config, (rows.lines, columns.lines), key=key)))
-        return cls(make(keys), rows, columns)
+        each = eqx.filter_vmap(eqx.filter_vmap(lambda key: make((rows.lines, columns.lines), key=key)))
+        return cls(each(keys), rows, columns)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -96,39 +104,9 @@ class Grid(eqx.Module):
         return sum(self.rows.sizes), sum(self.columns.sizes)
 
     @property
-    def config(self) -> TileConfig:
-        """The configuration of the first tile, for its structure and its numbers."""
-        return jax.tree.map(lambda leaf: leaf[0, 0], self.tiles.config)
-
-    @property
-    def device(self) -> AbstractDevice:
-        """The device that was fabricated."""
-        return self.config.built_device
-
-    @property
     def weight(self) -> Weights:
         """The matrix that is read, [out, in]."""
-        blocks = jnp.moveaxis(self.tiles.weight, (-4, -3), (0, 1))
-        return self._join(blocks)
-
-    @property
-    def cells(self) -> AbstractCells:
-        """The realised parameters of each device of the tiles."""
-        return self.tiles.cells
-
-    @property
-    def now(self) -> Now:
-        """How the tiles stand."""
-        return self.tiles.now
-
-    def at(self, now: Now) -> "Grid":
-        """The same hardware as it stands at another time."""
-        return Grid(self.tiles.at(now), self.rows, self.columns)
-
-    @property
-    def full_pulses(self) -> Scalar:
-        """Pulses at the full voltage since fabrication, mean over the cells."""
-        return jnp.mean(self.now.tally.full, axis=(-2, -1))
+        return self._join(jnp.moveaxis(self.held.weight, (-4, -3), (0, 1)))
 
     def _split(self, matrix: Float[Array, "out in"]) -> Float[Array, "row column lines_out lines_in"]:
         columns = self.columns.split(matrix)
@@ -137,6 +115,9 @@ class Grid(eqx.Module):
     def _join(self, blocks: Float[Array, "row column *chips lines_out lines_in"]) -> Weights:
         rows = jnp.swapaxes(self.rows.join(jnp.swapaxes(blocks, -1, -2)), -1, -2)
         return self.columns.join(rows)
+
+    def _keys(self, key: Key) -> Any:
+        return jr.split(key, (len(self.rows.sizes), len(self.columns.sizes)))
 
     def each(self, verb: Callable[..., Any], **given: Any) -> Any:
         """Apply a verb to each tile; results have leading axes [row, column].
@@ -152,15 +133,23 @@ class Grid(eqx.Module):
             by_row[name], by_column[name] = (None if value is None else axis for axis in (row, column))
             given[name] = None if value is None else split(self, value)
 
-        def one(tile: Tile, given: dict[str, Any]) -> Any:
-            return verb(tile, **given)
+        def one(array: AbstractHardware, given: dict[str, Any]) -> Any:
+            return array.each(verb, **given)
 
         along_columns = eqx.filter_vmap(one, in_axes=(0, by_column))
-        return eqx.filter_vmap(along_columns, in_axes=(0, by_row))(self.tiles, given)
+        return eqx.filter_vmap(along_columns, in_axes=(0, by_row))(self.held, given)
 
+    def outputs(self, y: Float[Array, "row column ..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
+        """What the arrays of each row read, added up."""
+        along_columns = eqx.filter_vmap(lambda array, y, x: array.outputs(y, x))
+        parts = eqx.filter_vmap(along_columns, in_axes=(0, 0, None))(self.held, y, self.columns.split(x))
+        return self.rows.join(jnp.sum(parts, axis=1))
 
-def _keys(grid: Grid, key: Key) -> Any:
-    return jr.split(key, (len(grid.rows.sizes), len(grid.columns.sizes)))
+    def inputs(self, x: Float[Array, "row column ..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
+        """What the arrays of each column read, added up."""
+        along_columns = eqx.filter_vmap(lambda array, x, d: array.inputs(x, d), in_axes=(0, 0, None))
+        parts = eqx.filter_vmap(along_columns)(self.held, x, self.rows.split(d))
+        return self.columns.join(jnp.sum(parts, axis=0))
 
 
 # How each argument of a verb is split, and along which of its axes the rows and the columns of the grid run.
@@ -169,42 +158,15 @@ _SPLITS: dict[str, tuple[Callable[[Grid, Any], Any], int | None, int | None]] = 
     "d": (lambda grid, d: grid.rows.split(d), 0, None),
     "weight": (Grid._split, 0, 0),
     "target": (Grid._split, 0, 0),
-    "key": (_keys, 0, 0),
+    "key": (Grid._keys, 0, 0),
 }
 
-AnyTile = Tile | Grid
+
+def forward(hardware: AbstractHardware, x: Float[Array, "... in"], *, key: Key) -> Float[Array, "... out"]:
+    """Read W x through all tiles."""
+    return hardware.outputs(hardware.each(forward_of_tile, x=x, key=key), x)
 
 
-def run(verb: Callable[..., Any], tile: AnyTile, *, options: dict[str, Any] | None = None, **given: Any) -> Any:
-    """Apply a verb to a tile, or to each tile of a grid; see `Grid.each`.
-
-    Args:
-        verb: a function of a tile.
-        tile: the tile or the grid.
-        options: arguments that are the same for all tiles.
-        **given: arguments that are split over the tiles of a grid.
-    """
-    alike = partial(verb, **(options or {}))
-    return tile.each(alike, **given) if isinstance(tile, Grid) else alike(tile, **given)
-
-
-def change(verb: Callable[..., Tile], tile: AnyTile, *, options: dict[str, Any] | None = None, **given: Any) -> AnyTile:
-    """The tile or grid after a verb that returns a tile; as `run`."""
-    return regrid(tile, run(verb, tile, options=options, **given))
-
-
-def regrid(tile: AnyTile, changed: Tile) -> AnyTile:
-    """The tile that `run` returned, or the grid of those that it returned."""
-    return Grid(changed, tile.rows, tile.columns) if isinstance(tile, Grid) else changed
-
-
-def forward(tile: AnyTile, x: Float[Array, "... in"], *, key: Key) -> Float[Array, "... out"]:
-    """Read W x: of a grid, what the tiles of each row read, added up."""
-    y = run(forward_of_tile, tile, x=x, key=key)
-    return tile.rows.join(jnp.sum(y, axis=1)) if isinstance(tile, Grid) else y
-
-
-def backward(tile: AnyTile, d: Float[Array, "... out"], *, key: Key) -> Float[Array, "... in"]:
-    """Read W^T d: of a grid, what the tiles of each column read, added up."""
-    x = run(backward_of_tile, tile, d=d, key=key)
-    return tile.columns.join(jnp.sum(x, axis=0)) if isinstance(tile, Grid) else x
+def backward(hardware: AbstractHardware, d: Float[Array, "... out"], *, key: Key) -> Float[Array, "... in"]:
+    """Read W^T d through all tiles."""
+    return hardware.inputs(hardware.each(backward_of_tile, d=d, key=key), d)

@@ -1,17 +1,19 @@
 """Rules of a conversion: which hardware holds a matrix, and how."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._types import Key, Scalar, Weight, as_shape, is_whole
+from .._types import Key, Weight, as_shape, is_whole
 from ..device import AbstractDevice
 from ..digital.scales import map_weights
 from ..fields import Checked, OptionalNumber, field, flag, optional, part
-from ..tile import TileConfig, init, set_weights
-from .grid import AnyTile, Blocks, Grid, change
+from ..tile import TileConfig, set_weights
+from .grid import Blocks, Grid
+from .group import AnyTile
+from .holding import AbstractHolding, OneDevice
 from .layers import Linear
 
 __all__ = ["Mapping", "Rule"]
@@ -24,20 +26,18 @@ class Mapping(Checked):
         omega: where the largest weight goes; None: to the end of the nominal range of the
             devices, and to 1 where they have no end.
         columnwise: a scale for each output; otherwise one for all.
+        holding: how devices hold a weight.
     """
 
     omega: OptionalNumber = optional(low=0.0, open=True)
     columnwise: bool = flag(False)
+    holding: AbstractHolding = part(
+        AbstractHolding, "is no holding; pass one of jaxtile.nn.holding, such as OffsetColumn()", default=OneDevice
+    )
 
     def __call__(self, weight: Weight, device: AbstractDevice) -> tuple[Weight, Float[Array, " out"]]:
         """The conductances and the scales."""
-        return map_weights(weight, _reach(device) if self.omega is None else self.omega, columnwise=self.columnwise)
-
-
-def _reach(device: AbstractDevice) -> Scalar | float:
-    """The largest weight that nominal devices hold of either sign."""
-    bounds = device.bounds()
-    return 1.0 if bounds is None else jnp.minimum(-bounds[0], bounds[1])
+        return map_weights(weight, self.holding.reach(device) if self.omega is None else self.omega, columnwise=self.columnwise)
 
 
 def _as_max_shape(name: str, value: Any) -> tuple[int, int] | None:
@@ -73,12 +73,18 @@ class Rule(Checked):
             key: of the chip.
         """
         conductances, scales = self.mapping(weight, self.config.built_device)
-        tile = change(set_weights, self._fabricate(as_shape(weight.shape), key), weight=conductances)
+        tile = self._fabricate(as_shape(weight.shape), key).change(set_weights, weight=conductances)
         return Linear.around(tile, mapping_scales=scales, bias=bias, target=conductances)
 
     def _fabricate(self, shape: tuple[int, int], key: Key) -> AnyTile:
-        most = shape if self.max_shape is None else self.max_shape
+        holding = self.mapping.holding
+        make = partial(holding.fabricate, self.config)
+        if self.max_shape is None:
+            return make(shape, key=key)
+        most = self.max_shape[0] - holding.extra_rows, self.max_shape[1]
+        if most[0] < 1:
+            raise ValueError(f"max_shape={self.max_shape} has no rows left for outputs beside {holding.extra_rows} of {holding!r}.")
         rows, columns = (Blocks.of(*one, balanced=self.balanced) for one in zip(shape, most, strict=True))
         if len(rows.sizes) == len(columns.sizes) == 1:
-            return init(self.config, shape, key=key)
-        return Grid.of(self.config, rows, columns, key=key)
+            return make(shape, key=key)
+        return Grid.of(make, rows, columns, key=key)

@@ -4,6 +4,7 @@ from .checks import as_matrix as as_matrix
 from .checks import as_vectors as as_vectors
 from .checks import check_tile as check_tile
 from .config import TileConfig as TileConfig
+from .hardware import AbstractHardware as AbstractHardware
 from .reading import backward as backward
 from .reading import forward as forward
 from .reading import observe as observe
@@ -20,6 +21,7 @@ from .writing import get_weights as get_weights
 from .writing import set_weights as set_weights
 
 __all__ = [
+    "AbstractHardware",
     "Chip",
     "Now",
     "PulseCounts",

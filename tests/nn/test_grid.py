@@ -1,5 +1,7 @@
 """A matrix over many tiles: blocks as aihwkit cuts them, and each verb tile by tile."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,7 @@ import optax
 import pytest
 
 import jaxtile as jt
-from jaxtile.nn.grid import Blocks, Grid, backward, change, forward
+from jaxtile.nn.grid import Blocks, Grid, backward, forward
 
 KEY = jr.key(6)
 PERFECT = jt.IOParameters(is_perfect=True)
@@ -39,7 +41,7 @@ def test_lines_are_cut_as_aihwkit_cuts_them(lines, most):
 
 
 def grid(config, weight=W):
-    return change(jt.set_weights, Grid.of(config, ROWS, COLUMNS, key=KEY), weight=weight)
+    return Grid.of(partial(jt.init, config), ROWS, COLUMNS, key=KEY).change(jt.set_weights, weight=weight)
 
 
 def alone(grid, r, c):
@@ -75,7 +77,7 @@ def test_each_tile_reads_by_itself():
 def test_each_tile_is_pulsed_by_itself():
     """With the half-selected cells of its own lines."""
     held, keys = grid(CONFIG), jr.split(KEY, (2, 3))
-    after = change(jt.update, held, options={"learning_rate": 0.05}, x=X, d=D, key=KEY)
+    after = held.change(jt.update, options={"learning_rate": 0.05}, x=X, d=D, key=KEY)
     columns, rows = blocks_of(COLUMNS, X), blocks_of(ROWS, D)
     for r, c in ((0, 0), (1, 2)):
         expected = jt.update(alone(held, r, c), columns[c], rows[r], learning_rate=0.05, key=keys[r, c])

@@ -7,7 +7,8 @@ from ..._random import stream
 from ..._types import Key, Real
 from ...digital.drift_compensation import AbstractDriftCompensation, GlobalDriftCompensation
 from ...upkeep import drift as drift_tile
-from ..grid import AnyTile, change, forward
+from ..grid import forward
+from ..group import AnyTile
 from ..layers import Linear, layers, map_layers_with_keys
 
 __all__ = ["compensate", "drift"]
@@ -34,7 +35,7 @@ def drift(model: PyTree, seconds: Real, *, key: Key) -> PyTree:
         )
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        return layer if path in still else layer.replace(tile=change(drift_tile, layer.tile, options={"time": seconds}, key=key))
+        return layer if path in still else layer.replace(tile=layer.tile.change(drift_tile, options={"time": seconds}, key=key))
 
     return map_layers_with_keys(each, model, key)
 

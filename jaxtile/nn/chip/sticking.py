@@ -9,7 +9,6 @@ from jaxtyping import PyTree
 from ..._types import Key, Real, as_number
 from ...device import Cells
 from ...tile import Tile
-from ..grid import change
 from ..layers import Linear, layers, map_layers_with_keys
 
 __all__ = ["stick"]
@@ -43,6 +42,6 @@ def stick(model: PyTree, fraction: Real, *, value: Real = 0.0, key: Key) -> PyTr
         return Tile(tile.config, chip, tile.now).with_state(tile.device.settle(broken, tile.state))
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
-        return layer.replace(tile=change(stuck, layer.tile, key=key))
+        return layer.replace(tile=layer.tile.change(stuck, key=key))
 
     return map_layers_with_keys(each, model, key)

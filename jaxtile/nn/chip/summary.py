@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jaxtyping import PyTree
 
-from ..grid import AnyTile, Grid
+from ..group import AnyTile
 from ..layers import layers
 
 __all__ = ["Summary", "summary"]
@@ -86,7 +86,4 @@ def summary(model: PyTree) -> Summary:
 
 
 def _row(path: str, tile: AnyTile) -> Row:
-    device = type(tile.device).__name__
-    if isinstance(tile, Grid):
-        return Row(path, tile.shape, len(tile.rows.sizes) * len(tile.columns.sizes), (tile.rows.lines, tile.columns.lines), device)
-    return Row(path, tile.shape, 1, tile.shape, device)
+    return Row(path, tile.shape, tile.count, tile.tiles.shape, type(tile.device).__name__)

@@ -1,5 +1,6 @@
 """Writing the weights of a network into its devices."""
 
+from functools import partial
 from typing import Any, Literal
 
 from jaxtyping import PyTree
@@ -11,7 +12,6 @@ from ...programming import AbstractMethod, Chain, Solution
 from ...programming import program as program_tile
 from ...tile import Tile, init, read_as
 from ...upkeep import apply_programming_noise as write
-from ..grid import change, regrid, run
 from ..layers import Linear, map_layers_with_keys
 
 __all__ = ["apply_programming_noise", "program"]
@@ -57,9 +57,9 @@ def program(
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
         target = _target(layer)
-        tile = layer.tile if start == "present" else change(anew, layer.tile, key=stream(key, 0))
-        record[path] = run(program_tile, tile, options=alike, target=target, key=stream(key, 1))
-        return layer.replace(tile=regrid(tile, record[path].tile), target=target)
+        tile = layer.tile if start == "present" else layer.tile.change(anew, key=stream(key, 0))
+        record[path] = tile.each(partial(program_tile, **alike), target=target, key=stream(key, 1))
+        return layer.replace(tile=tile.with_tiles(record[path].tile), target=target)
 
     programmed = map_layers_with_keys(each, model, key)
     return (programmed, record) if with_record else programmed
@@ -81,7 +81,7 @@ def apply_programming_noise(model: PyTree, noise_model: AbstractNoiseModel, *, k
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
         target = _target(layer)
-        return layer.replace(tile=change(written, layer.tile, target=target, key=key), target=target)
+        return layer.replace(tile=layer.tile.change(written, target=target, key=key), target=target)
 
     return map_layers_with_keys(each, model, key)
 

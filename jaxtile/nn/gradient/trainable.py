@@ -10,7 +10,7 @@ from jaxtyping import PyTree
 
 from ..._types import Weight
 from ...tile import Tile
-from ..grid import AnyTile, change
+from ..group import AnyTile
 from ..layers import Linear, is_part, layers, path_of
 from .factors import Factors
 
@@ -30,8 +30,16 @@ def trainable(model: PyTree) -> PyTree:
 
     Args:
         model: the model.
+
+    Raises:
+        TypeError: a layer holds its weights so that they are not trained.
     """
-    layers(model)
+    for path, layer in layers(model).items():
+        if not layer.tile.trains:
+            raise TypeError(
+                f"{path} holds its weights in bit slices, which are not trained: no carry goes from slice to slice. Train the "
+                "model before it is converted to them, and program them by jaxtile.nn.program."
+            )
     return jax.tree.map(_trained, model, is_leaf=is_part)
 
 
@@ -81,7 +89,7 @@ def put(model: PyTree, arrays: PyTree, write: Callable[[Tile, Weight], Tile]) ->
             return node
         parts = {name: getattr(new, name) for name in ("bias", "out_scales") if getattr(new, name) is not None}
         if new.tile is not None:
-            parts["tile"] = change(write, node.tile, weight=new.tile)
+            parts["tile"] = node.tile.change(write, weight=new.tile)
             parts["target"] = None if node.target is None else new.tile
         if new.input_range is not None:
             parts["input_range"] = eqx.tree_at(lambda old: old.input_range, node.input_range, new.input_range.input_range)

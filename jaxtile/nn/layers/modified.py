@@ -9,8 +9,8 @@ from jaxtyping import Array, Bool
 from ..._random import Source, as_key, stream
 from ..._types import Key, Weight
 from ...modifier import AbstractModifier
-from ...tile import read_as
-from ..grid import AnyTile, change
+from ...tile import Tile, read_as
+from ..group import AnyTile
 
 __all__ = ["InTraining", "modified"]
 
@@ -51,4 +51,8 @@ def modified(tile: AnyTile, modifier: InTraining | None, key: Key | None) -> Any
     if modifier is None or modifier.inference is True:
         return tile
     assert key is not None
-    return change(read_as, tile, weight=modifier(tile.weight, key=key))
+
+    def seen(tile: Tile, *, key: Key) -> Tile:
+        return read_as(tile, modifier(tile.weight, key=key))
+
+    return tile.change(seen, key=key)

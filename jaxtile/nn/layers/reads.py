@@ -21,7 +21,8 @@ from jaxtyping import Array, Float
 
 from ..._random import Source, as_key, stream
 from ..._types import Key, Keys
-from ..grid import AnyTile, backward, forward
+from ..grid import backward, forward
+from ..group import AnyTile
 from .modified import InTraining, modified
 
 __all__ = ["Mark", "make", "mark", "mark_p"]
@@ -68,7 +69,14 @@ class Mark:
 
 
 def mark(
-    name: str, tile: AnyTile, modifier: InTraining | None, x: Vectors, seen: Vectors | None, key: Key | None, *, stored: bool
+    name: str,
+    tile: AnyTile,
+    modifier: InTraining | None,
+    x: Vectors,
+    seen: Vectors | None,
+    key: Key | None,
+    *,
+    stored: bool,
 ) -> Outputs:
     """Leave the mark of a read."""
     arrays, static = eqx.partition((tile, modifier), eqx.is_array)

@@ -7,7 +7,7 @@ from ..._types import Key, Scalar
 from ...tile import observe
 from ...upkeep import decay, diffuse, drift
 from ..gradient import Factors
-from ..grid import AnyTile, change
+from ..group import AnyTile
 from ..layers import Linear
 
 __all__ = ["Due", "after", "due"]
@@ -31,13 +31,13 @@ def after(layer: Linear, pair: Factors, due: Due, step_time: Scalar, key: Key) -
     """The layer once it has observed a batch, and its devices have had a step of time: as
     in aihwkit they diffuse, and then decay; drift comes last.
     """
-    tile = change(observe, layer.tile, x=pair.x, d=pair.d)
+    tile = layer.tile.change(observe, x=pair.x, d=pair.d)
     if due.diffuse:
-        tile = change(diffuse, tile, key=stream(key, Source.UPKEEP))
+        tile = tile.change(diffuse, key=stream(key, Source.UPKEEP))
     if due.decay:
-        tile = change(decay, tile, key=stream(key, Source.UPKEEP, 1))
+        tile = tile.change(decay, key=stream(key, Source.UPKEEP, 1))
     if due.drift:
-        tile = change(drift, tile, options={"time": step_time}, key=stream(key, Source.UPKEEP, 2))
+        tile = tile.change(drift, options={"time": step_time}, key=stream(key, Source.UPKEEP, 2))
     ranges = layer.input_range if layer.input_range is None or pair.seen is None else layer.input_range.observe(pair.seen)
     target = None if layer.target is None else tile.weight  # what programming is to write from now on
     return layer.replace(tile=tile, input_range=ranges, target=target)

@@ -19,7 +19,7 @@ from ...updating import update
 from ..gradient import Factors
 from ..gradient.trainable import digital as arrays_of
 from ..gradient.trainable import entries, only, put, trainable
-from ..grid import AnyTile, change
+from ..group import AnyTile
 from ..layers import Linear, layers, map_layers, parts_of
 from .after import Due, after, due
 
@@ -171,7 +171,7 @@ class Optimizer(Checked):
             own, tile = stream(key, order.index(path)), layer.tile
             if pair.x.shape[0]:
                 rate = self._shrunk(self._rate(path)(state.count), pair)
-                tile = change(update, tile, options={"learning_rate": rate}, x=pair.x, d=pair.d, key=own)
+                tile = tile.change(update, options={"learning_rate": rate}, x=pair.x, d=pair.d, key=own)
             return after(layer.replace(tile=tile), pair, dict(state.due)[path], self.step_time, own)
 
         return map_layers(pulse, model), OptimizerState(state.count + 1, inner, state.frozen, state.due)

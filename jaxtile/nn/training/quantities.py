@@ -11,7 +11,7 @@ from jaxtyping import PyTree
 from ..._types import Scalar
 from ...quantities import Quantity, measure
 from ...tile import Tile
-from ..grid import AnyTile, run
+from ..group import AnyTile
 from ..layers import layers
 
 __all__ = ["OF_TILES", "Epoch", "label_of", "measure_tiles", "names_of"]
@@ -34,7 +34,7 @@ def _pulses(epoch: Epoch) -> Scalar:
 
 
 def _saturated(epoch: Epoch) -> Scalar:
-    return jnp.mean(run(_share_at_bounds, epoch.tile))
+    return jnp.mean(epoch.tile.each(_share_at_bounds))
 
 
 def _share_at_bounds(tile: Tile) -> Scalar:
@@ -52,7 +52,7 @@ def _largest(epoch: Epoch) -> Scalar:
 
 _TABLE = (
     Quantity("pulses", "pulses per cell", "full pulses per cell and epoch", _pulses),
-    Quantity("saturated", "1", "fraction of cells within 1 % of a bound", _saturated),
+    Quantity("saturated", "1", "fraction of cells at a bound", _saturated),
     Quantity("largest", "weight", "largest |weight| (weight units)", _largest),
 )
 
@@ -68,7 +68,7 @@ def names_of(model: PyTree) -> list[str]:
 def label_of(name: str) -> str:
     """The label of an axis, for a name in a history; a loss or a metric is one itself."""
     path, _, own = name.rpartition(".")
-    return f"{OF_TILES[own].label}, {path}" if own in OF_TILES and path else name.replace("_", " ")
+    return f"{OF_TILES[own].label}\n{path}" if own in OF_TILES and path else name.replace("_", " ")
 
 
 def measure_tiles(before: PyTree, model: PyTree) -> dict[str, Scalar]:
