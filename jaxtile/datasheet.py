@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from ._numerics import divisor
 from ._show import text_of
-from ._types import Scalar, is_concrete
+from ._types import Scalar, as_shape, is_concrete
 from .device import AbstractCrosspoint, ConstantStep
 from .tile import Chip, Now, Tally, Tile, TileConfig
 
@@ -38,8 +38,14 @@ class Datasheet(eqx.Module):
 
     @classmethod
     def of(cls, config: TileConfig | None, shape: tuple[int, int]) -> "Datasheet":
-        """The datasheet of tiles of a shape, (out, in)."""
-        return cls(config, shape)
+        """The datasheet of tiles of a shape, (out, in).
+
+        Raises:
+            TypeError, ValueError: these are no configuration and no shape.
+        """
+        if not isinstance(config, TileConfig | None):
+            raise TypeError(f"config={config!r:.80} is no hardware; pass a TileConfig, or None if nothing is known of it.")
+        return cls(config, as_shape(shape))
 
     @property
     def hardware(self) -> TileConfig:

@@ -24,6 +24,7 @@ from ._show import text_of
 from ._types import Interval, Real, Scalar, finite_array, is_concrete, is_whole
 
 __all__ = [
+    "LARGEST_WEIGHT",
     "Checked",
     "Field",
     "Number",
@@ -62,6 +63,11 @@ else:
             return given
 
 
+LARGEST_WEIGHT = 1e12
+"""The largest number in weight units that a field takes. Weights are normalised: what is
+larger is in another unit, and its square is infinite in single precision.
+"""
+
 Number = Field[Real, Scalar]
 OptionalNumber = Field[Real | None, Scalar | None]
 Reals = Num[Array, "..."] | Num[np.ndarray, "..."] | Sequence[Real] | Sequence[Sequence[Real]]
@@ -88,9 +94,12 @@ def number(
         open: leave `low` out.
         whole: leave fractions out.
         finite: leave infinity out.
-        units: label of the number where it is swept.
+        units: label of the number where it is swept; "weight": of at most
+            `LARGEST_WEIGHT`.
         kw_only: False for the one number that a class is about.
     """
+    if units == "weight":
+        low, high = max(low, -LARGEST_WEIGHT), min(high, LARGEST_WEIGHT)
     domain = Interval(low, high, open, whole, finite)
     take = domain.take if default is not None else _or_none(domain.take)
     return field(take, default=default, kw_only=kw_only, metadata={"domain": domain, "units": units})
@@ -114,6 +123,8 @@ def array(default: Any = dataclasses.MISSING, *, ndim: int = 1, units: str = "1"
         numbers = finite_array(value, float, name)
         if numbers.ndim != ndim or numbers.size == 0:
             raise ValueError(f"{name} has shape {numbers.shape}; pass numbers in {_DIMENSIONS[ndim]}, at least one.")
+        if units == "weight" and is_concrete(numbers) and np.abs(np.asarray(numbers)).max() > LARGEST_WEIGHT:
+            raise ValueError(f"{name} holds numbers beyond {LARGEST_WEIGHT:g}; pass normalised weights.")
         return numbers
 
     return field(take if default is not None else _or_none(take), default=default, metadata={"units": units})
