@@ -22,7 +22,7 @@ import jaxtile as jt
 SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
 states = (20.0,) if SMALL else (10.0, 20.0, 50.0, 100.0, 200.0)
 offsets = (0.0, 0.5) if SMALL else (0.0, 0.05, 0.1, 0.5)
-seeds, inputs, size = (4, 40, 6) if SMALL else (3, 10000, 20)
+seeds, inputs, size = (4, 1000, 6) if SMALL else (10, 10000, 20)
 RATE, READ_EVERY, SLOTS, FLIPS, VECTORS_A_STEP = 0.1, 5.0, 5, 0.1, 200.0
 TEACHER = jnp.clip(0.3 * jr.normal(jr.key(5), (size, size)), -1, 1)
 DOCS = Path(__file__).parents[1] / "docs"
