@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PyTree
 from ..._random import as_key
 from ..._types import Key, Real, as_number
 from ...digital.input_range import InputRange
+from ...fields import recheck
 from ..gradient.pairs import evaluate, factors, find, layers_of, probes
 from ..layers import Linear, layers, map_layers
 from ..training import as_arrays
@@ -48,7 +49,9 @@ def calibrate(model: PyTree, x: Any, call: Callable[..., Any] | None = None, *, 
         rule = InputRange() if layer.input_range is None else layer.input_range
         # A layer that sees only zeros keeps its range. None is found anew when training begins.
         found = jnp.where(reach > 0, reach, rule.input_range).astype(rule.input_range.dtype)
-        return layer.replace(input_range=dataclasses.replace(rule, input_range=found, updates=rule.init_from_data))
+        ranged = layer.replace(input_range=dataclasses.replace(rule, input_range=found, updates=rule.init_from_data))
+        recheck(ranged)
+        return ranged
 
     return map_layers(each, model)
 
