@@ -35,19 +35,14 @@ LIMITS = {
     "svd": "products with a block of eight vectors and their decomposition take twice as long as the update",
     "half-selection": "each cell adds up what its row and its column sent",
     "many-tiles": "LAPACK takes the small decompositions tile by tile, 40 % of the time; the updates take as much",
-    "update-0.01": "a third of the rows pulse, and each is a pass over all of its columns",
-    "update-0.1": "with 17 slots a vector, three quarters of the time are counts of bits: a word a cell and vector",
-    "update-dense": "counting the bits of a word a cell and vector, and what lines are drawn with",
     "train-constant-10": (
-        "a step of ten samples takes 0.65 ms: the read of 784 x 256 and the pass over its cells, with a normal each, take a quarter "
-        "each, trains of all lines a sixth, some hundred small kernels the rest; rows alone would not pay, as a third of them pulses"
+        "a step of ten samples: the read of 784 x 256 and the pass over its cells, with a normal each, take a quarter each, trains "
+        "of all lines a sixth, some hundred small kernels the rest; a third of the rows pulse, and those alone take as long"
     ),
-    "train-constant-64": "trains of all lines, and the pass over the cells",
     "train-soft-10": (
-        "the pass over the cells takes half of a step: a mixture of pulses up and down needs two logarithms and an exponential a cell, "
-        "which cost as much as the rest of the law"
+        "the pass over the cells takes half of a step: pulses up and down in one cell need two logarithms and an exponential, as "
+        "much as the rest of the law; the rows that pulse alone would save 8 %"
     ),
-    "train-soft-64": "the pass over the cells, with two logarithms and an exponential each, takes a third",
     "scaling": "from some number of tiles on they no longer fit into the caches",
     "command-line": "compiling two methods takes most of the time of a cold run; of the other, tracing them and importing JAX",
 }
