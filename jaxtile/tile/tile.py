@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from .._random import Draws, arange, as_key, cell_index, stream
 from .._show import html_table, text_of
@@ -41,10 +41,10 @@ class Chip(eqx.Module):
     forward: Channels = Channels()
     backward: Channels = Channels()
 
-    def draws(self, key: Key) -> Draws:
-        """The normals of all cells, from a key."""
+    def draws(self, key: Key, rows: Int[Array, " row"] | None = None) -> Draws:
+        """The normals of the cells of some rows, from a key; None: of all."""
         out, width = self.shape
-        return Draws(key, cell_index(out, arange(width), width))
+        return Draws(key, cell_index(out if rows is None else rows, arange(width), width))
 
 
 class Now(eqx.Module):
