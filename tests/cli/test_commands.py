@@ -70,7 +70,7 @@ def test_help(arguments, capsys):
         ("program --device memristor", "device 'memristor' is unknown; choose from constant-step"),
         ("program --set dw=1", "parameter of constant-step 'dw' is unknown; choose from dw_min"),
         ("program --set dw_min", "--set dw_min is not of the form NAME=VALUE"),
-        ("program --set dw_min=-1", "ConstantStep.dw_min=-1 is out of range; pass a number above 0."),
+        ("program --set dw_min=-1", "ConstantStep.dw_min=-1 is out of range; pass a number above 0 and at most 1e+12."),
         ("program --set dw_min=nan", "ConstantStep.dw_min=nan is out of range"),
         ("program --set dw_min=small", "ConstantStep.dw_min='small' is not a number"),
         ("program --device linear-step --set mult_noise=2", "LinearStep.mult_noise=2.0 must be True or False"),
