@@ -43,6 +43,7 @@ def renormalise(model: PyTree, state: eqx.nn.State, x: Any, call: Callable[..., 
         each = jax.vmap(lambda x: model(x, state), axis_name=norms[0].axis_name, out_axes=(0, None))
         return each(x)
 
+    state = jax.tree.map(lambda leaf: leaf, state)  # equinox uses up a state that is written to; the given one is kept
     for norm in norms:
         state = _forgotten(norm, state)
     return (call or mapped)(_measuring(model), x, state, key=as_key(key))[1]
