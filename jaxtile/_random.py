@@ -135,11 +135,12 @@ arange = partial(jnp.arange, dtype=jnp.int32)
 """0, 1, 2, ...: of lines, slots or vectors, in 32 bits also where JAX defaults to 64."""
 
 
-def cell_index(rows: int, columns: Int[Array, " column"], width: int) -> Int[Array, "{rows} column"]:
-    """Row-major number of each cell in an array of the given width, for all rows and
-    the given columns.
+def cell_index(rows: int | Int[Array, " row"], columns: Int[Array, " column"], width: int) -> Int[Array, "row column"]:
+    """Row-major number of each cell in an array of the given width, for so many rows or
+    the given ones, and the given columns.
     """
-    return arange(rows)[:, None] * width + columns.astype(jnp.int32)[None, :]
+    rows = arange(rows) if isinstance(rows, int) else rows
+    return rows[:, None] * width + columns.astype(jnp.int32)[None, :]
 
 
 def _mix(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:

@@ -213,7 +213,8 @@ class Interval:
                 f"{name} has shape {number.shape}; pass {self}. To sweep over several values, build the object "
                 "inside a function of one value and `jax.vmap` that function."
             )
-        if is_concrete(number) and float(number) not in self:
+        # Programs know no number between 0 and the least normal one.
+        if is_concrete(number) and (0.0 if abs(float(number)) < jnp.finfo(number.dtype).tiny else float(number)) not in self:
             raise ValueError(f"{name}={float(number):g} is out of range; pass {self}.")
         return number
 

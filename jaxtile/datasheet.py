@@ -4,7 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from ._numerics import divisor
-from ._types import Scalar, is_concrete
+from ._show import text_of
+from ._types import Scalar, as_shape, is_concrete
 from .device import AbstractCrosspoint, ConstantStep
 from .tile import Chip, Now, Tally, Tile, TileConfig
 
@@ -30,10 +31,21 @@ class Datasheet(eqx.Module):
     config: TileConfig | None
     shape: tuple[int, int] = eqx.field(static=True)
 
+    def __repr__(self) -> str:
+        return f"Datasheet({' x '.join(map(str, self.shape))}, {self.config!r})"
+
+    __pdoc__ = text_of
+
     @classmethod
     def of(cls, config: TileConfig | None, shape: tuple[int, int]) -> "Datasheet":
-        """The datasheet of tiles of a shape, (out, in)."""
-        return cls(config, shape)
+        """The datasheet of tiles of a shape, (out, in).
+
+        Raises:
+            TypeError, ValueError: these are no configuration and no shape.
+        """
+        if not isinstance(config, TileConfig | None):
+            raise TypeError(f"config={config!r:.80} is no hardware; pass a TileConfig, or None if nothing is known of it.")
+        return cls(config, as_shape(shape))
 
     @property
     def hardware(self) -> TileConfig:

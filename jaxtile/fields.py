@@ -20,9 +20,11 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, Num
 
+from ._show import text_of
 from ._types import Interval, Real, Scalar, finite_array, is_concrete, is_whole
 
 __all__ = [
+    "LARGEST_WEIGHT",
     "Checked",
     "Field",
     "Number",
@@ -61,6 +63,11 @@ else:
             return given
 
 
+LARGEST_WEIGHT = 1e12
+"""The largest number in weight units that a field takes. Weights are normalised: what is
+larger is in another unit, and its square is infinite in single precision.
+"""
+
 Number = Field[Real, Scalar]
 OptionalNumber = Field[Real | None, Scalar | None]
 Reals = Num[Array, "..."] | Num[np.ndarray, "..."] | Sequence[Real] | Sequence[Sequence[Real]]
@@ -87,9 +94,12 @@ def number(
         open: leave `low` out.
         whole: leave fractions out.
         finite: leave infinity out.
-        units: label of the number where it is swept.
+        units: label of the number where it is swept; "weight": of at most
+            `LARGEST_WEIGHT`.
         kw_only: False for the one number that a class is about.
     """
+    if units == "weight":
+        low, high = max(low, -LARGEST_WEIGHT), min(high, LARGEST_WEIGHT)
     domain = Interval(low, high, open, whole, finite)
     take = domain.take if default is not None else _or_none(domain.take)
     return field(take, default=default, kw_only=kw_only, metadata={"domain": domain, "units": units})
@@ -113,6 +123,8 @@ def array(default: Any = dataclasses.MISSING, *, ndim: int = 1, units: str = "1"
         numbers = finite_array(value, float, name)
         if numbers.ndim != ndim or numbers.size == 0:
             raise ValueError(f"{name} has shape {numbers.shape}; pass numbers in {_DIMENSIONS[ndim]}, at least one.")
+        if units == "weight" and is_concrete(numbers) and np.abs(np.asarray(numbers)).max() > LARGEST_WEIGHT:
+            raise ValueError(f"{name} holds numbers beyond {LARGEST_WEIGHT:g}; pass normalised weights.")
         return numbers
 
     return field(take if default is not None else _or_none(take), default=default, metadata={"units": units})
@@ -236,9 +248,11 @@ class Checked(eqx.Module):
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
-        """The class and what differs from its defaults."""
+        """The class, and what differs from its defaults."""
         shown = (f"{f.name}={_short(getattr(self, f.name))}" for f in dataclasses.fields(self) if _is_changed(self, f))
         return f"{type(self).__name__}({', '.join(shown)})"
+
+    __pdoc__ = text_of
 
 
 def recheck(module: eqx.Module) -> None:
@@ -262,12 +276,15 @@ def _is_changed(module: eqx.Module, field: dataclasses.Field) -> bool:
     if default is None:
         return value is not None
     if eqx.is_array(value):
-        same_shape = value.shape == np.shape(default)
+        same_shape = value.shape[value.ndim - np.ndim(default) :] == np.shape(default)  # but for axes of `vmap`
         return not (is_concrete(value) and same_shape and np.allclose(np.asarray(value), default, rtol=1e-6, atol=0))
     return value is not default and value != default
 
 
 def _short(value: Any) -> str:
-    if eqx.is_array(value):
-        return f"{float(value):g}" if is_concrete(value) and value.ndim == 0 else f"{value.dtype}{list(value.shape)}"
-    return repr(value)
+    if not eqx.is_array(value):
+        return repr(value)
+    if not is_concrete(value):
+        return f"{value.dtype}{list(value.shape)}"
+    numbers = np.unique(np.asarray(value)) if value.size > 1 else np.ravel(value)
+    return "...".join(f"{float(number):g}" for number in numbers[[0, -1]]) if numbers.size > 1 else f"{float(numbers[0]):g}"

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, Num
 
 from ._linalg import safe_norm, spectral_norm
+from ._numerics import divisor
 from ._types import Scalar, Weight
 from .fields import Checked, field, function
 from .tile import Tile
@@ -92,6 +93,10 @@ def _spectral(view: View) -> Scalar:
     return spectral_norm(jax.lax.stop_gradient(_residual(view)))
 
 
+def _relative(view: View) -> Scalar:
+    return safe_norm(_residual(view)) / divisor(safe_norm(view.target))
+
+
 def _unreachable(view: View) -> Scalar:
     tile = view.tile
     return jnp.mean(tile.device.clip(tile.cells, view.target) != view.target)
@@ -100,6 +105,7 @@ def _unreachable(view: View) -> Scalar:
 _TABLE = (
     Quantity("read_error", "1", "read error (relative to largest)", attrgetter("read_error")),
     Quantity("frobenius_error", "weight", "Frobenius error (weight units)", lambda view: safe_norm(_residual(view))),
+    Quantity("relative_error", "1", "error (relative to the target)", _relative),
     Quantity("spectral_error", "weight", "spectral error (weight units)", _spectral),
     Quantity("full_pulses", "pulses per cell", "full pulses per cell", attrgetter("tile.now.tally.full")),
     Quantity("half_pulses", "pulses per cell", "half pulses per cell", attrgetter("tile.now.tally.half")),
@@ -116,7 +122,8 @@ QUANTITIES = {quantity.name: quantity for quantity in _TABLE}
 
 `read_error` is the error that the method saw: mean |reading - wanted| / max |wanted|, or
 the mean itself where only zeros are wanted. `frobenius_error` and `spectral_error` are
-norms of W - target, which the simulator knows.
+norms of W - target, which the simulator knows. `relative_error` is the Frobenius error
+over the Frobenius norm of the target, or the error itself where only zeros are wanted.
 
 Counts are cumulative, and of the run alone. `full_pulses` and `half_pulses` are means
 per cell. `row_pulses` and `column_pulses` are means per line, which pulses in every
@@ -126,8 +133,8 @@ vectors; weights read as they are count as one for each column.
 `unreachable` is the fraction of the target beyond the bounds of its own device.
 """
 
-RECORD = tuple(name for name in QUANTITIES if name not in ("spectral_error", "steps", "unreachable"))
-"""The default of `record=`: what costs little and changes on the way."""
+RECORD = tuple(name for name in QUANTITIES if name not in ("relative_error", "spectral_error", "steps", "unreachable"))
+"""The default of `record=`: quantities that cost little and change on the way."""
 
 Record = Sequence[str | Quantity | Callable[[View], Scalar]]
 

@@ -15,6 +15,7 @@ ROOMS = [
     "_version",
     "_paths",
     "_extras",
+    "_show",
     "_text_table",
     "_safetensors",
     "_types",
@@ -133,6 +134,17 @@ def test_every_module_says_what_it_offers():
         assert "__all__" in map(ast.unparse, targets), path
 
 
+def test_every_name_that_a_module_offers_is_there():
+    code = (
+        "import importlib, pkgutil, jaxtile\n"
+        "modules = [jaxtile, *(importlib.import_module(found.name) for found in pkgutil.walk_packages(jaxtile.__path__, 'jaxtile.')\n"
+        "           if not found.name.endswith('__main__'))]\n"
+        "missing = [f'{module.__name__}.{name}' for module in modules for name in module.__all__ if name not in vars(module)]\n"
+        "assert not missing, missing\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT.parent)
+
+
 def test_files_are_short():
     long = {path.name: lines for path in module_files() if (lines := len(path.read_text().splitlines())) > 400}
     assert not long
@@ -156,7 +168,7 @@ def test_importing_starts_no_backend_and_no_torch():
 
 def test_every_dependency_is_imported():
     project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
-    names = {re.match(r"\w+", dependency)[0] for dependency in project["dependencies"]}
+    names = {re.match(r"[\w-]+", dependency)[0].replace("-", "_") for dependency in project["dependencies"]}
     code = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
     imported = set(re.findall(r"^\s*(?:import|from) (\w+)", code, flags=re.MULTILINE))
     assert names <= imported

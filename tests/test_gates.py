@@ -1,6 +1,7 @@
 """What is handed to the verbs is right, whatever its type and size, or refused by name."""
 
 import dataclasses
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -9,7 +10,7 @@ import jax.random as jr
 import ml_dtypes
 import numpy as np
 import pytest
-from helpers import mostly_slow
+from helpers import DEVICES, mostly_slow
 
 import jaxtile as jt
 from jaxtile._linalg import leading_triplets, safe_norm, spectral_norm, starting_block
@@ -125,6 +126,44 @@ def test_products_beyond_single_precision_saturate_as_the_trains_do(pulse):
         x, d = np.asarray(x), np.asarray(d)
         right = -31e-3 * np.sign(np.outer(d, x)) * np.asarray(saturated)
         np.testing.assert_allclose(jt.update(tile, x, d, learning_rate=rate, key=KEY).weight, right, atol=1e-7)
+
+
+# The steps of a table are its own; its dw_min only plans trains.
+@pytest.mark.parametrize("name", mostly_slow([name for name in DEVICES if name != "table"], "constant", "soft bounds"))
+def test_a_step_beyond_the_range_ends_at_the_bound(name):
+    """One pulse that is longer than the range: the weight is at the bound, also where a trace hides how long it is."""
+    make, ways = partial(DEVICES[name], dw_min_std=0.0), jnp.asarray([1.0, -1.0])
+    bits = jnp.ones((2, 1), bool), jnp.ones((3, 1), bool)
+
+    @jax.jit
+    def pulsed(size):
+        tile = jt.init(jt.TileConfig(make(dw_min=size)), (3, 2), key=KEY)
+        return tile, jt.send(tile, jt.pulse.Trains.from_bits(*bits, ways, jnp.ones(3)), key=KEY).weight
+
+    for size in (1e6, 1e12, 1e20, 3e38):
+        tile, weight = pulsed(size)
+        np.testing.assert_allclose(weight[:, 0], tile.cells.w_min[:, 0], rtol=1e-5)
+        np.testing.assert_allclose(weight[:, 1], tile.cells.w_max[:, 1], rtol=1e-5)
+
+
+def test_pulses_of_any_numbers_are_those_of_their_values():
+    """`encode` is a verb of its own: each x, d and rate is the same in any type, and refused if it is none."""
+    pulse, one = jt.pulse.MeanCount(), {"learning_rate": 1, "granularity": 0.1, "key": KEY}
+    counts = pulse.encode([1, 0, 1], np.array([1, -1], ">i4"), **one).coincidences()
+    np.testing.assert_array_equal(counts, [[10, 0, 10], [10, 0, 10]])  # learning rate x d / granularity
+    torch = pytest.importorskip("torch")
+    np.testing.assert_array_equal(pulse.encode(torch.tensor([True, False, True]), [1.0, -1.0], **one).coincidences(), counts)
+    for x, words in (
+        ([1j], "x="),
+        ([np.nan], "x holds 1 of 1"),
+        ([[1.0]], "x has shape"),
+        (np.ma.masked_array([1.0], [True]), "x="),
+    ):
+        with pytest.raises((TypeError, ValueError), match=words):
+            pulse.encode(x, [1.0], **one)
+    for name, value in {"learning_rate": -1.0, "granularity": 0.0, "columns": [0.5], "key": "key"}.items():
+        with pytest.raises((TypeError, ValueError), match=f"{name}="):
+            pulse.encode([1.0], [1.0], **one | {name: value})
 
 
 SIZES = (1e-30, 1e-20, 1e-12, 1e-9, 1.0, 1e9, 1e18, 1e30, 1e37)

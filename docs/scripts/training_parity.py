@@ -105,7 +105,8 @@ def same(model: AnalogSequential, order: str = "aggregate") -> jt.nn.Sequential:
     layers: list[Any] = []
     for analog in model.analog_tiles():
         tile = bridge.from_analog_tile(analog)
-        config = dataclasses.replace(tile.config, device=dataclasses.replace(tile.config.device, order=order))
+        device = tile.config.device if tile.config.device.order == order else dataclasses.replace(tile.config.device, order=order)
+        config = dataclasses.replace(tile.config, device=device)
         layers += [jt.nn.Linear.around(dataclasses.replace(tile, config=config), bias_on_tile=True), jax.nn.sigmoid]
     return jt.nn.Sequential(layers[:-1])
 

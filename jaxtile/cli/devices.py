@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import device, plot, presets
-from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal
+from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, Ideal, WriteNoise
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name, refusals
 
@@ -144,7 +144,7 @@ class Devices:
         table.add_row("all but ideal", _listed(everywhere))
         recipes = Table("preset", "what it is", show_lines=True)
         for name, make in PRESETS.items():
-            recipes.add_row(name, f"{inspect.getdoc(make)}\n{make()!r}")
+            recipes.add_row(name, f"{inspect.getdoc(make)}\n{make()!r}{_caution(make())}")
         console = Console(highlight=False)
         console.print(table)
         console.print(recipes)
@@ -152,6 +152,13 @@ class Devices:
             save_figure(self.plot, {name: functools.partial(_draw, device) for name, device in pulsed.items()})
         console.print(f"Pulse response: {self.plot}")
         return 0
+
+
+def _caution(made: AbstractDevice) -> str:
+    if not isinstance(made, WriteNoise):
+        return ""
+    steps = f"{float(made.write_noise_std):.3g} steps"
+    return f"\nEach write leaves an error of {steps}: by this physics, a run may well end above where it started."
 
 
 def _draw(device: AbstractCrosspoint, ax) -> None:

@@ -149,7 +149,7 @@ def _geometric(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Wei
     but_last = _series(jnp.maximum(n - 1, 0), to, burst.most)
     total = jnp.where(n > 0, 1 + but_last + to * but_last, 0)
     if device.mult_noise:
-        variance = n.astype(weight.dtype) * (v * (1 + to * but_last)) ** 2
+        variance = n.astype(weight.dtype) * jnp.minimum(v * (1 + to * but_last), _MOST_SUM) ** 2
     else:
         variance = v**2 * _series(n, to * (2 + to), burst.most)
     return weight + sign * s * total, variance

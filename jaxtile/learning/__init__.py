@@ -3,7 +3,6 @@
 from .base import AbstractTransfer as AbstractTransfer
 from .buffered_transfer import BufferedTransfer as BufferedTransfer
 from .build import build as build
-from .build import preset as preset
 from .carrying import Lines as Lines
 from .carrying import TransferState as TransferState
 from .carrying import Write as Write
@@ -16,6 +15,7 @@ from .e_rider import ERider as ERider
 from .e_rider import Tracking as Tracking
 from .mixed_precision import Accumulated as Accumulated
 from .mixed_precision import MixedPrecision as MixedPrecision
+from .preset import preset as preset
 from .residual_learning import ResidualLearning as ResidualLearning
 from .residual_learning import has_plateau as has_plateau
 from .residual_learning import next_stage as next_stage
@@ -40,7 +40,6 @@ __all__ = [
     "TransferState",
     "Write",
     "build",
-    "devices",
     "has_plateau",
     "next_stage",
     "preset",

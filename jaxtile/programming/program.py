@@ -121,7 +121,7 @@ def prepare(
     target = as_matrix("target", target, weight)
     for stage in stages:
         if stage.gamma is not None and stage.connect is not None:
-            stage.check(Datasheet.of(connect(tile, stage.connect).config, tile.shape))
+            stage.check(Datasheet(connect(tile, stage.connect).config, tile.shape))
     _warn_out_of_range(tile, target)
     steps, entries = jnp.asarray(max_steps, jnp.int32), max(_ENTRIES, 1 << int(max_steps).bit_length())
     return Run(tile, target, stages, compensation, key, threshold, steps, quantities, entries)
@@ -166,7 +166,7 @@ def _check(tile: Tile, compensation: Any, max_steps: Any) -> None:
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
         raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
     if compensation is not None:
-        compensation.check(Datasheet.of(tile.config, tile.shape))
+        compensation.check(Datasheet(tile.config, tile.shape))
     if not is_whole(max_steps, 1) or max_steps >= 2**31:
         raise ValueError(
             f"max_steps={max_steps!r:.80} must be a whole number of at least 1 (below 2**31): the length of the history."

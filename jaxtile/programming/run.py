@@ -210,7 +210,7 @@ class Run(eqx.Module):
 
     def _sheet(self, number: int) -> Datasheet:
         """The datasheet of the tile as the lines of a stage are connected."""
-        return Datasheet.of(self._tile(number).config, self.tile.shape)
+        return Datasheet(self._tile(number).config, self.tile.shape)
 
     def _tile(self, number: int) -> Tile:
         """The tile as the lines of a stage are connected."""

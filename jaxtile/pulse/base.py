@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, UInt32
 
 from .._numerics import divide
-from .._random import arange, uniform
-from .._types import Key, Scalar
+from .._random import arange, as_key, uniform
+from .._types import AnyArray, Key, Real, Scalar, as_number, finite_array, number_array
 from ..fields import Checked, Number, flag, number, whole
 
 __all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
@@ -207,6 +207,39 @@ class AbstractTrainPulse(AbstractPulse):
 
     def encode(
         self,
+        x: Num[AnyArray, " in"],
+        d: Num[AnyArray, " out"],
+        *,
+        learning_rate: Real,
+        granularity: Real,
+        key: Key,
+        columns: Int[AnyArray, " in"] | None = None,
+    ) -> AbstractLines:
+        """The pulses of the lines for one pair of vectors.
+
+        Args:
+            x: finite numbers, for the columns.
+            d: finite numbers, for the rows.
+            learning_rate: not negative.
+            granularity: size of a step that the trains are planned with.
+            key: of the trains.
+            columns: numbers of the lines of the tile that carry x; None: all, in turn.
+
+        Raises:
+            TypeError, ValueError: an argument is something else.
+        """
+        x, d = finite_array(x, float, "x"), finite_array(d, float, "d")
+        if x.ndim != 1 or d.ndim != 1:
+            raise ValueError(f"x has shape {x.shape} and d has shape {d.shape}; pass one pair of vectors, [in] and [out].")
+        lines = arange(x.shape[0]) if columns is None else number_array(columns, "columns")
+        if lines.shape != x.shape or not jnp.issubdtype(lines.dtype, jnp.integer):
+            raise ValueError(f"columns={columns!r:.80} are not {x.shape[0]} whole numbers, one for each entry of x.")
+        rate = as_number("learning_rate", learning_rate, low=0.0).astype(x.dtype)
+        step = as_number("granularity", granularity, low=0.0, open=True).astype(x.dtype)
+        return self.lines(x, d, learning_rate=rate, granularity=step, key=as_key(key), columns=lines)
+
+    def lines(
+        self,
         x: Float[Array, " in"],
         d: Float[Array, " out"],
         *,
@@ -215,9 +248,7 @@ class AbstractTrainPulse(AbstractPulse):
         key: Key,
         columns: Int[Array, " in"],
     ) -> AbstractLines:
-        """The pulses of the lines for one pair of vectors; `columns` numbers the lines
-        of the tile that carry x.
-        """
+        """The same, of arguments that were checked."""
         length, d_scale, x_scale = self.scales(x, d, learning_rate, granularity)
         x_coded = Coded(jnp.abs(x) * x_scale, _signs(x), columns)
         d_coded = Coded(jnp.abs(d) * d_scale, _signs(d), arange(d.shape[0]))

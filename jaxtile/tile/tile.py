@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from .._random import Draws, arange, as_key, cell_index, stream
-from .._types import Key, Scalar, Weights, as_shape
+from .._show import html_table, text_of
+from .._types import Key, Scalar, Weights, as_shape, is_concrete
 from ..device import AbstractCells, AbstractDevice, State
 from ..periphery import Channels, fabricate, start
 from .config import TileConfig
@@ -40,10 +41,10 @@ class Chip(eqx.Module):
     forward: Channels = Channels()
     backward: Channels = Channels()
 
-    def draws(self, key: Key) -> Draws:
-        """The normals of all cells, from a key."""
+    def draws(self, key: Key, rows: Int[Array, " row"] | None = None) -> Draws:
+        """The normals of the cells of some rows, from a key; None: of all."""
         out, width = self.shape
-        return Draws(key, cell_index(out, arange(width), width))
+        return Draws(key, cell_index(out if rows is None else rows, arange(width), width))
 
 
 class Now(eqx.Module):
@@ -175,6 +176,23 @@ class Tile(AbstractHardware):
         batch = "".join(f"{n} x " for n in self.weight.shape[:-2])
         out, width = self.shape
         return f"Tile({batch}{out} x {width}, {self.device!r}, {self.config.pulse!r}, half_select={self.config.half_select!r})"
+
+    __pdoc__ = text_of
+
+    def _repr_html_(self) -> str:
+        config, weight = self.config, self.weight
+        rows = [
+            ("device", repr(self.device)),
+            ("pulse", repr(config.pulse)),
+            ("half_select", repr(config.half_select)),
+            ("forward", repr(config.forward)),
+            ("backward", repr(config.backward)),
+        ]
+        if is_concrete(weight):
+            rows.append(("weights", f"{float(weight.min()):.3g} to {float(weight.max()):.3g}"))
+            full, half = float(self.full_pulses.mean()), float(self.half_pulses.mean())
+            rows.append(("pulses a cell", f"{full:.4g} full, {half:.4g} half"))
+        return html_table(f"Tile, {' x '.join(map(str, weight.shape))}", rows)
 
 
 def init(config: TileConfig, shape: Sequence[int], *, key: Key) -> Tile:

@@ -12,8 +12,11 @@ from .._random import Source, arange, stream
 from .._types import Key, Scalar
 from .._vectors import UnitVectors
 from ..device import AbstractRoutine, AbstractUnitCell, Sending, UnitCells, Vector
+from ..pulse import Trains
+from ..pulse.base import SLOTS_PER_WORD
 from ..tile import Chip, Now, TileConfig, as_vectors
 from .execution import encode, execute
+from .in_turn import encode_all, in_turn
 from .one_pass import one_pass
 from .one_shot import one_shot
 
@@ -44,37 +47,32 @@ def send_batch(
     if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
         return one_shot(config, chip, now, x, d, learning_rate, key)
     batch, x = d.shape[0], x.dense(d.dtype) if isinstance(x, UnitVectors) else x
+    vectors = jax.vmap(lambda x, d: Vector(x, d, learning_rate, batch, config.pulse))(x, d)
     if config.crosspoint.order == "batch" and batch > 1:  # of one vector there is nothing to sum
-        return _together(config, chip, now, x, d, learning_rate, key, routines)
+        return _together(config, chip, now, vectors, key, routines)
+    if not routines and config.trains.desired_bl <= SLOTS_PER_WORD:  # then the trains are no larger than x and d
+        keys, lines = encode_all(config, vectors, key)
+        if isinstance(lines, Trains):
+            return in_turn(config, chip, now, keys, lines)
 
-    def step(now: Now, numbered: tuple[Array, Array, Array]) -> tuple[Now, None]:
-        v, x, d = numbered
-        vector, own_key = Vector(x, d, learning_rate, batch, config.pulse), stream(key, v)
+    def step(now: Now, numbered: tuple[Array, Vector]) -> tuple[Now, None]:
+        v, vector = numbered
+        own_key = stream(key, v)
         now, sent = before(config, chip, now, vector, own_key, routines)
         if sent is not None:
             now = execute(config, chip, now, encode(config, sent, own_key), own_key)
         return after(config, chip, now, vector, own_key, routines), None
 
-    return jax.lax.scan(step, now, (arange(batch), x, d))[0]
+    return jax.lax.scan(step, now, (arange(batch), vectors))[0]
 
 
-def _together(
-    config: TileConfig,
-    chip: Chip,
-    now: Now,
-    x: Float[Array, "k in"],
-    d: Float[Array, "k out"],
-    learning_rate: Scalar,
-    key: Key,
-    routines: Routines,
-) -> Now:
+def _together(config: TileConfig, chip: Chip, now: Now, vectors: Vector, key: Key, routines: Routines) -> Now:
     """Send all vectors in one pass: the routines see all of them first, and act once
     all are sent, as many times as they were due.
     """
-    batch = d.shape[0]
-    numbers, vectors = arange(batch), jax.vmap(lambda x, d: Vector(x, d, learning_rate, batch, config.pulse))(x, d)
     if not routines:
         return one_pass(config, chip, now, vectors, key)
+    numbers = arange(vectors.d.shape[0])
 
     def look(now: Now, numbered: tuple[Array, Vector]) -> tuple[Now, Any]:
         v, vector = numbered

@@ -11,8 +11,9 @@ from ..device import Burst, Vector
 from ..half_select.phases import PHASES, Exposure, Phase, Seen, active, exposure, in_phase
 from ..pulse import AbstractLines, Trains
 from ..tile import Chip, Now, PulseCounts, Tally, TileConfig
+from .rows import Rows, by_rows, pulse_rows
 
-__all__ = ["count", "encode", "execute", "noise_of", "pulse", "send_together"]
+__all__ = ["count", "encode", "execute", "move", "noise_of", "pulse", "send_together"]
 
 Disturbance = tuple[Exposure, Draws | None]
 
@@ -21,7 +22,7 @@ def encode(config: TileConfig, vector: Vector, key: Key) -> AbstractLines:
     """Pulses that the lines send for one pair of vectors."""
     x, d, rate, columns = vector.x, vector.d, vector.learning_rate, arange(vector.x.shape[0])
     granularity = config.crosspoint.granularity()
-    return config.trains.encode(x, d, learning_rate=rate, granularity=granularity, key=key, columns=columns)
+    return config.trains.lines(x, d, learning_rate=rate, granularity=granularity, key=key, columns=columns)
 
 
 def pulse(config: TileConfig, chip: Chip, now: Now, *bursts: Burst, disturb: Disturbance | None = None) -> Now:
@@ -40,13 +41,20 @@ def execute(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key:
     device declares.
     """
     seen = exposure(lines, skip_inactive=config.skips_phases)
-    if config.crosspoint.order != "slot":
-        now = send_together(config, chip, now, seen, lines.n_slots, key)
-    elif isinstance(lines, Trains):
-        now = _slot_by_slot(config, chip, now, lines, key)
-    else:
-        now = _phase_by_phase(config, chip, now, lines, seen, key)
+    now = move(config, chip, now, lines, key)
     return count(config, chip, now, lines.total(), seen)
+
+
+def move(config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, key: Key) -> Now:
+    """The same, without counting."""
+    if by_rows(config) and isinstance(lines, Trains):
+        return now.replace(state=pulse_rows(config, chip, now.state, lines, Rows.of(lines), stream(key, Source.CYCLE)))
+    seen = exposure(lines, skip_inactive=config.skips_phases)
+    if config.crosspoint.order != "slot":
+        return send_together(config, chip, now, seen, lines.n_slots, key)
+    if isinstance(lines, Trains):
+        return _slot_by_slot(config, chip, now, lines, key)
+    return _phase_by_phase(config, chip, now, lines, seen, key)
 
 
 def noise_of(config: TileConfig, chip: Chip, key: Key) -> Draws | None:

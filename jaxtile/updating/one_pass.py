@@ -5,14 +5,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from .._random import arange, stream
 from .._types import Key
 from ..device import Vector
-from ..half_select.phases import exposure_to_lines, select
 from ..pulse import Trains
 from ..pulse.coincidences import sum_of_trains, sum_one_by_one
 from ..tile import Chip, Now, TileConfig
 from .execution import count, encode, send_together
+from .in_turn import encode_all, seen_of_all
 
 __all__ = ["one_pass"]
 
@@ -21,19 +20,15 @@ def one_pass(config: TileConfig, chip: Chip, now: Now, vectors: Vector, key: Key
     """Send vectors [k, ...] by the sums of what their lines send: the pulses of a cell
     up, those down, and the half ones of each polarity.
 
-    Vector v has the trains of `fold_in(key, v)`, as if it were sent by itself. The
-    cycle noise is drawn once, from the stream of the first vector.
+    The cycle noise is drawn once, from the stream of the first vector.
     """
-    keys = jax.vmap(partial(stream, key))(arange(vectors.d.shape[0]))
-    lines = jax.vmap(partial(encode, config))(vectors, keys)
-    each = jax.vmap(partial(exposure_to_lines, skip_inactive=config.skips_phases))(lines)
+    keys, lines = encode_all(config, vectors, key)
     if isinstance(lines, Trains):
         up, down = sum_of_trains(lines)
     else:  # counts of cells: encoded anew, for all of them at once would be [k, out, in]
         up, down = sum_one_by_one(lambda sent: encode(config, *sent).moves(), (vectors, keys))
     total = jnp.sum(jnp.sum(up + down, axis=0).astype(float))
-    seen = select(jax.tree.map(lambda counts: jnp.sum(counts, axis=0, dtype=counts.dtype), each), up, down)
     # A cell may get pulses of both directions: as real numbers, they are mixed evenly.
-    seen = jax.tree.map(partial(jnp.asarray, dtype=float), seen)
+    seen = jax.tree.map(partial(jnp.asarray, dtype=float), seen_of_all(config, lines, (up, down)))
     now = send_together(config, chip, now, seen, lines.n_slots, keys[0])
     return count(config, chip, now, total, seen)

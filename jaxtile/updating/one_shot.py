@@ -52,7 +52,7 @@ def _encode_alone(config: TileConfig, learning_rate: Scalar, column: Array, d: F
     """Pulses of the rows and of one column: a tile of one column."""
     device, one = config.crosspoint, jnp.ones(1, d.dtype)
     own = {"granularity": device.granularity(), "key": key, "columns": column[None]}
-    return config.trains.encode(one, d, learning_rate=learning_rate, **own)
+    return config.trains.lines(one, d, learning_rate=learning_rate, **own)
 
 
 def _cycle(config: TileConfig, chip: Chip, x: UnitVectors, keys: Keys) -> Draws | None:

@@ -165,6 +165,9 @@ def test_what_aihwkit_cannot_hold_is_refused():
     algorithm = jt.learning.Transfer((step, step, jt.device.SoftBounds()), scale_fast_lr=False)
     with pytest.raises(ConfigError, match="all arrays but the first are of one kind"):
         to_analog_tile(jt.init(jt.TileConfig(algorithm), (3, 4), key=KEY))
+    for own in (jt.learning.ERider(), jt.learning.ResidualLearning(scale_fast_lr=False)):
+        with pytest.raises(ConfigError, match="has no counterpart in aihwkit"):
+            to_analog_tile(jt.init(jt.TileConfig(own), (3, 4), key=KEY))
     if not ABSOLUTE:
         with pytest.raises(ConfigError, match="scale_fast_lr=True needs aihwkit 1.2"):
             to_analog_tile(jt.init(jt.TileConfig(jt.learning.Transfer()), (3, 4), key=KEY))

@@ -42,6 +42,49 @@ CASES = {
         ValueError,
         ["corrupt_devices_prob=1.1", "at most 1"],
     ),
+    "a step beyond all weights": (
+        lambda: jt.device.ConstantStep(dw_min=1e20),
+        ValueError,
+        ["ConstantStep.dw_min=1e+20", "above 0 and at most 1e+12"],
+    ),
+    "a step that programs take for zero": (
+        lambda: jt.device.SoftBounds(dw_min=1e-39),
+        ValueError,
+        ["SoftBounds.dw_min=1e-39", "above 0"],
+    ),
+    "a bound beyond all weights": (lambda: jt.device.PowStep(w_min=-1e30), ValueError, ["PowStep.w_min=-1e+30", "at least -1e+12"]),
+    "noise beyond all weights": (
+        lambda: jt.device.WriteNoise(jt.device.SoftBounds(), write_noise_std=1e30),
+        ValueError,
+        ["WriteNoise.write_noise_std=1e+30", "at most 1e+12"],
+    ),
+    "cycle noise beyond all": (
+        lambda: jt.device.ExpStep(dw_min_std=1e30),
+        ValueError,
+        ["ExpStep.dw_min_std=1e+30", "at most 1e+06"],
+    ),
+    "a spread beyond all": (lambda: jt.device.LinearStep(gamma_up_dtod=1e30), ValueError, ["gamma_up_dtod=1e+30", "at most 1e+06"]),
+    "a table beyond all weights": (
+        lambda: jt.device.Table(state=[-1, 0, 1e20], up=[1, 1, 1], down=[1, 1, 1]),
+        ValueError,
+        ["Table.state holds numbers beyond 1e+12", "normalised"],
+    ),
+    "a range that the converter cuts": (
+        lambda: jt.nn.Linear(
+            2,
+            2,
+            jt.TileConfig(forward=jt.IOParameters(inp_bound=0.5, noise_management=None)),
+            input_range=jt.digital.InputRange(),
+            key=jax.random.key(0),
+        ),
+        *(ValueError, ["Linear.input_range scales inputs to +-1", "forward.inp_bound=0.5", "inp_bound=1.0"]),
+    ),
+    "a datasheet of no hardware": (
+        lambda: jt.Datasheet.of(jt.device.SoftBounds(), (2, 3)),
+        TypeError,
+        ["config=SoftBounds()", "TileConfig"],
+    ),
+    "a datasheet of no shape": (lambda: jt.Datasheet.of(jt.TileConfig(), (2, 0)), ValueError, ["shape=(2, 0)", "(out, in)"]),
     "exponent zero": (lambda: jt.device.PowStep(pow_gamma=0), ValueError, ["PowStep.pow_gamma=0", "above 0"]),
     "estimation in no steps": (
         lambda: jt.device.PowStepReference(n_estimation_steps=-2),

@@ -10,12 +10,20 @@ import jax.random as jr
 import numpy as np
 import optax
 import pytest
-from helpers import FLOAT
+from helpers import FLOAT, mostly_slow
 from reference.transfers import Array, transfer
 
 import jaxtile as jt
 from jaxtile.device import ConstantStep
-from jaxtile.learning import Transfer
+from jaxtile.learning import (
+    BufferedTransfer,
+    ChoppedTransfer,
+    DynamicTransfer,
+    ERider,
+    MixedPrecision,
+    ResidualLearning,
+    Transfer,
+)
 
 OUT, WIDTH, VECTORS, RATE = 4, 3, 90, 0.173
 G = 0.0137  # incommensurate, so that no product falls on a threshold
@@ -180,13 +188,29 @@ def test_lines_are_chosen_at_random():
     assert np.all(np.abs(chosen.sum(axis=0) - 100) < 4.5 * np.sqrt(300 * 2 / 9))
 
 
-def test_programs_sweeps_and_networks_take_an_algorithm_for_a_device():
-    device = Transfer((ConstantStep(dw_min=0.01), ConstantStep(dw_min=0.01)), fast_lr=0.3, transfer_lr=0.5, units_in_mbatch=False)
-    config = jt.TileConfig(device=device, half_select=jt.half_select.ConstantRatio(kappa=100.0))
+ONE = ConstantStep(dw_min=0.01)
+TUNED = {"fast_lr": 0.3, "transfer_lr": 0.5, "units_in_mbatch": False}
+ALGORITHMS = {
+    "transfer": Transfer((ONE, ONE), **TUNED),
+    "buffered": BufferedTransfer((ONE, ONE), **TUNED | {"transfer_lr": 5.0}),
+    "chopped": ChoppedTransfer((ONE, ONE), **TUNED | {"transfer_lr": 1.0}),
+    "dynamic": DynamicTransfer((ONE, ONE), **TUNED | {"transfer_lr": 1.0}),
+    "mixed": MixedPrecision(ONE),
+    "residual": ResidualLearning((ONE, ONE, ONE), gamma=0.3, **TUNED),
+    "e-rider": ERider((ONE, ONE), **TUNED),
+}
+
+
+@pytest.mark.parametrize("name", mostly_slow(ALGORITHMS, "transfer"))
+def test_the_library_takes_an_algorithm_for_a_device(name, tmp_path):
+    """Programs, files, sweeps over its numbers and chips, and networks; under half-selection."""
+    config = jt.TileConfig(device=ALGORITHMS[name], half_select=jt.half_select.ConstantRatio(kappa=100.0))
     target = jt.targets.low_rank((5, 4), 2, spectral_norm=0.5, key=KEY)
-    sol = jt.program(jt.init(config, (5, 4), key=KEY), target, jt.GDP(), key=KEY, max_steps=30)
+    sol = jt.program(jt.init(config, (5, 4), key=KEY), target, jt.GDP(), key=KEY, max_steps=60)
     error = sol.history["read_error"]
     assert float(jnp.min(error)) < 0.8 * float(error[0])
+    jt.save(tmp_path / "tile", sol.tile)
+    jax.tree.map(np.testing.assert_array_equal, jt.load(tmp_path / "tile"), sol.tile)
     method = jt.Programming(jt.SVD(), max_steps=3)
     data = jt.sweep(method, config, target, key=KEY, over={"device.transfer_lr": [0.5, 2.0]}, chips=2)
     assert dict(data.sizes) | {"device.transfer_lr": 2} == dict(data.sizes)

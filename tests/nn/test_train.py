@@ -238,7 +238,7 @@ def test_training_is_drawn(run):
     np.testing.assert_allclose(ax.lines[0].get_xydata(), np.stack([np.arange(1, 5), run.history["accuracy"]], 1))
     lanes = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), eqx.filter(run, eqx.is_array))
     assert len(jt.plot.training(lanes).collections) == 1
-    assert jt.plot.training(run, quantity="layers.0.pulses").get_ylabel() == "full pulses per cell and epoch, layers.0"
+    assert jt.plot.training(run, quantity="layers.0.pulses").get_ylabel() == "full pulses per cell and epoch\nlayers.0"
     with pytest.raises(ValueError, match="quantity"):
         jt.plot.training(run, quantity="sharpness")
     plt.close("all")

@@ -21,11 +21,14 @@ from ..burst import Burst, in_parts, one_by_one
 from ..cells import Cells
 from ..fabrication import chance, folded_pair, spread
 
-__all__ = ["MOST", "AbstractPulsedDevice"]
+__all__ = ["MOST", "WIDEST", "AbstractPulsedDevice"]
 
 # A response beyond it counts as this: it crosses any range all the same, and its square
 # is finite in single precision.
 MOST = 1e9
+# A relative spread beyond it is refused: products of two with a weight are finite.
+WIDEST = 1e6
+_LONGEST = 1e13  # a step beyond it crosses any range; the square of its spread is finite
 
 
 class AbstractPulsedDevice(AbstractCrosspoint):
@@ -93,23 +96,23 @@ class AbstractPulsedDevice(AbstractCrosspoint):
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down")
 
     dw_min: Number = number(0.001, low=0.0, open=True, units="weight")
-    dw_min_dtod: Number = number(0.3, low=0.0)
+    dw_min_dtod: Number = number(0.3, low=0.0, high=WIDEST)
     dw_min_dtod_log_normal: bool = flag(False)
-    dw_min_std: Number = number(0.3, low=0.0)
+    dw_min_std: Number = number(0.3, low=0.0, high=WIDEST)
     up_down: Number = number(0.0, low=-1.0, high=1.0)
-    up_down_dtod: Number = number(0.01, low=0.0)
+    up_down_dtod: Number = number(0.01, low=0.0, high=WIDEST)
     w_max: Number = number(0.6, low=0.0, units="weight")
-    w_max_dtod: Number = number(0.3, low=0.0)
+    w_max_dtod: Number = number(0.3, low=0.0, high=WIDEST)
     w_min: Number = number(-0.6, high=0.0, units="weight")
-    w_min_dtod: Number = number(0.3, low=0.0)
+    w_min_dtod: Number = number(0.3, low=0.0, high=WIDEST)
     enforce_consistency: bool = flag(True)
     perfect_bias: bool = flag(False)
     corrupt_devices_prob: Number = number(0.0, low=0.0, high=1.0)
     corrupt_devices_range: Number = number(0.1, low=0.0, units="weight")
     lifetime: Number = number(0.0, low=0.0, units="decays")
-    lifetime_dtod: Number = number(0.0, low=0.0)
+    lifetime_dtod: Number = number(0.0, low=0.0, high=WIDEST)
     diffusion: Number = number(0.0, low=0.0, units="weight")
-    diffusion_dtod: Number = number(0.0, low=0.0)
+    diffusion_dtod: Number = number(0.0, low=0.0, high=WIDEST)
     reset: Number = number(0.0, units="weight")
     reset_dtod: Number = number(0.0, low=0.0, units="weight")
     reset_std: Number = number(0.01, low=0.0, units="weight")
@@ -129,7 +132,8 @@ class AbstractPulsedDevice(AbstractCrosspoint):
         gain = jnp.exp(lengthen) if self.dw_min_dtod_log_normal else 1 + lengthen
         imbalance = self.up_down_dtod * spread(shape, key, Source.IMBALANCE)
         fold = self.enforce_consistency
-        step_up, step_down = (self.dw_min * share for share in folded_pair(gain, imbalance, self.up_down, fold=fold))
+        steps = (self.dw_min * share for share in folded_pair(gain, imbalance, self.up_down, fold=fold))
+        step_up, step_down = (jnp.clip(step, -_LONGEST, _LONGEST) for step in steps)
         upper = self.w_max * (1 + self.w_max_dtod * spread(shape, key, Source.UPPER_BOUND))
         lower = self.w_min * (1 + self.w_min_dtod * spread(shape, key, Source.LOWER_BOUND))
         if fold:

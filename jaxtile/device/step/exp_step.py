@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from ..._types import Scalar, Weight
 from ...fields import Number, number
 from ..cells import Cells
-from .base import MOST, AbstractPulsedDevice
+from .base import MOST, WIDEST, AbstractPulsedDevice
 
 __all__ = ["ExpStep"]
 
@@ -41,7 +41,7 @@ class ExpStep(AbstractPulsedDevice):
     a: Number = number(0.244)
     b: Number = number(0.2425)
     dw_min_std_add: Number = number(0.0, low=0.0, units="weight")
-    dw_min_std_slope: Number = number(0.0, low=0.0)
+    dw_min_std_slope: Number = number(0.0, low=0.0, high=WIDEST)
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         span = cells.w_max - cells.w_min

@@ -12,6 +12,7 @@ from ...fields import Number, flag, number
 from ..burst import affine
 from ..cells import Cells
 from ..fabrication import spread
+from .base import WIDEST
 from .reference import AbstractReferenceDevice
 
 __all__ = ["SoftBoundsReference"]
@@ -48,8 +49,8 @@ class SoftBoundsReference(AbstractReferenceDevice):
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min")  # another reference is other bounds
 
     mult_noise: bool = flag(False)
-    slope_up_dtod: Number = number(0.0, low=0.0)
-    slope_down_dtod: Number = number(0.0, low=0.0)
+    slope_up_dtod: Number = number(0.0, low=0.0, high=WIDEST)
+    slope_down_dtod: Number = number(0.0, low=0.0, high=WIDEST)
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> ReferenceCells:
         cells = super().fabricate(shape, key=key)

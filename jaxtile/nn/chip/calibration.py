@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PyTree
 from ..._random import as_key
 from ..._types import Key, Real, as_number
 from ...digital.input_range import InputRange
+from ...fields import recheck
 from ..gradient.pairs import evaluate, factors, find, layers_of, probes
 from ..layers import Linear, layers, map_layers, map_layers_with_keys
 from ..training import as_arrays
@@ -62,6 +63,7 @@ def calibrate(
         # A layer that sees only zeros keeps its range. None is found anew when training begins.
         found = jnp.where(reach > 0, reach, rule.input_range).astype(rule.input_range.dtype)
         ranged = layer.replace(input_range=dataclasses.replace(rule, input_range=found, updates=rule.init_from_data))
+        recheck(ranged)
         if adc_part is None:
             return ranged
         tile = ranged.tile.change(with_adc_range, options={"part": adc_part}, x=ranged.driven(seen[path]), key=key)

@@ -9,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, Num
 
 from ..._random import as_key
-from ..._types import AnyArray, Key, Real, Scalar, Weight, is_whole, real_array
+from ..._types import AnyArray, Key, Real, Scalar, Weight, is_concrete, is_whole, real_array
 from ...digital.input_range import InputRange
 from ...digital.scales import map_weights
 from ...modifier import AbstractModifier
@@ -169,8 +169,14 @@ class Linear(eqx.Module):
             raise TypeError(
                 f"Linear.input_range={self.input_range!r} is no range; pass None, or jaxtile.digital.InputRange(input_range=3.0)."
             )
+        io = self.tile.config.forward
+        if self.input_range is not None and not io.is_perfect and io.noise_management is None:
+            if is_concrete(io.inp_bound) and io.inp_bound < 1:
+                raise ValueError(
+                    f"Linear.input_range scales inputs to +-1, and the DAC of the tile ends at forward.inp_bound={io.inp_bound:g}: "
+                    "it would clip what the range holds. Pass inp_bound=1.0."
+                )
         if self.input_range is not None and self.input_range.output_min_percentage is not None:
-            io = self.tile.config.forward
             if io.is_perfect or io.noise_management is not None or io.bound_management is not None:
                 raise ValueError(
                     "Linear.input_range has output_min_percentage, for a read with an ADC and with noise_management=None and "

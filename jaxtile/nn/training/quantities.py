@@ -52,7 +52,7 @@ def _largest(epoch: Epoch) -> Scalar:
 
 _TABLE = (
     Quantity("pulses", "pulses per cell", "full pulses per cell and epoch", _pulses),
-    Quantity("saturated", "1", "fraction of cells within 1 % of a bound", _saturated),
+    Quantity("saturated", "1", "fraction of cells at a bound", _saturated),
     Quantity("largest", "weight", "largest |weight| (weight units)", _largest),
 )
 
@@ -68,7 +68,7 @@ def names_of(model: PyTree) -> list[str]:
 def label_of(name: str) -> str:
     """The label of an axis, for a name in a history; a loss or a metric is one itself."""
     path, _, own = name.rpartition(".")
-    return f"{OF_TILES[own].label}, {path}" if own in OF_TILES and path else name.replace("_", " ")
+    return f"{OF_TILES[own].label}\n{path}" if own in OF_TILES and path else name.replace("_", " ")
 
 
 def measure_tiles(before: PyTree, model: PyTree) -> dict[str, Scalar]:
