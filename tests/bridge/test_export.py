@@ -86,7 +86,8 @@ def test_noise_of_an_lstm_has_the_moments_of_aihwkit():
 
 def test_a_network_is_exported_layer_by_layer():
     """Scales and bias go along; what aihwkit has no layer for is refused by its path."""
-    perfect = jt.TileConfig(forward=jt.IOParameters(is_perfect=True))
+    reads = jt.IOParameters(is_perfect=True)
+    perfect = jt.TileConfig(forward=reads, backward=reads)
     network = eqx.nn.MLP(5, 3, width_size=4, depth=1, key=KEY)
     chip = jt.nn.convert(network, {".*": jt.nn.Rule(perfect, mapping=jt.nn.Mapping(columnwise=True))}, key=KEY)
     layers = bridge.to_analog_layers(chip)
