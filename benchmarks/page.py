@@ -2,6 +2,7 @@
 
 import datetime
 
+from .as_written import ONCE
 from .whole_runs import BYTES
 from .works import WORKS
 
@@ -81,9 +82,23 @@ def page(found: dict, machine: str) -> str:
         short += ["command-line"] if cold["wall_s"] > 15 or cached["wall_s"] > 6 else []
         walls = f"{cold['wall_s']:.1f} s cold (under 15), {cached['wall_s']:.1f} s with compiled programs cached (6)"
         whole += f"\n`jaxtile program`: {walls}; {cold['cpu_s']:.1f} and {cached['cpu_s']:.1f} s of processor time.\n"
+    if "as-written" in found:
+        whole += _as_written(found["as-written"])
     limits = "\n".join(f"- *{name}*: {LIMITS.get(name, 'not known yet')}." for name in short)
     parts = {"regimes": _regimes(found), "rows": "\n".join(rows), "details": "\n".join(details), "whole": whole, "limits": limits}
     return TEXT.format(date=datetime.date.today(), machine=machine, **parts)
+
+
+def _as_written(found: dict) -> str:
+    """The best foot of a work beside the same as users write it."""
+    lines = []
+    for work, sides in found.items():
+        best = next(iter(sides.values()))
+        for side, value in sides.items():
+            shown = (f"{value:.2f} s", "") if work == ONCE else (_ms(value), f"{value / best:.2f}")
+            lines.append(f"| {work} | {side} | {' | '.join(shown)} |")
+    listed = "\n".join(lines)
+    return f"\n## As users write it\n\n| work | written as | time | of the first line |\n|---|---|---|---|\n{listed}\n"
 
 
 def _regimes(found: dict) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 import jaxtile as jt
 
+from .as_written import as_written
 from .training import chips, width
 
 __all__ = ["WHOLE_RUNS"]
@@ -80,4 +81,7 @@ def _one_run(folder: str, cache: Path) -> tuple[float, float]:
     return time.perf_counter() - start, used
 
 
-WHOLE_RUNS = {"scaling": scaling, "throughput": throughput, "command-line": command_line, "chips": chips, "width": width}
+WHOLE_RUNS = {
+    **{"scaling": scaling, "throughput": throughput, "command-line": command_line, "as-written": as_written},
+    **{"chips": chips, "width": width},  # of training
+}

@@ -13,7 +13,9 @@ import jaxtile as jt
 
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = {
-    page.stem: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if "```python" in page.read_text()
+    page.stem: page
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+    if "```python" in page.read_text() and not page.with_suffix(".py").exists()  # those of notebooks have tests of their own
 }
 
 

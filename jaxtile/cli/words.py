@@ -13,12 +13,12 @@ from .devices import Devices
 from .fit import Fit
 from .program import Program
 from .refusal import Refusal
-from .sweep import Plot, Sweep
+from .sweep import Plot, Status, Sweep
 
 __all__ = ["parse"]
 
-Command = Program | Devices | Sweep | Plot | Fit
-_COMMANDS = {"program": Program, "devices": Devices, "sweep": Sweep, "plot": Plot, "fit": Fit}
+Command = Program | Devices | Sweep | Status | Plot | Fit
+_COMMANDS = {"program": Program, "devices": Devices, "sweep": Sweep, "status": Status, "plot": Plot, "fit": Fit}
 
 
 def parse(words: Sequence[str]) -> Command:
@@ -32,7 +32,7 @@ def parse(words: Sequence[str]) -> Command:
     try:
         with contextlib.redirect_stderr(complaint):
             return tyro.cli(
-                Program | Devices | Sweep | Plot | Fit,
+                Command,
                 prog="jaxtile",
                 description="Analog crossbar tiles, programmed by pulses, half-selected cells and all.",
                 args=words,

@@ -106,7 +106,7 @@ class Stage(Checked):
         """The end of the run at this step, if it ends, and true if the stage hands over
         to one that `goes_on`.
         """
-        rules = {"tolerance": tolerance, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
+        rules: dict[str, Any] = {"tolerance": tolerance, "steps_in_pass": steps_in_pass, "max_steps": max_steps}
         result, streaks = judge(error, proposal, progress.streaks, step=step, **rules)
         switch, over = None, result == RESULTS.stalled
         if self.until is not None:

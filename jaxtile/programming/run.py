@@ -141,7 +141,7 @@ class Run(eqx.Module):
         found = measure(self.record, view)
         history = {name: state.history[name].at[state.step].set(value.astype(target.dtype)) for name, value in found.items()}
         (x, d), method_state = method.propose(reading, target, at.method, propose_key)
-        rules = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
+        rules: dict[str, Any] = {"tolerance": self.tolerance, "step": state.step, "max_steps": self.max_steps}
         rules |= {"steps_in_pass": method.steps_in_pass(shape)}
         later = number + 1 < len(self.stages)
         rules |= {"goes_on": later and self.stages[number + 1].pays(target, self._sheet(number + 1))}

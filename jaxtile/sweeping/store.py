@@ -13,20 +13,23 @@ attributes of the marks list.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import glob
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .._extras import need
 from .._paths import as_path
+from .part import WHOLE, Part
 
 try:
     import fcntl
@@ -37,13 +40,29 @@ if TYPE_CHECKING:  # importing these takes longer than importing the rest of thi
     import xarray as xr
     import zarr
 
-__all__ = ["Block", "Memory", "Store", "as_dataset", "check_place", "load", "rows"]
+__all__ = ["Block", "Memory", "Progress", "Store", "as_dataset", "check_place", "load", "progress_of", "rows"]
 
 _DONE = "block_done"
 _VERSIONS = "versions"
 _WRITE_ALL: Any = {"write_empty_chunks": True}
 
 Block = tuple[int, int]  # its group, and its number there
+
+
+class Progress(NamedTuple):
+    """How far a sweep is.
+
+    Attributes:
+        blocks: number of all blocks.
+        done: number of those that are there.
+        first: when the first of these was written, in local time.
+        last: when the last one was.
+    """
+
+    blocks: int
+    done: int
+    first: datetime.datetime | None
+    last: datetime.datetime | None
 
 
 class Memory:
@@ -54,7 +73,7 @@ class Memory:
         self.versions: list[dict[str, str]] = []
         self._arrays = {name: np.zeros(*_shape(plan, name)) for name in plan["results"]}
 
-    def locked(self) -> contextlib.AbstractContextManager[None]:
+    def locked(self, *, shared: bool = False) -> contextlib.AbstractContextManager[None]:
         """Nobody else knows of it."""
         return contextlib.nullcontext()
 
@@ -62,9 +81,9 @@ class Memory:
         """Say by which versions the blocks are written from now on."""
         self.versions = [versions]
 
-    def missing(self) -> list[Block]:
-        """The blocks that are not there yet: at the start, all."""
-        return blocks(self.plan)
+    def missing(self, part: Part = WHOLE) -> list[Block]:
+        """The blocks of a part that are not there yet: at the start, all."""
+        return part.among(blocks(self.plan))
 
     def write(self, block: Block, results: Mapping[str, np.ndarray]) -> None:
         """Put one block."""
@@ -89,7 +108,7 @@ class Store:
     """
 
     def __init__(self, path: str | pathlib.Path, group: zarr.Group):
-        self.path = path
+        self.path = pathlib.Path(path)
         self.plan: dict[str, Any] = json.loads(str(group.attrs["plan"]))
         self._arrays: dict[str, Any] = {name: group[name] for name in (*self.plan["results"], _DONE)}  # opened once: it takes time
         self.versions: list[dict[str, str]] | None = self._arrays[_DONE].attrs.get(_VERSIONS)
@@ -159,9 +178,12 @@ class Store:
             raise ValueError(f"store={str(path)!r} is no store of a sweep ({error!r}); choose another place.") from error
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, shared: bool = False) -> Iterator[None]:
         """Keep other sweeps out; the system lets them in again when this process ends,
         however it ends.
+
+        Args:
+            shared: let those in that run a part, as this one does.
 
         Raises:
             OSError: another sweep is inside.
@@ -170,13 +192,16 @@ class Store:
             try:
                 file = held.enter_context(pathlib.Path(self.path, "zarr.json").open("r+b"))
                 if fcntl is not None:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise OSError(
                     error.errno, "another sweep is writing to this store; wait until it ends, or end it", str(self.path)
                 ) from None
             except OSError:
-                pass  # a file system without locks
+                print(
+                    f"jaxtile: {self.path} is on a file system without locks: take care that no other sweep writes to it.",
+                    file=sys.stderr,
+                )
             yield
 
     def sign(self, versions: dict[str, str]) -> None:
@@ -187,9 +212,16 @@ class Store:
         if self.versions is not known:
             self._arrays[_DONE].attrs[_VERSIONS] = self.versions
 
-    def missing(self) -> list[Block]:
-        """The blocks that are not there, or damaged."""
-        return [block for block in blocks(self.plan) if not self._holds(block)]
+    def missing(self, part: Part = WHOLE) -> list[Block]:
+        """The blocks of a part that are not there, or damaged."""
+        return [block for block in part.among(blocks(self.plan)) if not self._holds(block)]
+
+    def progress(self) -> Progress:
+        """How far the sweep is."""
+        every, missing = blocks(self.plan), set(self.missing())
+        marks = (pathlib.Path(self.path, _DONE, "c", *map(str, block)) for block in every if block not in missing)
+        written = sorted(datetime.datetime.fromtimestamp(mark.stat().st_mtime) for mark in marks)
+        return Progress(len(every), len(written), *((written[0], written[-1]) if written else (None, None)))
 
     def _holds(self, block: Block) -> bool:
         try:
@@ -305,8 +337,22 @@ def load(path: str | pathlib.Path) -> xr.Dataset:
         FileNotFoundError: there is no store.
         ValueError: something else is there.
     """
+    return as_dataset(_opened(path))
+
+
+def progress_of(path: str | pathlib.Path) -> Progress:
+    """How far the sweep of a store is, also while it is running.
+
+    Raises:
+        FileNotFoundError: there is no store.
+        ValueError: something else is there.
+    """
+    return _opened(path).progress()
+
+
+def _opened(path: str | pathlib.Path) -> Store:
     need("sweep", "xarray", "zarr")
     store = Store.open(path)
     if store is None:
         raise FileNotFoundError(f"store={str(path)!r}: there is no store of a sweep.")
-    return as_dataset(store)
+    return store

@@ -7,8 +7,7 @@ import functools
 import math
 import pathlib
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, cast, runtime_checkable
 
 import jax
@@ -26,8 +25,10 @@ from ..tile import Tile, TileConfig
 from .block import Blocks
 from .grid import Grid, Subject
 from .memory import free_memory, free_on_host
-from .processes import PATIENCE, wait_for_all
-from .store import Block, Memory, Store, as_dataset, check_place, load, rows
+from .part import WHOLE, Part
+from .processes import wait_for_all
+from .running import Executor, Work, as_executor, refuse_others, run_elsewhere, run_here
+from .store import Memory, Store, as_dataset, check_place, load
 from .versions import versions
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = ["sweep"]
 Run = Callable[[Tile, Array, Key], dict[str, Array]]
 
 _WIDEST = 256  # tiles: wider blocks gain nothing more on a CPU, and make tiles that have stopped wait longer for the rest
+_SHARES = 64  # blocks, at least, that an executor divides among its workers
 _SHARE = 0.25  # of the free memory, because two calls are under way at a time
 
 _Arguments = ParamSpec("_Arguments")
@@ -70,6 +72,8 @@ def sweep(
     seeds: int = 1,
     store: str | pathlib.Path | None = None,
     width: int | None = None,
+    part: tuple[int, int] | None = None,
+    executor: Executor | None = None,
     allow_versions: bool = False,
     progress: bool = False,
 ) -> xr.Dataset:
@@ -101,7 +105,15 @@ def sweep(
         store: a folder that the results stream to. A sweep that was interrupted goes on
             where it was with the same call.
         width: tiles in a block. None: as many as fit into a quarter of the free memory,
-            at most 256; a store keeps what was chosen.
+            at most 256, and few enough for every part and worker to have some; a store
+            keeps what was chosen.
+        part: (3, 16) runs the third of sixteen parts and needs a store. Parts are jobs of
+            their own: in any order, at any time, also at the same time. The one that
+            comes first lays the store out.
+        executor: anything with the interface of `concurrent.futures.Executor` runs the
+            blocks, such as `client.get_executor()` of `dask.distributed`, those of
+            submitit and mpi4py, or a `ProcessPoolExecutor` that spawns. Functions that
+            it cannot send to its workers it refuses. None: here, on all local devices.
         allow_versions: go on with a store that other versions of jaxtile or jax have
             written. The store keeps which versions wrote which block.
         progress: show a progress bar.
@@ -129,6 +141,12 @@ def sweep(
     several = matrices.shape[0] if matrices.ndim == 3 else None
     matrices = matrices.reshape(-1, *matrices.shape[-2:])
     store = None if store is None else as_path(store, "store")
+    share = WHOLE if part is None else Part(part)
+    executor = None if executor is None else as_executor(executor)
+    if share.of > 1 and store is None:
+        raise ValueError(f"part={part!r} without a store, where the parts meet; pass store='study.zarr'.")
+    if executor is not None and jax.process_count() > 1:
+        raise ValueError(f"executor={executor!r} beside several processes of JAX; let one process send blocks to its workers.")
     key = as_key(key)
     grid = Grid.of({} if over is None else over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
     subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]
@@ -162,15 +180,13 @@ def sweep(
     if jax.process_count() > 1 and store is None:
         raise ValueError("store=None with several processes, each of which would see its own results only; pass a folder.")
 
-    def compiled(subject: Subject, width: int) -> Blocks:
-        return Blocks(subject, matrices, grid, key, width=width, devices=jax.local_devices())
-
-    made: dict[int, Blocks] = {}
+    work, made = Work(subjects, matrices, grid, key), dict[int, Blocks]()
+    shares = share.of * (1 if executor is None else _SHARES)
     if kept is None:
         named = {"config": (config, configs), "run": (run, runs)}
         outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
         with _spinner(show=progress):
-            made = _that_fit(subjects, compiled, functools.partial(_check_results, grid, outer), grid.count, width)
+            made = _that_fit(work, functools.partial(_check_results, grid, outer), -(-grid.count // shares), width)
         units = {path: subjects[0].field(path).get("units", "") for path in grid.numbers}
         plan = _plan(description, grid, outer, made, units)
         kept = _lay_out(store, plan)
@@ -178,7 +194,10 @@ def sweep(
             _refuse_another(kept, description, None)
         if kept.plan["width"] != made[0].width:  # another process chose for all
             made = {}
-    _run_all(kept, subjects, made, compiled, progress=progress and jax.process_index() == 0)
+    if executor is None:
+        run_here(kept, work, made, share, progress=progress and jax.process_index() == 0)
+    else:
+        run_elsewhere(kept, work, executor, share, progress=progress)
     return as_dataset(kept)
 
 
@@ -219,8 +238,7 @@ def _refuse_other_versions(kept: Store) -> None:
 
 
 def _that_fit(
-    subjects: list[Subject],
-    traced: Callable[[Subject, int], Blocks],
+    work: Work,
     check: Callable[[dict[int, Blocks]], None],
     points: int,
     given: int | None,
@@ -231,7 +249,7 @@ def _that_fit(
     room = _SHARE * min(free_memory(device) for device in jax.local_devices())
     width = min(_WIDEST, -(-points // jax.device_count())) if given is None else given
     while True:
-        made = {n: traced(subject, width) for n, subject in enumerate(subjects)}
+        made = {group: work.compile(group, width, jax.local_devices()) for group in range(len(work.subjects))}
         check(made)
         most = max(blocks.bytes_per_device for blocks in made.values())
         if most <= room or width == 1 or given is not None:
@@ -248,7 +266,7 @@ def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Bloc
     """
     results = made[0].results()
     for blocks in made.values():
-        _refuse_others(blocks, results)
+        refuse_others(blocks, results)
     taken = {*grid.sizes, *grid.numbers, *outer, "block_done"}
     for name in results:
         if name in taken or not name.isidentifier():
@@ -285,11 +303,6 @@ def _plan(
     }
 
 
-def _refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:
-    if blocks.results() != results:
-        raise ValueError(f"run={blocks.run!r} returns {blocks.results()}; the first one returns {results}: return the same of all.")
-
-
 def _lay_out(store: str | pathlib.Path | None, plan: dict[str, Any]) -> Memory | Store:
     if store is None:
         return Memory(plan)
@@ -304,89 +317,9 @@ def _lay_out(store: str | pathlib.Path | None, plan: dict[str, Any]) -> Memory |
     return kept
 
 
-def _run_all(kept: Memory | Store, subjects: list[Subject], made: dict[int, Blocks], compiled: Any, *, progress: bool) -> None:
-    """Run the blocks that are missing, those of this process."""
-    start = time.perf_counter()
-    with kept.locked() if jax.process_index() == 0 else contextlib.nullcontext():
-        missing = kept.missing()
-        kept.sign(versions())
-        wait_for_all("listed")  # before one of them writes what another would miss in its list
-        mine = missing[jax.process_index() :: jax.process_count()]
-        with _bar(kept.plan, missing, mine, show=progress) as advance:
-            for group, subject in enumerate(subjects):
-                todo = [block for block in mine if block[0] == group]
-                if not todo:
-                    continue
-                blocks = made[group] if group in made else compiled(subject, kept.plan["width"])
-                _refuse_others(blocks, kept.plan["results"])
-                n = len(blocks.devices)
-                calls = (todo[first : first + n] for first in range(0, len(todo), n))
-                started = ((call, blocks(_points(kept.plan, call))) for call in calls)
-                for call, results in _one_ahead(started):
-                    advance(_write(kept, call, results))
-        # The others have as many blocks: those that take more than twice as long as
-        # this one are taken for lost.
-        wait_for_all("done", PATIENCE + time.perf_counter() - start)
-
-
-def _points(plan: dict[str, Any], call: list[Block]) -> np.ndarray:
-    """The points of the blocks of one call, the last block filled up with its own."""
-    parts = [rows(plan, block)[1] for block in call]
-    return np.concatenate([np.resize(np.arange(part.start, part.stop), plan["width"]) for part in parts])
-
-
-def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
-    """Each item after the next one was made: devices work on that one meanwhile."""
-    previous = next(items)
-    for item in items:
-        yield previous
-        previous = item
-    yield previous
-
-
-def _write(kept: Memory | Store, call: list[Block], results: dict[str, Array]) -> int:
-    """Put the blocks of one call; how many points they are."""
-    arrays = {name: np.asarray(values).reshape(-1, kept.plan["width"], *values.shape[1:]) for name, values in results.items()}
-    sizes = [_size(kept.plan, block) for block in call]
-    for n, (block, size) in enumerate(zip(call, sizes, strict=True)):
-        kept.write(block, {name: values[n, :size] for name, values in arrays.items()})
-    return sum(sizes)
-
-
 def _spinner(*, show: bool) -> contextlib.AbstractContextManager[object]:
     if not show:
         return contextlib.nullcontext()
     from rich.console import Console
 
     return Console(stderr=True).status("compiling")
-
-
-@contextlib.contextmanager
-def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar of the tiles; of several processes it takes the others to be as
-    fast as this one.
-    """
-    if not show:
-        yield lambda tiles: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    total = plan["groups"] * plan["points"]
-    columns = (TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        done = total - sum(_size(plan, block) for block in missing)
-        task, start, since = bar.add_task("sweep", total=total, completed=done, rate=""), time.perf_counter(), 0
-        shares = len(missing) / max(1, len(mine))
-
-        def advance(tiles: int) -> None:
-            nonlocal since
-            since += tiles * shares
-            bar.update(task, advance=tiles * shares, rate=f"{since / (time.perf_counter() - start):.3g} tiles/s")
-
-        yield advance
-
-
-def _size(plan: dict[str, Any], block: Block) -> int:
-    part = rows(plan, block)[1]
-    return part.stop - part.start

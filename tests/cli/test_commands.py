@@ -52,7 +52,7 @@ def test_help(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("", "Expected one of {program, devices, sweep, plot, fit}"),
+        ("", "Expected one of {program, devices, sweep, status, plot, fit}"),
         ("programme", "Unrecognized options: programme"),
         ("program --row 3", "Unrecognized options: --row"),
         ("program --rows many", "--rows: invalid literal for int() with base 10: 'many'"),

@@ -220,7 +220,7 @@ def test_processes_share_a_sweep(tmp_path):
         ({"over": {"device.dw_min": [1, 2], "half_select.kappa": [3]}, "zipped": True}, ValueError, ["zipped"]),
         ({"over": {"device.dw_min": [1, 2]}, "zipped": "no"}, TypeError, ["zipped='no'", "True or False"]),
         ({"over": "device.dw_min"}, TypeError, ["over='device.dw_min'", "{'device.dw_min': [0.001, 0.01]}"]),
-        ({"store": 3}, TypeError, ["store=3", "a folder"]),
+        ({"store": 3}, TypeError, ["store=3", "is no path"]),
         ({"seeds": "a"}, ValueError, ["seeds='a'", "at least 1"]),
         ({"chips": 0}, ValueError, ["chips=0", "at least 1"]),
         ({"target": jnp.ones((2, 0))}, ValueError, ["target has shape (2, 0)"]),

@@ -14,6 +14,7 @@ import zarr
 from sweeps import CONFIG, KEY, POINTS, TARGET, drawn, pulsed, same
 
 import jaxtile as jt
+from jaxtile.sweeping import running
 from jaxtile.sweeping.store import Store, load
 from jaxtile.sweeping.versions import versions
 
@@ -52,7 +53,8 @@ def test_a_store_of_other_versions_is_gone_on_with_on_request(tmp_path, monkeypa
     path, code, again = tmp_path / "s.zarr", versions()["code of jaxtile"], {"width": 2, "store": tmp_path / "s.zarr", **POINTS}
     data = jt.sweep(pulsed, CONFIG, TARGET, key=KEY, **again)
     (path / "block_done" / "c" / "0" / "3").unlink()
-    monkeypatch.setattr(sys.modules[jt.sweep.__module__], "versions", lambda: versions() | {"code of jaxtile": "abc"})
+    for module in (sys.modules[jt.sweep.__module__], running):
+        monkeypatch.setattr(module, "versions", lambda: versions() | {"code of jaxtile": "abc"})
     with pytest.raises(ValueError, match=rf"(?s)allow_versions=True.*code of jaxtile: 'abc' now, '{code}' in the store"):
         jt.sweep(pulsed, CONFIG, TARGET, key=KEY, **again)
     assert Store.open(path).missing() == [(0, 3)]

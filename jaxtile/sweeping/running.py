@@ -1,0 +1,211 @@
+"""Running the blocks of a sweep: here, on all local devices, or wherever an executor
+sends them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from .._types import Key
+from .block import Blocks
+from .grid import Grid, Subject
+from .part import Part
+from .processes import PATIENCE, wait_for_all
+from .store import Block, Memory, Store, rows
+from .versions import versions
+
+__all__ = ["Executor", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Anything that runs a function elsewhere, as `concurrent.futures.Executor` does.
+
+    The jobs that `submit` returns have a `result` and can be cancelled.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any) -> Any:
+        """Begin a job."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """All that the blocks of a sweep are computed from."""
+
+    subjects: Sequence[Subject]
+    targets: Array
+    grid: Grid
+    key: Key
+
+    def compile(self, group: int, width: int, devices: Sequence[Any]) -> Blocks:
+        """The program of one kind of hardware with one function."""
+        return Blocks(self.subjects[group], self.targets, self.grid, self.key, width=width, devices=devices)
+
+
+def run_here(kept: Memory | Store, work: Work, made: dict[int, Blocks], part: Part, *, progress: bool) -> None:
+    """Run the blocks that are missing, those of this part and process."""
+    start = time.perf_counter()
+    with kept.locked(shared=part.of > 1) if jax.process_index() == 0 else contextlib.nullcontext():
+        missing = kept.missing(part)
+        kept.sign(versions())
+        wait_for_all("listed")  # before one of them writes what another would miss in its list
+        mine = missing[jax.process_index() :: jax.process_count()]
+        with _bar(kept.plan, missing, mine, show=progress) as advance:
+            for group in range(len(work.subjects)):
+                todo = [block for block in mine if block[0] == group]
+                if not todo:
+                    continue
+                blocks = made[group] if group in made else work.compile(group, kept.plan["width"], jax.local_devices())
+                refuse_others(blocks, kept.plan["results"])
+                n = len(blocks.devices)
+                calls = (todo[first : first + n] for first in range(0, len(todo), n))
+                started = ((call, blocks(_points(kept.plan, call))) for call in calls)
+                for call, results in _one_ahead(started):
+                    for block, values in _each(kept.plan, call, results):
+                        kept.write(block, values)
+                        advance(_size(kept.plan, block))
+        # The others have as many blocks: those that take more than twice as long as
+        # this one are taken for lost.
+        wait_for_all("done", PATIENCE + time.perf_counter() - start)
+
+
+def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Part, *, progress: bool) -> None:
+    """Let an executor run the blocks that are missing: each writes its own chunks, or
+    sends its results where nothing is stored.
+    """
+    errand = Errand(work, kept.plan, kept.path if isinstance(kept, Store) else None)
+    with kept.locked(shared=part.of > 1):
+        missing = kept.missing(part)
+        kept.sign(versions())
+        with _bar(kept.plan, missing, missing, show=progress) as advance:
+            jobs = {block: executor.submit(errand, block) for block in missing}
+            try:
+                for block, job in jobs.items():
+                    results = job.result()
+                    if results is not None:
+                        kept.write(block, results)
+                    advance(_size(kept.plan, block))
+            except BaseException:
+                for job in jobs.values():
+                    job.cancel()
+                raise
+
+
+@dataclasses.dataclass(frozen=True)
+class Errand:
+    """A block as a function of its number alone: it can be sent to another process, and
+    run twice without harm.
+    """
+
+    work: Work
+    plan: dict[str, Any]
+    store: pathlib.Path | None
+
+    def __call__(self, block: Block) -> Mapping[str, np.ndarray] | None:
+        """Run a block, and write it if there is a store; otherwise return it."""
+        name = json.dumps([self.plan, block[0]])
+        if name not in _COMPILED:
+            _COMPILED.clear()  # of the sweep before, or of another group: those come in turn
+            _COMPILED[name] = self.work.compile(block[0], self.plan["width"], jax.local_devices()[:1])
+        ((_, results),) = _each(self.plan, [block], _COMPILED[name](_points(self.plan, [block])))
+        if self.store is None:
+            return results
+        kept = Store.open(self.store)
+        if kept is None:
+            raise FileNotFoundError(f"store={str(self.store)!r} is not seen by a worker; pass a folder that all of them share.")
+        kept.sign(versions())
+        kept.write(block, results)
+        return None
+
+
+_COMPILED: dict[str, Blocks] = {}  # of this process
+
+
+def as_executor(executor: Any) -> Executor:
+    """Refuse what cannot run blocks.
+
+    Raises:
+        TypeError, ValueError: it has no `submit`, or its processes would hang.
+    """
+    if not isinstance(executor, Executor):
+        raise TypeError(f"executor={executor!r} has no submit; pass such as concurrent.futures.ProcessPoolExecutor.")
+    context = getattr(executor, "_mp_context", None) if isinstance(executor, ProcessPoolExecutor) else None
+    if context is not None and context.get_start_method() == "fork":
+        raise ValueError(
+            f"executor={executor!r} forks this process, whose threads of JAX would hang there; pass "
+            "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))."
+        )
+    return executor
+
+
+def refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:
+    """Refuse a function whose results are not those of the others.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if blocks.results() != results:
+        raise ValueError(f"run={blocks.run!r} returns {blocks.results()}; the first one returns {results}: return the same of all.")
+
+
+def _points(plan: dict[str, Any], call: list[Block]) -> np.ndarray:
+    """The points of the blocks of one call, the last block filled up with its own."""
+    parts = [rows(plan, block)[1] for block in call]
+    return np.concatenate([np.resize(np.arange(part.start, part.stop), plan["width"]) for part in parts])
+
+
+def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """Each item after the next one was made: devices work on that one meanwhile."""
+    previous = next(items)
+    for item in items:
+        yield previous
+        previous = item
+    yield previous
+
+
+def _each(plan: dict[str, Any], call: list[Block], results: dict[str, Array]) -> list[tuple[Block, dict[str, np.ndarray]]]:
+    """The results of one call, block by block."""
+    arrays = {name: np.asarray(values).reshape(-1, plan["width"], *values.shape[1:]) for name, values in results.items()}
+    return [(block, {name: values[n, : _size(plan, block)] for name, values in arrays.items()}) for n, block in enumerate(call)]
+
+
+@contextlib.contextmanager
+def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar of the tiles; of several processes it takes the others to be as
+    fast as this one.
+    """
+    if not show:
+        yield lambda tiles: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    total = plan["groups"] * plan["points"]
+    columns = (TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        done = total - sum(_size(plan, block) for block in missing)
+        task, start, since = bar.add_task("sweep", total=total, completed=done, rate=""), time.perf_counter(), 0
+        shares = len(missing) / max(1, len(mine))
+
+        def advance(tiles: int) -> None:
+            nonlocal since
+            since += tiles * shares
+            bar.update(task, advance=tiles * shares, rate=f"{since / (time.perf_counter() - start):.3g} tiles/s")
+
+        yield advance
+
+
+def _size(plan: dict[str, Any], block: Block) -> int:
+    part = rows(plan, block)[1]
+    return part.stop - part.start

@@ -1,0 +1,109 @@
+"""Blocks that others run: parts that are jobs of their own, and executors. The bits are those of one process."""
+
+import concurrent.futures
+import gc
+import multiprocessing
+import os
+import pathlib
+import signal
+import warnings
+
+import numpy as np
+import pytest
+from sweeps import CONFIG, KAPPAS, KEY, TARGET, drawn, same
+
+import jaxtile as jt
+
+ARGUMENTS = {"key": KEY, "over": {"half_select.kappa": KAPPAS}, "chips": 8, "width": 2}
+ALL = jt.sweep(drawn, CONFIG, TARGET, **ARGUMENTS)
+
+
+def swept(run=drawn, **others):
+    return jt.sweep(run, CONFIG, TARGET, **ARGUMENTS | others)
+
+
+def deadly(tile, target, key):
+    """The same, but the first process that traces it dies, as if it had been killed."""
+    mark = pathlib.Path(os.environ["JAXTILE_TEST_MARK"])
+    if multiprocessing.parent_process() is not None and mark.exists():
+        mark.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return drawn(tile, target, key)
+
+
+def test_parts_in_any_order_make_the_whole(tmp_path):
+    store = tmp_path / "s.zarr"
+    for n, left in ((3, 6), (1, 4), (4, 2), (1, 2)):
+        data = swept(store=store, part=(n, 4))
+        assert data.attrs["missing_blocks"] == left
+        progress = jt.sweeping.progress_of(store)
+        assert (progress.done, progress.blocks) == (8 - left, 8)
+        assert progress.first <= progress.last
+    assert np.isnan(data["product"].values).any()
+    same(swept(store=store), ALL)
+
+
+def test_a_part_shares_the_store_with_parts_alone(tmp_path):
+    store = tmp_path / "s.zarr"
+    swept(store=store, part=(1, 2))
+    kept = jt.sweeping.store.Store.open(store)
+    with kept.locked(shared=True):
+        same(swept(store=store, part=(2, 2)), ALL)
+        with pytest.raises(OSError, match="another sweep is writing"):
+            swept(store=store)
+
+
+def test_threads_of_this_process(tmp_path):
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        same(swept(executor=executor), ALL)
+        same(swept(executor=executor, store=tmp_path / "s.zarr", part=(2, 3)), swept(store=tmp_path / "t.zarr", part=(2, 3)))
+
+
+def test_processes(tmp_path):
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        same(swept(executor=executor, store=tmp_path / "s.zarr"), ALL)
+        same(swept(executor=executor), ALL)
+
+
+@pytest.mark.slow
+def test_dask_with_a_worker_that_is_killed(tmp_path, monkeypatch):
+    mark = tmp_path / "mark"
+    mark.touch()
+    monkeypatch.setenv("JAXTILE_TEST_MARK", str(mark))
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        same(swept(deadly, executor=client.get_executor(), store=tmp_path / "s.zarr"), ALL)
+    assert not mark.exists()
+
+
+@pytest.mark.slow
+def test_submitit(tmp_path, monkeypatch):
+    submitit = pytest.importorskip("submitit")
+    here = str(pathlib.Path(__file__).parent)  # where its processes find `drawn`
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]))
+    executor = submitit.LocalExecutor(tmp_path / "logs")
+    executor.update_parameters(timeout_min=5)
+    same(swept(executor=executor, store=tmp_path / "s.zarr", width=8), swept(width=8))
+    del executor
+    with warnings.catch_warnings(action="ignore"):  # submitit waits for results, not for its processes
+        gc.collect()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"part": 3}, "part=3 must be two whole numbers"),
+        ({"part": (5, 4)}, r"part=\(5, 4\) must be two"),
+        ({"part": (0, 4)}, r"part=\(0, 4\) must be two"),
+        ({"part": (1, 4)}, "without a store, where the parts meet"),
+        ({"executor": "dask"}, "has no submit"),
+        ({"executor": concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))}, "'spawn'"),
+    ],
+)
+@pytest.mark.usefixtures("unhooked")
+def test_refusals(arguments, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        swept(**arguments)
