@@ -30,8 +30,8 @@ def save(path: str | Path, value: Any) -> None:
 
     Args:
         path: the file.
-        value: what to save. Of functions a file holds the public ones of `jax.nn`,
-            `jax.numpy`, `jax.lax` and jaxtile, by name.
+        value: what to save. Of functions a file holds those of arrays in `jax.nn`,
+            `jax.numpy` and `jax.lax`, and the metrics of jaxtile, by name.
 
     Raises:
         TypeError: it holds what a file cannot, such as a lambda; the message names it.
