@@ -105,6 +105,11 @@ EXAMPLES = {  # the numbers of an example's small run, from its names
         for device, compared in names["solutions"].items()
         for name, solution in compared.items()
     },
+    "reference_offsets": lambda names: {
+        f"{algorithm} at an offset of {offset:g}": mean(error[0, k])
+        for algorithm, error in names["errors"].items()
+        for k, offset in enumerate(names["offsets"])
+    },
 }
 
 

@@ -34,7 +34,7 @@ class AbstractOffset(AbstractHolding):
 
     def offset(self, device: AbstractDevice) -> Scalar:
         """c, the middle of the range from zero up: of two in the middle the higher one."""
-        return self.inner.nearest(top(device) / 2 * (1 + 1e-5), device)
+        return self.inner.nearest(top(device) / 2, device)
 
     def reach(self, device: AbstractDevice) -> Scalar:
         offset, most = self.offset(device), top(device)
@@ -76,7 +76,7 @@ class Column(AbstractGroup):
     """
 
     held: AbstractHardware
-    offset: Scalar
+    offset: Float[Array, "..."]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -127,7 +127,7 @@ class Raised(AbstractGroup):
     """
 
     held: AbstractHardware
-    offset: Scalar
+    offset: Float[Array, "..."]
 
     @property
     def shape(self) -> tuple[int, int]:
