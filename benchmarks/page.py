@@ -35,6 +35,14 @@ LIMITS = {
     "svd": "products with a block of eight vectors and their decomposition take twice as long as the update",
     "half-selection": "each cell adds up what its row and its column sent",
     "many-tiles": "LAPACK takes the small decompositions tile by tile, 40 % of the time; the updates take as much",
+    "train-constant-10": (
+        "a step of ten samples: the read of 784 x 256 and the pass over its cells, with a normal each, take a quarter each, trains "
+        "of all lines a sixth, some hundred small kernels the rest; a third of the rows pulse, and those alone take as long"
+    ),
+    "train-soft-10": (
+        "the pass over the cells takes half of a step: pulses up and down in one cell need two logarithms and an exponential, as "
+        "much as the rest of the law; the rows that pulse alone would save 8 %"
+    ),
     "scaling": "from some number of tiles on they no longer fit into the caches",
     "command-line": "compiling two methods takes most of the time of a cold run; of the other, tracing them and importing JAX",
 }

@@ -175,13 +175,16 @@ def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]
     s_up, v_up, ds_up = _with_slope(device, cells, weight, burst, up=True)
     s_down, v_down, ds_down = _with_slope(device, cells, weight, burst, up=False)
     to_up, to_down = jnp.maximum(ds_up, _LEAST), jnp.maximum(-ds_down, _LEAST)
-    total = jnp.minimum(up * jnp.log1p(to_up) + down * jnp.log1p(to_down), _MOST_GROWTH)
-    velocity = up * s_up * _relative_log1p(to_up) - down * s_down * _relative_log1p(to_down)
-    halfway, moved = (weight + velocity * part * _relative_expm1(total * part) for part in (0.5, 1.0))
+    log_up, log_down = jnp.log1p(to_up), jnp.log1p(to_down)
+    total = jnp.minimum(up * log_up + down * log_down, _MOST_GROWTH)
+    velocity = up * s_up * _relative(log_up, to_up, -0.5) - down * s_down * _relative(log_down, to_down, -0.5)
+    grown = jnp.expm1(total / 2)  # by halfway; of exponentials of a cell this one is enough
+    halfway = weight + velocity * _relative(grown, total / 2, 0.5) / 2
+    moved = weight + velocity * _relative(grown * (2 + grown), total, 0.5)
 
     def variance(count: Weight, at_start: Weight, to: Weight, *, up: bool) -> Weight:
         middle, end = (burst.step(device, cells, at, up=up)[1] for at in (halfway, moved))
-        half_left, left = jnp.exp(total / 2), jnp.exp(total)
+        half_left, left = 1 + grown, (1 + grown) ** 2
         return count * ((at_start * left) ** 2 + 4 * (middle * half_left) ** 2 + end**2) / (6 * (1 + to) ** 2)
 
     return moved, variance(up, v_up, to_up, up=True) + variance(down, v_down, to_down, up=False)
@@ -260,15 +263,7 @@ def _spread(variance: Weight) -> Weight:
     return jnp.sqrt(jnp.maximum(variance, 0))
 
 
-def _relative_log1p(x):
-    """log(1 + x) / x, and 1 at zero."""
+def _relative(value: Weight, x: Weight, second: float) -> Weight:
+    """A function x + second x^2 + ... of x with this value, over x, also at zero."""
     small = jnp.abs(x) < 1e-4
-    safe = jnp.where(small, 1, x)
-    return jnp.where(small, 1 - x / 2, jnp.log1p(safe) / safe)
-
-
-def _relative_expm1(x):
-    """(e^x - 1) / x, and 1 at zero."""
-    small = jnp.abs(x) < 1e-4
-    safe = jnp.where(small, 1, x)
-    return jnp.where(small, 1 + x / 2, jnp.expm1(safe) / safe)
+    return jnp.where(small, 1 + second * x, value / jnp.where(small, 1, x))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from ..._random import Draws, Source
@@ -205,4 +206,4 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
 def _may_be_positive(number: Array) -> bool:
     """False if a number, or all of a batch of tiles, is known to be zero."""
-    return not is_concrete(number) or bool(jnp.any(number > 0))
+    return not is_concrete(number) or bool(np.any(np.asarray(number) > 0))  # under a trace of other numbers, too
