@@ -159,7 +159,8 @@ def test_the_way_back_from_a_sequential_takes_batches():
     """Of as many samples as there are inputs, for which W @ x of the whole batch has a shape as well."""
     plain, x = jt.nn.Sequential([eqx.nn.Linear(3, 3, key=KEY)]), normal(3, 3)
     back = jt.nn.to_digital(jt.nn.convert(plain, {"layers.0": EVEN}, key=KEY))
-    np.testing.assert_allclose(back(x), x @ plain.layers[0].layer.weight.T + plain.layers[0].layer.bias, atol=1e-5)
+    weight, bias = map(np.asarray, (plain.layers[0].layer.weight, plain.layers[0].layer.bias))
+    np.testing.assert_allclose(back(x), np.asarray(x) @ weight.T + bias, atol=1e-5)
 
 
 def test_the_way_back_of_a_bias_on_the_tile_is_scaled_as_it_is_read():
