@@ -158,7 +158,7 @@ def commands(page):
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))])
 def test_commands_of_the_documentation_are_understood(page):
     for words in commands(ROOT / page):
         parse(words)

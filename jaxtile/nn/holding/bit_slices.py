@@ -121,9 +121,9 @@ class Slices(AbstractGroup):
         return jr.split(value, len(self.bits)) if name == "key" else _encode(value, self.bits, self.top)
 
     def outputs(self, y: Float[Array, "slice ..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
-        """What the slices read, shifted and added up."""
+        """Sum of the reads of the slices, each shifted by its bits."""
         return _add(y, self.bits)
 
     def inputs(self, x: Float[Array, "slice ..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
-        """What the slices read, shifted and added up."""
+        """Sum of the reads of the slices, each shifted by its bits."""
         return _add(x, self.bits)
