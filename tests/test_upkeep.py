@@ -126,3 +126,11 @@ def test_ideal_devices_keep_their_weights():
 def test_bad_input_is_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_a_reset_writes_anew_and_so_renews_the_write_noise():
+    device = jt.device.WriteNoise(jt.device.SoftBounds(dw_min=0.01), write_noise_std=2.0)
+    tile = jt.set_weights(jt.init(jt.TileConfig(device), (40, 50), key=jr.key(0)), jnp.zeros((40, 50)))
+    noise = jt.reset(tile, jnp.arange(50), key=jr.key(1)).state.noise
+    assert abs(float(jnp.std(noise)) / 0.02 - 1) < 4 / (2 * noise.size) ** 0.5  # the spread of a write is write_noise_std dw_min
+    assert ()

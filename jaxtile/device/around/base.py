@@ -102,10 +102,6 @@ class AbstractWrapper(AbstractCrosspoint):
         inner = self.device.rewrite(self.inner_cells(cells), self.inner(state), law, noise=noise)
         return self.with_inner(state, inner)
 
-    def reset_columns(self, cells: Any, state: State, columns: Bool[Array, " in"], probability: Scalar, *, noise: Draws) -> State:
-        inner = self.device.reset_columns(self.inner_cells(cells), self.inner(state), columns, probability, noise=noise)
-        return self.with_inner(state, inner)
-
     @property
     def decays(self) -> bool:
         return self.device.decays
