@@ -224,7 +224,7 @@ class Linear(eqx.Module):
                 y = y * scales.reshape((1,) * (y.ndim - 1) + (-1,))
         return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
 
-    def driven(self, x: Float[Array, "... in"]) -> Float[Array, "... in"]:
+    def driven(self, x: Float[Array, "... in"]) -> Float[Array, "... lines"]:
         """The vectors that the tile is driven by: within the range, with 1 for a bias."""
         scaled = x if self.input_range is None else self.input_range.scaled(x)
         return jnp.concatenate([scaled, jnp.ones_like(scaled[..., :1])], axis=-1) if self.bias_on_tile else scaled
