@@ -5,15 +5,12 @@ import signal
 import sys
 from types import FrameType
 
-__all__ = ["main"]
+__all__ = ["end_by_signals", "main"]
 
 
 def main() -> int:
-    """Run the command line. SIGINT and SIGTERM end it in one line, also while the
-    package is imported; then the command line handles them by itself.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    """Run the command line; the exit code."""
+    end_by_signals()
     try:
         from jaxtile.cli import main
     except ModuleNotFoundError as error:
@@ -21,6 +18,14 @@ def main() -> int:
         return 2
 
     return main()
+
+
+def end_by_signals() -> None:
+    """Let SIGINT and SIGTERM end the command in one line, also while the package is
+    imported; then the command line handles them by itself.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
 
 
 def _end(number: int, frame: FrameType | None) -> None:

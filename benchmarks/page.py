@@ -40,8 +40,8 @@ LIMITS = {
         "of all lines a sixth, some hundred small kernels the rest; a third of the rows pulse, and those alone take as long"
     ),
     "train-soft-10": (
-        "the pass over the cells takes half of a step: pulses up and down in one cell need an exponential and the noise at three points "
-        "of its way; the rows that pulse alone would save 8 %"
+        "the pass over the cells takes half of a step: pulses up and down in one cell need an exponential and the noise at three "
+        "points of its way; the rows that pulse alone would save 8 %"
     ),
     "update-0.1": "with 17 slots a vector, counting the bits of words takes more than half of the time",
     "update-dense": "with 31 slots a vector, counting the bits of words takes most of the time",

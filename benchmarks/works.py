@@ -8,6 +8,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 import jaxtile as jt
 
 from . import rivals
+from .networks import NETWORKS
 from .timing import Side
 from .training import TRAINING
 from .work import KEY, SQUARE, Again, Work, many_keys, tile_of
@@ -158,5 +159,6 @@ WORKS = {
     ),
     "forward": Work("forward, 512 x 512, batch of 128", forward, 1, 2),
     "half-selection": Work("half-selection on, dense 512 x 512", half_selection, 1 / 1.15, 1 / 1.05, ("without",)),
+    **NETWORKS,
     **TRAINING,
 }

@@ -15,6 +15,7 @@ from .inference import inference_of as inference_of  # noqa: E402
 from .inference import input_range_of as input_range_of  # noqa: E402
 from .module import RealisticTile as RealisticTile  # noqa: E402
 from .module import RPUConfigWithProgram as RPUConfigWithProgram  # noqa: E402
+from .network import to_analog_layers as to_analog_layers  # noqa: E402
 from .noise import noise_model_of as noise_model_of  # noqa: E402
 from .own_device import OwnDevice as OwnDevice  # noqa: E402
 from .programming import Programmed as Programmed  # noqa: E402
@@ -49,5 +50,6 @@ __all__ = [
     "program_weights_svd",
     "remap_of",
     "tile_config",
+    "to_analog_layers",
     "to_analog_tile",
 ]

@@ -1,5 +1,6 @@
 """jaxtile: analog in-memory-computing crossbar tiles in JAX, programmed by pulses."""
 
+from . import _begin as _begin
 from . import compensation as compensation
 from . import costs as costs
 from . import device as device

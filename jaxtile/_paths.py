@@ -18,7 +18,7 @@ def as_path(path: Any, name: str) -> Path:
         OSError: the system knows no such path, or keeps it from this user.
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise TypeError(f"{name}={path!r:.80} is no path; pass a text such as 'results/file'.")
+        raise TypeError(f"{name}={path!r:.80} is no path; pass the name of a file or of a folder, as text.")
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise ValueError(f"{name}={os.fspath(path)!r:.80} is empty, or holds a zero byte; pass a path such as 'results/file'.")
     path = Path(path)

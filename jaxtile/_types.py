@@ -123,11 +123,15 @@ def number_array(value: Any, name: str) -> Array:
 
     Raises:
         TypeError: it holds something else.
+        ValueError: a whole number is beyond those of the run.
     """
     array = real_array(value, None, name)
     own = value if isinstance(value, jax.Array) else np.asarray(value)
     if not (own.dtype == bool or jnp.issubdtype(own.dtype, jnp.integer)):
         return array
+    most = jnp.iinfo(jnp.result_type(int)).max  # what is beyond would be counted from the other end
+    if isinstance(own, np.ndarray) and own.size and not -most <= int(own.min()) <= int(own.max()) <= most:
+        raise ValueError(f"{name} holds whole numbers beyond {most}; pass smaller ones, or floats.")
     return jnp.asarray(own.astype(bool if own.dtype == bool else int))
 
 

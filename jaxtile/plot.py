@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Num
 
 from ._extras import need
+from ._labels import check_choice, check_has, check_kind, labelled
 from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
@@ -68,15 +69,16 @@ def convergence(
         ax: where to draw; None: a new figure.
     """
     costs = Costs() if costs is None else costs
-    labelled = {None: solutions} if isinstance(solutions, Solution) else solutions
-    labels = {name: name.replace("_", " ") for solution in labelled.values() for name in solution.history}
+    check_kind("costs", costs, AbstractCosts)
+    named = labelled("solutions", solutions, Solution)
+    labels = {name: name.replace("_", " ") for solution in named.values() for name in solution.history}
     if quantity is None:
         quantity = next((name for name in _ERRORS if name in labels), _ERRORS[0])
     labels |= {one.name: one.label for one in (*QUANTITIES.values(), *costs.quantities())}
     shown, ylabel = _named("quantity", quantity, labels)
     along, xlabel = _named("against", against, {"steps": labels["steps"]} | labels)
     ax = _axes(ax)
-    for i, (label, solution) in enumerate(labelled.items()):
+    for i, (label, solution) in enumerate(named.items()):
         values, steps = _runs(solution, shown)
         work = np.median(_work(solution, along, costs), axis=0)
         style = _style(i, colours)
@@ -115,7 +117,7 @@ def _named(argument: str, quantity: str | Quantity, labels: Mapping[str, str]) -
     """The name and the label of a quantity."""
     if isinstance(quantity, Quantity):
         return quantity.name, quantity.label
-    _check_choice(argument, quantity, labels)
+    check_choice(argument, quantity, labels)
     return quantity, labels[quantity]
 
 
@@ -157,10 +159,10 @@ def training(
         colours: colours of the lines, in turn.
         ax: where to draw; None: a new figure.
     """
-    labelled = {None: runs} if isinstance(runs, Run) else runs
+    named = labelled("runs", runs, Run)
     ax = _axes(ax)
-    for i, (label, run) in enumerate(labelled.items()):
-        _check_choice("quantity", quantity, run.history)
+    for i, (label, run) in enumerate(named.items()):
+        check_choice("quantity", quantity, run.history)
         values = np.asarray(run.history[quantity])
         values = values.reshape(-1, values.shape[-1])
         made = ~np.all(np.isnan(values), axis=0)
@@ -171,7 +173,7 @@ def training(
             ax.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
     ax.set_xlabel("epoch")
     ax.set_ylabel(label_of(quantity))
-    if None not in labelled:
+    if None not in named:
         ax.legend(frameon=False)
     return ax
 
@@ -257,6 +259,7 @@ def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[An
         colours: of the devices, in turn.
         ax: where to draw; None: a new figure.
     """
+    check_kind("result", result, Fit)
     ax = _axes(ax)
     for n, device in enumerate(device for device in devices if device < len(result.weights)):
         colour, first = colours[n % len(colours)], n == 0
@@ -278,6 +281,7 @@ def residuals(result: Fit, *, ax: Axes | None = None) -> Axes:
         result: of `jaxtile.device.fit`.
         ax: where to draw; None: a new figure.
     """
+    check_kind("result", result, Fit)
     used = np.asarray(result.residuals)[np.isfinite(result.weights[:, 1:]) & np.asarray(result.converged)[:, None]]
     place = np.linspace(-5, 5, 61)
     ax = _axes(ax)
@@ -301,6 +305,7 @@ def weight_error(solution: Solution, target: Num[AnyArray, "out in"], *, ax: Axe
         target: what was to be programmed.
         ax: where to draw; None: a new figure.
     """
+    check_kind("solution", solution, Solution)
     weight, wanted = np.asarray(solution.weight), np.asarray(real_array(target, None, "target"))
     if weight.ndim != 2 or wanted.shape != weight.shape:
         raise ValueError(
@@ -339,13 +344,14 @@ def sweep(
         colours: of the lines, in turn.
         ax: where to draw; None: a new figure.
     """
-    _check_choice("quantity", quantity, [str(name) for name in data.data_vars])
+    check_has("data", data, "data_vars", "what jaxtile.sweep or jaxtile.sweep.load returns")
+    check_choice("quantity", quantity, [str(name) for name in data.data_vars])
     repeated = ("chip", "target", "seed")
     swept = [str(dim) for dim in data[quantity].dims if dim not in (*repeated, "config", "run")]
     if against is None and not swept:
         raise ValueError(f"{quantity} has the dimensions {data[quantity].dims}, no number among them; sweep over one.")
     along = swept[0] if against is None else against
-    _check_choice("against", along, [str(dim) for dim in data[quantity].dims if dim not in ("config", "run")])
+    check_choice("against", along, [str(dim) for dim in data[quantity].dims if dim not in ("config", "run")])
     place, values = np.asarray(data[along], float), data[quantity]
     if not np.isfinite(values.to_numpy()).any():
         raise ValueError(f"{quantity} holds no finite number to draw: all points failed, or their blocks are still to be run.")
@@ -386,13 +392,9 @@ def _legend_above(ax: Axes) -> None:
 def _axes(ax: Axes | None) -> Axes:
     """The Axes given, or those of a new figure of the width of one column of print."""
     if ax is not None:
+        check_has("ax", ax, "get_ylim", "Axes of matplotlib, or None for a new figure")
         return ax
     need("plot", "matplotlib")
     import matplotlib.pyplot as plt
 
     return plt.subplots(figsize=(3.5, 2.6), layout="constrained")[1]
-
-
-def _check_choice(name: str, value: str, options: Collection[str]) -> None:
-    if value not in options:
-        raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")

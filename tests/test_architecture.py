@@ -13,7 +13,9 @@ ROOT = pathlib.Path(__file__).parent.parent / "jaxtile"
 # all that has no room of its own. The tables of contents of `device` and `digital` list what stands above their files, too.
 ROOMS = [
     "_version",
+    "_begin",
     "_paths",
+    "_labels",
     "_extras",
     "_show",
     "_text_table",

@@ -306,6 +306,14 @@ def test_deep_and_damaged_files_are_refused(tmp_path):
         jt.load(tmp_path / "none")
 
 
+def test_a_file_of_equinox_is_refused_by_name(tmp_path):
+    """It has numbers in their order, and not what they are of: nothing can tell whether they fit."""
+    path = tmp_path / "tile.eqx"
+    eqx.tree_serialise_leaves(path, jt.init(jt.TileConfig(), (2, 3), key=KEY))
+    with pytest.raises(ValueError, match="tile.eqx holds arrays without names, as equinox.tree_serialise_leaves.*write that with"):
+        jt.load(path)
+
+
 def test_a_newer_file_is_refused_by_name(tmp_path):
     path = written(tmp_path / "file", None, format=2, versions={"jaxtile": "9.1", "jax": "3.0"})
     with pytest.raises(ValueError, match=r"saved by jaxtile 9.1, jax 3.0, cannot be loaded: it has format 2, and this jaxtile"):

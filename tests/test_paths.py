@@ -63,7 +63,7 @@ def test_what_is_no_file_is_refused_by_name(folder, name):
         with pytest.raises(kind, match=words):
             read(path)
     for path in (3, None, b"bytes"):
-        with pytest.raises(TypeError, match=f"{name}={path!r} is no path; pass a text"):
+        with pytest.raises(TypeError, match=f"{name}={path!r} is no path; pass the name of"):
             read(path)
 
 

@@ -82,6 +82,27 @@ def test_convergence_refuses(options, message):
         jt.plot.convergence(solution([4, 2, 1], 2), **options)
 
 
+FOREIGN = {  # a picture of what is none of its kind, and the argument that is named
+    "solutions=None": lambda: jt.plot.convergence(None),
+    "solutions={}": lambda: jt.plot.convergence({}),
+    "solutions=3": lambda: jt.plot.convergence({"label": 3}),
+    "costs=3": lambda: jt.plot.convergence(solution([4, 2, 1], 2), costs=3),
+    "ax=3": lambda: jt.plot.convergence(solution([4, 2, 1], 2), ax=3),
+    "runs=3": lambda: jt.plot.training({"label": 3}),
+    "result=None": lambda: jt.plot.fit(None),
+    "result=3": lambda: jt.plot.residuals(3),
+    "data=None": lambda: jt.plot.sweep(None),
+    "solution=": lambda: jt.plot.weight_error(np.ones((2, 3)), np.ones((2, 3))),
+}
+
+
+@pytest.mark.usefixtures("unhooked")
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_cannot_be_drawn_is_named(name):
+    with pytest.raises(TypeError, match=f"(?s){name}.*pass "):
+        FOREIGN[name]()
+
+
 @pytest.mark.parametrize("device", [jt.device.ConstantStep(dw_min=0.05), jt.device.SoftBounds(dw_min=0.05)])
 def test_pulse_response(device):
     ax = jt.plot.pulse_response(device, n_cells=3)

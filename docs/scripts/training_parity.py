@@ -208,7 +208,8 @@ def main() -> None:
             with path.open("a") as file:
                 file.write(f"{json.dumps(lines[-1])}\n")
             print(lines[-1], flush=True)
-    stored.replace("explanation/training.md", task.mark, table(lines))
+    made_at = ", ".join(dict.fromkeys(line["commit"] for line in lines))
+    stored.replace("explanation/training.md", task.mark, table(lines), note=f", from curves made at {made_at}")
 
 
 if __name__ == "__main__":

@@ -176,6 +176,9 @@ class Program:
             check_name("method", method, METHODS)
             if self.method.count(method) > 1:
                 raise Refusal(f"--method names {method} twice; its results would have one name.")
+        given = [name for name in ("rows", "cols", "rank") if getattr(self, name) != getattr(Program, name)]
+        if self.target is not None and given:
+            raise Refusal(f"--{given[0]} {getattr(self, given[0])} is of the random matrix, and --target {self.target} is another.")
         if self.out is not None and self.target is not None and as_path(self.out, "--out").resolve() == Path(self.target).resolve():
             raise Refusal(f"--out {self.out} is the target; choose another file.")
 

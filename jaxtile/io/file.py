@@ -17,6 +17,7 @@ __all__ = ["load", "save"]
 
 FORMAT = 1
 _HEADER = "jaxtile"
+_NUMPY = b"\x93NUMPY"  # how its files begin
 
 
 def save(path: str | Path, value: Any) -> None:
@@ -29,8 +30,8 @@ def save(path: str | Path, value: Any) -> None:
 
     Args:
         path: the file.
-        value: what to save. Of functions a file holds the public ones of `jax.nn`,
-            `jax.numpy`, `jax.lax` and jaxtile, by name.
+        value: what to save. Of functions a file holds those of arrays in `jax.nn`,
+            `jax.numpy` and `jax.lax`, and the metrics of jaxtile, by name.
 
     Raises:
         TypeError: it holds what a file cannot, such as a lambda; the message names it.
@@ -69,6 +70,12 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
     except OSError:
         raise
     except Exception as error:  # what the reader raises shares no base
+        with path.open("rb") as file:
+            if file.read(len(_NUMPY)) == _NUMPY:
+                raise ValueError(
+                    f"{path} holds arrays without names, as equinox.tree_serialise_leaves and NumPy write them: read it as it was "
+                    "written, into an object of the same configuration and version, and write that with jaxtile.save."
+                ) from None
         raise ValueError(f"{path} is damaged, or no file of jaxtile.save: {error}") from None
     if _HEADER not in texts:
         raise ValueError(f"{path} was not written by jaxtile.save: it has arrays, and does not say what they are of.")

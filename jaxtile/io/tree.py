@@ -249,7 +249,7 @@ KINDS = {
 def _remedy(value: Any) -> str:
     if callable(value):
         return (
-            "of functions it holds the public ones of jax.nn, jax.numpy, jax.lax and jaxtile, by name. Make a module of it, an "
+            "of functions it holds those of arrays in jax.nn, jax.numpy and jax.lax, by name. Make a module of it, an "
             "equinox.Module with __call__, which is saved as its fields"
         )
     return "it holds numbers, texts, arrays, keys, tuples, lists, dicts, types, enumerations, and objects with fields"

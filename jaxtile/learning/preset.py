@@ -36,7 +36,7 @@ def preset(algorithm: str, device: str) -> TileConfig:
 
 
 class Tuned(NamedTuple):
-    """What a preset tunes.
+    """The numbers and parts that a preset tunes.
 
     Attributes:
         numbers: fields of the algorithm.

@@ -7,6 +7,7 @@ from .chip import calibrate as calibrate
 from .chip import compensate as compensate
 from .chip import drift as drift
 from .chip import program as program
+from .chip import renormalise as renormalise
 from .chip import stick as stick
 from .chip import summary as summary
 from .convert import convert as convert
@@ -62,6 +63,7 @@ __all__ = [
     "from_state_dict",
     "holding",
     "program",
+    "renormalise",
     "scan",
     "stick",
     "summary",

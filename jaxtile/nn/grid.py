@@ -140,13 +140,13 @@ class Grid(AbstractGroup):
         return eqx.filter_vmap(along_columns, in_axes=(0, by_row))(self.held, given)
 
     def outputs(self, y: Float[Array, "row column ..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
-        """What the arrays of each row read, added up."""
+        """Sum of the outputs that the arrays of each row read."""
         along_columns = eqx.filter_vmap(lambda array, y, x: array.outputs(y, x))
         parts = eqx.filter_vmap(along_columns, in_axes=(0, 0, None))(self.held, y, self.columns.split(x))
         return self.rows.join(jnp.sum(parts, axis=1))
 
     def inputs(self, x: Float[Array, "row column ..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
-        """What the arrays of each column read, added up."""
+        """Sum of the inputs that the arrays of each column read."""
         along_columns = eqx.filter_vmap(lambda array, x, d: array.inputs(x, d), in_axes=(0, 0, None))
         parts = eqx.filter_vmap(along_columns)(self.held, x, self.rows.split(d))
         return self.columns.join(jnp.sum(parts, axis=0))

@@ -22,9 +22,9 @@ def currents(
     """Currents out of an array with resistive wires, exactly: Kirchhoff's laws at both
     ends of every device.
 
-    The source of each input line is before output 0, the ADC of each output line, at 0
-    V, before input 0; there is one segment of wire between neighbours, and one more at
-    each source and ADC. With I_ij the current of a device, its two ends stand at
+    The source of each input line is before output 0. The ADC of each output line, at 0
+    V, is before input 0. There is one segment of wire between neighbours, and one more
+    at each source and ADC. With I_ij the current of a device, its two ends stand at
 
         V_j - r_in sum_(k <= i) sum_(l >= k) I_lj     and     r_out sum_(k <= j) sum_(l >= k) I_il
 

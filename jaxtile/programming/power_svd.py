@@ -37,7 +37,7 @@ class PowerSVD(AbstractMethod[_State]):
         Y = R V = forward(V) - T V,    E = R^T U = backward(U) - T^T U
 
     The best triplets of R within the span of U follow from E alone (R ~ U E^T; a small
-    eigenvalue problem) and are proposed; the next step reads U <- orth(Y) and V <- the
+    eigenvalue problem), and are proposed. The next step reads U <- orth(Y) and V <- the
     right vectors of U E^T. These are two power iterations that take turns, each half a
     sweep behind the other; pulses change a few directions in a step, and the block
     carries the others along. The first step only reads: nothing is known yet. (Block

@@ -57,7 +57,8 @@ class Blocks:
             tile = init(subject.config, targets.shape[1:], key=stream(key, _FABRICATE, index[CHIP]))
             run_key = stream(key, _RUN, index[CHIP], index[TARGET], index[SEED])
             results = subject.run(tile, targets[index[TARGET]], run_key)
-            if not isinstance(results, dict) or not all(eqx.is_array_like(part) for part in results.values()):
+            named = isinstance(results, dict) and results and all(isinstance(name, str) for name in results)
+            if not named or not all(eqx.is_array_like(part) for part in results.values()):
                 raise TypeError(f"run={subject.run!r} returns {results!r:.80}; return arrays by name, such as {{'error': error}}.")
             return {name: jnp.asarray(part) for name, part in results.items()}
 

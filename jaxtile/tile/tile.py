@@ -157,11 +157,11 @@ class Tile(AbstractHardware):
         return tiles
 
     def outputs(self, y: Float[Array, "..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
-        """What it reads."""
+        """The reads as they are."""
         return y
 
     def inputs(self, x: Float[Array, "..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
-        """What it reads."""
+        """The reads as they are."""
         return x
 
     def at(self, now: Now) -> "Tile":

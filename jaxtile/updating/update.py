@@ -6,9 +6,9 @@
     clip          to what each device can hold                    (device, with every pulse)
 
 Each loop over the vectors of a batch is a function from `Now` to `Now`. `batch` sends
-one after another, as the hardware does, with the routines of the device between them;
+one after another, as the hardware does, with the routines of the device between them.
 `one_shot` sends unit vectors, each of which touches a column of its own, in one pass
-over the tile; `without_pulses` adds the products themselves. `execution` has the four
+over the tile. `without_pulses` adds the products themselves. `execution` has the four
 lines for one vector.
 """
 

@@ -18,6 +18,8 @@ law_of_a_stochastic_update               13  trains, cycle noise           1e-3 
 law_of_a_refresh, write_noise_agrees      4  cycle noise, write noise      1e-3  p
 with_noise_outputs_agree_in_moments       2  read noise                    1e-3  5 SE
 modifiers_in_moments                      7  modified weights              1e-5  5 SE
+compounds: law_of_stochastic_pulses       2  trains, cycle noise, chops    2e-3  4.5 SE
+networks: learning_curves                 1  trains, cycle noise, reads    1e-2  t of 6
 parity_reading: noise, drawn_once         5  read noise, periphery         3e-5  p, 4.5 SE
 parity_table: upkeep_and_drift            1  diffusion, reset, drift       1e-4  4.5 SE
 parity_table: response                    2  cycle noise                   1e-5  fixed

@@ -70,7 +70,7 @@ def test_help(arguments, capsys):
         ("program --device memristor", "device 'memristor' is unknown; choose from constant-step"),
         ("program --set dw=1", "parameter of constant-step 'dw' is unknown; choose from dw_min"),
         ("program --set dw_min", "--set dw_min is not of the form NAME=VALUE"),
-        ("program --set dw_min=-1", "ConstantStep.dw_min=-1 is out of range; pass a number above 0."),
+        ("program --set dw_min=-1", "ConstantStep.dw_min=-1 is out of range; pass a number above 0 and at most 1e+12."),
         ("program --set dw_min=nan", "ConstantStep.dw_min=nan is out of range"),
         ("program --set dw_min=small", "ConstantStep.dw_min='small' is not a number"),
         ("program --device linear-step --set mult_noise=2", "LinearStep.mult_noise=2.0 must be True or False"),
@@ -113,6 +113,7 @@ def test_help(arguments, capsys):
         ("devices --device table", "device 'table' has no defaults for state, up, down"),
         ("program --set dw_min=1 dw_min=2", "--set names dw_min twice; pass one value."),
         ("program --method svd gdp svd", "--method names svd twice; its results would have one name."),
+        ("program --target vector.npy --rows 3", "--rows 3 is of the random matrix, and --target vector.npy is another."),
         ("program --target pipe.npy", "target pipe.npy: it is a pipe or a device; write what it gives to a file, and pass that."),
         ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
         ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),
@@ -157,7 +158,7 @@ def commands(page):
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))])
 def test_commands_of_the_documentation_are_understood(page):
     for words in commands(ROOT / page):
         parse(words)

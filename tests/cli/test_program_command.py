@@ -179,11 +179,12 @@ def test_arrays_of_any_name(folder, array):
     np.testing.assert_array_equal(target, np.full((2, 3), 0.5))
 
 
+@pytest.mark.parametrize("command", [["-m", "jaxtile"], ["-c", "import sys, jaxtile_command; sys.exit(jaxtile_command.main())"]])
 @pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_an_interruption_while_jax_is_imported(number, code):
+def test_an_interruption_while_jax_is_imported(tmp_path, number, code, command):
     """As a library sees it that catches whatever comes out of its imports."""
-    script = f"""
-import signal, sys, jaxtile_command
+    (tmp_path / "sitecustomize.py").write_text(f"""
+import signal, sys
 class Interrupts:
     def find_spec(self, name, path, target=None):
         if name == "jax":
@@ -192,11 +193,11 @@ class Interrupts:
             except BaseException:
                 pass
 sys.meta_path.insert(0, Interrupts())
-sys.exit(jaxtile_command.main())
-"""
+""")
     root = str(Path(__file__).parents[2])
-    how = {"capture_output": True, "text": True, "timeout": 60, "check": False, "env": os.environ | {"PYTHONPATH": root}}
-    done = subprocess.run([sys.executable, "-c", script, "devices"], **how)
+    how = {"capture_output": True, "text": True, "timeout": 60, "check": False}
+    how["env"] = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), root])}
+    done = subprocess.run([sys.executable, *command, "devices"], **how)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", f"jaxtile: Interrupted by {number}. Nothing was begun.\n")
 
 

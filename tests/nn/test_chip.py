@@ -130,3 +130,49 @@ def test_stuck_devices_stay_where_they_are():
     ideal = jt.nn.Sequential([jt.nn.Linear(4, 3, jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse()), key=KEY)])
     with pytest.raises(TypeError, match="layers.0 is of Ideal.*no single pulsed devices"):
         jt.nn.stick(ideal, 0.1, key=KEY)
+
+
+@pytest.mark.parametrize("management", [None, jt.periphery.AbsMax()])
+def test_adcs_hold_a_part_of_what_their_tile_reads(management):
+    """Of each tile its own, in front of the ADC: after the scale of noise management, before any clipping."""
+    io = jt.IOParameters(
+        inp_res=-1.0, out_res=1 / 254, out_noise=0.0, out_bound=0.01, noise_management=management, bound_management=None
+    )
+    chip = jt.nn.convert([eqx.nn.Linear(10, 4, key=KEY)], {"0": jt.TileConfig(forward=io)}, max_shape=(4, 5), key=KEY)
+
+    def call(model, x, *, key):
+        return model[0](x, key=key)
+
+    x = jnp.asarray(np.random.default_rng(3).normal(size=(30, 10)), float)
+    found = jt.nn.calibrate(chip, x, call, adc_quantile=0.9, key=KEY)[0]
+    for column in range(2):
+        weight = np.asarray(found.tile.tiles.weight[0, column])
+        seen = np.asarray(x[:, 5 * column : 5 * column + 5]) / float(found.input_range.input_range)
+        alpha = np.abs(seen).max(axis=1, keepdims=True) if management is not None else 1.0
+        expected = np.quantile(np.abs(seen / alpha @ weight.T), 0.9)
+        np.testing.assert_allclose(found.tile.tiles.config.forward.out_bound[0, column], expected, rtol=1e-4)
+    unclipped = jt.nn.calibrate(chip, x, call, adc_quantile=1.0, key=KEY)[0]
+    assert jnp.max(jnp.abs(unclipped(x, key=KEY) - x @ chip[0].to_digital().weight.T - chip[0].bias[None])) < 0.1
+    assert jnp.max(jnp.abs(chip[0](x, key=KEY) - unclipped(x, key=KEY))) > 0.3
+
+
+@pytest.mark.parametrize("mode", ["ema", "batch"])
+def test_norms_are_measured_anew(mode):
+    """Mean and variance of what the layer before reads now, as NumPy finds them."""
+
+    class Normed(eqx.Module):
+        first: eqx.Module
+        norm: eqx.nn.BatchNorm
+
+        def __call__(self, x, state):
+            return self.norm(self.first(x), state)
+
+    plain, state = eqx.nn.make_with_state(lambda: Normed(eqx.nn.Linear(5, 4, key=KEY), eqx.nn.BatchNorm(4, "batch", mode=mode)))()
+    chip = jt.nn.convert(plain, {"first": CONFIG}, key=KEY)
+    state = jt.nn.renormalise(chip, state, 3 * X, key=KEY)  # what it knew before is forgotten
+    state = jt.nn.renormalise(chip, state, X, key=KEY)
+    read = np.asarray(chip.first(X))
+    found, _ = jax.vmap(eqx.nn.inference_mode(chip), in_axes=(0, None), out_axes=(0, None))(X, state)
+    np.testing.assert_allclose(found, (read - read.mean(0)) / np.sqrt(read.var(0) + 1e-5), atol=1e-4)
+    with pytest.raises(TypeError, match="has no equinox.nn.BatchNorm"):
+        jt.nn.renormalise(chip.first, state, X, key=KEY)

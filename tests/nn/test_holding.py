@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from helpers import mostly_slow
 
 import jaxtile as jt
 from jaxtile.nn.grid import backward, forward
@@ -46,7 +47,7 @@ def test_a_matrix_is_held_to_its_levels_and_read_both_ways(name, most):
     np.testing.assert_allclose(held, expected, atol=2e-6)
     assert layer.tile.shape == W.shape
     np.testing.assert_allclose(layer(jnp.asarray(X)), X @ expected.T, atol=2e-5)
-    back = backward(layer.tile, jnp.asarray(D) * layer.mapping_scales, key=KEY)
+    back = backward(layer.tile, jnp.asarray(D) * layer.mapping_scales[None], key=KEY)
     np.testing.assert_allclose(back, D @ expected, atol=2e-5)
     np.testing.assert_allclose(layer.to_digital().weight, expected, atol=2e-6)
 
@@ -93,7 +94,7 @@ def test_each_tile_has_converters_of_its_own(name):
     assert np.abs(expected - X @ np.asarray(held.weight).T).max() > 0.01
 
 
-@pytest.mark.parametrize("name", HOLDINGS)
+@pytest.mark.parametrize("name", mostly_slow(HOLDINGS, "offset column", "slices with an offset column"))
 def test_each_tile_is_programmed_and_drifts_by_itself(name):
     """Each of the tiles by its own share of the target, from its own key."""
     model = jt.nn.Sequential([placed(HOLDINGS[name])])
@@ -101,13 +102,21 @@ def test_each_tile_is_programmed_and_drifts_by_itself(name):
     (layer,), (solution,) = programmed.layers, record.values()
     assert solution.stats["full_pulses"].shape == layer.tile.now.tally.full.shape
     apart = jnp.linalg.norm(layer.tile.weight - model.layers[0].tile.weight)
-    assert apart < 0.1 * jnp.linalg.norm(layer.tile.weight)
+    assert apart < 0.5 * jnp.linalg.norm(layer.tile.weight)
+    if name == "offset column":  # the tile alone, with one more line of the target
+        chip_key, run_key = (jr.fold_in(jr.fold_in(KEY, 0), n) for n in (0, 1))
+        rows = jnp.concatenate([model.layers[0].target + 0.3, jnp.full((1, 7), 0.3)])
+        alone = jt.program(jt.init(CONFIG, (6, 7), key=chip_key), rows, jt.SVD(), key=run_key, max_steps=40, tolerance=0.0)
+        np.testing.assert_allclose(layer.tile.tiles.weight, alone.weight, atol=1e-5)
     written = jt.nn.apply_programming_noise(model, jt.noise.PCM(), key=KEY)
     old = jt.nn.drift(written, 1e6, key=KEY)
-    mended = jt.nn.compensate(old, written, key=KEY)
-    x, plain = jnp.asarray(X), model(jnp.asarray(X))
-    worse, better = (jnp.linalg.norm(each(x) - plain) for each in (old, mended))
-    assert better < worse
+    tiles, key = written.layers[0].tile.tiles, jr.fold_in(KEY, 0)
+    if tiles.weight.ndim == 2:
+        expected = jt.drift(tiles, 1e6, key=key).weight
+    else:
+        each = [jax.tree.map(lambda leaf, n=n: leaf[n], tiles) for n in range(layer.tile.count)]
+        expected = [jt.drift(tile, 1e6, key=own).weight for tile, own in zip(each, jr.split(key, len(each)), strict=True)]
+    np.testing.assert_allclose(old.layers[0].tile.tiles.weight, expected, atol=1e-6)
 
 
 def test_pulses_of_a_row_leave_the_offset_where_it_was():

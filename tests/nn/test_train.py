@@ -282,6 +282,22 @@ REFUSED = {
     "a size for batches": ({"data": [(X, Y)]}, ValueError, "batch_size"),
     "metrics of nothing": ({"test": None}, ValueError, "metrics=accuracy"),
     "best of nothing": ({"best": jt.nn.Best("sharpness")}, ValueError, "best.of"),
+    "labels beyond whole numbers": (
+        {"data": (X, Y.astype(np.uint64) + 2**63)},
+        ValueError,
+        r"data\[1\] holds whole numbers beyond",
+    ),
+    "a metric of several": (
+        {"metrics": {"outputs": lambda model, x, y, *, key: model(x, key=key)}},
+        TypeError,
+        r"metrics\['outputs'\] returned float.*it must return one number",
+    ),
+    "a metric of several, of batches": (
+        {"metrics": {"outputs": lambda model, x, y, *, key: y}, "data": [(X, Y)], "batch_size": None},
+        TypeError,
+        r"metrics\['outputs'\] returned",
+    ),
+    "data by name": ({"data": {"x": X, "y": Y}, "batch_size": None}, TypeError, "data is of type dict"),
     "no epochs": ({"epochs": 0}, ValueError, "epochs=0"),
 }
 
@@ -291,6 +307,11 @@ def test_what_cannot_be_right_is_refused_by_name(case, unhooked):
     changes, kind, message = REFUSED[case]
     with pytest.raises(kind, match=message):
         train(**{"key": jr.key(0)} | changes)
+
+
+def test_a_loss_is_a_function(unhooked):
+    with pytest.raises(TypeError, match="loss=3 is no function; pass one of"):
+        jt.train(SQUARE, 3, TRAIN, OPTIMIZER, key=jr.key(0), epochs=1)
 
 
 def test_batches_from_outside_are_refused_under_a_trace(unhooked):

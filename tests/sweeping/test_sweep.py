@@ -230,6 +230,8 @@ def test_processes_share_a_sweep(tmp_path):
         ({"run": {}}, ValueError, ["run is empty"]),
         ({"run": jt.Programming}, TypeError, ["run=", "Programming"]),
         ({"run": lambda tile, target, key: target}, TypeError, ["return arrays by name"]),
+        ({"run": lambda tile, target, key: {}}, TypeError, ["returns {}", "return arrays by name"]),
+        ({"run": lambda tile, target, key: {3: target}}, TypeError, ["return arrays by name"]),
         ({"run": lambda tile, target, key: {"chip": target}}, ValueError, ["'chip'", "another name"]),
         ({"run": lambda tile, target, key: {"": target}}, ValueError, ["''", "another name"]),
         ({"over": {"device.dw_min": ["a"]}}, TypeError, ["over['device.dw_min']=['a']", "not numbers"]),

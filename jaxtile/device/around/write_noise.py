@@ -37,9 +37,9 @@ class WriteNoise(AbstractWrapper):
         weight      = persistent + noise                                          not clipped
 
     A full pulse renews the whole noise, s = 1, and so do decay, diffusion, reset and a
-    weight that is put in; a half pulse, of 1 / kappa the size, renews s = 1 / kappa of
-    the variance. What is not touched keeps its noise. (aihwkit: `write_noise_std` of
-    its devices.)
+    weight that is put in. A half pulse, of 1 / kappa the size, renews s = 1 / kappa of
+    the variance. Cells that are not touched keep their noise. (aihwkit:
+    `write_noise_std` of its devices.)
 
     Attributes:
         device: what is written.

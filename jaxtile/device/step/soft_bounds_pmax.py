@@ -25,9 +25,9 @@ def SoftBoundsPmax(
         w_min = range_min,   w_max = range_min + B,   dw_min = alpha B,   up_down = 1 + 2 range_min / B
 
     These are aihwkit's numbers (`SoftBoundsPmaxDevice`). They are meant for w =
-    range_min + B (1 - exp(-alpha n)) after n pulses up, so that `p_max` of them end at
-    `range_max`; but the share of the distance to `w_max` that a pulse covers is alpha B
-    / w_max, not alpha, so they end farther up: at 1.36 instead of 1 with the defaults.
+    range_min + B (1 - exp(-alpha n)) after n pulses up: `p_max` of them would end at
+    `range_max`. But the share of the distance to `w_max` that a pulse covers is alpha B
+    / w_max, not alpha. So they end farther up: at 1.36 instead of 1 with the defaults.
 
     Args:
         p_max: pulses up from `range_min` that are meant to end at `range_max`.

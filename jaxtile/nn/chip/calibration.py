@@ -1,4 +1,4 @@
-"""Input ranges from data."""
+"""Ranges of inputs and of ADCs from data."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,15 +14,24 @@ from ..._types import Key, Real, as_number
 from ...digital.input_range import InputRange
 from ...fields import recheck
 from ..gradient.pairs import evaluate, factors, find, layers_of, probes
-from ..layers import Linear, layers, map_layers
+from ..layers import Linear, layers, map_layers, map_layers_with_keys
 from ..training import as_arrays
+from .converters import with_adc_range
 
 __all__ = ["calibrate"]
 
 
-def calibrate(model: PyTree, x: Any, call: Callable[..., Any] | None = None, *, quantile: Real = 1.0, key: Key) -> PyTree:
-    """The model whose layers have input ranges from data: +-r holds the given part of
-    their inputs.
+def calibrate(
+    model: PyTree,
+    x: Any,
+    call: Callable[..., Any] | None = None,
+    *,
+    quantile: Real = 1.0,
+    adc_quantile: Real | None = None,
+    key: Key,
+) -> PyTree:
+    """The model whose layers have ranges from data: +-r holds the given part of their
+    inputs, and the range of the ADCs of each tile the given part of what they convert.
 
     Each layer sees what the layers before it return without the new ranges.
 
@@ -32,28 +41,35 @@ def calibrate(model: PyTree, x: Any, call: Callable[..., Any] | None = None, *, 
         call: `(model, x, *, key)` runs the model; None: it is called so itself. For a
             model of one sample pass `lambda model, x, *, key: jax.vmap(model)(x)`.
         quantile: part of the |inputs| of a layer that its range holds.
+        adc_quantile: part of the |outputs| of each tile, as noise management has scaled
+            them, that its ADCs hold; None: leave ADCs as they are.
         key: of the reads.
 
     Raises:
-        ValueError: the model does not call a layer, or `quantile` is not within 0 and 1.
+        ValueError: the model does not call a layer, or a quantile is not within 0 and 1.
     """
     part = as_number("quantile", quantile, low=0.0, high=1.0, open=True)
+    adc_part = None if adc_quantile is None else as_number("adc_quantile", adc_quantile, low=0.0, high=1.0, open=True)
+    key = as_key(key)
     (x,) = as_arrays("x", (x,))
-    seen = _inputs(eqx.nn.inference_mode(model), x, call or (lambda model, x, *, key: model(x, key=key)), as_key(key))
+    seen = _inputs(eqx.nn.inference_mode(model), x, call or (lambda model, x, *, key: model(x, key=key)), key)
     idle = [path for path in layers(model) if path not in seen]
     if idle:
         raise ValueError(f"the model does not call {', '.join(idle)} for these inputs, so that nothing is known of their range.")
 
-    def each(path: str, layer: Linear) -> Linear:
+    def each(path: str, layer: Linear, key: Key) -> Linear:
         reach = jnp.quantile(jnp.abs(seen[path]), part.astype(seen[path].dtype))
         rule = InputRange() if layer.input_range is None else layer.input_range
         # A layer that sees only zeros keeps its range. None is found anew when training begins.
         found = jnp.where(reach > 0, reach, rule.input_range).astype(rule.input_range.dtype)
         ranged = layer.replace(input_range=dataclasses.replace(rule, input_range=found, updates=rule.init_from_data))
         recheck(ranged)
-        return ranged
+        if adc_part is None:
+            return ranged
+        tile = ranged.tile.change(with_adc_range, options={"part": adc_part}, x=ranged.driven(seen[path]), key=key)
+        return ranged.replace(tile=tile)
 
-    return map_layers(each, model)
+    return map_layers_with_keys(each, model, key)
 
 
 def _inputs(model: PyTree, x: Array, call: Callable[..., Any], key: Key) -> dict[str, Float[Array, "n in"]]:

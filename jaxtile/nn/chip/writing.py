@@ -1,7 +1,7 @@
 """Writing the weights of a network into its devices."""
 
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 from jaxtyping import PyTree
 
@@ -17,13 +17,26 @@ from ..layers import Linear, map_layers_with_keys
 __all__ = ["apply_programming_noise", "program"]
 
 
+Model = TypeVar("Model")
+Start = Literal["zero", "present"]
+Method = AbstractMethod | Chain
+
+
+@overload
+def program(
+    model: Model, method: Method, *, key: Key, max_steps: int, start: Start = ..., with_record: Literal[False] = ..., **options: Any
+) -> Model: ...
+@overload
+def program(
+    model: Model, method: Method, *, key: Key, max_steps: int, start: Start = ..., with_record: Literal[True], **options: Any
+) -> tuple[Model, dict[str, Solution]]: ...
 def program(
     model: PyTree,
-    method: AbstractMethod | Chain,
+    method: Method,
     *,
     key: Key,
     max_steps: int,
-    start: Literal["zero", "present"] = "zero",
+    start: Start = "zero",
     with_record: bool = False,
     **options: Any,
 ) -> Any:

@@ -4,8 +4,9 @@ import abc
 from typing import ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
-from ..._types import Key, Scalar, Weights, is_concrete
+from ..._types import Key, Scalar, is_concrete
 from ...device import AbstractDevice
 from ...fields import Checked
 from ...tile import TileConfig
@@ -35,7 +36,7 @@ class AbstractHolding(Checked):
     def fabricate(self, config: TileConfig, shape: tuple[int, int], *, key: Key) -> AnyTile:
         """Hardware that holds a matrix of this shape."""
 
-    def nearest(self, weight: Weights, device: AbstractDevice) -> Weights:
+    def nearest(self, weight: Float[Array, "..."], device: AbstractDevice) -> Float[Array, "..."]:
         """The nearest weights that can be held."""
         return weight
 

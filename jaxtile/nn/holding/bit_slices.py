@@ -30,7 +30,7 @@ class BitSlices(AbstractHolding):
     """W = sum_s 2^(bits below s) W_s: the magnitude in bits, some of them in each slice,
     the most significant first; signs are those of the devices.
 
-        n = round(|W| (2^B - 1) / w_max),   B = sum_s bits_s
+        n = floor(|W| (2^B - 1) / w_max + 1/2),   B = sum_s bits_s
 
     Each slice is a tile with converters of its own. Slice s holds its code as a part of
     the range of its devices, so that two bits have four levels. What the slices read is
@@ -46,7 +46,7 @@ class BitSlices(AbstractHolding):
     def reach(self, device: AbstractDevice) -> Scalar:
         return signed(device)
 
-    def nearest(self, weight: Weights, device: AbstractDevice) -> Weights:
+    def nearest(self, weight: Float[Array, "..."], device: AbstractDevice) -> Float[Array, "..."]:
         return _add(_encode(weight, self.bits, top(device)), self.bits)
 
     def fabricate(self, config: TileConfig, shape: tuple[int, int], *, key: Key) -> "Slices":
@@ -54,13 +54,14 @@ class BitSlices(AbstractHolding):
         return Slices(tiles, top(config.built_device), self.bits)
 
 
-def _encode(weight: Weights, bits: tuple[int, ...], top: Scalar) -> Float[Array, "slice ..."]:
+def _encode(weight: Float[Array, "..."], bits: tuple[int, ...], top: Scalar) -> Float[Array, "slice ..."]:
     """The weights of each slice."""
     full = 2 ** sum(bits) - 1
-    code = jnp.clip(jnp.round(jnp.abs(weight) / top * full), 0, full).astype(jnp.int32)
+    code = jnp.clip(jnp.floor(jnp.abs(weight) / top * full + 0.5), 0, full).astype(jnp.int32)
+    signed_top = jnp.sign(weight) * top
     below = [sum(bits[n + 1 :]) for n in range(len(bits))]
     parts = [((code >> shift) & (2**own - 1)).astype(weight.dtype) / (2**own - 1) for own, shift in zip(bits, below, strict=True)]
-    return jnp.stack(parts) * jnp.sign(weight) * top
+    return jnp.stack([part * signed_top for part in parts])
 
 
 def _add(slices: Float[Array, "slice ..."], bits: tuple[int, ...]) -> Float[Array, "..."]:
@@ -81,7 +82,7 @@ class Slices(AbstractGroup):
     axes: ClassVar[int] = 1
 
     held: AbstractHardware
-    top: Scalar
+    top: Float[Array, "..."]
     bits: tuple[int, ...] = eqx.field(static=True)
 
     @property
@@ -120,9 +121,9 @@ class Slices(AbstractGroup):
         return jr.split(value, len(self.bits)) if name == "key" else _encode(value, self.bits, self.top)
 
     def outputs(self, y: Float[Array, "slice ..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
-        """What the slices read, shifted and added up."""
+        """Sum of the reads of the slices, each shifted by its bits."""
         return _add(y, self.bits)
 
     def inputs(self, x: Float[Array, "slice ..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
-        """What the slices read, shifted and added up."""
+        """Sum of the reads of the slices, each shifted by its bits."""
         return _add(x, self.bits)

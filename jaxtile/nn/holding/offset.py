@@ -34,7 +34,7 @@ class AbstractOffset(AbstractHolding):
 
     def offset(self, device: AbstractDevice) -> Scalar:
         """c, the middle of the range from zero up: of two in the middle the higher one."""
-        return self.inner.nearest(top(device) / 2 * (1 + 1e-5), device)
+        return self.inner.nearest(top(device) / 2, device)
 
     def reach(self, device: AbstractDevice) -> Scalar:
         offset, most = self.offset(device), top(device)
@@ -76,7 +76,7 @@ class Column(AbstractGroup):
     """
 
     held: AbstractHardware
-    offset: Scalar
+    offset: Float[Array, "..."]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -110,11 +110,11 @@ class Column(AbstractGroup):
         return y[..., :-1] - y[..., -1:]
 
     def outputs(self, y: Float[Array, "..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
-        """What all other lines read, against the last one."""
+        """Reads of all other lines, against the last one."""
         return self._against(self.held.outputs(y, x))
 
     def inputs(self, x: Float[Array, "..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
-        """What is read with the last line driven as well."""
+        """Reads with the last line driven as well."""
         return self.held.inputs(x, d)
 
 
@@ -127,7 +127,7 @@ class Raised(AbstractGroup):
     """
 
     held: AbstractHardware
-    offset: Scalar
+    offset: Float[Array, "..."]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -145,9 +145,9 @@ class Raised(AbstractGroup):
         return self.held.each(verb, **given | raised)
 
     def outputs(self, y: Float[Array, "..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
-        """What is read, less the offset times the sum of the inputs."""
+        """Reads less the offset times the sum of the inputs."""
         return self.held.outputs(y, x) - self.offset * jnp.sum(x, axis=-1, keepdims=True)
 
     def inputs(self, x: Float[Array, "..."], d: Float[Array, "... out"]) -> Float[Array, "... in"]:
-        """What is read, less the offset times the sum of d."""
+        """Reads less the offset times the sum of d."""
         return self.held.inputs(x, d) - self.offset * jnp.sum(d, axis=-1, keepdims=True)

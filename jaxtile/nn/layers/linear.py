@@ -224,12 +224,15 @@ class Linear(eqx.Module):
                 y = y * scales.reshape((1,) * (y.ndim - 1) + (-1,))
         return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
 
+    def driven(self, x: Float[Array, "... in"]) -> Float[Array, "... in"]:
+        """The vectors that the tile is driven by: within the range, with 1 for a bias."""
+        scaled = x if self.input_range is None else self.input_range.scaled(x)
+        return jnp.concatenate([scaled, jnp.ones_like(scaled[..., :1])], axis=-1) if self.bias_on_tile else scaled
+
     def _read(self, x: Num[AnyArray, "... in"], key: Key | None) -> Float[Array, "... out"]:
         """Read the tile: scale, and drive the column of the bias."""
         x = as_vectors("x", x, self.in_features, self.tile.weight.dtype)
-        scaled = x if self.input_range is None else self.input_range.scaled(x)
-        if self.bias_on_tile:
-            scaled = jnp.concatenate([scaled, jnp.ones_like(scaled[..., :1])], axis=-1)
+        scaled = self.driven(x)
         own, traced = self.key if key is None else key, self.name is not None and self.weights == "pulsed"
         config, changes = self.tile.config, self.modifier is not None and self.modifier.inference is not True
         if own is None and (changes or config.forward.draws or (traced and config.backward.draws)):

@@ -1,6 +1,6 @@
 """Data of training, checked and converted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ def batches_of(data: Any, epoch: int) -> Iterator[tuple[Array, ...]]:
         ValueError: it gives no batch.
     """
     source = data(epoch) if callable(data) else data
-    if not isinstance(source, Iterable):
+    if not isinstance(source, Iterable) or isinstance(source, Mapping):
         raise TypeError(
             f"data is of type {type(data).__name__}; pass arrays (x, y), a list or a loader of batches, or a function of the "
             "epoch that returns an iterator of them."

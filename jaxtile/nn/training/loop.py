@@ -176,4 +176,10 @@ def measure(model: PyTree, data: Batch, metrics: dict[str, Function], key: Key) 
     """Metrics of a model as it is used, modifiers off."""
     still = eqx.nn.inference_mode(model)
     data = jax.lax.optimization_barrier(data)  # under a user's jit they are constants, which XLA would take minutes to fold
-    return {name: metric(still, *data, key=stream(key, n)) for n, (name, metric) in enumerate(metrics.items())}
+    values = {name: jnp.asarray(metric(still, *data, key=stream(key, n))) for n, (name, metric) in enumerate(metrics.items())}
+    for name, value in values.items():
+        if value.ndim != 0:
+            raise TypeError(
+                f"metrics[{name!r}] returned {value.dtype}{list(value.shape)}; it must return one number, such as a mean."
+            )
+    return values

@@ -85,7 +85,7 @@ def train(
         FloatingPointError: the loss became NaN or infinite.
     """
     metrics, in_arrays = _by_name(metrics), isinstance(data, tuple)
-    _check(model, optimizer, epochs, batch_size, every, test, metrics, best, in_arrays=in_arrays)
+    _check(model, loss, optimizer, epochs, batch_size, every, test, metrics, best, in_arrays=in_arrays)
     arrays, judged = as_arrays("data", data) if in_arrays else None, None if test is None else as_arrays("test", test)
     own = (model, loss, optimizer, metrics, judged, best, as_key(key))
     training = Training(*own, int(epochs), 10 if batch_size is None else int(batch_size), shuffle)
@@ -94,6 +94,8 @@ def train(
         if arrays is None:
             raise TypeError("data is iterated over outside of any trace: under jax.jit and jax.vmap, pass arrays (x, y).")
         return training.end(_advance(training, state, arrays))
+    if arrays is None and judged is not None:  # else they are traced with the first epoch, before it is run
+        eqx.filter_eval_shape(measure, model, judged, metrics, training.key)
     path, belongs = None if checkpoint is None else as_path(checkpoint, "checkpoint"), {}
     if path is not None:
         belongs = fingerprint(training, state.optimizer.frozen, arrays)
@@ -150,6 +152,7 @@ def _by_name(metrics: Any) -> dict[str, Function]:
 
 def _check(
     model: PyTree,
+    loss: Any,
     optimizer: Any,
     epochs: Any,
     batch_size: Any,
@@ -162,6 +165,8 @@ def _check(
 ) -> None:
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"optimizer={optimizer!r} is no jaxtile.nn.Optimizer; pass one such as Optimizer(0.05, optax.adam(1e-3)).")
+    if not callable(loss):
+        raise TypeError(f"loss={loss!r:.80} is no function; pass one of (model, x, y, *, key), such as jaxtile.nn.cross_entropy.")
     if batch_size is not None and not in_arrays:
         raise ValueError(f"batch_size={batch_size!r} is for arrays (x, y); data that is iterated over comes in batches.")
     for name, value in (("epochs", epochs), ("batch_size", 10 if batch_size is None else batch_size), ("every", every)):

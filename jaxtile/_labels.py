@@ -1,0 +1,32 @@
+"""What pictures are given: objects of a kind, by label, and names out of several."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+__all__ = ["check_choice", "check_has", "check_kind", "labelled"]
+
+
+def labelled(argument: str, given: Any, kind: type) -> dict[Any, Any]:
+    """What is to be drawn, by label; None stands for one without."""
+    named = dict(given) if isinstance(given, Mapping) and given else {None: given}
+    for value in named.values():
+        check_kind(argument, value, kind)
+    return named
+
+
+def check_kind(argument: str, value: Any, kind: type) -> None:
+    """Refuse what is of another kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{argument}={value!r:.80} is no {kind.__name__} of jaxtile, nor several by label; pass what it returned.")
+
+
+def check_has(argument: str, value: Any, attribute: str, wanted: str) -> None:
+    """Refuse an object of a library that is not imported here, by what it lacks."""
+    if not hasattr(value, attribute):
+        raise TypeError(f"{argument}={value!r:.80} cannot be drawn with; pass {wanted}.")
+
+
+def check_choice(name: str, value: str, options: Collection[str]) -> None:
+    """Refuse an unknown name."""
+    if value not in options:
+        raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")
