@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -70,19 +70,17 @@ class Grid:
             raise ValueError(f"{sizes} are {math.prod(sizes.values())} points; a sweep takes at most {2**31 - 1}.")
         return cls(sizes, {path: (along[path], value) for path, value in values.items()})
 
-    def together(self) -> list[list[dict[str, Any]]]:
-        """The numbers of each object at the beginning of a path, such as "device", in all
-        combinations: what may contradict each other.
+    def together(self) -> Iterator[tuple[list[str], Iterable[dict[str, Any]]]]:
+        """The paths of each object at the beginning of a path, such as "device", and their
+        numbers in all combinations: what may contradict each other.
         """
         roots: dict[str, dict[str, np.ndarray]] = {}
         for path, (_, values) in self.numbers.items():
             roots.setdefault(path.split(".")[0], {})[path] = values
-        found = []
         for values in roots.values():
             along = {self.numbers[path][0] for path in values}
             rows = zip(*values.values(), strict=True) if along == {"point"} else itertools.product(*values.values())
-            found.append([dict(zip(values, row, strict=True)) for row in rows])
-        return found
+            yield [*values], (dict(zip(values, row, strict=True)) for row in rows)
 
     @property
     def count(self) -> int:
@@ -153,17 +151,19 @@ class Subject(eqx.Module):
             for value in values:
                 field["take"](f"over: {field['of']}.{path.split('.')[-1]}", value)
 
-    def check_together(self, numbers: Sequence[Mapping[str, Any]]) -> None:
+    def check_together(self, paths: Sequence[str], numbers: Iterable[Mapping[str, Any]]) -> None:
         """Refuse numbers that contradict each other, or others of the objects that they
         are in.
 
         Args:
-            numbers: by path, all that vary together.
+            paths: all that vary together.
+            numbers: their values by path, combination by combination; looked at only
+                where an object has rules between its numbers.
 
         Raises:
             ValueError: they do.
         """
-        guarded = [path for path in numbers[0] if any(hasattr(owner, "__check_init__") for owner in self._owners(path))]
+        guarded = [path for path in paths if any(hasattr(owner, "__check_init__") for owner in self._owners(path))]
         for some in numbers if guarded else ():
             placed = self.placed(some)
             for path in guarded:

@@ -153,8 +153,8 @@ def sweep(
     for subject in subjects:
         for path, (_, values) in grid.numbers.items():
             subject.check(path, values)
-        for numbers in grid.together():
-            subject.check_together(numbers)
+        for paths, numbers in grid.together():
+            subject.check_together(paths, numbers)
 
     description = {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",  # whose bytecode `run` is described by

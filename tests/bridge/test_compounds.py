@@ -212,15 +212,25 @@ def _plain(device):
     return dataclasses.replace(device, scale_fast_lr=False, transfer_forward=io)
 
 
-@pytest.mark.parametrize("name", mostly_slow(("transfer", "chopped by chance"), "transfer"))
+NOMINAL = ConstantStepDevice(dw_min=0.0137, dw_min_std=0.3, **dict.fromkeys(SPREADS, 0.0))
+BY_CHANCE = {
+    "transfer": partial(transfer, NOMINAL, NOMINAL, fast_lr=0.11, transfer_lr=7.7),
+    "buffered": partial(buffered, NOMINAL, NOMINAL, fast_lr=0.11, transfer_lr=17.7),
+    "chopped": partial(chopped, NOMINAL, NOMINAL, fast_lr=0.11, transfer_lr=7.7, in_chop_prob=0.3, in_chop_random=True),
+    "dynamic": partial(dynamic, NOMINAL, NOMINAL, fast_lr=0.11, transfer_lr=7.7, in_chop_prob=0.3, in_chop_random=True),
+    "mixed": partial(mixed, NOMINAL, n_x_bins=9, n_d_bins=9),
+}
+
+
+@pytest.mark.parametrize("name", mostly_slow(BY_CHANCE, "transfer"))
 def test_the_law_of_stochastic_pulses(name):
-    """Means and variances of both arrays after thirty vectors, of many chips that are alike."""
-    nominal = ConstantStepDevice(dw_min=0.0137, dw_min_std=0.3, **dict.fromkeys(SPREADS, 0.0))
-    stochastic = UpdateParameters(desired_bl=5)
-    make = {"transfer": transfer, "chopped by chance": partial(chopped, in_chop_prob=0.3, in_chop_random=True)}[name]
-    compound, _, _ = make(nominal, nominal, fast_lr=0.11, transfer_lr=7.7)
-    compound = dataclasses.replace(compound, transfer_update=dataclasses.replace(compound.transfer_update, pulse_type=STOCHASTIC))
-    config = UnitCellRPUConfig(device=compound, update=stochastic)
+    """Means and variances of all arrays after thirty vectors, of many chips that are alike."""
+    compound, _, _ = BY_CHANCE[name]()
+    if name != "mixed":
+        writing = dataclasses.replace(compound.transfer_update, pulse_type=STOCHASTIC)
+        compound = dataclasses.replace(compound, transfer_update=writing)
+    kind = DigitalRankUpdateRPUConfig if name == "mixed" else UnitCellRPUConfig
+    config = kind(device=compound, update=UpdateParameters(desired_bl=5))
     rng = np.random.default_rng(3)
     x, d = rng.uniform(-1, 1, (30, WIDTH)).astype("f4"), rng.uniform(-0.8, 1.2, (30, OUT)).astype("f4")
     theirs = []
@@ -228,14 +238,30 @@ def test_the_law_of_stochastic_pulses(name):
         tile = AnalogTile(OUT, WIDTH, config, bias=False)
         tile.tile.set_weights(torch.zeros(OUT, WIDTH))
         tile.tile.set_learning_rate(0.173)
-        tile.tile.update(torch.from_numpy(x), torch.from_numpy(d), False)
-        hidden = tile.get_hidden_parameters()
-        theirs.append([hidden["hidden_weights_0"].numpy(), hidden["hidden_weights_1"].numpy()])
+        for part in range(3):
+            tile.tile.update(*(torch.from_numpy(one[10 * part : 10 * part + 10]) for one in (x, d)), False)
+        theirs.append([array.numpy().copy() for array in arrays_of(tile)])
     chip = jt.init(tile_config(config), (OUT, WIDTH), key=KEY)
-    ours = jax.jit(jax.vmap(lambda key: jt.update(chip, x, d, learning_rate=0.173, key=key).state.devices))(jr.split(KEY, 400))
+
+    def after(key):
+        def step(tile, numbered):
+            n, *vectors = numbered
+            return jt.update(tile, *vectors, learning_rate=0.173, key=jr.fold_in(key, n)), None
+
+        tile, _ = jax.lax.scan(step, chip, (np.arange(3), x.reshape(3, 10, WIDTH), d.reshape(3, 10, OUT)))
+        return (tile.weight,) if name == "mixed" else tile.state.devices
+
+    ours = jax.jit(jax.vmap(after))(jr.split(KEY, 400))
     for k, array in enumerate(ours):
-        samples = [np.asarray(one).reshape(len(one), -1) for one in (array, np.stack([pair[k] for pair in theirs]))]
+        samples = [np.asarray(one).reshape(len(one), -1) for one in (array, np.stack([arrays[k] for arrays in theirs]))]
+        assert np.count_nonzero(samples[0].std(axis=0)) > 3
         for moment in (lambda s: s, lambda s: (s - s.mean(axis=0)) ** 2):
             one, other = (moment(s) for s in samples)
             error = np.hypot(one.std(axis=0) / len(one) ** 0.5, other.std(axis=0) / len(other) ** 0.5)
             assert np.all(np.abs(one.mean(axis=0) - other.mean(axis=0)) < 4.5 * error + 1e-7)
+
+
+def arrays_of(tile):
+    """The arrays of an algorithm, or the one that mixed precision writes."""
+    hidden = tile.get_hidden_parameters()
+    return [hidden[name] for name in ("hidden_weights_0", "hidden_weights_1") if name in hidden] or [tile.tile.get_weights()]

@@ -151,6 +151,18 @@ def test_what_remembers_observes_the_batch():
     assert float(layer.input_range.input_range) == float(ranges.observe(X).input_range)
 
 
+def test_a_range_that_no_data_would_find_is_refused():
+    """Layers of digital weights show training no inputs; `calibrate` finds their ranges before."""
+    wide = jt.digital.InputRange()
+    model = network(input_range=wide, weights="digital")
+    optimizer = jt.nn.Optimizer(RATE, optax.sgd(0.1))
+    with pytest.raises(ValueError, match=r"layers.0 has weights=.digital.*found from 100 batches.*calibrate"):
+        optimizer.init(model)
+    found = jt.nn.calibrate(model, X, key=KEY)
+    assert float(found.layers[0].input_range.input_range) == pytest.approx(float(jnp.max(jnp.abs(X))))
+    optimizer.init(found)
+
+
 def test_an_input_range_learns_if_it_is_to():
     moved = {}
     for learned in (True, False):

@@ -51,8 +51,9 @@ def program(
         method: a method or a chain of them, as for `jaxtile.program`.
         key: of the chips and their runs; layer n draws from `fold_in(key, n)`.
         max_steps: pulse steps of each tile, at most.
-        start: "zero": fabricate the tiles anew, and begin with weights of zero.
-            "present": begin with the tiles as they stand.
+        start: "zero": fabricate the tiles anew, and begin with weights of zero: devices
+            that `stick` broke are gone with the old chip. "present": begin with the
+            tiles as they stand.
         with_record: also return the `Solution` of each layer, by path; of a layer on a
             grid, those of all its tiles, with leading axes [row, column].
         **options: of `jaxtile.program`, such as `tolerance` and `compensation`.

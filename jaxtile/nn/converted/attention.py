@@ -58,10 +58,20 @@ class MultiheadAttention(eqx.Module):
             query: a sequence [length, size], or a batch of them.
             key_: a sequence, or a batch of them.
             value: a sequence, or a batch of them.
-            mask: positions that are seen, one for all of a batch.
+            mask: positions that are seen, [query, key] or [head, query, key]: one for all
+                of a batch.
             key: of the read noise and of dropout.
             **options: of equinox's layer: `inference`, `process_heads`.
+
+        Raises:
+            ValueError: a mask has as many parts as heads and as samples, and might be
+                meant for either.
         """
+        if mask is not None and mask.ndim > 2 and query.ndim > 2 and mask.shape[0] == query.shape[0]:
+            raise ValueError(
+                f"mask has shape {mask.shape} beside a batch of {query.shape[0]}, and is one for all samples, with a part for each "
+                "head: map the layer over samples that have masks of their own, by jax.vmap(layer)(query, key_, value, mask)."
+            )
         reads, dropout = [None] * 4, None
         if key is not None:
             *reads, dropout = (stream(key, n) for n in range(5))

@@ -12,7 +12,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Int, PyTree
 
 from ..._random import as_key, stream
-from ..._types import Key, Real, Scalar, as_number
+from ..._types import Key, Real, Scalar, as_number, is_concrete
 from ...fields import Checked
 from ...tile import set_weights
 from ...updating import update
@@ -108,7 +108,8 @@ class Optimizer(Checked):
                 each frozen entry; None: all of it.
 
         Raises:
-            ValueError: an entry has no rate or no transformation.
+            ValueError: an entry has no rate or no transformation, or the range of a layer
+                of digital weights is still to be found from data.
         """
         everything = trainable(model)
         parts = everything if parts is None else parts
@@ -117,6 +118,8 @@ class Optimizer(Checked):
             raise ValueError(
                 f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(layers(model))}."
             )
+        for path, layer in layers(model).items():
+            _check_range(path, layer)
         for path, layer in parts_of(parts).items():
             if isinstance(layer.tile, AnyTile):
                 self._rate(path)
@@ -187,6 +190,22 @@ class Optimizer(Checked):
         if self.clip_norm is None:
             return rate
         return rate * jnp.minimum(1, self.clip_norm / jnp.maximum(pair.norm, jnp.finfo(pair.x.dtype).tiny))
+
+
+def _check_range(path: str, layer: Linear) -> None:
+    """Refuse a range that waits for data which a layer of digital weights does not show:
+    only reads that hand out pairs do.
+    """
+    rule = layer.input_range
+    if rule is None or layer.weights == "pulsed" or not (is_concrete(rule.updates) and is_concrete(rule.init_from_data)):
+        return
+    if jnp.any(rule.updates < rule.init_from_data):
+        batches = float(jnp.max(rule.init_from_data))
+        raise ValueError(
+            f'{path} has weights="digital" and an input range that is still to be found from {batches:g} batches, which '
+            "training shows to pulsed layers only: find it before by jaxtile.nn.calibrate(model, x, key=key), or "
+            "pass InputRange(input_range=..., init_from_data=0)."
+        )
 
 
 def _as_rate(path: str, rate: Any) -> Rate:
