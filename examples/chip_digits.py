@@ -102,7 +102,7 @@ for both, style, colour, label in zip(
     ax.fill_between(seconds, *np.quantile(both, (0.1, 0.9), axis=0), color=colour, alpha=0.2, linewidth=0)
 ax.axhline(in_digital, color="black", linewidth=0.8, linestyle=":", label="floating point")
 ax.set_xscale("log")
-ax.set_xticks(seconds, list(times))
+ax.set_xticks(seconds, list(times), rotation=45)
 ax.minorticks_off()
 ax.set_xlabel("time after programming")
 ax.set_ylabel(f"test accuracy of {chips} chips")

@@ -116,7 +116,7 @@ for each, colour, label in zip(np.moveaxis(survived, -1, 0), jt.plot.COLOURS, ("
     ax.fill_between(seconds, *np.quantile(each, (0.1, 0.9), axis=0), color=colour, alpha=0.2, linewidth=0)
 ax.axhline(in_digital, color="black", linewidth=0.8, linestyle=":", label="floating point")
 ax.set_xscale("log")
-ax.set_xticks(seconds, list(times))
+ax.set_xticks(seconds, list(times), rotation=45)
 ax.minorticks_off()
 ax.set_xlabel("time after the write")
 ax.set_ylabel(f"symbols that are right, {chips} chips")

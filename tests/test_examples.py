@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import stored
 from helpers import mostly_slow
+from matplotlib.collections import QuadMesh
 
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
@@ -20,6 +21,29 @@ def batch_size(names):
         assert np.all(solution.stats["spectral_error"] < 0.9 * solution.history["spectral_error"][:, 0])
     for quantity in ("spectral_error", "full_pulses"):
         np.testing.assert_allclose(np.mean(small.stats[quantity]), np.mean(large.stats[quantity]), rtol=0.02)
+
+
+def chip_cnn(names):
+    """The network learns, every holding keeps some of it, and all accuracies are shares."""
+    assert names["in_digital"] > 0.3
+    for accuracies in names["survived"].values():
+        assert accuracies.shape[-1] == 3
+        assert np.all((accuracies >= 0) & (accuracies <= 1))
+
+
+def chip_digits(names):
+    """Programming keeps what is far from chance, and costs pulses and energy."""
+    assert names["in_digital"] > 0.8
+    assert np.mean(names["fresh"]) > 0.4
+    assert np.mean(names["survived"][:, 0]) > np.mean(names["survived"][:, -1]) - 0.05
+    assert np.all(names["pulses"] > 0)
+    assert np.all(names["joules"] > 0)
+
+
+def chip_transformer(names):
+    """The task is on the way to be learned, and chips stay above chance."""
+    assert names["values"][-1] < 0.9 * names["values"][0]
+    assert np.all(np.isfinite(names["survived"]))
 
 
 def digits(names):
@@ -43,6 +67,13 @@ def fit_device(names):
         error = abs(true) * float(getattr(truth, f"{name}_dtod")) / np.sqrt(devices)
         assert abs(float(getattr(fitted, name)) - true) < 4.5 * error
     assert float(names["table"].dw_min) == pytest.approx(float(truth.dw_min), rel=0.3)
+
+
+def fine_tune(names):
+    """Noise costs accuracy, and a network that has learned with it loses less."""
+    means = names["means"]
+    assert np.all(means[:, 0] > means[:, -1])
+    assert means[0, 0] - means[0, -1] > means[-1, 0] - means[-1, -1]
 
 
 def half_select_study(names):
@@ -88,7 +119,21 @@ def train_mnist(names):
     assert np.all(np.isfinite(names["others"]))
 
 
-EACH = (batch_size, digits, fit_device, half_select_study, learned_schedule, notebook, reference_offsets, train_digits, train_mnist)
+EACH = (
+    batch_size,
+    chip_cnn,
+    chip_digits,
+    chip_transformer,
+    digits,
+    fine_tune,
+    fit_device,
+    half_select_study,
+    learned_schedule,
+    notebook,
+    reference_offsets,
+    train_digits,
+    train_mnist,
+)
 SHOWS = {show.__name__: show for show in EACH}
 
 
@@ -110,5 +155,7 @@ def test_example_shows_what_it_says(name, monkeypatch):
     drawn = [ax for number in plt.get_fignums() for ax in plt.figure(number).axes]
     assert drawn
     for ax in drawn:
-        assert any(np.isfinite(line.get_ydata()).any() for line in ax.lines) or any(patch.get_height() > 0 for patch in ax.patches)
+        lines = any(np.isfinite(line.get_ydata()).any() for line in ax.lines)
+        heat = any(isinstance(mesh, QuadMesh) and np.isfinite(mesh.get_array()).any() for mesh in ax.collections)
+        assert lines or heat or any(patch.get_height() > 0 for patch in ax.patches)
     plt.close("all")

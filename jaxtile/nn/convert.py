@@ -15,7 +15,7 @@ from .._random import as_key, stream
 from .._types import Key, finite_array
 from ..tile import TileConfig
 from .converted import Cell, Conv, MultiheadAttention
-from .layers import EachSample, Linear, path_of
+from .layers import EachSample, Linear, Sequential, path_of
 from .rule import Rule
 
 __all__ = ["convert", "to_digital"]
@@ -29,6 +29,13 @@ def _linear(layer: eqx.nn.Linear, rule: Rule, *, key: Key) -> Linear:
 
 def _transposed(layer: eqx.nn.ConvTranspose, rule: Rule, *, key: Key) -> Any:
     raise TypeError("has no layer on tiles; leave it digital by a rule with None")
+
+
+def _of_its_own(layer: Any, rule: Rule, *, key: Key) -> Any:
+    raise TypeError(
+        "has a __call__ of its own, which a layer on tiles would not run; leave it digital by a rule with None, or hold a layer "
+        "of equinox in a module of your own"
+    )
 
 
 LAYERS: dict[type, Callable[..., Any]] = {
@@ -48,7 +55,9 @@ def _bare(node: Any) -> Any:
 
 def _maker(node: Any) -> Callable[..., Any] | None:
     """The function that converts a node; None: there is none."""
-    return next((make for kind, make in LAYERS.items() if isinstance(_bare(node), kind)), None)
+    layer = _bare(node)
+    kind = next((kind for kind in LAYERS if isinstance(layer, kind)), None)
+    return None if kind is None else LAYERS[kind] if type(layer).__call__ is kind.__call__ else _of_its_own
 
 
 def _has_maker(node: Any) -> bool:
@@ -115,11 +124,13 @@ def to_digital(model: PyTree) -> PyTree:
     """The model with layers of equinox in the place of those on tiles: their weights are
     those that the tiles hold now, and what only hardware has is left out.
     """
-    return jax.tree.map(lambda node: node.to_digital() if _is_converted(node) else node, model, is_leaf=_is_converted)
 
+    def each(node: Any) -> Any:
+        if isinstance(node, Sequential):  # it maps layers of equinox over samples
+            return Sequential(tuple(map(to_digital, node.layers)))
+        return node.to_digital() if hasattr(node, "to_digital") else node
 
-def _is_converted(node: Any) -> bool:
-    return hasattr(node, "to_digital")
+    return jax.tree.map(each, model, is_leaf=lambda node: isinstance(node, Sequential) or hasattr(node, "to_digital"))
 
 
 def _as_rule(pattern: str, rule: Any, max_shape: tuple[int, int] | None) -> Rule | None:

@@ -32,11 +32,14 @@ def from_state_dict(model: PyTree, state: Mapping[str, Any] | str | Path, names:
             that none begins are names already.
 
     Raises:
+        TypeError: the model has a transposed convolution, whose kernels torch keeps in
+            another order.
         ValueError: a name is missing or left over, shapes differ, or a weight is not
             finite; the message names it.
     """
     arrays = dict(state) if isinstance(state, Mapping) else _read(readable(state, "state"))
     taken: set[str] = set()
+    _refuse_transposed(model)
 
     def each(path: tuple[Any, ...], leaf: Array) -> Array:
         own = path_of(path)
@@ -55,6 +58,18 @@ def from_state_dict(model: PyTree, state: Mapping[str, Any] | str | Path, names:
         left = ", ".join(name for name in arrays if name not in taken)
         raise ValueError(f"state has {left}, which nothing in the model takes: leave them out, or add them to names=.")
     return eqx.combine(loaded, rest)
+
+
+def _refuse_transposed(model: PyTree) -> None:
+    def transposed(node: Any) -> bool:
+        return isinstance(node, eqx.nn.ConvTranspose)
+
+    for path, node in jtu.tree_leaves_with_path(model, is_leaf=transposed):
+        if transposed(node):
+            raise TypeError(
+                f"{path_of(path)} is a {type(node).__name__}, whose kernels torch keeps as [in, out, ...], and turned round. Load "
+                "the other parts of the model, and put them in by equinox.tree_at as jnp.flip(kernels.swapaxes(0, 1), (2, ...))."
+            )
 
 
 def _read(path: Path) -> dict[str, Any]:

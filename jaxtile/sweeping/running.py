@@ -14,9 +14,11 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from .._describe import difference
 from .._types import Key
 from .block import Blocks
 from .grid import Grid, Subject
@@ -84,7 +86,7 @@ def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Pa
     """Let an executor run the blocks that are missing: each writes its own chunks, or
     sends its results where nothing is stored.
     """
-    errand = Errand(work, kept.plan, kept.path if isinstance(kept, Store) else None)
+    errand = Errand(work, kept.plan, kept.path if isinstance(kept, Store) else None, versions())
     with kept.locked(shared=part.of > 1):
         missing = kept.missing(part)
         kept.sign(versions())
@@ -111,14 +113,17 @@ class Errand:
     work: Work
     plan: dict[str, Any]
     store: pathlib.Path | None
+    versions: dict[str, str]
 
     def __call__(self, block: Block) -> Mapping[str, np.ndarray] | None:
         """Run a block, and write it if there is a store; otherwise return it."""
         name = json.dumps([self.plan, block[0]])
-        if name not in _COMPILED:
+        program = _COMPILED.get(name)  # a thread beside this one may clear the table
+        if program is None:
+            self._refuse_another_place()
             _COMPILED.clear()  # of the sweep before, or of another group: those come in turn
-            _COMPILED[name] = self.work.compile(block[0], self.plan["width"], jax.local_devices()[:1])
-        ((_, results),) = _each(self.plan, [block], _COMPILED[name](_points(self.plan, [block])))
+            program = _COMPILED[name] = self.work.compile(block[0], self.plan["width"], jax.local_devices()[:1])
+        ((_, results),) = _each(self.plan, [block], program(_points(self.plan, [block])))
         if self.store is None:
             return results
         kept = Store.open(self.store)
@@ -127,6 +132,17 @@ class Errand:
         kept.sign(versions())
         kept.write(block, results)
         return None
+
+    def _refuse_another_place(self) -> None:
+        """Refuse a worker whose results would be of another precision, or of other code."""
+        asked = {name: self.plan["description"][name] for name in ("platform", "precision")} | self.versions
+        here = {"platform": jax.default_backend(), "precision": str(jnp.zeros(0, float).dtype)} | versions()
+        lines = difference(asked, here, where="worker")
+        if lines:
+            raise RuntimeError(
+                "executor has a worker that would compute something else; give it the same packages and settings, such as "
+                "JAX_ENABLE_X64, in its environment.\n  " + "\n  ".join(lines)
+            )
 
 
 _COMPILED: dict[str, Blocks] = {}  # of this process

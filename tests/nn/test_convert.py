@@ -155,6 +155,26 @@ def test_layers_of_a_sequential_of_tiles_are_converted_too():
     np.testing.assert_allclose(chip(normal(5, 6)), mixed(normal(5, 6)), atol=1e-5)
 
 
+def test_the_way_back_from_a_sequential_takes_batches():
+    """Of as many samples as there are inputs, for which W @ x of the whole batch has a shape as well."""
+    plain, x = jt.nn.Sequential([eqx.nn.Linear(3, 3, key=KEY)]), normal(3, 3)
+    back = jt.nn.to_digital(jt.nn.convert(plain, {"layers.0": EVEN}, key=KEY))
+    weight, bias = map(np.asarray, (plain.layers[0].layer.weight, plain.layers[0].layer.bias))
+    np.testing.assert_allclose(back(x), np.asarray(x) @ weight.T + bias, atol=1e-5)
+
+
+def test_the_way_back_of_a_bias_on_the_tile_is_scaled_as_it_is_read():
+    layer = jt.nn.Linear(3, 2, EVEN, bias="tile", input_range=jt.digital.InputRange(input_range=4.0), key=KEY)
+    np.testing.assert_allclose(layer.to_digital()(normal(3)), layer(normal(3)), atol=1e-5)
+
+
+class Twice(eqx.nn.Linear):
+    """A layer of somebody's own, of which a tile would read but the matrix."""
+
+    def __call__(self, x, *, key=None):
+        return 2 * super().__call__(x)
+
+
 @pytest.mark.parametrize(
     ("model", "rules", "error", "message"),
     [
@@ -166,6 +186,7 @@ def test_layers_of_a_sequential_of_tiles_are_converted_too():
         (net(), {".*": jt.device.ConstantStep()}, TypeError, r"rules\['\.\*'\]=ConstantStep\(\) is no rule; pass a TileConfig"),
         (Of(eqx.nn.Linear("scalar", 2, key=KEY)), {".*": EVEN}, TypeError, "layer, a Linear, takes or gives scalars"),
         (Of(eqx.nn.Conv2d(2, 4, 3, groups=2, key=KEY)), {".*": EVEN}, TypeError, "layer, a Conv2d, has groups=2"),
+        (Of(Twice(3, 2, key=KEY)), {".*": EVEN}, TypeError, "layer, a Twice, has a __call__ of its own"),
         (Of(eqx.nn.ConvTranspose2d(2, 4, 3, key=KEY)), {".*": EVEN}, TypeError, "layer, a ConvTranspose2d, has no layer on tiles"),
         (
             eqx.tree_at(lambda net: net.layers[0].weight, net(), jnp.full((5, 6), jnp.nan)),

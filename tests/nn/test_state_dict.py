@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
@@ -53,3 +54,16 @@ def test_names_and_shapes_must_agree():
         jt.nn.from_state_dict(Net(), state() | {"head.weight": np.ones((27, 4))}, NAMES)
     with pytest.raises(ValueError, match=r"state\['head.bias'\] holds 4 of 4 entries that are NaN"):
         jt.nn.from_state_dict(Net(), state() | {"head.bias": np.full(4, np.nan)}, NAMES)
+
+
+def test_kernels_of_a_transposed_convolution_are_refused_and_the_remedy_is_right():
+    """As many inputs as outputs: the shapes agree, and the kernels are others."""
+    torch = pytest.importorskip("torch")
+    module, ours = torch.nn.ConvTranspose1d(2, 2, 3), eqx.nn.ConvTranspose1d(2, 2, 3, key=KEY)
+    with pytest.raises(TypeError, match=r"model is a ConvTranspose1d, whose kernels .* jnp.flip\(kernels.swapaxes\(0, 1\)"):
+        jt.nn.from_state_dict(ours, module.state_dict())
+    kernels, bias = (jnp.asarray(module.state_dict()[name].numpy()) for name in ("weight", "bias"))
+    where = lambda layer: (layer.weight, layer.bias)  # noqa: E731
+    ours = eqx.tree_at(where, ours, (jnp.flip(kernels.swapaxes(0, 1), (2,)), bias[:, None]))
+    x = np.random.default_rng(1).normal(size=(2, 5)).astype(np.float32)
+    np.testing.assert_allclose(ours(x), module(torch.tensor(x)).detach().numpy(), atol=1e-5)

@@ -219,6 +219,13 @@ def test_the_best_model_is_kept_and_patience_ends_a_run():
     np.testing.assert_array_equal(run.model.layers[0].tile.weight, network(jr.key(0)).layers[0].tile.weight)
 
 
+def test_where_nothing_was_best_the_last_model_is_kept():
+    """A metric that is NaN leads nowhere: its model must not be the one before the first epoch."""
+    undefined = {"accuracy": lambda model, x, y, *, key: jnp.mean(x) * jnp.nan}
+    run = train(jr.key(0), best=jt.nn.Best("accuracy"), metrics=undefined, data=(X[:50], Y[:50]), epochs=1)
+    assert run.model.layers[0].tile.full_pulses > 0
+
+
 @pytest.mark.parametrize("kind", mostly_slow(["list", "function", "torch"], "function", "torch"))
 def test_batches_may_come_from_outside(kind):
     arrays = [(X[n : n + 50], Y[n : n + 50]) for n in range(0, 120, 50)]

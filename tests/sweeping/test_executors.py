@@ -8,6 +8,7 @@ import pathlib
 import signal
 import warnings
 
+import jax
 import numpy as np
 import pytest
 from sweeps import CONFIG, KAPPAS, KEY, TARGET, drawn, same
@@ -58,6 +59,25 @@ def test_threads_of_this_process(tmp_path):
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
         same(swept(executor=executor), ALL)
         same(swept(executor=executor, store=tmp_path / "s.zarr", part=(2, 3)), swept(store=tmp_path / "t.zarr", part=(2, 3)))
+
+
+def test_a_worker_of_another_precision_or_other_code_is_refused(monkeypatch):
+    monkeypatch.setattr(jt.sweeping.running, "_COMPILED", {})
+
+    class Elsewhere(concurrent.futures.ThreadPoolExecutor):
+        """Its work is done where single precision is double, as where the environment was not handed on."""
+
+        def submit(self, fn, /, *args):
+            done = concurrent.futures.Future()
+            with jax.enable_x64(not jax.config.jax_enable_x64):
+                try:
+                    done.set_result(fn(*args))
+                except Exception as error:
+                    done.set_exception(error)
+            return done
+
+    with Elsewhere(1) as executor, pytest.raises(RuntimeError, match=r"precision: '\w+' now, '\w+' in the worker"):
+        swept(executor=executor)
 
 
 def test_processes(tmp_path):

@@ -204,7 +204,7 @@ class Linear(eqx.Module):
         scales = [scales.reshape(-1, 1) for scales in (getattr(self, name) for name in _SCALES) if scales is not None]
         weight, bias = functools.reduce(jnp.multiply, scales, self.tile.weight), self.bias
         if self.bias_on_tile:
-            weight, bias = weight[:, :-1], weight[:, -1]
+            weight, bias = weight[:, :-1], weight[:, -1] * (1 if self.input_range is None else self.input_range.input_range)
         plain = eqx.nn.Linear(self.in_features, self.out_features, use_bias=bias is not None, key=jr.key(0))
         return eqx.tree_at(lambda layer: (layer.weight, layer.bias), plain, (weight, bias), is_leaf=lambda node: node is None)
 
@@ -224,7 +224,7 @@ class Linear(eqx.Module):
                 y = y * scales.reshape((1,) * (y.ndim - 1) + (-1,))
         return y if self.bias is None else y + self.bias.reshape((1,) * (y.ndim - 1) + (-1,))
 
-    def driven(self, x: Float[Array, "... in"]) -> Float[Array, "... in"]:
+    def driven(self, x: Float[Array, "... in"]) -> Float[Array, "... lines"]:
         """The vectors that the tile is driven by: within the range, with 1 for a bias."""
         scaled = x if self.input_range is None else self.input_range.scaled(x)
         return jnp.concatenate([scaled, jnp.ones_like(scaled[..., :1])], axis=-1) if self.bias_on_tile else scaled

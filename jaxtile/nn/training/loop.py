@@ -134,10 +134,13 @@ class Training(eqx.Module):
 
     def end(self, state: State) -> Run:
         """The outcome that a state amounts to."""
-        last = state.epoch if state.leader is None else jnp.where(state.leader.epoch > 0, state.leader.epoch, state.epoch)
+        last, moving = state.epoch, state.model
+        if state.leader is not None:
+            leads = state.leader.epoch > 0  # none does where all that is to be best was NaN
+            best = state.leader.epoch, state.leader.model
+            last, moving = jax.tree.map(lambda best, own: jnp.where(leads, best, own), best, (last, moving))
         stats, history = _as_it_ended(state.history, last, state.epoch)
-        model = self._model(state.model if state.leader is None else state.leader.model)
-        return Run(model, state.result, stats | {"epochs": state.epoch}, history)
+        return Run(self._model(moving), state.result, stats | {"epochs": state.epoch}, history)
 
     def _keys(self, epoch: Array) -> Keys:
         """The keys of an epoch: of the order, the steps and the metrics."""
