@@ -179,6 +179,7 @@ class Interval:
         open: leave `low` out.
         whole: leave fractions out.
         finite: leave infinity out.
+        most: leave larger sizes out: no end of the interval, but of single precision.
     """
 
     low: float = -math.inf
@@ -186,19 +187,21 @@ class Interval:
     open: bool = False
     whole: bool = False
     finite: bool = True
+    most: float = math.inf
 
     def __contains__(self, value: float) -> bool:
         if math.isinf(value):
             return not self.finite and self.low <= value <= self.high
-        inside = (value > self.low if self.open else value >= self.low) and value <= self.high
+        inside = (value > self.low if self.open else value >= self.low) and value <= self.high and abs(value) <= self.most
         return inside and (not self.whole or value.is_integer())
 
     def __str__(self) -> str:
         number = "a whole number" if self.whole else "a number"
-        if math.isinf(self.low):
-            return number if math.isinf(self.high) else f"{number} of at most {self.high:g}"
-        lower = f"{number} above {self.low:g}" if self.open else f"{number} of at least {self.low:g}"
-        return lower if math.isinf(self.high) else f"{lower} and at most {self.high:g}"
+        low, high = max(self.low, -self.most), min(self.high, self.most)
+        if math.isinf(low):
+            return number if math.isinf(high) else f"{number} of at most {high:g}"
+        lower = f"{number} above {low:g}" if self.open else f"{number} of at least {low:g}"
+        return lower if math.isinf(high) else f"{lower} and at most {high:g}"
 
     def take(self, name: str, value: Any) -> Scalar:
         """Return a number of the interval as a `Scalar`, and refuse anything else by

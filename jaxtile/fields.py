@@ -81,6 +81,7 @@ def number(
     open: bool = False,
     whole: bool = False,
     finite: bool = True,
+    most: float = math.inf,
     units: str = "1",
     kw_only: bool = True,
 ) -> Any:
@@ -94,13 +95,12 @@ def number(
         open: leave `low` out.
         whole: leave fractions out.
         finite: leave infinity out.
+        most: the largest size with which programs compute right.
         units: label of the number where it is swept; "weight": of at most
             `LARGEST_WEIGHT`.
         kw_only: False for the one number that a class is about.
     """
-    if units == "weight":
-        low, high = max(low, -LARGEST_WEIGHT), min(high, LARGEST_WEIGHT)
-    domain = Interval(low, high, open, whole, finite)
+    domain = Interval(low, high, open, whole, finite, LARGEST_WEIGHT if units == "weight" else most)
     take = domain.take if default is not None else _or_none(domain.take)
     return field(take, default=default, kw_only=kw_only, metadata={"domain": domain, "units": units})
 

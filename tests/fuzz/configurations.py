@@ -24,6 +24,9 @@ AROUND = {
     "vector cell": lambda device: VectorCell((device, jt.device.SoftBounds())),
     "reference cell": lambda device: ReferenceCell((device, dataclasses.replace(device))),
     "one-sided": OneSided,
+    "transfer": lambda device: jt.learning.Transfer((device, dataclasses.replace(device))),
+    "chopped transfer": lambda device: jt.learning.ChoppedTransfer((device, dataclasses.replace(device)), in_chop_prob=0.2),
+    "mixed precision": jt.learning.MixedPrecision,
 }
 HALF_SELECT = {
     "none": None,

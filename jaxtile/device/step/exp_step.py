@@ -41,7 +41,7 @@ class ExpStep(AbstractPulsedDevice):
     a: Number = number(0.244)
     b: Number = number(0.2425)
     dw_min_std_add: Number = number(0.0, low=0.0, units="weight")
-    dw_min_std_slope: Number = number(0.0, low=0.0, high=WIDEST)
+    dw_min_std_slope: Number = number(0.0, low=0.0, most=WIDEST)
 
     def step(self, cells: Cells, weight: Weight, *, up: bool) -> tuple[Weight, Weight]:
         span = cells.w_max - cells.w_min

@@ -97,10 +97,10 @@ class LinearStep(AbstractLinearDevice):
 
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "gamma_up", "gamma_down")
 
-    gamma_up: Number = number(0.0, low=-WIDEST, high=WIDEST)
-    gamma_down: Number = number(0.0, low=-WIDEST, high=WIDEST)
-    gamma_up_dtod: Number = number(0.05, low=0.0, high=WIDEST)
-    gamma_down_dtod: Number = number(0.05, low=0.0, high=WIDEST)
+    gamma_up: Number = number(0.0, most=WIDEST)
+    gamma_down: Number = number(0.0, most=WIDEST)
+    gamma_up_dtod: Number = number(0.05, low=0.0, most=WIDEST)
+    gamma_down_dtod: Number = number(0.05, low=0.0, most=WIDEST)
     allow_increasing: bool = flag(False)
     mean_bound_reference: bool = flag(True)
 

@@ -47,9 +47,9 @@ class AbstractPowDevice(AbstractPulsedDevice):
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min", "pow_gamma", "pow_up_down")
 
     pow_gamma: Number = number(1.0, low=0.0, open=True)
-    pow_gamma_dtod: Number = number(0.1, low=0.0, high=WIDEST)
+    pow_gamma_dtod: Number = number(0.1, low=0.0, most=WIDEST)
     pow_up_down: Number = number(0.0, low=-1.0, high=1.0)
-    pow_up_down_dtod: Number = number(0.0, low=0.0, high=WIDEST)
+    pow_up_down_dtod: Number = number(0.0, low=0.0, most=WIDEST)
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> PowCells:
         gain = 1 + self.pow_gamma_dtod * spread(shape, key, Source.EXPONENT)

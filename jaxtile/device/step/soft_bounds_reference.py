@@ -49,8 +49,8 @@ class SoftBoundsReference(AbstractReferenceDevice):
     response: ClassVar[tuple[str, ...]] = ("dw_min", "up_down", "w_max", "w_min")  # another reference is other bounds
 
     mult_noise: bool = flag(False)
-    slope_up_dtod: Number = number(0.0, low=0.0, high=WIDEST)
-    slope_down_dtod: Number = number(0.0, low=0.0, high=WIDEST)
+    slope_up_dtod: Number = number(0.0, low=0.0, most=WIDEST)
+    slope_down_dtod: Number = number(0.0, low=0.0, most=WIDEST)
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> ReferenceCells:
         cells = super().fabricate(shape, key=key)

@@ -55,13 +55,13 @@ class Table(AbstractPulsedDevice):
     up_noise: Field[Reals | None, Float[Array, " state"] | None] = array(None, units="weight")
     down_noise: Field[Reals | None, Float[Array, " state"] | None] = array(None, units="weight")
     dw_min: Number = number(None, low=0.0, open=True, units="weight")
-    dw_min_dtod: Number = number(0.0, low=0.0, high=WIDEST)
-    dw_min_std: Number = number(1.0, low=0.0, high=WIDEST)
-    up_down_dtod: Number = number(0.0, low=0.0, high=WIDEST)
+    dw_min_dtod: Number = number(0.0, low=0.0, most=WIDEST)
+    dw_min_std: Number = number(1.0, low=0.0, most=WIDEST)
+    up_down_dtod: Number = number(0.0, low=0.0, most=WIDEST)
     w_max: Number = number(None, low=0.0, units="weight")
-    w_max_dtod: Number = number(0.0, low=0.0, high=WIDEST)
+    w_max_dtod: Number = number(0.0, low=0.0, most=WIDEST)
     w_min: Number = number(None, high=0.0, units="weight")
-    w_min_dtod: Number = number(0.0, low=0.0, high=WIDEST)
+    w_min_dtod: Number = number(0.0, low=0.0, most=WIDEST)
 
     def __post_init__(self) -> None:
         _check_columns({name: column for name in _COLUMNS if (column := getattr(self, name)) is not None})
