@@ -40,9 +40,13 @@ LIMITS = {
         "of all lines a sixth, some hundred small kernels the rest; a third of the rows pulse, and those alone take as long"
     ),
     "train-soft-10": (
-        "the pass over the cells takes half of a step: pulses up and down in one cell need two logarithms and an exponential, as "
-        "much as the rest of the law; the rows that pulse alone would save 8 %"
+        "the pass over the cells takes half of a step: pulses up and down in one cell need an exponential and the noise at three "
+        "points of its way; the rows that pulse alone would save 8 %"
     ),
+    "update-0.1": "with 17 slots a vector, counting the bits of words takes more than half of the time",
+    "update-dense": "with 31 slots a vector, counting the bits of words takes most of the time",
+    "train-constant-64": "as with ten, the pass over the cells and the read, and trains of all lines",
+    "train-soft-64": "the pass over the cells and the read, a quarter each",
     "scaling": "from some number of tiles on they no longer fit into the caches",
     "command-line": "compiling two methods takes most of the time of a cold run; of the other, tracing them and importing JAX",
 }

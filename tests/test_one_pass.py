@@ -92,7 +92,7 @@ def test_the_error_is_bounded_by_the_pulses_of_a_cell(device):
     one, other = (update(tile, x, d, 5e-3, KEY) for tile in (apart, together))
     n = np.asarray(other.tally.each.full_up + other.tally.each.full_down)
     start = np.asarray(apart.weight)
-    largest = max(float(jnp.max(jnp.abs(apart.device.step(apart.cells, start, up=up)[0]))) for up in (True, False))
+    largest = max(float(jnp.max(jnp.abs(apart.device.step(apart.cells, apart.weight, up=up)[0]))) for up in (True, False))
     reach = 1.5 * float(n.max()) * max(2e-3, largest)  # a table has steps of its own
     size, slope = np.zeros(2)
     for place, up in itertools.product(np.linspace(-reach, reach, 9), (True, False)):

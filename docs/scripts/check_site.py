@@ -13,9 +13,12 @@ import subprocess
 import sys
 import tempfile
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _RAW = re.compile(r"\\[(\[]|\\(?:frac|mathrm|sum|kappa|cdot|left|right)\b|\$\$")
+_SIZES = {"desk": "1400,1600", "phone": "500,1200"}
+_HEADLESS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--enable-logging=stderr")
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -73,28 +76,21 @@ def faults(site: Path) -> list[str]:
 
 def complaints(chromium: str, site: Path, pictures: Path | None) -> list[str]:
     """Errors that a browser prints to its console, page by page."""
-    found = []
-    with tempfile.TemporaryDirectory() as profile:
-        command = [
-            chromium,
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            f"--user-data-dir={profile}",
-            "--enable-logging=stderr",
-        ]
-        command += ["--allow-file-access-from-files", "--hide-scrollbars"]  # the search reads its index beside the page
-        for path in sorted(site.rglob("*.html")):
-            name = path.relative_to(site)
-            sizes = {"desk": "1400,1600", "phone": "500,1200"} if pictures else {"desk": "1400,1600"}
-            for size, window in sizes.items():
-                stem = "-".join(name.with_suffix("").parts)
-                show = [f"--screenshot={pictures / f'{stem}-{size}.png'}"] if pictures else ["--dump-dom"]
-                page = [*command, f"--window-size={window}", *show, path.as_uri()]
-                done = subprocess.run(page, capture_output=True, text=True, timeout=120, check=False)
-                lines = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-                found += [f"{name}: {line[line.index('CONSOLE') :]}" for line in lines]
-    return found
+
+    def of(path: Path) -> list[str]:
+        name = path.relative_to(site)
+        found = []
+        for size, window in _SIZES.items() if pictures else [("desk", _SIZES["desk"])]:
+            stem = "-".join(name.with_suffix("").parts)
+            show = f"--screenshot={pictures / f'{stem}-{size}.png'}" if pictures else "--dump-dom"
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+                command = [chromium, *_HEADLESS, f"--user-data-dir={profile}", f"--window-size={window}", show, path.as_uri()]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            found += [f"{name}: {line[line.index('CONSOLE') :]}" for line in done.stderr.splitlines() if "CONSOLE" in line]
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        return [line for lines in pool.map(of, sorted(site.rglob("*.html"))) for line in lines]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from .block import Blocks
 from .grid import Grid, Subject
 from .part import Part
 from .processes import PATIENCE, wait_for_all
-from .store import Block, Memory, Store, rows
+from .store import Block, Memory, Store, blocks, rows
 from .versions import versions
 
 __all__ = ["Executor", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
@@ -63,16 +63,16 @@ def run_here(kept: Memory | Store, work: Work, made: dict[int, Blocks], part: Pa
         kept.sign(versions())
         wait_for_all("listed")  # before one of them writes what another would miss in its list
         mine = missing[jax.process_index() :: jax.process_count()]
-        with _bar(kept.plan, missing, mine, show=progress) as advance:
+        with _bar(kept.plan, part, missing, mine, show=progress) as advance:
             for group in range(len(work.subjects)):
                 todo = [block for block in mine if block[0] == group]
                 if not todo:
                     continue
-                blocks = made[group] if group in made else work.compile(group, kept.plan["width"], jax.local_devices())
-                refuse_others(blocks, kept.plan["results"])
-                n = len(blocks.devices)
+                program = made[group] if group in made else work.compile(group, kept.plan["width"], jax.local_devices())
+                refuse_others(program, kept.plan["results"])
+                n = len(program.devices)
                 calls = (todo[first : first + n] for first in range(0, len(todo), n))
-                started = ((call, blocks(_points(kept.plan, call))) for call in calls)
+                started = ((call, program(_points(kept.plan, call))) for call in calls)
                 for call, results in _one_ahead(started):
                     for block, values in _each(kept.plan, call, results):
                         kept.write(block, values)
@@ -90,7 +90,7 @@ def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Pa
     with kept.locked(shared=part.of > 1):
         missing = kept.missing(part)
         kept.sign(versions())
-        with _bar(kept.plan, missing, missing, show=progress) as advance:
+        with _bar(kept.plan, part, missing, missing, show=progress) as advance:
             jobs = {block: executor.submit(errand, block) for block in missing}
             try:
                 for block, job in jobs.items():
@@ -197,9 +197,11 @@ def _each(plan: dict[str, Any], call: list[Block], results: dict[str, Array]) ->
 
 
 @contextlib.contextmanager
-def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar of the tiles; of several processes it takes the others to be as
-    fast as this one.
+def _bar(
+    plan: dict[str, Any], part: Part, missing: list[Block], mine: list[Block], *, show: bool
+) -> Iterator[Callable[[int], None]]:
+    """A progress bar of the tiles of a part; of several processes it takes the others
+    to be as fast as this one.
     """
     if not show:
         yield lambda tiles: None
@@ -207,7 +209,7 @@ def _bar(plan: dict[str, Any], missing: list[Block], mine: list[Block], *, show:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    total = plan["groups"] * plan["points"]
+    total = sum(_size(plan, block) for block in part.among(blocks(plan)))
     columns = (TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         done = total - sum(_size(plan, block) for block in missing)

@@ -119,6 +119,14 @@ class Fading(jt.device.ConstantStep):
         return True
 
 
+def test_what_is_due_is_known_of_a_model_that_a_jitted_function_closes_over():
+    """Its numbers are concrete, while others are traced."""
+    model, optimizer = network(), jt.nn.Optimizer(RATE, optax.sgd(RATE))
+    found = []
+    jax.jit(lambda key: found.append(optimizer.init(model).due))(KEY)
+    assert found == [optimizer.init(model).due]
+
+
 def test_a_device_of_a_users_own_decays_by_whatever_name():
     layer = jt.nn.Linear(4, 3, jt.TileConfig(Fading()), bias=None, key=KEY)
     model = jt.nn.Sequential([layer])

@@ -32,10 +32,11 @@ def deadly(tile, target, key):
     return drawn(tile, target, key)
 
 
-def test_parts_in_any_order_make_the_whole(tmp_path):
+def test_parts_in_any_order_make_the_whole(tmp_path, capsys):
     store = tmp_path / "s.zarr"
     for n, left in ((3, 6), (1, 4), (4, 2), (1, 2)):
-        data = swept(store=store, part=(n, 4))
+        data = swept(store=store, part=(n, 4), progress=True)
+        assert " 4/4 " in capsys.readouterr().err  # tiles of the part, of 16
         assert data.attrs["missing_blocks"] == left
         progress = jt.sweeping.progress_of(store)
         assert (progress.done, progress.blocks) == (8 - left, 8)

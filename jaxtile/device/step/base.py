@@ -80,7 +80,9 @@ class AbstractPulsedDevice(AbstractCrosspoint):
             "slot": slot by slot and phase by phase, which is exact and slow: to check a
             result.
             "batch": the pulses of all vectors together, up and down apart, in one go:
-            to train, where a cell gets a few pulses in a call. It is many times faster.
+            to train, where a cell gets a few pulses in a call. It is many times faster
+            on an accelerator, and where many rows pulse; on a CPU, vectors of which few
+            rows pulse take about as long one by one.
             For constant steps it is exact away from bounds. Elsewhere its error grows
             with the pulses of a cell in a call (docs/explanation/aggregate.md). Use "aggregate"
             where these take a weight through a good part of its range.
