@@ -133,4 +133,3 @@ def test_a_reset_writes_anew_and_so_renews_the_write_noise():
     tile = jt.set_weights(jt.init(jt.TileConfig(device), (40, 50), key=jr.key(0)), jnp.zeros((40, 50)))
     noise = jt.reset(tile, jnp.arange(50), key=jr.key(1)).state.noise
     assert abs(float(jnp.std(noise)) / 0.02 - 1) < 4 / (2 * noise.size) ** 0.5  # the spread of a write is write_noise_std dw_min
-    assert ()
