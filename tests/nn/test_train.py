@@ -144,8 +144,10 @@ def test_a_run_that_was_interrupted_goes_on_with_the_same_bits(run, tmp_path, mo
     module = sys.modules["jaxtile.nn.training.train"]
     save = module.save
     monkeypatch.setattr(module, "save", interrupted_after_two)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores the signal
     with pytest.raises(KeyboardInterrupt):
         train(jr.key(0), checkpoint=path)
+    signal.signal(signal.SIGINT, former)
     monkeypatch.setattr(module, "save", save)
     assert_equal(train(jr.key(0), checkpoint=path, every=2), run)
     assert_equal(train(jr.key(0), checkpoint=path), run)  # complete already
