@@ -101,7 +101,7 @@ class Stage(Checked):
         goes_on: bool | Bool[Array, ""],
         tolerance: Scalar,
         steps_in_pass: int,
-        max_steps: Int[Array, ""],
+        max_steps: Int[Array, ""] | int,
     ) -> tuple[RESULTS, Bool[Array, ""], Progress]:
         """The end of the run at this step, if it ends, and true if the stage hands over
         to one that `goes_on`.

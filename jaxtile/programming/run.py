@@ -178,7 +178,8 @@ class Run(eqx.Module):
             tile=last.at(state.now.counted_after(self.tile.now)),
             result=state.result,
             stats=kept | measured | {"steps": state.step},  # whole, where a history holds floats
-            history=ended(state.history, state.step + 1),
+            # a run that used all its steps holds no NaN: what comes after them is cut off
+            history=ended(state.history, jnp.where(state.step < self.max_steps, state.step + 1, self.entries)),
             checkpoint=Checkpoint(
                 stage=state.stage,
                 stages=state.stages,

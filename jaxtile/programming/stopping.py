@@ -41,7 +41,7 @@ def judge(
     tolerance: Scalar,
     step: Int[Array, ""],
     steps_in_pass: int,
-    max_steps: Int[Array, ""],
+    max_steps: Int[Array, ""] | int,
 ) -> tuple[RESULTS, Streaks]:
     """The end of the run at this step, if it ends; a mini-batch method must be good, or
     idle, for a full pass over its inputs.

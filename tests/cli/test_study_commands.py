@@ -141,8 +141,8 @@ def test_files_that_are_no_study_and_no_store(folder, capsys, monkeypatch, words
 
 
 def test_failed_runs_are_counted(folder, capsys):
-    text = "steps = 2\ntarget.rows = 4\ntarget.cols = 5\ntarget.rank = 2\nmethod.gdp = {}\nover.tolerance = [0.1, 0.2]\n"
-    text += "device.kind = 'soft-bounds'\ndevice.dw_min_dtod = 500.0\ndevice.dw_min_dtod_log_normal = true\n"
+    text = "steps = 2\ntarget.rows = 4\ntarget.cols = 5\ntarget.rank = 2\nover.tolerance = [0.1, 0.2]\n"
+    text += "device.kind = 'ideal'\nforward.is_perfect = true\nmethod.gdp.learning_rate = 1e30\n"
     (folder / "study.toml").write_text(text)
     assert main(["sweep", "study.toml"]) == 0
     assert "2 of 2 runs ended with weights that are not finite; their errors are NaN." in capsys.readouterr().out
