@@ -141,7 +141,7 @@ def test_a_run_that_was_interrupted_goes_on_with_the_same_bits(run, tmp_path, mo
         if len(saved) == 2:
             signal.raise_signal(signal.SIGINT)  # as Ctrl-C does
 
-    module = sys.modules["jaxtile.nn.training.train"]
+    module = sys.modules["jaxtile.nn.training.verbs"]
     save = module.save
     monkeypatch.setattr(module, "save", interrupted_after_two)
     former = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores the signal

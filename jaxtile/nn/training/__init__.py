@@ -9,8 +9,8 @@ from .optimizer import OptimizerState as OptimizerState
 from .quantities import label_of as label_of
 from .run import OUTCOMES as OUTCOMES
 from .run import Run as Run
-from .train import evaluate as evaluate
-from .train import train as train
+from .verbs import evaluate as evaluate
+from .verbs import train as train
 
 __all__ = [
     "OUTCOMES",

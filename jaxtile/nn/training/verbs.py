@@ -1,4 +1,4 @@
-"""`train`: train a network whose weights live on tiles."""
+"""`train` and `evaluate`: the verbs for a network whose weights live on tiles."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
