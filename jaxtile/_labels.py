@@ -1,4 +1,4 @@
-"""What pictures are given: objects of a kind, by label, and names out of several."""
+"""Arguments of pictures: objects of a kind, by label, and names out of several."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ __all__ = ["check_choice", "check_has", "check_kind", "labelled"]
 
 
 def labelled(argument: str, given: Any, kind: type) -> dict[Any, Any]:
-    """What is to be drawn, by label; None stands for one without."""
+    """The objects to be drawn, by label; None stands for one without."""
     named = dict(given) if isinstance(given, Mapping) and given else {None: given}
     for value in named.values():
         check_kind(argument, value, kind)

@@ -86,7 +86,8 @@ def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Pa
     """Let an executor run the blocks that are missing: each writes its own chunks, or
     sends its results where nothing is stored.
     """
-    errand = Errand(work, kept.plan, kept.path if isinstance(kept, Store) else None, versions())
+    # Workers may stand in another folder.
+    errand = Errand(work, kept.plan, kept.path.absolute() if isinstance(kept, Store) else None, versions())
     with kept.locked(shared=part.of > 1):
         missing = kept.missing(part)
         kept.sign(versions())

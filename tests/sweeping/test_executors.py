@@ -80,9 +80,12 @@ def test_a_worker_of_another_precision_or_other_code_is_refused(monkeypatch):
         swept(executor=executor)
 
 
-def test_processes(tmp_path):
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        same(swept(executor=executor, store=tmp_path / "s.zarr"), ALL)
+def test_processes(tmp_path, monkeypatch):
+    """A store by a relative name is the same one where a worker stands in another folder."""
+    elsewhere = {"mp_context": multiprocessing.get_context("spawn"), "initializer": os.chdir, "initargs": (tmp_path.parent,)}
+    monkeypatch.chdir(tmp_path)
+    with concurrent.futures.ProcessPoolExecutor(1, **elsewhere) as executor:
+        same(swept(executor=executor, store="s.zarr"), ALL)
         same(swept(executor=executor), ALL)
 
 
