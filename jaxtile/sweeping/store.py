@@ -298,10 +298,14 @@ def _lay_out(path: pathlib.Path, layout: Layout, about: Mapping[str, str], versi
         if name not in group or group[name].shape != (len(values),) or list(group[name][:]) != values:
             of_text = isinstance(values[0], str)
             array = group.create_array(
-                name, shape=len(values), dtype=str if of_text else np.asarray(values).dtype, dimension_names=(dim,), overwrite=True
+                name,
+                shape=len(values),
+                dtype=str if of_text else np.asarray(values).dtype,
+                dimension_names=(dim,),
+                attributes={"units": layout.units[name]} if name in layout.units else {},
+                overwrite=True,
             )
             array[:] = np.asarray(values, object if of_text else None)
-            array.attrs.put({"units": layout.units[name]} if name in layout.units else {})
     for name in (*layout.results, DONE):
         result = layout.results.get(name, {"shape": [], "dtype": "uint16", "dims": [], "units": "1", "label": _MEANING})
         shape = (*layout.sizes.values(), *result["shape"])
@@ -309,7 +313,8 @@ def _lay_out(path: pathlib.Path, layout: Layout, about: Mapping[str, str], versi
             group[name].resize(shape)
             continue
         dtype, fill = ("uint16", 0) if name == DONE else _stored(result["dtype"])
-        array = group.create_array(
+        masked = {"_FillValue": fill} if dtype in ("int64", "uint64") else {}
+        group.create_array(
             name,
             shape=shape,
             dtype=dtype,
@@ -317,9 +322,8 @@ def _lay_out(path: pathlib.Path, layout: Layout, about: Mapping[str, str], versi
             fill_value=fill,
             compressors=(ZstdCodec(), Crc32cCodec()),
             dimension_names=(*layout.sizes, *result["dims"]),
+            attributes={"units": result["units"], "label": result["label"]} | masked,
         )
-        masked = {} if name == DONE or array.dtype.kind not in "iu" else {"_FillValue": int(fill)}
-        array.attrs.put({"units": result["units"], "label": result["label"]} | masked)
     pathlib.Path(path, DONE, "lock").touch()
     with warnings.catch_warnings(action="ignore"):  # zarr's own format of them is still to become a standard
         zarr.consolidate_metadata(path)
@@ -333,7 +337,7 @@ def _stored(dtype: str) -> tuple[str, Any]:
         return dtype, complex(np.nan, np.nan)
     if jnp.issubdtype(dtype, jnp.floating):
         return (dtype if np.dtype(dtype).kind == "f" else "float32"), np.nan  # zarr knows no bfloat16
-    return ("uint64", np.iinfo("uint64").max) if dtype == "uint64" else ("int64", np.iinfo("int64").min)
+    return ("uint64", 2**64 - 1) if dtype == "uint64" else ("int64", -(2**63))
 
 
 def check_place(path: str | pathlib.Path) -> None:
