@@ -103,9 +103,25 @@ def _quantiles(sample: np.ndarray) -> np.ndarray:
         return np.nanquantile(np.where(np.isfinite(sample), sample, np.nan), (0.1, 0.5, 0.9), axis=0)
 
 
-def _counted(label: str | None, failed: int, of: int) -> str | None:
-    """A label that says how many of its runs failed."""
-    return " ".join(part for part in (label, f"({failed} of {of} failed)" if failed else None) if part) or None
+def _counted(label: str | None, failed: int, of: int, absent: np.ndarray | None = None) -> str | None:
+    """A label that says how many of its runs failed, and how many runs a point has.
+
+    Args:
+        label: the label without these numbers.
+        failed: runs that failed.
+        of: all runs of the line.
+        absent: true for runs that are still to be made, [run, point]; None: there are
+            none.
+    """
+    notes = [label] if label else []
+    if failed:
+        notes.append(f"({failed} of {of} failed)")
+    if absent is not None and absent.any():
+        made = np.sum(~absent, axis=0)
+        few, most = made[made > 0].min(initial=len(absent)), made.max()
+        if few < len(absent):
+            notes.append(f"({few if few == most else f'{few} to {most}'} of {len(absent)} runs a point)")
+    return " ".join(notes) or None
 
 
 def _style(n: int, colours: Sequence[Any]) -> dict[str, Any]:
@@ -335,7 +351,8 @@ def sweep(
     targets and seeds, and the band of 10 % to 90 %.
 
     Each run, configuration and value of the other numbers is a line. Points that ended
-    with weights that are not finite are left out, and the label counts them.
+    with weights that are not finite are left out, and the label counts them. Where
+    blocks of a store are still missing, the label says how many runs a point has.
 
     Args:
         data: of `jaxtile.sweep`.
@@ -355,17 +372,20 @@ def sweep(
     place, values = np.asarray(data[along], float), data[quantity]
     if not np.isfinite(values.to_numpy()).any():
         raise ValueError(f"{quantity} holds no finite number to draw: all points failed, or their blocks are still to be run.")
-    failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not data.attrs.get("missing_blocks"))
+    missing = bool(data.attrs.get("missing_blocks"))
+    failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not missing)
+    absent = (data["finite"] if "finite" in data.data_vars else values).isnull() & missing
     others = [dim for dim in values.dims if dim not in (*repeated, along)]
     ax = _axes(ax)
     for n, index in enumerate(np.ndindex(*(values.sizes[dim] for dim in others))):
         place_of = dict(zip(others, index, strict=True))
-        line, broken = (one.isel(place_of, missing_dims="ignore") for one in (values, failed))
+        line, broken, left = (one.isel(place_of, missing_dims="ignore") for one in (values, failed, absent))
         named = {str(dim): line[dim].item() for dim in others}
         label = ", ".join(value if isinstance(value, str) else f"{name.split('.')[-1]} {value:g}" for name, value in named.items())
         low, median, high = _quantiles(line.transpose(..., along).to_numpy().reshape(-1, place.size))
         style = _style(n, colours)
-        ax.plot(place, median, marker=".", label=_counted(label, int(broken.sum()), broken.size), linewidth=1.2, **style)
+        label = _counted(label, int(broken.sum()), broken.size, left.transpose(..., along).to_numpy().reshape(-1, place.size))
+        ax.plot(place, median, marker=".", label=label, linewidth=1.2, **style)
         ax.fill_between(place, low, high, color=style["color"], alpha=0.2, linewidth=0)
     for axis, shown in (("x", place), ("y", values.to_numpy())):
         if np.nanmin(shown) > 0 and np.nanmax(shown) > 10 * np.nanmin(shown):

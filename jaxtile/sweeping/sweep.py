@@ -144,9 +144,11 @@ def sweep(
     share = WHOLE if part is None else Part(part)
     executor = None if executor is None else as_executor(executor)
     if share.of > 1 and store is None:
-        raise ValueError(f"part={part!r} without a store, where the parts meet; pass store='study.zarr'.")
+        raise ValueError(f"part={part!r} needs a store, in which the parts meet; pass store='study.zarr'.")
     if executor is not None and jax.process_count() > 1:
-        raise ValueError(f"executor={executor!r} beside several processes of JAX; let one process send blocks to its workers.")
+        raise ValueError(
+            f"executor={executor!r} does not go with several processes of JAX; let one process send blocks to its workers."
+        )
     key = as_key(key)
     grid = Grid.of({} if over is None else over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
     subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]
@@ -178,7 +180,7 @@ def sweep(
             _refuse_other_versions(kept)
         width = kept.plan["width"]
     if jax.process_count() > 1 and store is None:
-        raise ValueError("store=None with several processes, each of which would see its own results only; pass a folder.")
+        raise ValueError("store=None does not go with several processes: each would see its own results only; pass a folder.")
 
     work, made = Work(subjects, matrices, grid, key), dict[int, Blocks]()
     shares = share.of * (1 if executor is None else _SHARES)
@@ -205,7 +207,7 @@ def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, 
     parts = dict(value) if isinstance(value, Mapping) else {name: value}
     for part in parts.values():
         if not is_one(part):
-            raise TypeError(f"{name}={part!r} is not one; pass {_WANTED[name]}, or several by name.")
+            raise TypeError(f"{name}={part!r} is no {name}; pass {_WANTED[name]}, or several by name.")
     if not parts:
         raise ValueError(f"{name} is empty; pass {_WANTED[name]}, or several by name.")
     return parts
@@ -217,8 +219,8 @@ _WANTED = {"run": "a function of (tile, target, key), such as jaxtile.Programmin
 def _refuse_another(kept: Store, description: dict[str, Any], width: int | None) -> None:
     if kept.versions is None:
         raise ValueError(
-            f"store={str(kept.path)!r} does not say which code wrote it: it is of an older jaxtile. jaxtile.sweep.load reads it; "
-            "choose another place for this sweep."
+            f"store={str(kept.path)!r} was written by an older jaxtile, and does not say by which code. jaxtile.sweep.load reads "
+            "it; choose another place for this sweep."
         )
     lines = difference(description, kept.plan["description"])
     if width not in (None, kept.plan["width"]):
@@ -233,7 +235,7 @@ def _refuse_other_versions(kept: Store) -> None:
     if listed:
         raise ValueError(
             f"store={str(kept.path)!r} was written by other versions, and mixed results need not be comparable. Choose another "
-            "place, or go on with allow_versions=True: the store keeps which versions wrote which block.\n  " + listed
+            "place, or go on with allow_versions=True; the store notes which versions wrote which block.\n  " + listed
         )
 
 
