@@ -7,7 +7,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -78,10 +79,9 @@ def convergence(
     shown, ylabel = _named("quantity", quantity, labels)
     along, xlabel = _named("against", against, {"steps": labels["steps"]} | labels)
     ax = _axes(ax)
-    for i, (label, solution) in enumerate(named.items()):
+    for (label, solution), style in zip(named.items(), _styles(colours), strict=False):
         values, steps = _runs(solution, shown)
         work = np.median(_work(solution, along, costs), axis=0)
-        style = _style(i, colours)
         low, median, high = _quantiles(values)
         failed = int(np.sum(~np.isfinite(values[:, -1])))
         ax.plot(work, median, label=_counted(label, failed, len(values)), linewidth=1.2, **style)
@@ -108,9 +108,11 @@ def _counted(label: str | None, failed: int, of: int) -> str | None:
     return " ".join(part for part in (label, f"({failed} of {of} failed)" if failed else None) if part) or None
 
 
-def _style(n: int, colours: Sequence[Any]) -> dict[str, Any]:
-    """The colour of the n-th line, and dashes that tell it from one of the same colour."""
-    return {"color": colours[n % len(colours)], "linestyle": _DASHES[n // len(colours) % len(_DASHES)]}
+def _styles(colours: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """The styles of lines in turn: all colours, then again with other dashes."""
+    if isinstance(colours, str) or not len(colours):
+        raise ValueError(f"colours={colours!r} is no list of colours; pass one such as ('tab:blue', 'black').")
+    return cycle({"color": colour, "linestyle": dashes} for dashes in _DASHES for colour in colours)
 
 
 def _named(argument: str, quantity: str | Quantity, labels: Mapping[str, str]) -> tuple[str, str]:
@@ -161,16 +163,16 @@ def training(
     """
     named = labelled("runs", runs, Run)
     ax = _axes(ax)
-    for i, (label, run) in enumerate(named.items()):
+    for (label, run), style in zip(named.items(), _styles(colours), strict=False):
         check_choice("quantity", quantity, run.history)
         values = np.asarray(run.history[quantity])
         values = values.reshape(-1, values.shape[-1])
         made = ~np.all(np.isnan(values), axis=0)
-        epochs, values, colour = 1 + np.flatnonzero(made), values[:, made], colours[i % len(colours)]
+        epochs, values = 1 + np.flatnonzero(made), values[:, made]
         low, median, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0)
-        ax.plot(epochs, median, label=label, color=colour, linewidth=1.2)
+        ax.plot(epochs, median, label=label, linewidth=1.2, **style)
         if values.shape[0] > 1:
-            ax.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
+            ax.fill_between(epochs, low, high, color=style["color"], alpha=0.25, linewidth=0)
     ax.set_xlabel("epoch")
     ax.set_ylabel(label_of(quantity))
     if None not in named:
@@ -261,8 +263,9 @@ def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[An
     """
     check_kind("result", result, Fit)
     ax = _axes(ax)
-    for n, device in enumerate(device for device in devices if device < len(result.weights)):
-        colour, first = colours[n % len(colours)], n == 0
+    drawn = [device for device in devices if device < len(result.weights)]
+    for device, style in zip(drawn, _styles(colours), strict=False):
+        colour, first = style["color"], device == drawn[0]
         dots = {"color": colour, "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
         ax.plot(result.weights[device], ".", label="measured" if first else None, **dots)
         ax.plot(result.response[device], color=colour, linewidth=1, label="fitted, without noise" if first else None)
@@ -358,13 +361,13 @@ def sweep(
     failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not data.attrs.get("missing_blocks"))
     others = [dim for dim in values.dims if dim not in (*repeated, along)]
     ax = _axes(ax)
-    for n, index in enumerate(np.ndindex(*(values.sizes[dim] for dim in others))):
+    indices = np.ndindex(*(values.sizes[dim] for dim in others))
+    for index, style in zip(indices, _styles(colours), strict=False):
         place_of = dict(zip(others, index, strict=True))
         line, broken = (one.isel(place_of, missing_dims="ignore") for one in (values, failed))
         named = {str(dim): line[dim].item() for dim in others}
         label = ", ".join(value if isinstance(value, str) else f"{name.split('.')[-1]} {value:g}" for name, value in named.items())
         low, median, high = _quantiles(line.transpose(..., along).to_numpy().reshape(-1, place.size))
-        style = _style(n, colours)
         ax.plot(place, median, marker=".", label=_counted(label, int(broken.sum()), broken.size), linewidth=1.2, **style)
         ax.fill_between(place, low, high, color=style["color"], alpha=0.2, linewidth=0)
     for axis, shown in (("x", place), ("y", values.to_numpy())):
