@@ -7,8 +7,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -17,7 +16,7 @@ import numpy as np
 from jaxtyping import Num
 
 from ._extras import need
-from ._labels import check_choice, check_has, check_kind, labelled
+from ._labels import check_choice, check_has, check_kind, labelled, styles
 from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
@@ -35,7 +34,6 @@ __all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "swee
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
 
-_DASHES = ("-", "--", ":", "-.")
 _MOST_PULSES = 50_000  # in each direction, which takes a fraction of a second
 _ERRORS = ("spectral_error", "frobenius_error", "read_error")
 
@@ -79,7 +77,7 @@ def convergence(
     shown, ylabel = _named("quantity", quantity, labels)
     along, xlabel = _named("against", against, {"steps": labels["steps"]} | labels)
     ax = _axes(ax)
-    for (label, solution), style in zip(named.items(), _styles(colours), strict=False):
+    for (label, solution), style in zip(named.items(), styles(colours), strict=False):
         values, steps = _runs(solution, shown)
         work = np.median(_work(solution, along, costs), axis=0)
         low, median, high = _quantiles(values)
@@ -106,13 +104,6 @@ def _quantiles(sample: np.ndarray) -> np.ndarray:
 def _counted(label: str | None, failed: int, of: int) -> str | None:
     """A label that says how many of its runs failed."""
     return " ".join(part for part in (label, f"({failed} of {of} failed)" if failed else None) if part) or None
-
-
-def _styles(colours: Sequence[Any]) -> Iterator[dict[str, Any]]:
-    """The styles of lines in turn: all colours, then again with other dashes."""
-    if isinstance(colours, str) or not len(colours):
-        raise ValueError(f"colours={colours!r} is no list of colours; pass one such as ('tab:blue', 'black').")
-    return cycle({"color": colour, "linestyle": dashes} for dashes in _DASHES for colour in colours)
 
 
 def _named(argument: str, quantity: str | Quantity, labels: Mapping[str, str]) -> tuple[str, str]:
@@ -163,7 +154,7 @@ def training(
     """
     named = labelled("runs", runs, Run)
     ax = _axes(ax)
-    for (label, run), style in zip(named.items(), _styles(colours), strict=False):
+    for (label, run), style in zip(named.items(), styles(colours), strict=False):
         check_choice("quantity", quantity, run.history)
         values = np.asarray(run.history[quantity])
         values = values.reshape(-1, values.shape[-1])
@@ -264,11 +255,11 @@ def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[An
     check_kind("result", result, Fit)
     ax = _axes(ax)
     drawn = [device for device in devices if device < len(result.weights)]
-    for device, style in zip(drawn, _styles(colours), strict=False):
-        colour, first = style["color"], device == drawn[0]
-        dots = {"color": colour, "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
-        ax.plot(result.weights[device], ".", label="measured" if first else None, **dots)
-        ax.plot(result.response[device], color=colour, linewidth=1, label="fitted, without noise" if first else None)
+    for device, style in zip(drawn, styles(colours), strict=False):
+        dots = {"color": style["color"], "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
+        measured, fitted = ("measured", "fitted, without noise") if device == drawn[0] else (None, None)
+        ax.plot(result.weights[device], ".", label=measured, **dots)
+        ax.plot(result.response[device], color=style["color"], linewidth=1, label=fitted)
     ax.set_xlim(0, result.weights.shape[1] - 1)
     ax.set_xlabel("pulses")
     ax.set_ylabel("weight (weight units)")
@@ -361,8 +352,7 @@ def sweep(
     failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not data.attrs.get("missing_blocks"))
     others = [dim for dim in values.dims if dim not in (*repeated, along)]
     ax = _axes(ax)
-    indices = np.ndindex(*(values.sizes[dim] for dim in others))
-    for index, style in zip(indices, _styles(colours), strict=False):
+    for index, style in zip(np.ndindex(*(values.sizes[dim] for dim in others)), styles(colours), strict=False):
         place_of = dict(zip(others, index, strict=True))
         line, broken = (one.isel(place_of, missing_dims="ignore") for one in (values, failed))
         named = {str(dim): line[dim].item() for dim in others}
