@@ -1,9 +1,12 @@
-"""Arguments of pictures: objects of a kind, by label, and names out of several."""
+"""Arguments of pictures: objects of a kind, by label, names out of several, and styles."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
-__all__ = ["check_choice", "check_has", "check_kind", "labelled"]
+__all__ = ["check_choice", "check_has", "check_kind", "labelled", "styles"]
+
+_DASHES = ("-", "--", ":", "-.")
 
 
 def labelled(argument: str, given: Any, kind: type) -> dict[Any, Any]:
@@ -30,3 +33,10 @@ def check_choice(name: str, value: str, options: Collection[str]) -> None:
     """Refuse an unknown name."""
     if value not in options:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")
+
+
+def styles(colours: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """The styles of lines in turn: all colours, then again with other dashes."""
+    if isinstance(colours, str) or not len(colours):
+        raise ValueError(f"colours={colours!r} is no list of colours; pass one such as ('tab:blue', 'black').")
+    return cycle({"color": colour, "linestyle": dashes} for dashes in _DASHES for colour in colours)

@@ -204,6 +204,12 @@ def chips(errors, finite, missing=0):
     return xr.Dataset(data, {"device.dw_min": [0.01, 0.1]}, {"missing_blocks": missing})
 
 
+@pytest.mark.parametrize("colours", [(), "red"])
+def test_colours_are_several(colours):
+    with pytest.raises(ValueError, match=r"colours=.* is no list of colours"):
+        jt.plot.convergence(solution([1.0, 0.5], 1), colours=colours)
+
+
 def test_a_broken_chip_does_not_look_best():
     data = chips([[0.3, 0.5, 0.4], [2.0, np.nan, 3.0]], [[1, 1, 1], [1, 0, 1]])
     ax = jt.plot.sweep(data)

@@ -1,5 +1,7 @@
 """The outcome of training."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
@@ -39,6 +41,10 @@ class Run(eqx.Module):
     result: OUTCOMES
     stats: dict[str, Num[Array, "*runs"]]
     history: dict[str, Float[Array, "*runs epoch"]]
+
+    def cut(self, epochs: int) -> "Run":
+        """The outcome with histories of so many entries."""
+        return replace(self, history={name: values[..., :epochs] for name, values in self.history.items()})
 
     def __repr__(self) -> str:
         epochs = self.stats["epochs"]
