@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Num
 
 from ._extras import need
-from ._labels import check_choice, check_has, check_kind, labelled, styles
+from ._labels import check_choice, check_has, check_kind, counted, labelled, styles
 from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
@@ -82,7 +82,7 @@ def convergence(
         work = np.median(_work(solution, along, costs), axis=0)
         low, median, high = _quantiles(values)
         failed = int(np.sum(~np.isfinite(values[:, -1])))
-        ax.plot(work, median, label=_counted(label, failed, len(values)), linewidth=1.2, **style)
+        ax.plot(work, median, label=counted(label, failed, len(values)), linewidth=1.2, **style)
         if steps < solution.history[shown].shape[-1] - 1:
             ax.plot(work[-1], median[-1], ".", color=style["color"])
         if values.shape[0] > 1:
@@ -99,27 +99,6 @@ def _quantiles(sample: np.ndarray) -> np.ndarray:
     """The 10 %, 50 % and 90 % quantiles over the first axis, of what is finite."""
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # NaN where nothing is
         return np.nanquantile(np.where(np.isfinite(sample), sample, np.nan), (0.1, 0.5, 0.9), axis=0)
-
-
-def _counted(label: str | None, failed: int, of: int, absent: np.ndarray | None = None) -> str | None:
-    """A label that says how many of its runs failed, and how many runs a point has.
-
-    Args:
-        label: the label without these numbers.
-        failed: runs that failed.
-        of: all runs of the line.
-        absent: true for runs that are still to be made, [run, point]; None: there are
-            none.
-    """
-    notes = [label] if label else []
-    if failed:
-        notes.append(f"({failed} of {of} failed)")
-    if absent is not None and absent.any():
-        made = np.sum(~absent, axis=0)
-        few, most = made[made > 0].min(initial=len(absent)), made.max()
-        if few < len(absent):
-            notes.append(f"({few if few == most else f'{few} to {most}'} of {len(absent)} runs a point)")
-    return " ".join(notes) or None
 
 
 def _named(argument: str, quantity: str | Quantity, labels: Mapping[str, str]) -> tuple[str, str]:
@@ -377,7 +356,7 @@ def sweep(
         named = {str(dim): line[dim].item() for dim in others}
         label = ", ".join(value if isinstance(value, str) else f"{name.split('.')[-1]} {value:g}" for name, value in named.items())
         low, median, high = _quantiles(line.transpose(..., along).to_numpy().reshape(-1, place.size))
-        label = _counted(label, int(broken.sum()), broken.size, left.transpose(..., along).to_numpy().reshape(-1, place.size))
+        label = counted(label, int(broken.sum()), broken.size, left.transpose(..., along).to_numpy().reshape(-1, place.size))
         ax.plot(place, median, marker=".", label=label, linewidth=1.2, **style)
         ax.fill_between(place, low, high, color=style["color"], alpha=0.2, linewidth=0)
     for axis, shown in (("x", place), ("y", values.to_numpy())):
