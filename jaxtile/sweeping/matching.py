@@ -142,7 +142,7 @@ def in_order_of(kept: Store, asked: Asked, width: int | None, *, allow_versions:
     if others and not allow_versions:
         raise ValueError(
             f"{said} was written by other versions, and mixed results need not be comparable. Choose another place, or go on with "
-            "allow_versions=True: the store keeps which versions wrote which block.\n  " + others
+            "allow_versions=True; the store notes which versions wrote which block.\n  " + others
         )
     return order
 

@@ -136,7 +136,7 @@ class Errand:
             return results
         kept = Store.open(self.store)
         if kept is None:
-            raise FileNotFoundError(f"store={str(self.store)!r} is not seen by a worker; pass a folder that all of them share.")
+            raise FileNotFoundError(f"store={str(self.store)!r} is not there for a worker; pass a folder that all workers share.")
         kept.sign(versions())
         kept.write(task, results)
         return None
@@ -148,7 +148,7 @@ class Errand:
         lines = difference(asked, here, where="worker")
         if lines:
             raise RuntimeError(
-                "executor has a worker that would compute something else; give it the same packages and settings, such as "
+                "executor has a worker that would compute other results; give it the same packages and settings, such as "
                 "JAX_ENABLE_X64, in its environment.\n  " + "\n  ".join(lines)
             )
 
@@ -167,7 +167,7 @@ def as_executor(executor: Any) -> Executor:
     context = getattr(executor, "_mp_context", None) if isinstance(executor, ProcessPoolExecutor) else None
     if context is not None and context.get_start_method() == "fork":
         raise ValueError(
-            f"executor={executor!r} forks this process, whose threads of JAX would hang there; pass "
+            f"executor={executor!r} forks this process, and the threads of JAX would hang in the fork; pass "
             "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))."
         )
     return executor
@@ -180,7 +180,9 @@ def refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:
         ValueError: they are not.
     """
     if blocks.results() != results:
-        raise ValueError(f"run={blocks.run!r} returns {blocks.results()}; the first one returns {results}: return the same of all.")
+        raise ValueError(
+            f"run={blocks.run!r} returns {blocks.results()}, but the first run returns {results}; let all runs return the same."
+        )
 
 
 def _points(layout: Layout, call: list[Task]) -> np.ndarray:

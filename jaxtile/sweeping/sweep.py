@@ -152,9 +152,11 @@ def sweep(
     share = WHOLE if part is None else Part(part)
     executor = None if executor is None else as_executor(executor)
     if share.of > 1 and store is None:
-        raise ValueError(f"part={part!r} without a store, where the parts meet; pass store='study.zarr'.")
+        raise ValueError(f"part={part!r} needs a store, in which the parts meet; pass store='study.zarr'.")
     if executor is not None and jax.process_count() > 1:
-        raise ValueError(f"executor={executor!r} beside several processes of JAX; let one process send blocks to its workers.")
+        raise ValueError(
+            f"executor={executor!r} does not go with several processes of JAX; let one process send blocks to its workers."
+        )
     key = as_key(key)
     grid = Grid.of({} if over is None else over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
     subjects = {(c, r): Subject(configs[c], runs[r]) for c in configs for r in runs}
@@ -184,7 +186,7 @@ def sweep(
         in_order_of(kept, asked, width, allow_versions=allow_versions)
     wait_for_all("opened")  # before one of them makes what another would find
     if jax.process_count() > 1 and store is None:
-        raise ValueError("store=None with several processes, each of which would see its own results only; pass a folder.")
+        raise ValueError("store=None does not go with several processes: each would see its own results only; pass a folder.")
 
     def work_in(order: Order) -> Work:
         names = [_picked(parts, order.get(dim)) for dim, parts in (("config", configs), ("run", runs))]
@@ -232,7 +234,7 @@ def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, 
     parts = dict(value) if isinstance(value, Mapping) else {name: value}
     for part in parts.values():
         if not is_one(part):
-            raise TypeError(f"{name}={part!r} is not one; pass {_WANTED[name]}, or several by name.")
+            raise TypeError(f"{name}={part!r} is no {name}; pass {_WANTED[name]}, or several by name.")
     if not parts:
         raise ValueError(f"{name} is empty; pass {_WANTED[name]}, or several by name.")
     return parts
