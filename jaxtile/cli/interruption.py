@@ -40,13 +40,13 @@ def interruptions() -> Iterator[threading.Event]:
     arrived, begun = threading.Event(), threading.Event()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        lost = frame is not None and frame.f_code is _be_silent.__code__
-        if arrived.is_set() or isinstance(sys.exc_info()[1], Interruption) or (lost and begun.is_set()):
+        if arrived.is_set() or isinstance(sys.exc_info()[1], Interruption):
             return
         if not begun.is_set():
             begun.set()
             threading.Thread(target=_repeat, args=(number, arrived), daemon=True).start()
-        raise Interruption(number)
+        if frame is None or frame.f_code is not _be_silent.__code__:  # where it would be lost aloud
+            raise Interruption(number)
 
     with contextlib.ExitStack() as former:
         if threading.current_thread() is threading.main_thread():
