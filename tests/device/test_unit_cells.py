@@ -227,9 +227,10 @@ def test_gradients_are_finite():
     """With expected counts, also where pairs are refreshed."""
     device = OneSided(SOFT, refresh=Refresh(update=jt.pulse.MeanField(), lower_thres=0.0, upper_thres=0.1))
 
+    tile = jt.init(jt.TileConfig(device=device, pulse=jt.pulse.MeanField()), SHAPE, key=KEY)
+    x, d = vectors("signed")
+
     def read(gain):
-        tile = jt.init(jt.TileConfig(device=device, pulse=jt.pulse.MeanField()), SHAPE, key=KEY)
-        x, d = vectors("signed")
         return jnp.sum(jt.update(tile, x, gain * d, learning_rate=0.05, key=KEY).weight)
 
     slope = float(jax.jit(jax.grad(read))(1.0))

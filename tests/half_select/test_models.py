@@ -175,7 +175,7 @@ IMMUNE = {
 }
 
 
-@pytest.mark.parametrize("name", mostly_slow(IMMUNE, "stochastic", "ratio, V/3"))
+@pytest.mark.parametrize("name", mostly_slow(IMMUNE, "stochastic"))
 def test_immune_cells_see_nothing_but_full_pulses(name):
     x, d = vectors("zeros")
     chip = jt.TileConfig(half_select=IMMUNE[name])
@@ -266,9 +266,7 @@ def test_programming_in_lanes(name):
         assert np.any(np.asarray(lanes.tile.now.half_memory) != 0)
 
 
-@pytest.mark.parametrize(
-    "name", mostly_slow(["ratio, apart, V/3", "sinh", "threshold", "stochastic", "accumulation"], "sinh", "stochastic")
-)
+@pytest.mark.parametrize("name", mostly_slow(["ratio, apart, V/3", "sinh", "threshold", "stochastic", "accumulation"], "sinh"))
 def test_mean_field_is_differentiable(name):
     x, d = vectors("zeros")
 

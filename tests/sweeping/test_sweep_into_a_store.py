@@ -126,14 +126,14 @@ def test_a_store_is_written_by_one_sweep_at_a_time(tmp_path):
     jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
 
 
-BLOCKS = 200
+BLOCKS = 100
 
 
 def sweep_into(path):
     jt.sweep(drawn, CONFIG, TARGET, key=KEY, chips=2 * BLOCKS, width=2, store=path)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_sweep_that_is_killed_ends_with_the_same_bits(tmp_path, monkeypatch, kills):
     """Killed at random moments, and resumed each time; the final store has the bits of an unbroken one.
 
