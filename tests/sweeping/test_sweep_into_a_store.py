@@ -28,43 +28,43 @@ def test_a_store_is_the_sweep_and_is_loaded_again(tmp_path):
 
 
 def test_another_sweep_is_refused_with_the_difference(tmp_path):
-    jt.sweep(pulsed, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2)
+    jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2)
     other = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=31.0))
     with pytest.raises(ValueError, match=r"config\.config\.half_select\.kappa: 31\.0 now, 30\.0 in the store"):
-        jt.sweep(pulsed, other, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2)
+        jt.sweep(drawn, other, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2)
     with pytest.raises(ValueError, match=r"sizes\.chip: 3 now, 2 in the store"):
-        jt.sweep(pulsed, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=3)
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=3)
     with pytest.raises(ValueError, match="width: 1 now, 2 in the store"):
-        jt.sweep(pulsed, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2, width=1)
-    jt.sweep({"a": pulsed, "b": pulsed}, CONFIG, TARGET, key=KEY, store=tmp_path / "two.zarr", chips=2)
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=tmp_path / "s.zarr", chips=2, width=1)
+    jt.sweep({"a": drawn, "b": drawn}, CONFIG, TARGET, key=KEY, store=tmp_path / "two.zarr", chips=2)
     with pytest.raises(ValueError, match="order"):
-        jt.sweep({"b": pulsed, "a": pulsed}, CONFIG, TARGET, key=KEY, store=tmp_path / "two.zarr", chips=2)
+        jt.sweep({"b": drawn, "a": drawn}, CONFIG, TARGET, key=KEY, store=tmp_path / "two.zarr", chips=2)
     zarr.open_group(tmp_path / "weights.zarr", mode="w").create_array("w", shape=(3,), dtype="f4")
     with pytest.raises(ValueError, match="no store of a sweep"):
-        jt.sweep(pulsed, CONFIG, TARGET, key=KEY, store=tmp_path / "weights.zarr", chips=2)
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=tmp_path / "weights.zarr", chips=2)
     assert "w" in zarr.open_group(tmp_path / "weights.zarr")
     (tmp_path / "file").write_text("something else")
     with pytest.raises(ValueError, match="no store of a sweep"):
-        jt.sweep(pulsed, CONFIG, TARGET, key=KEY, store=tmp_path / "file", chips=2)
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=tmp_path / "file", chips=2)
 
 
 def test_a_store_of_other_versions_is_gone_on_with_on_request(tmp_path, monkeypatch):
     """Refused, with what differs by name; or gone on with, and each block says which versions wrote it."""
     path, code, again = tmp_path / "s.zarr", versions()["code of jaxtile"], {"width": 2, "store": tmp_path / "s.zarr", **POINTS}
-    data = jt.sweep(pulsed, CONFIG, TARGET, key=KEY, **again)
+    data = jt.sweep(drawn, CONFIG, TARGET, key=KEY, **again)
     (path / "block_done" / "c" / "0" / "3").unlink()
     for module in (sys.modules[jt.sweep.__module__], running):
         monkeypatch.setattr(module, "versions", lambda: versions() | {"code of jaxtile": "abc"})
     with pytest.raises(ValueError, match=rf"(?s)allow_versions=True.*code of jaxtile: 'abc' now, '{code}' in the store"):
-        jt.sweep(pulsed, CONFIG, TARGET, key=KEY, **again)
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, **again)
     assert Store.open(path).missing() == [(0, 3)]
     for _ in range(2):
-        same(jt.sweep(pulsed, CONFIG, TARGET, key=KEY, allow_versions=True, **again), data)
+        same(jt.sweep(drawn, CONFIG, TARGET, key=KEY, allow_versions=True, **again), data)
     assert zarr.open_group(path)["block_done"][0].tolist() == [1, 1, 1, 2, 1]
     assert [each["code of jaxtile"] for each in json.loads(jt.sweep.load(path).attrs["versions"])] == [code, "abc"]
     monkeypatch.undo()
     with pytest.raises(ValueError, match="other versions"):
-        jt.sweep(pulsed, CONFIG, TARGET, key=KEY, **again)
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, **again)
 
 
 def test_a_store_that_names_no_versions_is_read_and_not_gone_on_with(tmp_path):
@@ -109,12 +109,12 @@ def test_a_full_disk_is_said_and_resumed_from(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Store, "write", until_full)
         with pytest.raises(OSError, match="block .* could not be written. Make room"):
-            jt.sweep(pulsed, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS)
+            jt.sweep(drawn, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS)
     monkeypatch.undo()
     assert Store.open(path).missing() == [(0, 2), (0, 3), (0, 4)]
     same(
-        jt.sweep(pulsed, CONFIG, TARGET, key=KEY, store=path, **POINTS),
-        jt.sweep(pulsed, CONFIG, TARGET, key=KEY, width=2, **POINTS),
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path, **POINTS),
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, width=2, **POINTS),
     )
 
 
