@@ -78,7 +78,7 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
                 ) from None
         raise ValueError(f"{path} is damaged, or no file of jaxtile.save: {error}") from None
     if _HEADER not in texts:
-        raise ValueError(f"{path} was not written by jaxtile.save: it has arrays, and does not say what they are of.")
+        raise ValueError(f"{path} was not written by jaxtile.save: it has arrays, but does not say which objects they belong to.")
     versions = "other versions"
     try:
         header = json.loads(texts[_HEADER])

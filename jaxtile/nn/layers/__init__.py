@@ -11,6 +11,7 @@ from .paths import path_of as path_of
 from .paths import with_key as with_key
 from .sequential import EachSample as EachSample
 from .sequential import Sequential as Sequential
+from .sequential import sample_axes as sample_axes
 
 __all__ = [
     "EachSample",
@@ -23,5 +24,6 @@ __all__ = [
     "map_layers_with_keys",
     "parts_of",
     "path_of",
+    "sample_axes",
     "with_key",
 ]

@@ -83,7 +83,7 @@ class Linear(eqx.Module):
         Args:
             in_features: width of the inputs.
             out_features: width of the outputs.
-            config: what the tile is made of.
+            config: the hardware of the tile.
             bias: "digital"; "tile": a column of the tile; None: no bias.
             omega: where mapping puts the largest weight; scales of the outputs make up
                 for it. None: weights are conductances as they are.
@@ -91,7 +91,8 @@ class Linear(eqx.Module):
             input_range: range of the inputs.
             out_scales: scales of the outputs, to be learned.
             modifier: changes the weights that reads of training see.
-            weights: "pulsed" or "digital", see there.
+            weights: "pulsed": pulses change the tile. "digital": optax trains the
+                weights, and each step writes them into the tile.
             key: of the chip and of the first weights.
 
         Raises:
@@ -132,12 +133,12 @@ class Linear(eqx.Module):
 
         Args:
             tile: the tile.
-            input_range: as all that follows, a part of the layer.
-            mapping_scales: see there.
-            out_scales: see there.
-            bias: see there.
-            drift_scales: see there.
-            **others: the other attributes, by name.
+            input_range: range of the inputs.
+            mapping_scales: scale of each output, from `map_weights` or a remap.
+            out_scales: scale of each output or of all, to be learned.
+            bias: bias of each output.
+            drift_scales: scale of all outputs or of each, from a drift compensation.
+            **others: the other attributes of the layer, by name.
         """
         digital = {"input_range": input_range, "mapping_scales": mapping_scales, "out_scales": out_scales}
         digital |= {"bias": bias, "drift_scales": drift_scales}
@@ -179,7 +180,7 @@ class Linear(eqx.Module):
         if self.input_range is not None and self.input_range.output_min_percentage is not None:
             if io.is_perfect or io.noise_management is not None or io.bound_management is not None:
                 raise ValueError(
-                    "Linear.input_range has output_min_percentage, for a read with an ADC and with noise_management=None and "
+                    "Linear.input_range has output_min_percentage, which needs a read with an ADC, noise_management=None and "
                     f"bound_management=None; the tile has forward={io!r}."
                 )
 
