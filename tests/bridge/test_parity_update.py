@@ -112,7 +112,7 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("device", "order"), mostly_slow(LAWS, ("soft bounds", "aggregate"), ("exp", "slot")))
+@pytest.mark.parametrize(("device", "order"), mostly_slow(LAWS, ("soft bounds", "aggregate")))
 def test_law_of_a_stochastic_update(device, order):
     """Mean, variance, row and column covariance and distribution of the change, at 1.4e5 updates of a device."""
     out, width, rate = 6, 8, 0.05

@@ -122,7 +122,7 @@ def test_a_store_is_written_by_one_sweep_at_a_time(tmp_path):
     jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
 
 
-BLOCKS = 100
+BLOCKS = 200
 
 
 def sweep_into(path):
