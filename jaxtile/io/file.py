@@ -1,12 +1,14 @@
 """`save` and `load`: one file for anything."""
 
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from .. import _safetensors
 from .._paths import readable, writable
@@ -15,8 +17,8 @@ from .tree import Reader, Writer
 
 __all__ = ["load", "save"]
 
-FORMAT = 1
-_HEADER = "jaxtile"
+FORMAT = 2  # files of format 1 had no checksum
+_HEADER, _CHECKSUM = "jaxtile", "crc32"
 _NUMPY = b"\x93NUMPY"  # how its files begin
 
 
@@ -44,8 +46,8 @@ def save(path: str | Path, value: Any) -> None:
         tree = writer(value, "")
     except RecursionError:
         raise ValueError(f"value={type(value).__name__} holds itself, or is nested too deeply to be saved.") from None
-    header = {"format": FORMAT, "versions": _versions(), "tree": tree}
-    _safetensors.write(path, writer.arrays, {_HEADER: json.dumps(header)})
+    text = json.dumps({"format": FORMAT, "versions": _versions(), "tree": tree})
+    _safetensors.write(path, writer.arrays, {_HEADER: text, _CHECKSUM: _checksum(text, writer.arrays)})
 
 
 def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
@@ -81,15 +83,27 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
         raise ValueError(f"{path} was not written by jaxtile.save: it has arrays, and does not say what they are of.")
     versions = "other versions"
     try:
-        header = json.loads(texts[_HEADER])
+        header = _safetensors.parse(texts[_HEADER])
         versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
         if header["format"] > FORMAT:
             raise ValueError(f"it has format {header['format']}, and this jaxtile {__version__} reads up to {FORMAT}: update it.")
+        if header["format"] != 1 and texts.get(_CHECKSUM) != _checksum(texts[_HEADER], arrays):
+            raise ValueError("it is damaged, since its checksum differs: copy it anew, or save it again.")
         return Reader(arrays, tuple(classes))(header["tree"])
     except ValueError as error:
         raise ValueError(f"{path}, saved by {versions}, cannot be loaded: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError(f"{path} has a damaged header: {type(error).__name__}: {error}") from None
+
+
+def _checksum(text: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """The checksum of a header and of the arrays, with their names, types and shapes."""
+    total = zlib.crc32(text.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total = zlib.crc32(f"{name} {array.dtype.name} {arrays[name].shape}".encode(), total)
+        total = zlib.crc32(array.reshape(-1).view(np.uint8), total)
+    return f"{total:08x}"
 
 
 def _versions() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Layers whose weights are on tiles, and how a model is taken apart into them."""
 
+from .base import AbstractConverted as AbstractConverted
+from .base import to_digital as to_digital
 from .linear import Linear as Linear
 from .paths import check_apart as check_apart
 from .paths import is_part as is_part
@@ -13,6 +15,7 @@ from .sequential import EachSample as EachSample
 from .sequential import Sequential as Sequential
 
 __all__ = [
+    "AbstractConverted",
     "EachSample",
     "Linear",
     "Sequential",
@@ -23,5 +26,6 @@ __all__ = [
     "map_layers_with_keys",
     "parts_of",
     "path_of",
+    "to_digital",
     "with_key",
 ]

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Num
 
 from ..._random import stream
 from ..._types import AnyArray, Key
+from .base import AbstractConverted, to_digital
 from .paths import check_apart
 
 __all__ = ["Sequential"]
@@ -38,7 +39,7 @@ class EachSample(eqx.Module):
         return jax.vmap(lambda x, key: self(x, key=key))(x, keys)
 
 
-class Sequential(eqx.Module):
+class Sequential(AbstractConverted):
     """Layers one after another, called with a batch [n, in] or one vector.
 
     Plain functions are static and called without a key. Layers of equinox are mapped
@@ -71,6 +72,10 @@ class Sequential(eqx.Module):
         for n, layer in enumerate(self.layers):
             y = layer(y, key=None if key is None else stream(key, n))
         return y
+
+    def to_digital(self) -> "Sequential":
+        """The same of layers of equinox, which it maps over samples."""
+        return Sequential(tuple(map(to_digital, self.layers)))
 
 
 def _as_layer(layer: Any) -> Any:
