@@ -77,7 +77,9 @@ def report(name, chip, kinds, survived, fresh, costs):
 
 def picture(survived, kinds, in_digital):
     """Medians and the middle 80 % of the chips against time: a panel for each way to write or to hold the network."""
-    fig, axes = plt.subplots(1, len(survived), figsize=(1.5 + 2.5 * len(survived), 3), sharey=True, squeeze=False, layout="constrained")
+    fig, axes = plt.subplots(
+        1, len(survived), figsize=(1.5 + 2.5 * len(survived), 3), sharey=True, squeeze=False, layout="constrained"
+    )
     seconds = list(TIMES.values())
     for ax, (name, accuracies) in zip(axes[0], survived.items(), strict=True):
         for each, colour, kind in zip(np.moveaxis(accuracies, -1, 0), jt.plot.COLOURS, kinds, strict=False):

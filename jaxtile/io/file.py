@@ -18,7 +18,7 @@ from .tree import Reader, Writer
 __all__ = ["load", "save"]
 
 FORMAT = 2  # files of format 1 had no checksum
-_HEADER, _CHECKSUM = "jaxtile", "crc32"
+_HEADER = "jaxtile"
 _NUMPY = b"\x93NUMPY"  # how its files begin
 
 
@@ -46,8 +46,9 @@ def save(path: str | Path, value: Any) -> None:
         tree = writer(value, "")
     except RecursionError:
         raise ValueError(f"value={type(value).__name__} holds itself, or is nested too deeply to be saved.") from None
-    text = json.dumps({"format": FORMAT, "versions": _versions(), "tree": tree})
-    _safetensors.write(path, writer.arrays, {_HEADER: text, _CHECKSUM: _checksum(text, writer.arrays)})
+    header = {"format": FORMAT, "versions": _versions(), "tree": tree}
+    header["crc32"] = _checksum(header, writer.arrays)
+    _safetensors.write(path, writer.arrays, {_HEADER: json.dumps(header)})
 
 
 def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
@@ -87,7 +88,7 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
         versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
         if header["format"] > FORMAT:
             raise ValueError(f"it has format {header['format']}, and this jaxtile {__version__} reads up to {FORMAT}: update it.")
-        if header["format"] != 1 and texts.get(_CHECKSUM) != _checksum(texts[_HEADER], arrays):
+        if header["format"] != 1 and header.pop("crc32") != _checksum(header, arrays):
             raise ValueError("it is damaged, since its checksum differs: copy it anew, or save it again.")
         return Reader(arrays, tuple(classes))(header["tree"])
     except ValueError as error:
@@ -96,9 +97,9 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
         raise ValueError(f"{path} has a damaged header: {type(error).__name__}: {error}") from None
 
 
-def _checksum(text: str, arrays: Mapping[str, np.ndarray]) -> str:
+def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     """The checksum of a header and of the arrays, with their names, types and shapes."""
-    total = zlib.crc32(text.encode())
+    total = zlib.crc32(json.dumps(header).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total = zlib.crc32(f"{name} {array.dtype.name} {arrays[name].shape}".encode(), total)

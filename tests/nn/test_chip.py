@@ -137,7 +137,9 @@ def test_programming_from_zero_keeps_the_devices_if_asked_to(chip):
     broken = jt.nn.stick(chip, 0.3, value=0.02, key=KEY)
     how = {"key": KEY, "max_steps": 4, "tolerance": 0.0}
     kept, fresh = (jt.nn.program(broken, jt.SVD(), start=start, **how) for start in ("reset", "zero"))
-    for before, after, other in zip((broken.first, broken.second), (kept.first, kept.second), (fresh.first, fresh.second), strict=True):
+    for before, after, other in zip(
+        (broken.first, broken.second), (kept.first, kept.second), (fresh.first, fresh.second), strict=True
+    ):
         stuck = np.asarray(before.tile.cells.w_min == before.tile.cells.w_max)
         assert 0 < stuck.sum() < stuck.size
         np.testing.assert_array_equal(np.asarray(after.tile.weight)[stuck], np.asarray(before.tile.weight)[stuck])
