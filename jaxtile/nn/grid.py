@@ -6,10 +6,12 @@ in a loop, so that the cells of a batch fit into a cache. What the tiles of a ro
 added up digitally.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -132,8 +134,11 @@ class Grid(AbstractGroup):
             **given: what it is given by name: of x the columns of the tile, of d its rows,
                 of a matrix (`weight` or `target`) its block, and a key of its own.
         """
-        # Of a large grid there is a loop, which would be compiled at each call outside of a program.
-        return (Grid._each if self._cells <= _MOST else _compiled)(self, verb, given)
+        if self._cells <= _MOST:
+            return self._each(verb, given)
+        # A loop outside of a program would be compiled at each call.
+        known, found = _arrays(self), _changed(self, verb, given)
+        return jax.tree.map(lambda leaf: known[leaf.number] if isinstance(leaf, Same) else leaf, found)
 
     def _each(self, verb: Callable[..., Any], given: dict[str, Any]) -> Any:
         by_row, by_column, shares = {}, {}, {}
@@ -162,7 +167,25 @@ class Grid(AbstractGroup):
         return self.columns.join(jnp.sum(parts, axis=0))
 
 
-_compiled = eqx.filter_jit(Grid._each)
+@dataclasses.dataclass(frozen=True)
+class Same:
+    """In the place of an array that a program would return as it was given, in a copy.
+
+    Attributes:
+        number: which of its inputs.
+    """
+
+    number: int
+
+
+@eqx.filter_jit
+def _changed(grid: Grid, verb: Callable[..., Any], given: dict[str, Any]) -> Any:
+    known = {id(leaf): Same(number) for number, leaf in enumerate(_arrays(grid))}
+    return jax.tree.map(lambda leaf: known.get(id(leaf), leaf), grid._each(verb, given))
+
+
+def _arrays(grid: Grid) -> list[Array]:
+    return jax.tree.leaves(eqx.filter(grid, eqx.is_array))
 
 
 def _along(
