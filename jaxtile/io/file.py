@@ -81,7 +81,7 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
                 ) from None
         raise ValueError(f"{path} is damaged, or no file of jaxtile.save: {error}") from None
     if _HEADER not in texts:
-        raise ValueError(f"{path} was not written by jaxtile.save: it has arrays, and does not say what they are of.")
+        raise ValueError(f"{path} was not written by jaxtile.save: it has arrays, but does not say which objects they belong to.")
     versions = "other versions"
     try:
         header = _safetensors.parse(texts[_HEADER])
@@ -103,7 +103,7 @@ def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> st
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total = zlib.crc32(f"{name} {array.dtype.name} {arrays[name].shape}".encode(), total)
-        total = zlib.crc32(array.reshape(-1).view(np.uint8), total)
+        total = zlib.crc32(memoryview(array.reshape(-1).view(np.uint8)), total)
     return f"{total:08x}"
 
 

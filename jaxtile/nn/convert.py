@@ -32,8 +32,8 @@ def _transposed(layer: eqx.nn.ConvTranspose, rule: Rule, *, key: Key) -> Any:
 
 def _of_its_own(layer: Any, rule: Rule, *, key: Key) -> Any:
     raise TypeError(
-        "has a __call__ of its own, which a layer on tiles would not run; leave it digital by a rule with None, or hold a layer "
-        "of equinox in a module of your own"
+        "has a __call__ of its own, which a layer on tiles would not run; leave it digital by a rule with None, or let your module "
+        "hold a layer of equinox"
     )
 
 
@@ -100,7 +100,7 @@ def convert(
     idle = [pattern for pattern in known if not any(re.fullmatch(pattern, path) for path in paths)]
     if idle or not known:
         raise ValueError(
-            f"rules={', '.join(map(repr, idle)) or '{}'} match none of the layers that can be on tiles: "
+            f"rules={', '.join(map(repr, idle)) or '{}'} match none of the layers that tiles can hold: "
             f"{', '.join(paths) or 'there is none below the model itself'}."
         )
 

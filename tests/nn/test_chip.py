@@ -82,7 +82,7 @@ def test_drift_and_its_compensation_are_those_of_the_tiles(chip):
 
 
 def test_what_does_not_drift_is_refused_by_name(chip):
-    with pytest.raises(TypeError, match="no layer of model has devices that drift: first is of ConstantStep.*second is of"):
+    with pytest.raises(TypeError, match="no layer of model has devices that drift: first holds ConstantStep.*second holds"):
         jt.nn.drift(chip, 10.0, key=KEY)
     other = jt.nn.Sequential([jt.nn.Linear(5, 4, CONFIG, key=KEY)])
     with pytest.raises(ValueError, match=r"written has the layers layers\.0, and model has first, second"):
@@ -104,7 +104,7 @@ def test_ranges_hold_a_part_of_the_inputs(chip, quantile):
 
 
 def test_layers_that_are_not_called_have_no_range(chip):
-    with pytest.raises(ValueError, match="does not call second"):
+    with pytest.raises(ValueError, match="x never reaches second"):
         jt.nn.calibrate(chip, X, lambda model, x, *, key: model.first(x), key=KEY)
 
 
@@ -128,7 +128,7 @@ def test_stuck_devices_stay_where_they_are():
     np.testing.assert_array_equal(np.asarray(after.weight)[stuck], np.asarray(broken.weight)[stuck])
     assert np.all(np.asarray(after.weight)[~stuck] != np.asarray(broken.weight)[~stuck])
     ideal = jt.nn.Sequential([jt.nn.Linear(4, 3, jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse()), key=KEY)])
-    with pytest.raises(TypeError, match="layers.0 is of Ideal.*no single pulsed devices"):
+    with pytest.raises(TypeError, match="layers.0 has cells of Ideal.*only single pulsed devices"):
         jt.nn.stick(ideal, 0.1, key=KEY)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import jaxtile as jt
 from jaxtile.nn.grid import Blocks, Grid, backward, forward
+from jaxtile.nn.training.quantities import OF_TILES, Epoch
 
 KEY = jr.key(6)
 PERFECT = jt.IOParameters(is_perfect=True)
@@ -54,6 +55,16 @@ def blocks_of(lines, x):
     ends = np.cumsum((0, *lines.sizes))
     parts = [x[..., a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
     return [np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, lines.lines - part.shape[-1])]) for part in parts]
+
+
+def test_cells_that_are_not_connected_do_not_count_as_saturated():
+    """They begin at zero, which is a bound of devices that hold no negative weight."""
+    unipolar = jt.device.ConstantStep(w_min=0.0, w_max=1.0, w_max_dtod=0.0, w_min_dtod=0.0)
+    weight = np.abs(np.asarray(W))
+    weight[2:4, 1:5] = [[0.0, 1.0, 0.5, 0.995], [0.009, 1.0, 0.02, 0.98]]
+    held = grid(jt.TileConfig(unipolar), jnp.asarray(weight))
+    share = OF_TILES["saturated"].measure(Epoch(held, held))
+    assert float(share) == pytest.approx(np.mean((weight <= 0.01) | (weight >= 0.99)))
 
 
 def test_perfect_reads_are_those_of_the_matrix():

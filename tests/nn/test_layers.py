@@ -129,6 +129,19 @@ def test_layers_of_equinox_are_mapped_over_samples():
     assert jt.nn.trainable(model).layers[0].layer.weight is inner.weight
 
 
+def test_images_are_samples_where_the_first_layer_takes_images():
+    """The layers' own `vmap` is the judge; without a batch, and under a user's `vmap`, the outputs are the same."""
+    a, b = jr.split(KEY)
+    conv, pool, norm = eqx.nn.Conv2d(2, 3, 3, key=a), eqx.nn.AvgPool2d(2, 2), eqx.nn.GroupNorm(1, 3)
+    last = jt.nn.Linear(12, 4, IDEAL, key=b)
+    images = jr.normal(KEY, (5, 2, 6, 6))
+    expected = last(jax.vmap(lambda x: jnp.ravel(pool(norm(jax.nn.relu(conv(x))))))(images))
+    model = jt.nn.Sequential([conv, jax.nn.relu, norm, pool, eqx.nn.Lambda(jnp.ravel), last])
+    on_tiles = jt.nn.convert(model, {"layers.0": IDEAL}, key=KEY)
+    for network in (model, jax.vmap(model), lambda x: jnp.stack([model(one) for one in x]), on_tiles):
+        np.testing.assert_allclose(network(images), expected, atol=1e-5)
+
+
 def test_wrong_layers_are_refused(unhooked):
     with pytest.raises(ValueError, match="Linear.around"):
         jt.nn.Linear(jt.init(IDEAL, (2, 3), key=KEY), None, IDEAL, key=KEY)

@@ -57,7 +57,9 @@ def calibrate(
     seen = _inputs(eqx.nn.inference_mode(model), x, call or (lambda model, x, *, key: model(x, key=key)), key)
     idle = [path for path in layers(model) if path not in seen]
     if idle:
-        raise ValueError(f"the model does not call {', '.join(idle)} for these inputs, so that nothing is known of their range.")
+        raise ValueError(
+            f"x never reaches {', '.join(idle)}, so nothing is known of their range; pass inputs for which the model calls them."
+        )
 
     def each(path: str, layer: Linear, own: Key) -> Linear:
         reach = jnp.quantile(jnp.abs(seen[path]), part.astype(seen[path].dtype))

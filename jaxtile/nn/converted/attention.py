@@ -69,8 +69,8 @@ class MultiheadAttention(AbstractConverted):
         """
         if mask is not None and mask.ndim > 2 and query.ndim > 2 and mask.shape[0] == query.shape[0]:
             raise ValueError(
-                f"mask has shape {mask.shape} beside a batch of {query.shape[0]}, and is one for all samples, with a part for each "
-                "head: map the layer over samples that have masks of their own, by jax.vmap(layer)(query, key_, value, mask)."
+                f"mask has shape {mask.shape}, and the batch holds {query.shape[0]} samples. One mask serves all samples, with a "
+                "part for each head. For a mask of each sample call jax.vmap(layer)(query, key_, value, mask)."
             )
         reads, dropout = [None] * 4, None
         if key is not None:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Num
 
 from ..._random import stream
 from ..._types import AnyArray, Key, real_array
-from ..layers import AbstractConverted, Linear
+from ..layers import AbstractConverted, Linear, sample_axes
 from ..rule import Rule
 
 __all__ = ["Conv"]
@@ -72,6 +72,11 @@ class Conv(AbstractConverted):
         return jax.lax.conv_general_dilated_patches(
             x, conv.kernel_size, conv.stride, padding, rhs_dilation=conv.dilation, precision=exactly
         )
+
+
+@sample_axes.register
+def _of_images(layer: Conv) -> int:
+    return layer.digital.num_spatial_dims + 1
 
 
 def _is_none(node: object) -> bool:

@@ -37,8 +37,8 @@ def trainable(model: PyTree) -> PyTree:
     for path, layer in layers(model).items():
         if not layer.tile.trains:
             raise TypeError(
-                f"{path} holds its weights in bit slices, which are not trained: no carry goes from slice to slice. Train the "
-                "model before it is converted to them, and program them by jaxtile.nn.program."
+                f"{path} holds its weights in bit slices, which cannot be trained: no carry goes from slice to slice. Train the "
+                "model before you convert it to slices, and write it by jaxtile.nn.program."
             )
     return jax.tree.map(_trained, model, is_leaf=is_part)
 

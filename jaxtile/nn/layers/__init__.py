@@ -13,6 +13,7 @@ from .paths import path_of as path_of
 from .paths import with_key as with_key
 from .sequential import EachSample as EachSample
 from .sequential import Sequential as Sequential
+from .sequential import sample_axes as sample_axes
 
 __all__ = [
     "AbstractConverted",
@@ -26,6 +27,7 @@ __all__ = [
     "map_layers_with_keys",
     "parts_of",
     "path_of",
+    "sample_axes",
     "to_digital",
     "with_key",
 ]

@@ -84,7 +84,7 @@ class Linear(AbstractConverted):
         Args:
             in_features: width of the inputs.
             out_features: width of the outputs.
-            config: what the tile is made of.
+            config: the hardware of the tile.
             bias: "digital"; "tile": a column of the tile; None: no bias.
             omega: where mapping puts the largest weight; scales of the outputs make up
                 for it. None: weights are conductances as they are.
@@ -92,7 +92,8 @@ class Linear(AbstractConverted):
             input_range: range of the inputs.
             out_scales: scales of the outputs, to be learned.
             modifier: changes the weights that reads of training see.
-            weights: "pulsed" or "digital": the attribute says what each does.
+            weights: "pulsed": pulses change the tile. "digital": optax trains the
+                weights, and each step writes them into the tile.
             key: of the chip and of the first weights.
 
         Raises:
@@ -177,7 +178,7 @@ class Linear(AbstractConverted):
         if self.input_range is not None and self.input_range.output_min_percentage is not None:
             if io.is_perfect or io.noise_management is not None or io.bound_management is not None:
                 raise ValueError(
-                    "Linear.input_range has output_min_percentage, for a read with an ADC and with noise_management=None and "
+                    "Linear.input_range has output_min_percentage, which needs a read with an ADC, noise_management=None and "
                     f"bound_management=None; the tile has forward={io!r}."
                 )
 
