@@ -183,9 +183,9 @@ def test_what_a_solution_is_not_of_is_refused_by_name():
 def test_every_bit_of_a_target_counts():
     sol = run(chip(), jt.SVD(), 1)
     for other in (jnp.nextafter(TARGET[2, 3], 1.0), -TARGET[2, 3]):
-        with pytest.raises(ValueError, match="target is not that"):
+        with pytest.raises(ValueError, match="target is not the target of"):
             run(sol, jt.SVD(), 2, TARGET.at[2, 3].set(other))
-    with pytest.raises(ValueError, match="target is not that"):
+    with pytest.raises(ValueError, match="target is not the target of"):
         run(sol, jt.SVD(), 2, TARGET[::-1])
 
 
