@@ -59,7 +59,7 @@ CELL = jt.device.VectorCell(
 HALF = jt.half_select.ConstantRatio(kappa=50.0)
 
 
-@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp_batch", "svd_once"))
+@pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp_batch"))
 def test_history_is_the_state_after_each_step(name):
     """Entry s is the state after s pulse steps, and stats repeat the last entry.
 

@@ -115,6 +115,7 @@ def test_the_law_of_a_refresh():
     assert ks_2samp(*errors).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_a_refresh_with_deterministic_pulses_is_lost_in_aihwkit_only():
     nominal = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0, "reset_std": 0.0, "w_max": 1.0}
     implicit = UpdateParameters(pulse_type=PulseType.DETERMINISTIC_IMPLICIT, desired_bl=60)

@@ -210,7 +210,7 @@ def test_constant_step_near_a_bound(sigma, least, most):
     assert least <= error <= most
 
 
-@pytest.mark.parametrize("name", mostly_slow(DEVICES, "exp", "table"))
+@pytest.mark.parametrize("name", mostly_slow(DEVICES, "table"))
 def test_gradients_are_finite(name):
     """Also at rest, at the bounds and without pulses."""
     device, cells, _ = fabricated(name, shape=(2, 4))

@@ -197,7 +197,7 @@ def test_in_slot_order(half):
     np.testing.assert_allclose(slot, aggregate, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["fixed", "in turn", "one-sided", "write noise"])
+@pytest.mark.parametrize("name", mostly_slow(["fixed", "in turn", "one-sided", "write noise"], "in turn", "write noise"))
 def test_without_pulses_the_update_is_not_lost(name):
     """aihwkit takes the weight of a unit cell from its devices again, which the update has not reached."""
     tile = tile_of(CELLS[name], pulse=jt.pulse.NoneWithDevice())
