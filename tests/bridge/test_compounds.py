@@ -157,8 +157,11 @@ def test_without_chance_algorithms_agree(name):
     states = [jax.tree_util.tree_leaves_with_path(tile.state) for tile in (ours, back)]
     for (path, one), (_, other) in zip(*states, strict=True):
         where = jax.tree_util.keystr(path)
-        atol = 3e-6 if where == ".devices[0]" else 1e-6 if where.startswith((".device", ".chi")) else 2e-5
-        np.testing.assert_allclose(one, other, atol=atol, rtol=0, err_msg=where)
+        if where.startswith((".device", ".chi")):
+            within = {"atol": 3e-6 if where == ".devices[0]" else 1e-6, "rtol": 0}
+        else:  # a buffer sums up what is read, and its rounding, ten times as large
+            within = {"atol": 2e-5, "rtol": 1e-5}
+        np.testing.assert_allclose(one, other, **within, err_msg=where)
     np.testing.assert_allclose(ours.weight, theirs.tile.get_weights().numpy(), atol=1e-6, rtol=0)
     assert np.count_nonzero(ours.weight) > 5
     if isinstance(ours.device, jt.learning.MixedPrecision):

@@ -42,12 +42,12 @@ CASES = {
         lambda arrays, x, d: buffered(*arrays, x, d, fast_lr=FAST, rate=1.713 * RATE, filtered=True),
     ),
     "chopped": (
-        with_counts(learning.ChoppedTransfer, pulse=ONE, transfer_lr=0.1713, in_chop_prob=0.31, in_chop_random=False),
-        lambda arrays, x, d: chopped(*arrays, x, d, fast_lr=FAST, scale=0.1713 * RATE / G, period=4),
+        with_counts(learning.ChoppedTransfer, pulse=ONE, transfer_lr=1.713, in_chop_prob=0.31, in_chop_random=False),
+        lambda arrays, x, d: chopped(*arrays, x, d, fast_lr=FAST, scale=1.713 * RATE / G, period=4),
     ),
     "dynamic": (
-        with_counts(learning.DynamicTransfer, pulse=ONE, transfer_lr=0.1713, in_chop_prob=0.31),
-        lambda arrays, x, d: chopped(*arrays, x, d, fast_lr=FAST, scale=0.1713 * RATE / G, period=4, dynamic=True),
+        with_counts(learning.DynamicTransfer, pulse=ONE, transfer_lr=1.713, in_chop_prob=0.31),
+        lambda arrays, x, d: chopped(*arrays, x, d, fast_lr=FAST, scale=1.713 * RATE / G, period=4, dynamic=True),
     ),
     "e-rider": (
         with_counts(learning.ERider, transfer_lr=0.713, in_chop_prob=1.0, tracking_rate=0.31),
