@@ -24,7 +24,7 @@ single_pulse = partial(StochasticCompressed, desired_bl=1, update_bl_management=
 class AbstractBufferedTransfer(AbstractTransfer):
     """Transfers with a digital buffer between each two arrays.
 
-    For a new one write `fill`: what lines that were read make of the buffer.
+    For a new one write `fill`: the buffer once lines were read, and what is written.
 
     Attributes:
         transfer_update: the pulses that write; `desired_bl` is the largest number of
@@ -37,7 +37,7 @@ class AbstractBufferedTransfer(AbstractTransfer):
 
     @abc.abstractmethod
     def fill(self, buffer: Buffer, lines: Lines, granularity: Scalar) -> tuple[Buffer, Write]:
-        """What the buffer of some lines keeps, and what is written.
+        """The buffer of some lines once they were read, and what is written.
 
         Args:
             buffer: of the lines that were read.
