@@ -20,7 +20,7 @@ from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
 from aihwkit.simulator.configs.compounds import ChoppedTransferCompound, DynamicTransferCompound
 from aihwkit.simulator.configs.devices import SoftBoundsReferenceDevice
 from aihwkit.simulator.parameters.training import UpdateParameters
-from training_parity import Case, Data, both
+from training_parity import Case, Data, both, limit, t_values
 
 STORED, WIDTHS, TRAINED = stored.ROOT / "docs/stored/algorithm_parity.jsonl", [784, 16, 10], 4000
 ONE_PULSE = {"desired_bl": 1, "update_bl_management": False, "update_management": False}
@@ -75,7 +75,7 @@ def images() -> tuple[Data, Data]:
 
 def table(lines: list[dict[str, Any]]) -> str:
     """The rows of the page: of each chip the mean of the second half of its epochs, and what differs there and at the end."""
-    rows = []
+    rows, t = [], []
     for name in dict.fromkeys(line["case"] for line in lines):
         mine = [line for line in lines if line["case"] == name]
         theirs, ours = (np.array([line[who] for line in mine]) for who in ("aihwkit", "jaxtile"))
@@ -83,8 +83,10 @@ def table(lines: list[dict[str, Any]]) -> str:
         samples = [theirs[:, late].mean(1), ours[:, late].mean(1), (ours - theirs)[:, late].mean(1), (ours - theirs)[:, -1]]
         found = [f"{mean:.3f} ± {error:.3f}" for mean, error in map(stored.mean, samples)]
         rows.append(f"| {name} | {len(mine)} | {' | '.join(found)} |")
+        t += list(t_values(ours, theirs))
+    said = f"The largest |t| of {len(t)} comparisons is {np.abs(t).max():.2f}. The limit of 1 % (Bonferroni) is {limit(len(t), len(mine)):.2f}."
     head = "| algorithm | chips | accuracy, aihwkit | jaxtile | difference of the same chip | in the last epoch |"
-    return "\n".join([head, "|---|---|---|---|---|---|", *rows])
+    return "\n".join([head, "|---|---|---|---|---|---|", *rows, "", said])
 
 
 def main() -> None:

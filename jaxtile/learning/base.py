@@ -60,7 +60,7 @@ class AbstractTransfer(AbstractUnitCell):
         with_reset_prob: chance of each cell of a column to be reset once it was read;
             None: none is.
         random_selection: start each transfer at a line drawn anew.
-        fast_lr: learning rate of the first array; 0: that of the update.
+        fast_lr: learning rate of the first array; 0: the rate of the update.
         scale_fast_lr: multiply it by the learning rate of the update.
         transfer_lr: learning rate of transfers.
         transfer_lr_vec: the same for each array, instead.
@@ -170,7 +170,9 @@ class AbstractTransfer(AbstractUnitCell):
             if numbers is not None and numbers.shape != (n,):
                 raise ValueError(f"{name}.{vec} has shape {numbers.shape}; pass one number for each of {n} arrays.")
         if self.gamma_vec is not None and is_concrete(self.gamma_vec) and not self.gamma_vec[-1]:
-            raise ValueError(f"{name}.gamma_vec={self.gamma_vec} counts nothing of the last array, which weights are put into.")
+            raise ValueError(
+                f"{name}.gamma_vec={self.gamma_vec} ends in 0, but weights are put into the last array; give it a number above 0."
+            )
         period = self.transfer_every_vec
         to_itself = not self.no_self_transfer or (period is not None and is_concrete(period) and period[-1] > 0)
         if to_itself and not self.self_transfers:

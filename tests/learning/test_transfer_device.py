@@ -240,7 +240,7 @@ def test_the_library_takes_an_algorithm_for_a_device(name, tmp_path):
         (lambda: Transfer((step(),)), "holds 1 device"),
         (lambda: Transfer(transfer_every=-1.0), "transfer_every=-1 is out of range"),
         (lambda: Transfer(gamma_vec=[1.0]), r"gamma_vec has shape \(1,\)"),
-        (lambda: Transfer(gamma_vec=[1.0, 0.0]), "counts nothing of the last array"),
+        (lambda: Transfer(gamma_vec=[1.0, 0.0]), "ends in 0, but weights are put into the last array"),
         (lambda: Transfer(transfer_columns=False, with_reset_prob=0.5), "resets columns"),
         (lambda: Transfer(transfer_forward=jt.IOParameters(out_noise_std=0.1)), "drawn once for each tile"),
         (lambda: Transfer(transfer_update=jt.pulse.NoPulse()), r"NoPulse\(\) sends no pulses"),
