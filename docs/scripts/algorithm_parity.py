@@ -84,7 +84,8 @@ def table(lines: list[dict[str, Any]]) -> str:
         found = [f"{mean:.3f} ± {error:.3f}" for mean, error in map(stored.mean, samples)]
         rows.append(f"| {name} | {len(mine)} | {' | '.join(found)} |")
         t += list(t_values(ours, theirs))
-    said = f"The largest |t| of {len(t)} comparisons is {np.abs(t).max():.2f}. The limit of 1 % (Bonferroni) is {limit(len(t), len(mine)):.2f}."
+    most, allowed = np.abs(t).max(), limit(len(t), len(mine))
+    said = f"The largest |t| of {len(t)} comparisons is {most:.2f}. The limit of 1 % (Bonferroni) is {allowed:.2f}."
     head = "| algorithm | chips | accuracy, aihwkit | jaxtile | difference of the same chip | in the last epoch |"
     return "\n".join([head, "|---|---|---|---|---|---|", *rows, "", said])
 
