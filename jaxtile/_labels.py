@@ -1,9 +1,14 @@
-"""Arguments of pictures: objects of a kind, by label, and names out of several."""
+"""Arguments of pictures: objects of a kind, by label, names out of several, and styles."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
-__all__ = ["check_choice", "check_has", "check_kind", "labelled"]
+import numpy as np
+
+__all__ = ["check_choice", "check_has", "check_kind", "counted", "labelled", "styles"]
+
+_DASHES = ("-", "--", ":", "-.")
 
 
 def labelled(argument: str, given: Any, kind: type) -> dict[Any, Any]:
@@ -30,3 +35,31 @@ def check_choice(name: str, value: str, options: Collection[str]) -> None:
     """Refuse an unknown name."""
     if value not in options:
         raise ValueError(f"{name}={value!r} is unknown; choose one of {', '.join(map(repr, options))}.")
+
+
+def styles(colours: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """The styles of lines in turn: all colours, then again with other dashes."""
+    if isinstance(colours, str) or not len(colours):
+        raise ValueError(f"colours={colours!r} is no list of colours; pass one such as ('tab:blue', 'black').")
+    return cycle({"color": colour, "linestyle": dashes} for dashes in _DASHES for colour in colours)
+
+
+def counted(label: str | None, failed: int, of: int, absent: np.ndarray | None = None) -> str | None:
+    """A label that says how many of its runs failed, and how many runs a point has.
+
+    Args:
+        label: the label without these numbers.
+        failed: runs that failed.
+        of: all runs of the line.
+        absent: true for runs that are still to be made, [run, point]; None: there are
+            none.
+    """
+    notes = [label] if label else []
+    if failed:
+        notes.append(f"({failed} of {of} failed)")
+    if absent is not None and absent.any():
+        made = np.sum(~absent, axis=0)
+        few, most = made[made > 0].min(initial=len(absent)), made.max()
+        if few < len(absent):
+            notes.append(f"({few if few == most else f'{few} to {most}'} of {len(absent)} runs a point)")
+    return " ".join(notes) or None

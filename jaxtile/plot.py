@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Num
 
 from ._extras import need
-from ._labels import check_choice, check_has, check_kind, labelled
+from ._labels import check_choice, check_has, check_kind, counted, labelled, styles
 from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
@@ -34,7 +34,6 @@ __all__ = ["COLOURS", "convergence", "fit", "pulse_response", "residuals", "swee
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Colours that colour-blind readers can tell apart (Okabe and Ito, 2008)."""
 
-_DASHES = ("-", "--", ":", "-.")
 _MOST_PULSES = 50_000  # in each direction, which takes a fraction of a second
 _ERRORS = ("spectral_error", "frobenius_error", "read_error")
 
@@ -78,13 +77,12 @@ def convergence(
     shown, ylabel = _named("quantity", quantity, labels)
     along, xlabel = _named("against", against, {"steps": labels["steps"]} | labels)
     ax = _axes(ax)
-    for i, (label, solution) in enumerate(named.items()):
+    for (label, solution), style in zip(named.items(), styles(colours), strict=False):
         values, steps = _runs(solution, shown)
         work = np.median(_work(solution, along, costs), axis=0)
-        style = _style(i, colours)
         low, median, high = _quantiles(values)
         failed = int(np.sum(~np.isfinite(values[:, -1])))
-        ax.plot(work, median, label=_counted(label, failed, len(values)), linewidth=1.2, **style)
+        ax.plot(work, median, label=counted(label, failed, len(values)), linewidth=1.2, **style)
         if steps < solution.history[shown].shape[-1] - 1:
             ax.plot(work[-1], median[-1], ".", color=style["color"])
         if values.shape[0] > 1:
@@ -101,16 +99,6 @@ def _quantiles(sample: np.ndarray) -> np.ndarray:
     """The 10 %, 50 % and 90 % quantiles over the first axis, of what is finite."""
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # NaN where nothing is
         return np.nanquantile(np.where(np.isfinite(sample), sample, np.nan), (0.1, 0.5, 0.9), axis=0)
-
-
-def _counted(label: str | None, failed: int, of: int) -> str | None:
-    """A label that says how many of its runs failed."""
-    return " ".join(part for part in (label, f"({failed} of {of} failed)" if failed else None) if part) or None
-
-
-def _style(n: int, colours: Sequence[Any]) -> dict[str, Any]:
-    """The colour of the n-th line, and dashes that tell it from one of the same colour."""
-    return {"color": colours[n % len(colours)], "linestyle": _DASHES[n // len(colours) % len(_DASHES)]}
 
 
 def _named(argument: str, quantity: str | Quantity, labels: Mapping[str, str]) -> tuple[str, str]:
@@ -161,16 +149,16 @@ def training(
     """
     named = labelled("runs", runs, Run)
     ax = _axes(ax)
-    for i, (label, run) in enumerate(named.items()):
+    for (label, run), style in zip(named.items(), styles(colours), strict=False):
         check_choice("quantity", quantity, run.history)
         values = np.asarray(run.history[quantity])
         values = values.reshape(-1, values.shape[-1])
         made = ~np.all(np.isnan(values), axis=0)
-        epochs, values, colour = 1 + np.flatnonzero(made), values[:, made], colours[i % len(colours)]
+        epochs, values = 1 + np.flatnonzero(made), values[:, made]
         low, median, high = np.nanquantile(values, (0.1, 0.5, 0.9), axis=0)
-        ax.plot(epochs, median, label=label, color=colour, linewidth=1.2)
+        ax.plot(epochs, median, label=label, linewidth=1.2, **style)
         if values.shape[0] > 1:
-            ax.fill_between(epochs, low, high, color=colour, alpha=0.25, linewidth=0)
+            ax.fill_between(epochs, low, high, color=style["color"], alpha=0.25, linewidth=0)
     ax.set_xlabel("epoch")
     ax.set_ylabel(label_of(quantity))
     if None not in named:
@@ -261,11 +249,12 @@ def fit(result: Fit, *, devices: Sequence[int] = (0, 1, 2), colours: Sequence[An
     """
     check_kind("result", result, Fit)
     ax = _axes(ax)
-    for n, device in enumerate(device for device in devices if device < len(result.weights)):
-        colour, first = colours[n % len(colours)], n == 0
-        dots = {"color": colour, "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
-        ax.plot(result.weights[device], ".", label="measured" if first else None, **dots)
-        ax.plot(result.response[device], color=colour, linewidth=1, label="fitted, without noise" if first else None)
+    drawn = [device for device in devices if device < len(result.weights)]
+    for device, style in zip(drawn, styles(colours), strict=False):
+        dots = {"color": style["color"], "markersize": 3, "alpha": 0.5, "markeredgewidth": 0}
+        measured, fitted = ("measured", "fitted, without noise") if device == drawn[0] else (None, None)
+        ax.plot(result.weights[device], ".", label=measured, **dots)
+        ax.plot(result.response[device], color=style["color"], linewidth=1, label=fitted)
     ax.set_xlim(0, result.weights.shape[1] - 1)
     ax.set_xlabel("pulses")
     ax.set_ylabel("weight (weight units)")
@@ -335,7 +324,8 @@ def sweep(
     targets and seeds, and the band of 10 % to 90 %.
 
     Each run, configuration and value of the other numbers is a line. Points that ended
-    with weights that are not finite are left out, and the label counts them.
+    with weights that are not finite are left out, and the label counts them. Where
+    blocks of a store are still missing, the label says how many runs a point has.
 
     Args:
         data: of `jaxtile.sweep`.
@@ -355,17 +345,19 @@ def sweep(
     place, values = np.asarray(data[along], float), data[quantity]
     if not np.isfinite(values.to_numpy()).any():
         raise ValueError(f"{quantity} holds no finite number to draw: all points failed, or their blocks are still to be run.")
-    failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not data.attrs.get("missing_blocks"))
+    missing = bool(data.attrs.get("missing_blocks"))
+    failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not missing)
+    absent = (data["finite"] if "finite" in data.data_vars else values).isnull() & missing
     others = [dim for dim in values.dims if dim not in (*repeated, along)]
     ax = _axes(ax)
-    for n, index in enumerate(np.ndindex(*(values.sizes[dim] for dim in others))):
+    for index, style in zip(np.ndindex(*(values.sizes[dim] for dim in others)), styles(colours), strict=False):
         place_of = dict(zip(others, index, strict=True))
-        line, broken = (one.isel(place_of, missing_dims="ignore") for one in (values, failed))
+        line, broken, left = (one.isel(place_of, missing_dims="ignore") for one in (values, failed, absent))
         named = {str(dim): line[dim].item() for dim in others}
         label = ", ".join(value if isinstance(value, str) else f"{name.split('.')[-1]} {value:g}" for name, value in named.items())
         low, median, high = _quantiles(line.transpose(..., along).to_numpy().reshape(-1, place.size))
-        style = _style(n, colours)
-        ax.plot(place, median, marker=".", label=_counted(label, int(broken.sum()), broken.size), linewidth=1.2, **style)
+        label = counted(label, int(broken.sum()), broken.size, left.transpose(..., along).to_numpy().reshape(-1, place.size))
+        ax.plot(place, median, marker=".", label=label, linewidth=1.2, **style)
         ax.fill_between(place, low, high, color=style["color"], alpha=0.2, linewidth=0)
     for axis, shown in (("x", place), ("y", values.to_numpy())):
         if np.nanmin(shown) > 0 and np.nanmax(shown) > 10 * np.nanmin(shown):

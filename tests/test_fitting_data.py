@@ -122,7 +122,7 @@ def test_a_new_start_in_the_middle():
 
 
 def test_one_direction_holds_what_it_says_nothing_of():
-    with pytest.warns(UserWarning, match=r"one direction \(up\) say nothing of up_down, w_min, which stays as in device="):
+    with pytest.warns(UserWarning, match=r"one direction \(up\) say nothing about up_down, w_min, which stays as in device="):
         found = fit(SoftBounds(), WEIGHTS[:, :41], PULSES[:40])
     assert float(found.device.w_min) == pytest.approx(-0.6)
     assert float(found.device.w_max) == pytest.approx(float(FOUND.device.w_max), rel=0.1)

@@ -233,7 +233,8 @@ def test_a_broken_vector_reads_as_nan_and_is_not_remembered(broken):
         assert float(jt.observe(tile, x=bad).now.forward) == float(jt.observe(tile, x=x).now.forward)
         reads = np.asarray(forward(tile, bad))
         assert np.isnan(reads[at]).all()
-        np.testing.assert_array_equal(np.delete(reads, at, axis=0), forward(tile, x))
+        # to rounding: a product of six vectors is another program than one of five
+        np.testing.assert_allclose(np.delete(reads, at, axis=0), forward(tile, x), atol=1e-6)
 
 
 def _grown(average, largest, times):

@@ -72,7 +72,7 @@ class Program:
     """
 
     target: Annotated[str | None, tyro.conf.arg(metavar="FILE[:NAME]")] = None
-    """Matrix to program, [out, in] (.npy, .npz, .safetensors or .csv); NAME is that of one array of several. None: a random one."""
+    """Matrix to program, [out, in]: a .npy, .npz, .safetensors or .csv file. NAME picks one array of several. None: random."""
     rows: int = 300
     """Rows of the random matrix."""
     cols: int = 500
@@ -178,7 +178,10 @@ class Program:
                 raise Refusal(f"--method names {method} twice; its results would have one name.")
         given = [name for name in ("rows", "cols", "rank") if getattr(self, name) != getattr(Program, name)]
         if self.target is not None and given:
-            raise Refusal(f"--{given[0]} {getattr(self, given[0])} is of the random matrix, and --target {self.target} is another.")
+            raise Refusal(
+                f"--{given[0]} {getattr(self, given[0])} describes the random matrix, but --target {self.target} is given; leave "
+                "one of them out."
+            )
         if self.out is not None and self.target is not None and as_path(self.out, "--out").resolve() == Path(self.target).resolve():
             raise Refusal(f"--out {self.out} is the target; choose another file.")
 

@@ -68,7 +68,9 @@ def _told(device, parameters, pulses, *, chosen: bool) -> tuple[str, ...]:
     """The parameters of which pulses of these directions say something."""
     ways = tuple(way for way in (1.0, -1.0) if (np.asarray(pulses) == way).any())
     if not ways:
-        raise ValueError("pulses holds neither 1 (up) nor -1 (down): reads alone say nothing of a device; measure after pulses.")
+        raise ValueError(
+            "pulses holds neither 1 (up) nor -1 (down), and reads alone say nothing about a device; measure after pulses."
+        )
     one_sided = len(ways) == 1
     mute = {tilt for size, tilt in PAIRS if one_sided and size in parameters} if one_sided else set()
     if (chosen or one_sided) and all(map(is_concrete, jax.tree.leaves(device))):
@@ -81,9 +83,9 @@ def _told(device, parameters, pulses, *, chosen: bool) -> tuple[str, ...]:
     alone = f" of one direction ({'up' if ways[0] > 0 else 'down'})" if one_sided else ""
     if chosen:
         rest = ", ".join(name for name in device.response if name not in mute) or "others"
-        raise ValueError(f"parameters: pulses{alone} say nothing of {listed}; leave it out, and choose from {rest}.")
+        raise ValueError(f"parameters: pulses{alone} say nothing about {listed}; leave it out, and choose from {rest}.")
     warnings.warn(
-        f"pulses{alone} say nothing of {listed}, which stays as in device=; measure both directions to fit it.", stacklevel=4
+        f"pulses{alone} say nothing about {listed}, which stays as in device=; measure both directions to fit it.", stacklevel=4
     )
     return tuple(name for name in parameters if name not in mute)
 

@@ -47,7 +47,7 @@ def test_fit(folder, capsys):
         ("fit good.csv --steps 0", "--steps 0 is out of range"),
         ("fit good.csv --out f.csv", "--out f.csv is of an unknown kind; pass a file that ends in .npz"),
         ("fit good.csv --device soft-bounds", "weights has shape (1, 3); pass [device, measurement], with more than"),
-        ("fit good.csv --parameters lifetime --device soft-bounds", "pulses say nothing of lifetime"),
+        ("fit good.csv --parameters lifetime --device soft-bounds", "pulses say nothing about lifetime"),
     ],
 )
 def test_curves_are_refused_in_a_line(arguments, message, folder, capsys):

@@ -230,5 +230,5 @@ def test_training_moves_the_target_along():
 def test_a_mask_that_might_be_of_samples_is_refused():
     attention = jt.nn.convert(Of(eqx.nn.MultiheadAttention(2, 6, key=KEY)), EVERYTHING, key=KEY).layer
     batch = jnp.ones((2, 4, 6))
-    with pytest.raises(ValueError, match=r"mask has shape \(2, 4, 4\) beside a batch of 2.*jax.vmap"):
+    with pytest.raises(ValueError, match=r"mask has shape \(2, 4, 4\), and the batch holds 2 samples.*jax.vmap"):
         attention(batch, batch, batch, jnp.ones((2, 4, 4), bool))

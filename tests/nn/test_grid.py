@@ -12,6 +12,7 @@ import pytest
 
 import jaxtile as jt
 from jaxtile.nn.grid import Blocks, Grid, backward, forward
+from jaxtile.nn.training.quantities import OF_TILES, Epoch
 
 KEY = jr.key(6)
 PERFECT = jt.IOParameters(is_perfect=True)
@@ -54,6 +55,16 @@ def blocks_of(lines, x):
     ends = np.cumsum((0, *lines.sizes))
     parts = [x[..., a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
     return [np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, lines.lines - part.shape[-1])]) for part in parts]
+
+
+def test_cells_that_are_not_connected_do_not_count_as_saturated():
+    """They begin at zero, which is a bound of devices that hold no negative weight."""
+    unipolar = jt.device.ConstantStep(w_min=0.0, w_max=1.0, w_max_dtod=0.0, w_min_dtod=0.0)
+    weight = np.abs(np.asarray(W))
+    weight[2:4, 1:5] = [[0.0, 1.0, 0.5, 0.995], [0.009, 1.0, 0.02, 0.98]]
+    held = grid(jt.TileConfig(unipolar), jnp.asarray(weight))
+    share = OF_TILES["saturated"].measure(Epoch(held, held))
+    assert float(share) == pytest.approx(np.mean((weight <= 0.01) | (weight >= 0.99)))
 
 
 def test_perfect_reads_are_those_of_the_matrix():
@@ -144,6 +155,50 @@ def test_programming_and_time_go_tile_by_tile():
     mended = jt.nn.compensate(old, written, key=KEY)
     errors = [float(jnp.linalg.norm(model.first(X, key=KEY) - chip.first(X, key=KEY))) for model in (old, mended)]
     assert errors[1] < errors[0]
+
+
+def test_a_large_grid_goes_row_by_row_in_the_memory_of_a_row(monkeypatch):
+    """Programmed so, each tile is as if alone, in at most one and a half times what has to be there, by XLA's account."""
+    monkeypatch.setattr("jaxtile.nn.grid._MOST", 2**11)  # a row of eight tiles
+    config = jt.TileConfig(jt.device.SoftBounds())
+    rule, target = jt.nn.Rule(config, max_shape=(16, 16)), jr.uniform(KEY, (128, 128), float, -0.5, 0.5)
+    layer = rule.place(target, key=KEY)
+    options = {"max_steps": 3, "tolerance": 0.0, "record": ("read_error",), "throw": False}
+
+    @jax.jit
+    def run(layer, key):
+        _, record = jt.nn.program(layer, jt.ProgramVerify(), key=key, start="reset", with_record=True, **options)
+        return record["model"].tile.now, record["model"].history
+
+    compiled = run.lower(layer, KEY).compile()
+    now, history = compiled(layer, KEY)
+    one = jt.set_weights(alone(layer.tile, 5, 6), jnp.zeros((16, 16)))
+    block, own = layer.target[80:96, 96:112], jr.split(jr.fold_in(jr.fold_in(KEY, 0), 1), (8, 8))[5, 6]
+    expected = jt.program(one, block, jt.ProgramVerify(), key=own, **options)
+    np.testing.assert_allclose(now.state[5, 6], expected.tile.now.state, atol=1e-5)
+
+    memory = compiled.memory_analysis()
+    if memory is not None:
+        taken = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+        needed = [layer.tile.tiles.chip, layer.tile.now, layer.target, history, layer.tile.weight]  # the last: as much noise
+        assert taken < 1.5 * sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(needed, eqx.is_array)))
+
+
+def test_a_large_grid_is_read_and_pulsed_as_a_small_one(monkeypatch):
+    """Also outside of a program, where what does not change is returned without a copy."""
+    held = grid(NOISY)
+
+    def changed():
+        after = held.change(jt.update, options={"learning_rate": 0.1}, x=X, d=D, key=KEY)
+        gradient = jax.grad(lambda x: jnp.sum(forward(held, x, key=KEY) ** 2))(X)
+        return after, (forward(held, X, key=KEY), backward(held, D, key=KEY), after.weight, gradient)
+
+    _, expected = changed()
+    monkeypatch.setattr("jaxtile.nn.grid._MOST", 1)  # tile by tile
+    after, found = changed()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert after.cells.step_up is held.cells.step_up
 
 
 def test_tiles_that_are_full_but_for_the_last():

@@ -129,6 +129,19 @@ def test_layers_of_equinox_are_mapped_over_samples():
     assert jt.nn.trainable(model).layers[0].layer.weight is inner.weight
 
 
+def test_images_are_samples_where_the_first_layer_takes_images():
+    """The layers' own `vmap` is the judge; without a batch, and under a user's `vmap`, the outputs are the same."""
+    a, b = jr.split(KEY)
+    conv, pool, norm = eqx.nn.Conv2d(2, 3, 3, key=a), eqx.nn.AvgPool2d(2, 2), eqx.nn.GroupNorm(1, 3)
+    last = jt.nn.Linear(12, 4, IDEAL, key=b)
+    images = jr.normal(KEY, (5, 2, 6, 6))
+    expected = last(jax.vmap(lambda x: jnp.ravel(pool(norm(jax.nn.relu(conv(x))))))(images))
+    model = jt.nn.Sequential([conv, jax.nn.relu, norm, pool, eqx.nn.Lambda(jnp.ravel), last])
+    on_tiles = jt.nn.convert(model, {"layers.0": IDEAL}, key=KEY)
+    for network in (model, jax.vmap(model), lambda x: jnp.stack([model(one) for one in x]), on_tiles):
+        np.testing.assert_allclose(network(images), expected, atol=1e-5)
+
+
 def test_wrong_layers_are_refused(unhooked):
     with pytest.raises(ValueError, match="Linear.around"):
         jt.nn.Linear(jt.init(IDEAL, (2, 3), key=KEY), None, IDEAL, key=KEY)
@@ -149,3 +162,44 @@ def test_wrong_layers_are_refused(unhooked):
     stacked = jax.vmap(lambda key: jt.nn.Linear(6, 4, IDEAL, key=key))(jr.split(KEY, 2))
     with pytest.raises(ValueError, match="over the chips instead"):
         jt.nn.value_and_grad(lambda m, x: jnp.sum(jax.vmap(lambda m: m(x))(m)))(stacked, X)
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "message"),
+    [
+        ({"out_scales": [1.0, 2.0]}, ValueError, r"Linear.out_scales has shape \(2,\)"),
+        ({"bias": jnp.zeros(4)}, ValueError, r"Linear.bias has shape \(4,\)"),
+        ({"input_range": 3.0}, TypeError, "Linear.input_range=3.0"),
+        ({"modifier": 0.1}, TypeError, "Linear.modifier=0.1 is no modifier"),
+        ({"target": jnp.zeros((5, 3))}, ValueError, r"Linear.target has shape \(5, 3\)"),
+        ({"weights": "optax"}, ValueError, "Linear.weights='optax'"),
+        ({"scale": 1.0}, TypeError, "Linear has no scale"),
+        ({"tile": jnp.zeros((3, 5))}, TypeError, "is no tile"),
+    ],
+)
+def test_other_parts_are_checked_like_the_first(parts, error, message, unhooked):
+    tile = jt.init(jt.TileConfig(), (3, 5), key=jr.key(0))
+    with pytest.raises(error, match=message):
+        jt.nn.Linear.around(**{"tile": tile} | parts)
+    with pytest.raises(error, match=message):
+        jt.nn.Linear.around(tile).replace(**parts)
+
+
+def test_a_tile_of_another_size_does_not_take_over_the_scales():
+    layer = jt.nn.Linear.around(jt.init(jt.TileConfig(), (3, 5), key=jr.key(0)), out_scales=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"Linear.out_scales has shape \(3,\)"):
+        layer.replace(tile=jt.init(jt.TileConfig(), (4, 5), key=jr.key(0)))
+
+
+def test_only_layers_on_tiles_are_taken_back():
+    """A module of one's own with a method of that name is left as it is."""
+
+    class Own(eqx.Module):
+        layer: jt.nn.Linear
+
+        def to_digital(self):
+            raise AssertionError("this is no layer on tiles")
+
+    back = jt.nn.to_digital(Own(jt.nn.Linear(5, 3, jt.TileConfig(), key=jr.key(0))))
+    assert isinstance(back, Own)
+    assert isinstance(back.layer, eqx.nn.Linear)

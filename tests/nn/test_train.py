@@ -78,9 +78,13 @@ def test_a_second_call_compiles_nothing(run, caplog):
     faster = jt.nn.Optimizer(0.2, OPTIMIZER.digital)
     with jax.log_compiles(), caplog.at_level("WARNING"):
         other = train(jr.key(1), data=(X[1:1204], Y[1:1204]), optimizer=faster)
+    longer = train(jr.key(0), epochs=5)
     assert not TRACES
     assert not [record.message for record in caplog.records if "Compiling" in record.message]
     assert not np.allclose(other.history["loss"], run.history["loss"])
+    for name, values in run.history.items():
+        np.testing.assert_array_equal(longer.history[name][:4], values)
+    assert longer.history["loss"].shape == (5,)
 
 
 @pytest.mark.slow
@@ -321,6 +325,21 @@ def test_what_cannot_be_right_is_refused_by_name(case, unhooked):
 def test_a_loss_is_a_function(unhooked):
     with pytest.raises(TypeError, match="loss=3 is no function; pass one of"):
         jt.train(SQUARE, 3, TRAIN, OPTIMIZER, key=jr.key(0), epochs=1)
+
+
+def test_losses_and_metrics_without_a_key_are_refused_with_the_call_they_get(unhooked):
+    def keyless(model, x, y):
+        return jnp.mean(model(x))
+
+    for data in (TRAIN, [TRAIN]):
+        with pytest.raises(
+            TypeError, match=r"loss takes \(model, x, y\), but is called with the model, .* and key=: got an unexpected"
+        ):
+            jt.train(SQUARE, keyless, data, OPTIMIZER, key=jr.key(0), epochs=1)
+    with pytest.raises(TypeError, match=r"metrics\['own'\] takes \(model, x, y\), but is called with"):
+        jt.train(SQUARE, loss, TRAIN, OPTIMIZER, key=jr.key(0), epochs=1, test=TEST, metrics={"own": keyless})
+    with pytest.raises(TypeError, match=r"metrics\['own'\] takes .*: missing a required argument: 'z'"):
+        jt.nn.evaluate(SQUARE, TEST, {"own": lambda model, x, y, z, *, key: 0.0}, key=jr.key(0))
 
 
 def test_batches_from_outside_are_refused_under_a_trace(unhooked):

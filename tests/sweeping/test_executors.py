@@ -122,7 +122,7 @@ def test_submitit(tmp_path, monkeypatch):
         ({"part": 3}, "part=3 must be two whole numbers"),
         ({"part": (5, 4)}, r"part=\(5, 4\) must be two"),
         ({"part": (0, 4)}, r"part=\(0, 4\) must be two"),
-        ({"part": (1, 4)}, "without a store, where the parts meet"),
+        ({"part": (1, 4)}, "needs a store, in which the parts meet"),
         ({"executor": "dask"}, "has no submit"),
         ({"executor": concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))}, "'spawn'"),
     ],

@@ -6,7 +6,7 @@ from typing import Any
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 from ..layers.reads import mark_p
-from .pairs import INLINED, programs_in
+from .pairs import INLINED, parts_of_loop, programs_in
 
 __all__ = ["sources"]
 
@@ -48,7 +48,7 @@ def _results(eqn: JaxprEqn, given: list[Names]) -> list[Names]:
 
 def _steps(eqn: JaxprEqn, given: list[Names]) -> list[Names]:
     """The results of a loop: on what one step carries, the next one depends."""
-    first, carried = eqn.params["num_consts"], eqn.params["num_carry"]
+    first, carried = parts_of_loop(eqn)
     while True:
         results = sources(programs_in(eqn)[0], given)
         later = [*given[:first], *results[:carried], *given[first + carried :]]

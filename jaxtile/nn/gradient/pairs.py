@@ -13,7 +13,19 @@ from ..layers.reads import Mark, make, mark_p
 from .factors import Factors
 from .scan import THREADED
 
-__all__ = ["INLINED", "Loop", "Read", "evaluate", "factors", "find", "layers_of", "marks_of", "probes", "programs_in"]
+__all__ = [
+    "INLINED",
+    "Loop",
+    "Read",
+    "evaluate",
+    "factors",
+    "find",
+    "layers_of",
+    "marks_of",
+    "parts_of_loop",
+    "probes",
+    "programs_in",
+]
 
 INLINED = ("jit", "pjit", "closed_call", "core_call", "checkpoint", "remat", "remat2")
 
@@ -61,8 +73,8 @@ def find(jaxpr: Jaxpr, *, threaded: bool = False) -> Reads:
         else:
             for layer in layers_of([read for each in inner for read in find(each)]):
                 raise TypeError(
-                    f"{layer} is called inside of `{name}`, where the pairs of its calls cannot be told apart: use "
-                    "jaxtile.nn.scan for a loop over time, and jax.numpy.where in place of a branch."
+                    f"{layer} is called inside of `{name}`, where the pairs of its calls cannot be told apart. Use jaxtile.nn.scan "
+                    "for a loop over time, and jax.numpy.where in place of a branch."
                 )
     return reads
 
@@ -71,6 +83,21 @@ def programs_in(eqn: JaxprEqn) -> list[Jaxpr]:
     """The programs that an equation runs."""
     values = [each for value in eqn.params.values() for each in (value if isinstance(value, tuple | list) else [value])]
     return [value.jaxpr if isinstance(value, ClosedJaxpr) else value for value in values if isinstance(value, ClosedJaxpr | Jaxpr)]
+
+
+def parts_of_loop(eqn: JaxprEqn) -> tuple[int, int]:
+    """How many arguments of a `lax.scan` are constants, and how many it carries.
+
+    Of the others each step gets a slice, which has one axis less. JAX 0.10 gives the
+    numbers by name, and JAX 0.12 does not.
+    """
+    (step,) = programs_in(eqn)
+
+    def whole(outside: Sequence[Any], inside: Sequence[Any]) -> int:
+        return sum(a.aval.ndim == b.aval.ndim for a, b in zip(outside, inside, strict=True))
+
+    carried = whole(eqn.outvars, step.outvars)
+    return whole(eqn.invars, step.invars) - carried, carried
 
 
 def marks_of(reads: Reads) -> Iterator[Mark]:
@@ -147,12 +174,13 @@ def _rematerialised(eqn: JaxprEqn, values: list[Any], probes: Iterator[Any]) -> 
 def _steps(eqn: JaxprEqn, values: list[Any], probes: Iterator[Any]) -> tuple[list[Any], list[Any]]:
     """A loop over time: the probes go in, and the vectors come out, step by step."""
     params, (program, consts) = eqn.params, _closed(eqn)
-    first, n = params["num_consts"], params["num_consts"] + params["num_carry"]
+    first, carried = parts_of_loop(eqn)
+    n = first + carried
 
     def step(carry: list[Any], given: tuple[list[Any], list[Any]]) -> tuple[list[Any], tuple[list[Any], list[Any]]]:
         xs, own = given
         outs, records = evaluate(program, consts, [*values[:first], *carry, *xs], iter(own))
-        return outs[: params["num_carry"]], (outs[params["num_carry"] :], records)
+        return outs[:carried], (outs[carried:], records)
 
     options = {name: params[name] for name in ("length", "reverse", "unroll")}
     carry, (ys, records) = jax.lax.scan(step, values[first:n], (values[n:], next(probes)), **options)

@@ -49,6 +49,7 @@ class Training(eqx.Module):
         best: which model is kept; None: the last.
         key: of epoch n: `fold_in(key, n)`.
         epochs: number of epochs.
+        entries: length of a history.
         batch_size: vectors in a step.
         shuffle: draw the order of the samples anew in each epoch.
     """
@@ -60,7 +61,9 @@ class Training(eqx.Module):
     test: Batch | None
     best: Best | None
     key: Key
-    epochs: int = eqx.field(static=True)
+    epochs: Int[Array, ""]
+    # of structure, so it comes in powers of two, and `epochs` is a number like others
+    entries: int = eqx.field(static=True)
     batch_size: int = eqx.field(static=True)
     shuffle: bool = eqx.field(static=True)
 
@@ -74,7 +77,7 @@ class Training(eqx.Module):
             optimizer=self.optimizer.init(self.model, parts),
             leader=None if self.best is None else self.best.init(moving),
             result=OUTCOMES.running,
-            history={name: jnp.zeros(self.epochs, float) for name in names},
+            history={name: jnp.zeros(self.entries, float) for name in names},
         )
 
     def advance(self, state: State, data: Batch) -> State:
@@ -83,7 +86,7 @@ class Training(eqx.Module):
         def goes(state: State) -> Bool[Array, ""]:
             return state.result == OUTCOMES.running
 
-        return iterate(goes, lambda state: self.epoch(state, data), state, max_steps=self.epochs)
+        return iterate(goes, lambda state: self.epoch(state, data), state, max_steps=self.entries)
 
     def epoch(self, state: State, data: Batch) -> State:
         """All samples once. A last batch that is short is a step of its own size."""
@@ -133,13 +136,15 @@ class Training(eqx.Module):
         return State(epoch, moving, optimizer, leader, result, history)
 
     def end(self, state: State) -> Run:
-        """The outcome that a state amounts to."""
+        """The outcome that a state amounts to; its histories have `entries` entries."""
         last, moving = state.epoch, state.model
         if state.leader is not None:
             leads = state.leader.epoch > 0  # none does where all that is to be best was NaN
             best = state.leader.epoch, state.leader.model
             last, moving = jax.tree.map(lambda best, own: jnp.where(leads, best, own), best, (last, moving))
-        stats, history = _as_it_ended(state.history, last, state.epoch)
+        # a run that made all its epochs holds no NaN: what comes after them is cut off
+        made = jnp.where(state.epoch < self.epochs, state.epoch, self.entries)
+        stats, history = _as_it_ended(state.history, last, made)
         return Run(self._model(moving), state.result, stats | {"epochs": state.epoch}, history)
 
     def _keys(self, epoch: Array) -> Keys:
@@ -152,7 +157,7 @@ class Training(eqx.Module):
         whole = eqx.combine(moving, eqx.filter(_apart(self.model), eqx.is_array, inverse=True))
 
         def together(path: str, apart: Any) -> Any:
-            return apart.replace(tile=fixed[path].tile.at(apart.tile))
+            return apart.with_parts(tile=fixed[path].tile.at(apart.tile))
 
         return map_layers(together, whole)
 
@@ -167,7 +172,7 @@ def _as_it_ended(
 
 def _apart(model: PyTree) -> PyTree:
     """The model with the changing part of each tile in its place."""
-    return map_layers(lambda path, layer: layer.replace(tile=layer.tile.now), model)
+    return map_layers(lambda path, layer: layer.with_parts(tile=layer.tile.now), model)
 
 
 def _moving(model: PyTree) -> PyTree:

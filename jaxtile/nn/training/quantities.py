@@ -6,7 +6,7 @@ To add one, add an entry to the table.
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ..._types import Scalar
 from ...quantities import Quantity, measure
@@ -34,16 +34,23 @@ def _pulses(epoch: Epoch) -> Scalar:
 
 
 def _saturated(epoch: Epoch) -> Scalar:
-    return jnp.mean(epoch.tile.each(_share_at_bounds))
+    rows, columns = epoch.tile.shape
+    at_bounds, meant = epoch.tile.each(_cells_at_bounds, x=jnp.ones(columns), d=jnp.ones(rows))
+    return jnp.sum(at_bounds) / jnp.sum(meant)
 
 
-def _share_at_bounds(tile: Tile) -> Scalar:
+def _cells_at_bounds(tile: Tile, x: Float[Array, " in"], d: Float[Array, " out"]) -> tuple[Scalar, Scalar]:
+    """How many of the cells that pulses are meant for are at a bound, and how many such
+    cells there are. Cells that are not connected, as at the rim of a grid, stay where
+    they began.
+    """
+    meant, weight = jnp.outer(d, x), tile.weight
     if tile.device.bounds() is None:
-        return jnp.zeros(())
-    weight = tile.weight
+        return jnp.zeros(()), jnp.sum(meant)
     low, high = (tile.device.clip(tile.cells, jnp.full_like(weight, end)) for end in (-1e6, 1e6))
     near = 0.01 * (high - low)
-    return jnp.mean(((weight >= high - near) | (weight <= low + near)).astype(float))
+    at_bound = (weight >= high - near) | (weight <= low + near)
+    return jnp.sum(jnp.where(at_bound, meant, 0)), jnp.sum(meant)
 
 
 def _largest(epoch: Epoch) -> Scalar:

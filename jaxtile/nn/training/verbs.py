@@ -1,5 +1,7 @@
 """`train` and `evaluate`: the verbs for a network whose weights live on tiles."""
 
+import contextlib
+import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from ..._random import as_key
 from ..._types import Key, Scalar, is_concrete, is_whole
 from .best import Best
 from .data import as_arrays, batches_of
-from .loop import State, Training, measure
+from .loop import Batch, State, Training, measure
 from .optimizer import Optimizer
 from .quantities import names_of
 from .run import OUTCOMES, Run
@@ -25,6 +27,8 @@ from .saving import fingerprint, restore, save
 __all__ = ["evaluate", "train"]
 
 Function = Callable[..., Scalar]
+
+_ENTRIES = 64  # of the shortest history: runs of fewer epochs share one program
 
 
 def train(
@@ -50,7 +54,8 @@ def train(
 
     Pure: works under `jax.jit`, and under `jax.vmap` over chips, seeds and numbers,
     where it shows no progress and writes no files. A second call with the same loss,
-    metrics and optimizer compiles nothing.
+    metrics and optimizer compiles nothing, with another number of epochs neither (up to
+    64; then up to the next power of two).
 
     Args:
         model: a module that holds layers of `jaxtile.nn`.
@@ -87,20 +92,23 @@ def train(
     metrics, in_arrays = _by_name(metrics), isinstance(data, tuple)
     _check(model, loss, optimizer, epochs, batch_size, every, test, metrics, best, in_arrays=in_arrays)
     arrays, judged = as_arrays("data", data) if in_arrays else None, None if test is None else as_arrays("test", test)
+    _check_calls({"loss": loss}, arrays)
+    _check_calls({f"metrics[{name!r}]": metric for name, metric in metrics.items()}, judged)
     own = (model, loss, optimizer, metrics, judged, best, as_key(key))
-    training = Training(*own, int(epochs), 10 if batch_size is None else int(batch_size), shuffle)
+    numbers = jnp.asarray(epochs, jnp.int32), max(_ENTRIES, 1 << (int(epochs) - 1).bit_length())
+    training = Training(*own, *numbers, 10 if batch_size is None else int(batch_size), shuffle)
     state = training.start(parts)
     if not all(map(is_concrete, jax.tree.leaves((own, arrays)))):
         if arrays is None:
             raise TypeError("data is iterated over outside of any trace: under jax.jit and jax.vmap, pass arrays (x, y).")
-        return training.end(_advance(training, state, arrays))
+        return training.end(_advance(training, state, arrays)).cut(epochs)
     if arrays is None and judged is not None:  # else they are traced with the first epoch, before it is run
         eqx.filter_eval_shape(measure, model, judged, metrics, training.key)
     path, belongs = None if checkpoint is None else as_path(checkpoint, "checkpoint"), {}
     if path is not None:
         belongs = fingerprint(training, state.optimizer.frozen, arrays)
         state = restore(path, state, belongs)
-    with tqdm(total=training.epochs, initial=int(state.epoch), unit="epoch", disable=not progress) as bar:
+    with tqdm(total=epochs, initial=int(state.epoch), unit="epoch", disable=not progress) as bar:
         # An epoch at a time, since Ctrl-C waits for the end of a compiled program.
         while state.result == OUTCOMES.running:
             state = _through(training, state, data) if arrays is None else _epoch(training, state, arrays)
@@ -112,7 +120,7 @@ def train(
             bar.update()
     if throw and state.result == OUTCOMES.nonfinite:
         raise FloatingPointError(OUTCOMES[OUTCOMES.nonfinite])
-    return training.end(state)
+    return training.end(state).cut(epochs)
 
 
 _advance, _epoch = eqx.filter_jit(Training.advance), eqx.filter_jit(Training.epoch)
@@ -137,7 +145,9 @@ def evaluate(model: PyTree, data: Any, metrics: Mapping[str, Function], *, key: 
         metrics: functions `(model, x, y, *, key) -> scalar` by name.
         key: of the reads.
     """
-    return _evaluate(model, as_arrays("data", data), _by_name(metrics), as_key(key))
+    arrays, named = as_arrays("data", data), _by_name(metrics)
+    _check_calls({f"metrics[{name!r}]": metric for name, metric in named.items()}, arrays)
+    return _evaluate(model, arrays, named, as_key(key))
 
 
 _evaluate = eqx.filter_jit(measure)
@@ -148,6 +158,18 @@ def _by_name(metrics: Any) -> dict[str, Function]:
     if not (isinstance(named, Mapping) and all(map(callable, named.values())) and all(isinstance(name, str) for name in named)):
         raise TypeError(f"metrics={metrics!r:.80} are no functions by name; pass such as {{'accuracy': jaxtile.nn.accuracy}}.")
     return dict(named)
+
+
+def _check_calls(functions: dict[str, Function], arrays: Batch | None) -> None:
+    """Refuse functions that cannot be called with a model, these arrays and a key."""
+    for name, function in functions.items():
+        with contextlib.suppress(ValueError):  # of a function that does not say what it takes
+            takes = inspect.signature(function)
+            try:
+                takes.bind_partial(None, key=None) if arrays is None else takes.bind(None, *arrays, key=None)
+            except TypeError as error:
+                samples = "the arrays of a batch" if arrays is None else f"{len(arrays)} arrays"
+                raise TypeError(f"{name} takes {takes}, but is called with the model, {samples} and key=: {error}.") from None
 
 
 def _check(
