@@ -2,8 +2,8 @@
 
     python docs/scripts/others/rram_130nm.py --data FOLDER
 
-`FOLDER` is `Data_csv` of github.com/AI-Neuromorphic-Device-Lab/Offset-Corrected-Tiki-Taka-RRAM-Implementation. The repository has no
-licence, so no data and no picture of it are here. With `--data` the pictures are saved in that folder.
+`FOLDER` is `Data_csv` of github.com/AI-Neuromorphic-Device-Lab/Offset-Corrected-Tiki-Taka-RRAM-Implementation. That repository has
+no licence, so neither its data nor a picture of them is here.
 """
 
 import os

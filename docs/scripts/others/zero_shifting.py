@@ -138,10 +138,10 @@ def draw(runs):
     fig, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
     for ax, at, title in zip(axes, (0, 1), ("without cycle noise", f"cycle noise {NOISE:g}"), strict=True):
         for step, both in runs.items():
-            run, n = both[at], np.arange(9)
-            (line,) = ax.semilogy(n * run["pulses"], run["error"], ".", label=f"{step:g}")
-            law = np.hypot(run["error"][0] * np.exp(-step * n * run["pulses"]), floor(step, NOISE * at))
-            ax.semilogy(n * run["pulses"], law, color=line.get_color(), lw=0.8)
+            run, pulses = both[at], np.linspace(0.5 / step, 2 * PAIRS / step, 200)
+            (line,) = ax.semilogy(np.arange(1, 9) * run["pulses"], run["error"][1:], ".", label=f"{step:g}")
+            law = np.hypot(run["error"][0] * np.exp(-LAW * step * pulses / 2), floor(step, NOISE * at))
+            ax.semilogy(pulses, law, color=line.get_color(), lw=0.8)
         ax.set(title=title, xlabel="pulses", xscale="log")
     axes[0].set_ylabel("distance from the symmetry point")
     axes[1].legend(title="dw_min")
