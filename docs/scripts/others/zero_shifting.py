@@ -11,13 +11,13 @@ import jaxtile as jt
 
 STEPS = (0.01, 0.005, 0.002, 0.001)  # 200 to 2000 states between -1 and 1
 PAIRS = 4  # measured until exp(-2 step pairs) is exp(-2 PAIRS)
-NOISE = 0.3
+NOISE, IMBALANCE = 0.3, 0.3
 LAW = 2.0
 
 
 def device(step, noise=0.0, spread=0.0):
     """Soft bounds of -1 and 1 whose symmetry points lie apart; `spread` is of the size of steps."""
-    steps = {"dw_min": step, "dw_min_dtod": spread, "dw_min_std": noise, "up_down_dtod": 0.3}
+    steps = {"dw_min": step, "dw_min_dtod": spread, "dw_min_std": noise, "up_down_dtod": IMBALANCE}
     return jt.device.SoftBoundsReference(**steps, w_max=1.0, w_min=-1.0, w_max_dtod=0.0, w_min_dtod=0.0)
 
 
@@ -61,7 +61,7 @@ def aihwkit(step, noise, size, parts=8):
 
     import bridge
 
-    own = {"dw_min": step, "dw_min_dtod": 0.0, "dw_min_std": noise, "up_down_dtod": 0.3, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
+    own = {"dw_min": step, "dw_min_dtod": 0.0, "dw_min_std": noise, "up_down_dtod": IMBALANCE, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
     one_pulse = UpdateParameters(desired_bl=1, update_bl_management=False, update_management=False)
     devices = SoftBoundsReferenceDevice(**own, w_max=1.0, w_min=-1.0, construction_seed=7, mult_noise=False)
     theirs = AnalogTile(size, size, SingleRPUConfig(device=devices, update=one_pulse))
@@ -86,8 +86,8 @@ def aihwkit(step, noise, size, parts=8):
 
 
 def floor(step, noise):
-    """The spread that cycle noise keeps up: s^2 = (1 - step)^2 s^2 + (step noise)^2."""
-    return noise * np.sqrt(step / (2 - step))
+    """The spread that cycle noise keeps up, (1 - (1 - step)^2) s^2 = (step noise)^2, of steps that differ by +-IMBALANCE up and down."""
+    return noise * np.sqrt(step * (1 + IMBALANCE**2) / (2 - step))
 
 
 def small():
