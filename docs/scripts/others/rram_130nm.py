@@ -78,10 +78,10 @@ def alternating():
 def population():
     """Skews and numbers of states of the 25 devices, and those of a chip with their means and spreads."""
     skew, states = read("Fig.4E.csv")[:, :2].T
-    steps = 2 / states
+    down = (1 - skew.mean()) / (1 + skew.mean())  # step down, where a step up is 1: the mean device is balanced at the mean skew
     device = jt.device.SoftBounds(
-        **{"dw_min": steps.mean(), "dw_min_dtod": steps.std(ddof=1) / steps.mean()},
-        **{"up_down": skew.mean(), "up_down_dtod": skew.std(ddof=1)},
+        **{"dw_min": (4 / (1 + down) / states).mean(), "dw_min_dtod": (1 / states).std(ddof=1) / (1 / states).mean()},
+        **{"up_down": 1 - down, "up_down_dtod": skew.std(ddof=1) * (1 + down) / 2},
         **{"w_max": 1.0, "w_min": -1.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0},
     )
     cells = jt.init(jt.TileConfig(device), (100, 100), key=jr.key(0)).cells
@@ -106,8 +106,11 @@ def full():
     for name, line in found.items():
         numbers = {key: base.show(*v, 2) for key, v in line["numbers"].items()}
         shown = [numbers[key] for key in ("dw_min", "up_down", "w_max", "w_min", "dw_min_std", "read_std")]
-        rows.append([name, f"{line['middle']:.1f}", *shown, base.show(*line["symmetry point"], 1)])
-    text = base.table(["device", "zero", "dw_min", "up_down", "w_max", "w_min", "dw_min_std", "read noise", "symmetry point"], rows)
+        (step, top, bottom, noise) = (line["numbers"][key][0] for key in ("dw_min", "w_max", "w_min", "dw_min_std"))
+        size = f"{(top - bottom) / step:.0f}", f"{(top - bottom) / (step * noise):.0f}"
+        rows.append([name, f"{line['middle']:.1f}", *shown, *size, base.show(*line["symmetry point"], 1)])
+    names = ["dw_min", "up_down", "w_max", "w_min", "dw_min_std", "read noise"]
+    text = base.table(["device", "zero", *names, "range / step", "range / cycle noise", "symmetry point"], rows)
     rows = [
         [key, who, *(f"{n:.2f}" for n in v)]
         for key in ("skew", "states")
@@ -121,7 +124,7 @@ def full():
         "published": base.show(*there, 1),
         "ours": base.show(*found["4D"]["symmetry point"], 1),
         "aihwkit": "–",
-        "verdict": "VERDICT",
+        "verdict": "agrees within its standard error, which is wide",
     }, text
 
 

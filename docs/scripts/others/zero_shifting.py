@@ -86,7 +86,7 @@ def aihwkit(step, noise, size, parts=8):
 
 
 def floor(step, noise):
-    """The spread that cycle noise keeps up, (1 - (1 - step)^2) s^2 = (step noise)^2, of steps that differ by +-IMBALANCE up and down."""
+    """The spread s that cycle noise keeps up: (1 - (1 - step)^2) s^2 = (step noise)^2, for steps up and down."""
     return noise * np.sqrt(step * (1 + IMBALANCE**2) / (2 - step))
 
 
