@@ -69,10 +69,13 @@ def fitted(name):
 
 
 def alternating():
-    """The symmetry point as it was measured: the mean of the last 200 of 400 alternating pulses."""
-    g = 1e6 * read("Fig.4D.csv")[3 * SWEEP :, 1]
-    g = g[np.isfinite(g)]
-    return stored.mean(g.reshape(-1, 20).mean(-1) if g.size % 20 == 0 else g[: g.size // 20 * 20].reshape(-1, 20).mean(-1))
+    """Of 400 alternating pulses: the mean conductance in the second half, and the mean size of a step."""
+    g = 1e6 * read("Fig.4D.csv")[2 * SWEEP : 4 * SWEEP, 1]
+    steps = np.diff(g) * np.where(np.arange(g.size - 1) % 2 == 0, 1, -1)
+    return {
+        "symmetry point": stored.mean(g[SWEEP:].reshape(10, -1).mean(-1)),
+        "step": stored.mean(steps[:380].reshape(10, -1).mean(-1)),
+    }
 
 
 def population():
@@ -92,7 +95,7 @@ def population():
 
 
 def small():
-    return base.Main(alternating()[0], *fitted("4D")["symmetry point"])
+    return base.Main(alternating()["symmetry point"][0], *fitted("4D")["symmetry point"])
 
 
 def full():
@@ -100,7 +103,8 @@ def full():
         return base.measure("rram_130nm", {"case": case}, run)
 
     found = {name: runs(name, lambda name=name: fitted(name)) for name in CURVES}
-    there = runs("alternating", lambda: {"symmetry point": alternating()})["symmetry point"]
+    turns = runs("alternating", alternating)
+    there = turns["symmetry point"]
     people = runs("population", population)
     rows = []
     for name, line in found.items():
@@ -116,7 +120,8 @@ def full():
         for key in ("skew", "states")
         for who, v in zip(("25 devices", "chip"), people[key], strict=True)
     ]
-    text += f"\n\nBy alternating pulses, the symmetry point of device 4D was measured at {base.show(*there, 1)} uS.\n\n"
+    text += f"\n\nBy alternating pulses, the symmetry point of device 4D was measured at {base.show(*there, 1)} uS. Each of them"
+    text += f" changes the conductance by {base.show(*turns['step'], 1)} uS in the mean.\n\n"
     text += base.table(["", "of", "mean", "spread", "10 %", "median", "90 %"], rows)
     return {
         "result": "[130 nm RRAM](#rram): symmetry point of a measured device from its curve, in uS",
