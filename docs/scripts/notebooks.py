@@ -6,8 +6,8 @@
 The site is built from the pages, so it needs no run. A page names the checksum of its source. `tests/test_tutorials.py` says which
 page is stale and, as a slow test, whether today's library still prints what the page shows.
 
-Once `pyproject.toml` names the address of the repository (`[project.urls]`, Repository), each page also gets a notebook for Colab. It
-installs jaxtile from there, and the page links to it.
+Once `pyproject.toml` names the address of the repository (`[project.urls]`, Repository), each page also gets a notebook for Colab.
+It installs jaxtile from there, and the page links to it.
 """
 
 import contextlib

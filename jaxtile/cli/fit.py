@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import plot
-from ..device import AbstractPulsedDevice, Conductance, Curves
+from ..device import AbstractDevice, AbstractPulsedDevice, Conductance, Curves
 from ..fitting import Fit as Found
 from ..fitting import fit
 from .devices import DEVICES, make_device
@@ -66,7 +66,7 @@ class Fit:
         """Run the command; the exit code."""
         with refusals():
             self._check()
-            starts: dict[str, Any] = {name: make_device(name, self.set) for name in self.device}
+            starts: dict[str, Any] = {name: self._start(name) for name in self.device}
             curves = Curves.from_csv(self.curves)
             weights = curves.weights
             if self.g_min is not None and self.g_max is not None:
@@ -93,6 +93,14 @@ class Fit:
         for refusal in failed.values():
             print(f"jaxtile: {refusal}", file=sys.stderr)
         return 0
+
+    def _start(self, kind: str) -> AbstractDevice:
+        """The device that the search starts from. Bounds that it does not move, and that
+        nobody set, are the ends of the range of conductances.
+        """
+        ends = () if self.g_min is None else (("w_min", -1), ("w_max", 1))
+        known = {*KINDS[kind].response, *(setting.partition("=")[0] for setting in self.set)}
+        return make_device(kind, (*(f"{name}={end}" for name, end in ends if name not in known), *self.set))
 
     def _check(self) -> None:
         check_whole("steps", self.steps, low=1)
