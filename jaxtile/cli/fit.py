@@ -21,7 +21,7 @@ from ..fitting import fit
 from .devices import DEVICES, make_device
 from .figure import ENDINGS, save_figure
 from .program import warnings_as_lines
-from .refusal import Refusal, check_file, check_name, check_whole, refusals, write_whole
+from .refusal import Refusal, check_file, check_name, check_range, check_whole, refusals, write_whole
 
 __all__ = ["Fit"]
 
@@ -99,16 +99,15 @@ class Fit:
         nobody set, are the ends of the range of conductances.
         """
         ends = () if self.g_min is None else (("w_min", -1), ("w_max", 1))
-        known = {*KINDS[kind].response, *(setting.partition("=")[0] for setting in self.set)}
+        response: tuple[str, ...] = getattr(KINDS[kind], "response")  # noqa: B009  declared by pulsed devices, which all kinds are
+        known = {*response, *(setting.partition("=")[0] for setting in self.set)}
         return make_device(kind, (*(f"{name}={end}" for name, end in ends if name not in known), *self.set))
 
     def _check(self) -> None:
         check_whole("steps", self.steps, low=1)
         check_file("plot", self.plot, ENDINGS)
         check_file("out", self.out, (".npz",))
-        if (self.g_min is None) != (self.g_max is None):
-            given, other = ("--g-max", "--g-min") if self.g_min is None else ("--g-min", "--g-max")
-            raise Refusal(f"{given} needs {other}, the other end of the range of conductances.")
+        check_range(self.g_min, self.g_max)
         if not self.device:
             raise Refusal(f"--device needs a name; choose from {', '.join(KINDS)}.")
         for name in self.device:
