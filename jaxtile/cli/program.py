@@ -206,7 +206,7 @@ class Program:
             with np.errstate(over="ignore"):  # `program` refuses what is not finite in single precision
                 target = jnp.asarray(targets.load(path, array), float)
             if self.g_min is not None and self.g_max is not None:
-                target = Conductance(self.g_min, self.g_max).weight(target)
+                target = jnp.asarray(Conductance(self.g_min, self.g_max).weight(target))
             name = Path(path).name + (f":{array}" if array else "")
         return f"{name}, {target.shape[0]} x {target.shape[1]},", target
 

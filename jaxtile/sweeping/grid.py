@@ -89,6 +89,11 @@ class Grid:
         """Number of points."""
         return math.prod(self.sizes.values())
 
+    def picked(self, order: Mapping[str, Sequence[int]]) -> "Grid":
+        """The same numbers in another order along each dimension."""
+        picked = {dim: list(places) for dim, places in order.items()}
+        return Grid(self.sizes, {path: (dim, values[picked.get(dim, slice(None))]) for path, (dim, values) in self.numbers.items()})
+
     def at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """The numbers of some points by path, and the indices of their chip, target and
         seed.

@@ -174,7 +174,7 @@ def test_a_run_that_ends_above_where_it_started_says_so(folder, capsys):
     assert float(row[6]) == pytest.approx(100 * error / size, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", mostly_slow(devices.PRESETS, "pcm-unit-cell", "reram-es"))
+@pytest.mark.parametrize("name", mostly_slow(devices.PRESETS, "pcm-unit-cell"))
 def test_every_method_plans_every_preset(name):
     tile = jaxtile.init(jaxtile.TileConfig(device=devices.make_device(name, ())), (3, 4), key=jax.random.key(0))
     options = {"max_steps": 2, "tolerance": 0.0, "compensation": None, "record": ()}
