@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
-__all__ = ["check_choice", "check_has", "check_kind", "labelled", "styles"]
+import numpy as np
+
+__all__ = ["check_choice", "check_has", "check_kind", "counted", "labelled", "styles"]
 
 _DASHES = ("-", "--", ":", "-.")
 
@@ -40,3 +42,24 @@ def styles(colours: Sequence[Any]) -> Iterator[dict[str, Any]]:
     if isinstance(colours, str) or not len(colours):
         raise ValueError(f"colours={colours!r} is no list of colours; pass one such as ('tab:blue', 'black').")
     return cycle({"color": colour, "linestyle": dashes} for dashes in _DASHES for colour in colours)
+
+
+def counted(label: str | None, failed: int, of: int, absent: np.ndarray | None = None) -> str | None:
+    """A label that says how many of its runs failed, and how many runs a point has.
+
+    Args:
+        label: the label without these numbers.
+        failed: runs that failed.
+        of: all runs of the line.
+        absent: true for runs that are still to be made, [run, point]; None: there are
+            none.
+    """
+    notes = [label] if label else []
+    if failed:
+        notes.append(f"({failed} of {of} failed)")
+    if absent is not None and absent.any():
+        made = np.sum(~absent, axis=0)
+        few, most = made[made > 0].min(initial=len(absent)), made.max()
+        if few < len(absent):
+            notes.append(f"({few if few == most else f'{few} to {most}'} of {len(absent)} runs a point)")
+    return " ".join(notes) or None

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Num
 
 from ._extras import need
-from ._labels import check_choice, check_has, check_kind, labelled, styles
+from ._labels import check_choice, check_has, check_kind, counted, labelled, styles
 from ._types import AnyArray, Key, real_array
 from .costs import AbstractCosts, Costs
 from .device import AbstractCrosspoint, Fit, measure
@@ -82,7 +82,7 @@ def convergence(
         work = np.median(_work(solution, along, costs), axis=0)
         low, median, high = _quantiles(values)
         failed = int(np.sum(~np.isfinite(values[:, -1])))
-        ax.plot(work, median, label=_counted(label, failed, len(values)), linewidth=1.2, **style)
+        ax.plot(work, median, label=counted(label, failed, len(values)), linewidth=1.2, **style)
         if steps < solution.history[shown].shape[-1] - 1:
             ax.plot(work[-1], median[-1], ".", color=style["color"])
         if values.shape[0] > 1:
@@ -99,11 +99,6 @@ def _quantiles(sample: np.ndarray) -> np.ndarray:
     """The 10 %, 50 % and 90 % quantiles over the first axis, of what is finite."""
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # NaN where nothing is
         return np.nanquantile(np.where(np.isfinite(sample), sample, np.nan), (0.1, 0.5, 0.9), axis=0)
-
-
-def _counted(label: str | None, failed: int, of: int) -> str | None:
-    """A label that says how many of its runs failed."""
-    return " ".join(part for part in (label, f"({failed} of {of} failed)" if failed else None) if part) or None
 
 
 def _named(argument: str, quantity: str | Quantity, labels: Mapping[str, str]) -> tuple[str, str]:
@@ -329,7 +324,8 @@ def sweep(
     targets and seeds, and the band of 10 % to 90 %.
 
     Each run, configuration and value of the other numbers is a line. Points that ended
-    with weights that are not finite are left out, and the label counts them.
+    with weights that are not finite are left out, and the label counts them. Where
+    blocks of a store are still missing, the label says how many runs a point has.
 
     Args:
         data: of `jaxtile.sweep`.
@@ -349,16 +345,19 @@ def sweep(
     place, values = np.asarray(data[along], float), data[quantity]
     if not np.isfinite(values.to_numpy()).any():
         raise ValueError(f"{quantity} holds no finite number to draw: all points failed, or their blocks are still to be run.")
-    failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not data.attrs.get("missing_blocks"))
+    missing = bool(data.attrs.get("missing_blocks"))
+    failed = data["finite"] == 0 if "finite" in data.data_vars else values.isnull() & (not missing)
+    absent = (data["finite"] if "finite" in data.data_vars else values).isnull() & missing
     others = [dim for dim in values.dims if dim not in (*repeated, along)]
     ax = _axes(ax)
     for index, style in zip(np.ndindex(*(values.sizes[dim] for dim in others)), styles(colours), strict=False):
         place_of = dict(zip(others, index, strict=True))
-        line, broken = (one.isel(place_of, missing_dims="ignore") for one in (values, failed))
+        line, broken, left = (one.isel(place_of, missing_dims="ignore") for one in (values, failed, absent))
         named = {str(dim): line[dim].item() for dim in others}
         label = ", ".join(value if isinstance(value, str) else f"{name.split('.')[-1]} {value:g}" for name, value in named.items())
         low, median, high = _quantiles(line.transpose(..., along).to_numpy().reshape(-1, place.size))
-        ax.plot(place, median, marker=".", label=_counted(label, int(broken.sum()), broken.size), linewidth=1.2, **style)
+        label = counted(label, int(broken.sum()), broken.size, left.transpose(..., along).to_numpy().reshape(-1, place.size))
+        ax.plot(place, median, marker=".", label=label, linewidth=1.2, **style)
         ax.fill_between(place, low, high, color=style["color"], alpha=0.2, linewidth=0)
     for axis, shown in (("x", place), ("y", values.to_numpy())):
         if np.nanmin(shown) > 0 and np.nanmax(shown) > 10 * np.nanmin(shown):

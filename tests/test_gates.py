@@ -292,7 +292,7 @@ LISTS = {
         lambda: jt.IOParameters(mv_type=jt.periphery.BitWise(bits=5)),
         ["BitWise(bits=5) sends at most 31 steps", "inp_res=0.00793651 has 63", "more bits"],
     ),
-    "chances of one device": (lambda: jt.modifier.PCMNoise(pcm_prob_at_reset=0.7, pcm_prob_at_gmax=0.4), ["1.1 in all"]),
+    "chances of one device": (lambda: jt.modifier.PCMNoise(pcm_prob_at_reset=0.7, pcm_prob_at_gmax=0.4), ["add up to 1.1"]),
     "gammas in two dimensions": (lambda: jt.device.VectorCell(gamma_vec=[[1.0, 1.0]]), ["gamma_vec has shape (1, 2)"]),
     "scales of a layer": (lambda: jt.nn.Linear.around(TILE, out_scales=[1.0, 2.0]), ["out_scales has shape (2,)", "3 outputs"]),
     "one bias for all": (lambda: jt.nn.Linear.around(TILE, bias=1.0), ["Linear.bias has shape ()", "each of the 3 outputs."]),

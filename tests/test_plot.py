@@ -226,6 +226,19 @@ def test_what_is_still_to_be_run_has_not_failed():
         jt.plot.sweep(data, against="run")
 
 
+def test_an_unfinished_store_says_how_many_runs_a_point_has():
+    """A median over fewer chips looks like any other."""
+    some, none = [1.0, 1.0, 1.0, 1.0], [1.0, np.nan, np.nan, 1.0]
+    data = chips([[0.3, 0.5, 0.4, 0.2], [0.1, np.nan, np.nan, 0.3]], [some, none], missing=1)
+    assert [text.get_text() for text in jt.plot.sweep(data).get_legend().get_texts()] == ["(2 to 4 of 4 runs a point)"]
+    data = chips([[0.3, 0.5, np.nan, 0.2], [0.1, np.nan, np.nan, 0.3]], [[1.0, 1.0, 0.0, 1.0], none], missing=1)
+    assert [text.get_text() for text in jt.plot.sweep(data).get_legend().get_texts()] == [
+        "(1 of 8 failed) (2 to 4 of 4 runs a point)"
+    ]
+    returned = data.drop_vars("finite")  # of a function of one's own
+    assert [text.get_text() for text in jt.plot.sweep(returned).get_legend().get_texts()] == ["(2 to 3 of 4 runs a point)"]
+
+
 def test_pulse_response_of_tiny_steps_is_a_part_that_is_named():
     """12 million steps fill the range; 50,000 are drawn. In single precision a step of 1e-7 at -0.6 is rounded to 2^-23."""
     ax = jt.plot.pulse_response(jt.device.ConstantStep(dw_min=1e-7), n_cells=0)

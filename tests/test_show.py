@@ -69,3 +69,13 @@ def test_a_notebook_shows_a_tile_as_a_table():
     assert "3 x 4" in shown
     assert "kappa=30" in shown
     assert "&lt;" not in shown
+
+
+def test_training_runs_under_vmap_are_seen_by_mean_and_deviation():
+    stats = {"epochs": jnp.asarray([5, 5, 5]), "accuracy": jnp.asarray([0.8, 0.9, 1.0]), "layers.0.pulses": jnp.ones(3)}
+    run = jt.nn.Run(None, jt.nn.OUTCOMES.all_epochs, stats, {})
+    assert repr(run) == "Run(3 runs, 5 epochs, mean ± standard deviation accuracy=0.9 ± 0.1)"
+    run = jt.nn.Run(None, jt.nn.OUTCOMES.all_epochs, stats | {"epochs": jnp.asarray([2, 5, 5])}, {})
+    assert "2 to 5 epochs" in repr(run)
+    single = jt.nn.Run(None, jt.nn.OUTCOMES.stopped, {"epochs": jnp.asarray(2), "loss": jnp.asarray(0.25)}, {})
+    assert repr(single).startswith("Run(2 epochs, loss=0.25, 'The quantity")

@@ -93,10 +93,10 @@ def main():
     lines = [
         MARK,
         "",
-        f"Written by `docs/scripts/methods.py` at commit {stored.commit()}: "
-        f"soft bounds with aihwkit's spread, {SHAPE[0]} x {SHAPE[1]}, {len(SEEDS)} targets "
-        f"of rank 6 whose largest weight is 0.25 (Frobenius norms {norms}), {CHIPS} chips each, exact reads, trains of at most 31 "
-        'slots, `phases="active"`. `ProgramVerify` has 6 digits, and writes 48 columns between '
+        f"Written by `docs/scripts/methods.py` at commit {stored.commit()}. "
+        f"Devices are soft bounds with aihwkit's spread, on {SHAPE[0]} x {SHAPE[1]}. There are {len(SEEDS)} targets "
+        f"of rank 6, whose largest weight is 0.25 (Frobenius norms {norms}), with {CHIPS} chips each. Reads are exact, trains have "
+        'at most 31 slots, and `phases="active"`. `ProgramVerify` has 6 digits, and writes 48 columns between '
         "reads. Frobenius error at the end, mean ± standard error over the chips; full and half pulses are per cell, at kappa 30.",
         "",
         "| method | " + " | ".join("no half-selection" if k == 1e9 else f"kappa {k:g}" for k in KAPPAS) + " | full | half |",
@@ -127,8 +127,8 @@ def main():
 
     lines += [
         "",
-        "Reading through the default periphery (output noise 0.06, 9-bit output, 7-bit input), without half-selection: Frobenius "
-        "error after so many pulse steps, and its ratio to that of the oracle `SVD()` on the same chips.",
+        "Reads through the default periphery (output noise 0.06, 9-bit output, 7-bit input), without half-selection. The table has "
+        "the Frobenius error after so many pulse steps, and its ratio to the error of the oracle `SVD()` on the same chips.",
         "",
         "| method | 40 | ratio | 100 | ratio | 200 | ratio |",
         "|---|---|---|---|---|---|---|",

@@ -78,7 +78,7 @@ def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
         check_name(f"parameter of {name}", parameter, known or ["none: it has no parameters"])
     missing = [parameter for parameter in _required(make) if parameter not in values]
     if missing:
-        raise Refusal(f"device {name!r} has no defaults for {', '.join(missing)}; say them, such as {missing[0]}=-1,0,1.")
+        raise Refusal(f"device {name!r} has no defaults for {', '.join(missing)}; set them, as in --set {missing[0]}=-1,0,1.")
     for parameter, value in values.items():
         if isinstance(value, list) and isinstance(known[parameter], int | float):
             shown = f"{parameter}={','.join(map(str, value))}"

@@ -47,7 +47,7 @@ class Sweep:
             return None
         numbers = self.part.split("/")
         if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-            raise Refusal(f"--part {self.part} is none; pass such as 3/16: the third of sixteen parts.")
+            raise Refusal(f"--part {self.part} is no part; pass one such as 3/16: the third of sixteen parts.")
         return tuple(map(int, numbers))
 
     @property
@@ -76,7 +76,7 @@ class Sweep:
 
 @dataclasses.dataclass
 class Status:
-    """Say how far a sweep is: what its store holds, and what is missing."""
+    """Say how far a sweep is: the blocks that are done, and those that are missing."""
 
     store: Annotated[Path, tyro.conf.Positional]
     """A store that `jaxtile sweep` has written, or is writing."""

@@ -110,9 +110,9 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
         w' = w + V (e^Lambda - 1) / Lambda
 
     which for one direction is the same sum, and the variance of the noise is summed
-    along it by Simpson's rule. Bounds are clipped once, at the end, as in `constant`,
-    and a step that is longer than the distance to its fixed point ends there: of
-    devices that a few steps take across their range the law is a rough one.
+    along it by Simpson's rule. Bounds are clipped once, at the end, as in `constant`. A
+    step that is longer than the distance to its fixed point ends there. So the law is a
+    rough one for devices that a few steps take across their range.
     """
     for burst in bursts:
         law = _geometric if burst.is_whole else _mixed
@@ -194,9 +194,9 @@ def one_by_one(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     """For any step, one burst after another. Whole numbers of pulses: each with its own
     noise and clip, up before down; exact.
 
-    Fractional numbers of pulses (expected ones, or the many small half pulses of an
-    aggregate): the flow dw/dn = up s_up(w) - down s_down(w), by four Runge-Kutta steps,
-    with the noise of all pulses added at the end.
+    Fractional numbers of pulses are expected ones, or the many small half pulses of an
+    aggregate. They follow the flow dw/dn = up s_up(w) - down s_down(w), by four
+    Runge-Kutta steps. The noise of all pulses is added at the end.
     """
     for burst in bursts:
         law = _each if burst.is_whole else _flow

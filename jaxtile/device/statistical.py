@@ -23,12 +23,12 @@ class Programmed(eqx.Module):
     """The state of statistical devices.
 
     Attributes:
-        weight: what is read.
+        weight: the weight that is read.
         target: conductances that were asked for, uS.
-        conductances: those that the write left, uS.
-        coefficient: what each device drifts by until it is written again; None: nothing
-            of its own.
-        mapping: what conductances are worth.
+        conductances: conductances that the write left, uS.
+        coefficient: drift coefficient of each device, until it is written again; None:
+            devices have none of their own.
+        mapping: the weight that conductances stand for.
         age: time since the write, s.
     """
 

@@ -28,7 +28,7 @@ class AbstractDriftCompensation(Checked):
     (aihwkit's.)
 
     Attributes:
-        exact_reference: the first readout is that of the targets themselves, without
+        exact_reference: the first readout is taken from the targets themselves, without
             noise. (aihwkit has it for the global one, as
             `GlobalDriftCompensationWithExactReference`.)
     """
@@ -53,7 +53,7 @@ class AbstractDriftCompensation(Checked):
             return self._readout(tile, key)
         check_tile(tile)
         if not isinstance(tile.device, Statistical):
-            raise TypeError(f"tile={tile!r} has no targets to refer to; make it by jaxtile.apply_programming_noise.")
+            raise TypeError(f"tile={tile!r} has no targets to compare with; write it by jaxtile.apply_programming_noise.")
         return self.floored(tile.device.target(tile.state).T)
 
     def __call__(self, tile: Tile, baseline: Readout | float, *, key: Key) -> Readout:

@@ -68,7 +68,9 @@ def _told(device, parameters, pulses, *, chosen: bool) -> tuple[str, ...]:
     """The parameters of which pulses of these directions say something."""
     ways = tuple(way for way in (1.0, -1.0) if (np.asarray(pulses) == way).any())
     if not ways:
-        raise ValueError("pulses holds neither 1 (up) nor -1 (down): reads alone say nothing of a device; measure after pulses.")
+        raise ValueError(
+            "pulses holds neither 1 (up) nor -1 (down), and reads alone say nothing about a device; measure after pulses."
+        )
     one_sided = len(ways) == 1
     mute = {tilt for size, tilt in PAIRS if one_sided and size in parameters} if one_sided else set()
     if (chosen or one_sided) and all(map(is_concrete, jax.tree.leaves(device))):
@@ -81,9 +83,9 @@ def _told(device, parameters, pulses, *, chosen: bool) -> tuple[str, ...]:
     alone = f" of one direction ({'up' if ways[0] > 0 else 'down'})" if one_sided else ""
     if chosen:
         rest = ", ".join(name for name in device.response if name not in mute) or "others"
-        raise ValueError(f"parameters: pulses{alone} say nothing of {listed}; leave it out, and choose from {rest}.")
+        raise ValueError(f"parameters: pulses{alone} say nothing about {listed}; leave it out, and choose from {rest}.")
     warnings.warn(
-        f"pulses{alone} say nothing of {listed}, which stays as in device=; measure both directions to fit it.", stacklevel=4
+        f"pulses{alone} say nothing about {listed}, which stays as in device=; measure both directions to fit it.", stacklevel=4
     )
     return tuple(name for name in parameters if name not in mute)
 
@@ -209,13 +211,15 @@ def check_bounds(device: AbstractPulsedDevice, names: tuple[str, ...], weights: 
     one in a million.
     """
     margin = 5 * read_std
-    ends = jnp.nanmin(jnp.nanmin(weights, axis=1) + margin), jnp.nanmax(jnp.nanmax(weights, axis=1) - margin)
+    ends = jnp.nanmin(weights, axis=1) + margin, jnp.nanmax(weights, axis=1) - margin
     for name, bound, reached, way in zip(("w_min", "w_max"), device.bounds(), ends, (-1, 1), strict=True):
-        moves = {name, "reference_mean"} & {*names}
-        if not moves and is_concrete(bound) and is_concrete(reached) and way * float(reached) > way * float(bound):
+        if {name, "reference_mean"} & {*names} or not (is_concrete(bound) and is_concrete(reached)):
+            continue
+        farthest = int(np.argmax(np.nan_to_num(way * np.asarray(reached), nan=-np.inf)))
+        if way * float(reached[farthest]) > way * float(bound):
             warnings.warn(
-                f"weights reach {float(reached):g} (less read noise), beyond {float(bound):g} that follows from device.{name}="
-                f"{float(getattr(device, name)):g}, which is held fixed: pass a device with wider bounds, or {name!r} among "
-                "parameters=, or NaN for measurements at a hard bound.",
+                f"weights reach {float(reached[farthest]):g} (less read noise, in device {farthest}), beyond {float(bound):g} that "
+                f"follows from device.{name}={float(getattr(device, name)):g}, which is held fixed: pass a device with wider "
+                f"bounds, or {name!r} among parameters=, or NaN for measurements that are wrong or at a hard bound.",
                 stacklevel=4,
             )

@@ -68,7 +68,7 @@ class Recipe(NamedTuple):
 
 def _alone(device: AbstractCrosspoint, io: IOParameters, pulse: AbstractTrainPulse, **numbers: Any) -> AbstractCrosspoint:
     if numbers:
-        raise TypeError(f"algorithm='sgd' is the device alone, and has no {', '.join(numbers)}.")
+        raise TypeError(f"algorithm='sgd' is the device alone, and has no {', '.join(numbers)}; leave it out.")
     return device
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._numerics import divisor
 from .._random import Draws, Source, arange, stream, uniform
 from .._types import Key, Weight
+from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint, AbstractRoutine, AbstractWrapper, ConstantStep, Sending, State, Vector
 from ..fields import Number, flag, number, part, whole
 from ..pulse import AbstractTrainPulse
@@ -21,10 +22,10 @@ class Accumulated(eqx.Module):
     """The state of a device whose gradients are summed up in digital.
 
     Attributes:
-        device: that of the device.
+        device: state of the device.
         chi: the sum that is not written yet.
         turn: vectors counted.
-        row: which row is written next.
+        row: number of the row that is written next.
     """
 
     device: State
@@ -42,19 +43,19 @@ class MixedPrecision(AbstractWrapper):
         chi = chi - granularity n,       and n pulses are sent at the learning rate granularity transfer_lr
 
     As in aihwkit, the first vector of a batch that follows `transfer_every` others is
-    counted before they are written. A train has at most `desired_bl` slots; what n
-    exceeds them is lost. Trains are managed in any case. (Nandakumar et al., Front.
+    counted before they are written. A train has at most `desired_bl` slots; pulses
+    beyond them are lost. Trains are managed in any case. (Nandakumar et al., Front.
     Neurosci. 14:406, 2020; aihwkit `MixedPrecisionCompound`.)
 
     An update at learning rate 0 counts nothing. `jt.set_weights` forgets the sum.
 
     Attributes:
-        device: what is written, a unit cell included.
+        device: the device that is written; it may be a unit cell.
         transfer_every: updates between two transfers; 0: none is made.
-        n_rows_per_transfer: how many rows are written; -1: all.
+        n_rows_per_transfer: number of rows that are written; -1: all.
         random_row: begin at a row that is drawn, unless all are written.
-        chi_granularity: what a step of the sum is (aihwkit: `granularity`); 0: that of
-            the device.
+        chi_granularity: size of a step of the sum (aihwkit: `granularity`); 0: the
+            granularity of the device.
         transfer_lr: learning rate of a step.
         n_x_bins, n_d_bins: levels that x and d are rounded to, between their largest
             entries of either sign; 0: not rounded.
@@ -138,9 +139,8 @@ class Accumulate(AbstractRoutine):
         state = dataclasses.replace(state, chi=state.chi.at[rows].add(-counts * step), row=(first + n) % out)
         assert isinstance(vector.pulse, AbstractTrainPulse)
         pulse = dataclasses.replace(vector.pulse, update_management=True, update_bl_management=True)
-        units = (rows[:, None] == arange(out)[None, :]).astype(counts.dtype)
         # The sum grows by what is to be subtracted, as x and d do.
-        return state, Sending(counts, units, step * device.transfer_lr, pulse, routines=device.inner_routines)
+        return state, Sending(counts, UnitVectors(rows, out), step * device.transfer_lr, pulse, routines=device.inner_routines)
 
 
 def _rounded(values: Float[Array, " line"], bins: int, key: Key | None) -> Float[Array, " line"]:

@@ -57,8 +57,8 @@ class PCMNoise(AbstractModifier):
         chances = (self.pcm_prob_at_reset, self.pcm_prob_at_gmax, self.pcm_prob_at_random)
         if all(map(is_concrete, chances)) and (total := sum(map(float, chances))) > 1 + 1e-6:
             raise ValueError(
-                f"PCMNoise: pcm_prob_at_reset, pcm_prob_at_gmax and pcm_prob_at_random are {total:g} in all; chances of one "
-                "device, which must not exceed 1."
+                f"PCMNoise: pcm_prob_at_reset, pcm_prob_at_gmax and pcm_prob_at_random add up to {total:g}. They are the chances "
+                "of one device, so their sum must not exceed 1."
             )
 
     def change(self, weight: Weight, largest: Scalar, draws: Draws) -> Weight:

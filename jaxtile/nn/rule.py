@@ -52,11 +52,11 @@ class Rule(Checked):
     """The hardware that a layer is converted to.
 
     Attributes:
-        config: what its tiles are made of.
-        max_shape: (out, in) of the largest array; None: that of the conversion.
+        config: the hardware of its tiles.
+        max_shape: (out, in) of the largest array; None: as `convert` says.
         mapping: how weights become conductances.
-        balanced: the tiles of a matrix hold equal parts of it; otherwise they are full,
-            but for the last ones.
+        balanced: the tiles of a matrix hold equal parts of it; otherwise all but the
+            last ones are full.
     """
 
     config: TileConfig = part(TileConfig, "is no configuration; pass one such as jaxtile.TileConfig()", kw_only=False)

@@ -67,8 +67,9 @@ def _refuse_transposed(model: PyTree) -> None:
     for path, node in jtu.tree_leaves_with_path(model, is_leaf=transposed):
         if transposed(node):
             raise TypeError(
-                f"{path_of(path)} is a {type(node).__name__}, whose kernels torch keeps as [in, out, ...], and turned round. Load "
-                "the other parts of the model, and put them in by equinox.tree_at as jnp.flip(kernels.swapaxes(0, 1), (2, ...))."
+                f"{path_of(path)} is a {type(node).__name__}. Torch keeps its kernels as [in, out, ...], and turned round. Load "
+                "the other parts of the model. Then put the kernels in by equinox.tree_at, as "
+                "jnp.flip(kernels.swapaxes(0, 1), (2, ...))."
             )
 
 

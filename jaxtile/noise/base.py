@@ -1,9 +1,10 @@
 """The statistics of devices that are written once and then read for a long time. Knows
 no tile.
 
-Noise has a name by when it is drawn: *programming noise* with each write, together with
-what each device will drift by; *read noise* (the 1/f noise that has piled up, and
-relaxation) each time that time is let pass. Conductances are in uS, times in seconds.
+Noise is named by the time at which it is drawn. *Programming noise* is drawn with each
+write, together with the drift coefficient of each device. *Read noise* (the 1/f noise
+that has piled up, and relaxation) is drawn each time that time is let pass.
+Conductances are in uS, times in seconds.
 """
 
 import abc

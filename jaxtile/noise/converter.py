@@ -128,8 +128,8 @@ class CustomPair(AbstractConverter):
             line = np.linspace(-1, 1, worth.size) * np.max(np.abs(worth))
             if not np.allclose(worth, line, atol=1e-4 * np.max(np.abs(worth))):
                 raise ValueError(
-                    f"CustomPair.g_lst: the pairs are worth {np.array2string(worth, precision=4)} in all, which is no straight "
-                    f"line from {line[0]:g} to {line[-1]:g}: weights would not come back as they were."
+                    f"CustomPair.g_lst: the pairs add up to {np.array2string(worth, precision=4)}, which is no straight line from "
+                    f"{line[0]:g} to {line[-1]:g}. Weights would not come back as they were; choose lists that do."
                 )
 
     def conductances(self, weight: Weight) -> tuple[Conductances, Mapping]:

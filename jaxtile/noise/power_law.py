@@ -33,7 +33,7 @@ class AbstractPowerLaw(AbstractNoiseModel):
         converter: how weights become conductances.
         prog_coeff: c_0, c_1, ..., uS.
         prog_coeff_g_max_reference: g_ref, uS: the g_max of the devices that they were
-            fitted to; None: that of the converter.
+            fitted to; None: the g_max of the converter.
         t_0: time of the first read, s.
         t_read: duration of a read, s.
         prog_noise_scale, drift_scale, read_noise_scale: factors on programming noise,

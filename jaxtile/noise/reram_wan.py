@@ -27,14 +27,15 @@ class ReRAMWan2022(AbstractNoiseModel):
 
     of devices of g_ref = 40 uS, which aihwkit fitted to figures of W. Wan et al.,
     Nature 608, 2022, doi.org/10.1038/s41586-022-04992-8. In between sigma is
-    interpolated in the logarithm of time, before and beyond it is constant. What is
-    measured is the spread at a time, so every drift draws xi anew.
+    interpolated in the logarithm of time, before and beyond it is constant. The spread
+    at a time was measured, so every drift draws xi anew.
 
     Attributes:
         converter: how weights become conductances.
-        times: at which the spread is known, increasing, s.
-        coeff: its coefficients then, of 1, r, r^2, ..., uS; [time, k].
-        coeff_g_max_reference: g_ref, uS; None: that of the converter.
+        times: times at which the spread is known, increasing, s.
+        coeff: coefficients of the spread at these times, of 1, r, r^2, ..., uS;
+            [time, k].
+        coeff_g_max_reference: g_ref, uS; None: the g_max of the converter.
         noise_scale: factor on the spread, as above; 0 leaves it out.
         aihwkit_compatible: drifted conductances count as those that the programmed
             weights map to.

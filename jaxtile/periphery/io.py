@@ -26,22 +26,22 @@ class IOParameters(Checked):
 
     Numbers are in normalised units: the DAC's range is +-1 after noise management,
     weights are normalised conductances. A stage that is None is left out of the
-    program. `read` says what happens in which order.
+    program. `read` gives the order of the stages.
 
     Attributes:
         is_perfect: skip all of it but `out_scale`: y = W x.
         mv_type: inputs of both signs at once, or each sign by itself.
-        inp_bound: range of the DAC; infinite: none, and no steps.
+        inp_bound: range of the DAC; infinite: no limit and no steps.
         inp_res: step of the DAC as a fraction of its full range, or number of steps if
             above 1; 0 or less for none.
         inp_sto_round: let the DAC round up or down by chance, to the right mean.
         inp_noise: standard deviation of Gaussian noise on each input, after the DAC.
         inp_asymmetry: negative inputs are smaller by this fraction.
-        out_bound: range of the ADC, likewise.
+        out_bound: range of the ADC, like `inp_bound`.
         out_noise: standard deviation of Gaussian noise on each output, before the ADC.
         out_noise_std: its relative spread over the outputs, drawn once for each tile.
         out_res: step of the ADC, like `inp_res`.
-        out_sto_round: as `inp_sto_round`, of the ADC.
+        out_sto_round: as `inp_sto_round`, for the ADC.
         out_asymmetry: negative outputs are smaller by this fraction.
         out_scale: a digital factor on the result.
         noise_management: scales each vector to the range of the DAC; None leaves it as

@@ -29,15 +29,15 @@ def currents(
         V_j - r_in sum_(k <= i) sum_(l >= k) I_lj     and     r_out sum_(k <= j) sum_(l >= k) I_il
 
     of which the difference is I_ij / g_ij. With I = sqrt(g) z this is (1 + sqrt(g) R
-    sqrt(g)) z = sqrt(g) V, where R takes the currents to what wires lose: symmetric,
-    positive, and near 1 where wires are good, so that conjugate gradients converge in a
-    few steps.
+    sqrt(g)) z = sqrt(g) V, where R takes the currents to the losses of the wires. The
+    matrix is symmetric, positive, and near 1 where wires are good. So conjugate
+    gradients converge in a few steps.
 
     Args:
         conductances: of the devices, uS.
         voltages: of the sources, V.
         r_in: resistance of a segment of input lines, Ohm.
-        r_out: likewise, of output lines.
+        r_out: resistance of a segment of output lines, Ohm.
 
     Returns:
         The currents at the ADCs, uA.

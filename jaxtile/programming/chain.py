@@ -46,9 +46,9 @@ class Stage(Checked):
             function of the target alone; None: always. While it is not, the stage
             before goes on.
         connect: the device of each unit cell that the stage writes (`jaxtile.connect`);
-            None: what is connected.
-        gamma: what that device counts in the weight, as the method was told; None:
-            nothing was said.
+            None: the device that is connected.
+        gamma: the factor of that device in the weight, as the method was told; None:
+            it was not told.
     """
 
     method: AbstractMethod = part(AbstractMethod, "is no method; pass one such as jaxtile.SVD()", kw_only=False)

@@ -88,7 +88,7 @@ class OneHotPays(AbstractGate):
         gate, target = self._told(sheet), real_matrix(target, "target")
         if gate.kappa is None:
             what = "no datasheet" if sheet is None else repr(sheet.hardware.half_select)
-            raise ValueError(f"OneHotPays.kappa=None, and {what} says no number that holds for all half pulses; pass kappa.")
+            raise ValueError(f"OneHotPays.kappa=None, and {what} has no kappa that holds for all half pulses; pass kappa.")
         return (gate._growth(target, gate.kappa) < 1) | jnp.isinf(gate.kappa)
 
     def boundary(self, target: Weight, sheet: Datasheet | None = None) -> Scalar:
@@ -118,7 +118,9 @@ class OneHotPays(AbstractGate):
         """The growth of the row in which it is largest."""
         model = self.model
         if model is None:
-            raise ValueError("OneHotPays.model=None, and no datasheet says it; pass a model such as device.SoftBounds().")
+            raise ValueError(
+                "OneHotPays.model=None, and there is no datasheet to take it from; pass a model such as device.SoftBounds()."
+            )
         up, down = (model.nominal_step(target, up=way)[0] / model.granularity() for way in (True, False))
         pull, mean = (down - up) / 2, (down + up) / 2
         held = kappa * jnp.where(pull > 0, up, down) - 2 * mean  # what a pulse is worth

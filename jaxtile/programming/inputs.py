@@ -48,8 +48,8 @@ class Hadamard(AbstractInputs):
     binary): all lines on, in every read.
 
     Their number n is the smallest power of two that is not below the width, and H^T H =
-    n I: the weights are Y^T H / n of the outputs Y, with 1 / n of the variance of the
-    read noise. (Hadamard verify: Choi et al., arXiv 2604.12420.)
+    n I. So the weights are Y^T H / n, with Y the outputs, and have 1 / n of the variance
+    of the read noise. (Hadamard verify: Choi et al., arXiv 2604.12420.)
     """
 
     def count(self, width: int) -> int:
@@ -116,7 +116,9 @@ def as_inputs(name: str, inputs: Any) -> AbstractInputs:
     if values.ndim != 2 or values.size == 0:
         raise ValueError(f"{name} has shape {values.shape}; pass 'eye' or an array [n, in] that is not empty.")
     if is_concrete(values) and not np.any(np.asarray(values)):
-        raise ValueError(f"{name} holds zeros alone, whose outputs say nothing of the weights; pass 'eye', or vectors that do.")
+        raise ValueError(
+            f"{name} holds zeros only, and their outputs say nothing about the weights; pass 'eye', or vectors that are not zero."
+        )
     silent = int(np.sum(~np.any(np.asarray(values), axis=0))) if is_concrete(values) else 0
     if silent:
         warnings.warn(

@@ -143,28 +143,30 @@ def _check_fit(solution: Solution, run: Run, max_steps: int) -> None:
     if left.methods != run.methods or shapes[0] != shapes[1] or not eqx.tree_equal(ours, theirs):
         methods = ", ".join(repr(stage.method) for stage in run.stages)
         raise ValueError(
-            f"tile={solution!r} is a solution by {', '.join(left.methods)}, whose state does not fit method={methods}; pass the "
+            f"tile={solution!r} is a solution by {', '.join(left.methods)}. Its state does not fit method={methods}; pass the "
             "same method to go on, or sol.tile to begin anew."
         )
     known = [(a, b) for a, b in zip(left.numbers, run.numbers, strict=True) if is_concrete(a) and is_concrete(b)]
     if not all(np.array_equal(a, b) for a, b in known):
         methods = ", ".join(repr(stage.method) for stage in run.stages)
         raise ValueError(
-            f"method={methods} has other numbers than that of tile={solution!r}; pass the same method to go on, or sol.tile to "
-            "begin anew."
+            f"method={methods} has other numbers than the method of tile={solution!r}; pass the same method to go on, or "
+            "sol.tile to begin anew."
         )
     key = jr.key_data(run.key)
     if is_concrete(left.key) and is_concrete(key) and not np.array_equal(left.key, key):
-        raise ValueError(f"key is not that of tile={solution!r}; pass the same one to go on, or sol.tile to begin anew.")
+        raise ValueError(f"key is not the key of tile={solution!r}; pass the same key to go on, or sol.tile to begin anew.")
     if is_concrete(left.target) and is_concrete(run.target) and int(checksum(run.target)) != int(left.target):
-        raise ValueError(f"target is not that of tile={solution!r}; pass the same one to go on, or sol.tile to begin anew.")
+        raise ValueError(
+            f"target is not the target of tile={solution!r}; pass the same target to go on, or sol.tile to begin anew."
+        )
     if is_concrete(steps) and max_steps < int(steps):
-        raise ValueError(f"max_steps={max_steps} counts those of tile={solution!r}, which has made {int(steps)}; pass more.")
+        raise ValueError(f"max_steps={max_steps} counts all steps, and tile={solution!r} has made {int(steps)}; pass more.")
 
 
 def _check(tile: Tile, compensation: Any, max_steps: Any) -> None:
     if compensation is not None and not isinstance(compensation, AbstractCompensation):
-        raise TypeError(f"compensation={compensation!r} is not one; pass None or an object such as jaxtile.compensation.Gain().")
+        raise TypeError(f"compensation={compensation!r} is no compensation; pass None, or one such as jaxtile.compensation.Gain().")
     if compensation is not None:
         compensation.check(Datasheet(tile.config, tile.shape))
     if not is_whole(max_steps, 1) or max_steps >= 2**31:
@@ -180,8 +182,9 @@ def _warn_out_of_range(tile: Tile, target: Weight) -> None:
     low, high = map(float, bounds)
     beyond = np.mean((np.asarray(target) < low) | (np.asarray(target) > high))
     if beyond > 0:
+        raw = " If these are conductances, map them by jaxtile.device.Conductance(g_min, g_max).weight."
         warnings.warn(
             f"{beyond:.2%} of target lie outside the device's range [w_min, w_max] = [{low:g}, {high:g}] and cannot be "
-            "reached: scale the target, or widen the range.",
+            f"reached: scale the target, or widen the range.{raw if np.min(target) > high else ''}",
             stacklevel=4,
         )

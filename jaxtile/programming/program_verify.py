@@ -64,9 +64,9 @@ class ProgramVerify(AbstractMethod[_State]):
     changed by -e (1 + batch_size / kappa) before it is seen again. Above kappa that
     overshoots by more than it corrects, and a smaller batch is better.
 
-    A step costs a read of each line of the batch (with Hadamard patterns: of all of
-    them, whatever the batch), times `reads`, and a train of 2^digit slots for each line
-    of it; a pass is `digits` times the number of batches.
+    A step costs a read of each line of the batch, times `reads`. With Hadamard patterns
+    it is a read of all lines, whatever the batch. Besides, it costs a train of 2^digit
+    slots for each line of the batch. A pass is `digits` times the number of batches.
 
     Attributes:
         model: a device with the nominal response of those of the tile; None: as the

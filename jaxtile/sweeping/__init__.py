@@ -2,10 +2,10 @@
 devices, into a store that can be resumed.
 """
 
+from .dataset import load as load
+from .dataset import progress_of as progress_of
 from .programming import Programming as Programming
 from .store import Progress as Progress
-from .store import load as load
-from .store import progress_of as progress_of
 from .sweep import sweep as sweep
 
 __all__ = ["Programming", "Progress", "load", "progress_of", "sweep"]

@@ -88,16 +88,17 @@ class Blocks:
     def _program(self) -> Any:
         return self._traced.compile()
 
+    def compile(self) -> int:
+        """Compile the program, unless that is done; the bytes that one call takes on each
+        device.
+        """
+        used: Any = self._program.memory_analysis()
+        return used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
+
     @property
     def points(self) -> int:
         """Number of points that one call runs."""
         return self.width * len(self.devices)
-
-    @property
-    def bytes_per_device(self) -> int:
-        """Memory that one call takes on each device, once it is compiled."""
-        used: Any = self._program.memory_analysis()
-        return used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
 
     def __call__(self, points: np.ndarray) -> dict[str, Array]:
         """Run some points, at most `self.points`, of the grid."""

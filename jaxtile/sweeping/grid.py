@@ -62,7 +62,9 @@ class Grid:
                 raise ValueError(f"over[{path!r}] has shape {value.shape}; pass numbers in one dimension, at least one.")
         lengths = {path: value.size for path, value in values.items()}
         if zipped and len(set(lengths.values())) > 1:
-            raise ValueError(f"over has {lengths} values, which cannot be zipped; pass as many for each path, or zipped=False.")
+            raise ValueError(
+                f"over has {lengths} values, which cannot be zipped; pass the same number of values for each path, or zipped=False."
+            )
         along = {path: "point" if zipped else path for path in values}
         sizes = {along[path]: length for path, length in lengths.items()}
         sizes |= {CHIP: chips} | ({} if targets is None else {TARGET: targets}) | {SEED: seeds}
@@ -86,6 +88,11 @@ class Grid:
     def count(self) -> int:
         """Number of points."""
         return math.prod(self.sizes.values())
+
+    def picked(self, order: Mapping[str, Sequence[int]]) -> "Grid":
+        """The same numbers in another order along each dimension."""
+        picked = {dim: list(places) for dim, places in order.items()}
+        return Grid(self.sizes, {path: (dim, values[picked.get(dim, slice(None))]) for path, (dim, values) in self.numbers.items()})
 
     def at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """The numbers of some points by path, and the indices of their chip, target and
@@ -142,7 +149,7 @@ class Subject(eqx.Module):
             absent = next((part for part in _beginnings(path) if self._is_absent(part)), None)
             why = f"{absent} is None: configure it (in a study: [{absent}])" if absent else str(error)
             raise ValueError(
-                f"over names {path!r}, which leads nowhere, neither in the configuration nor in what is run: {why}."
+                f"over names {path!r}, which leads nowhere, neither in the configuration nor in the run: {why}."
             ) from None
         if not (eqx.is_array(number) and number.ndim == 0):
             raise ValueError(f"over names {path!r}, which is {number!r}, not a number: sweep over objects that differ in it.")

@@ -22,13 +22,15 @@ def wait_for_all(what: str, seconds: float = PATIENCE) -> None:
         return
     client = distributed.global_state.client
     if client is None:
-        raise RuntimeError("several processes without JAX's distributed runtime; call jax.distributed.initialize() in each.")
+        raise RuntimeError(
+            "there are several processes, but not JAX's distributed runtime; call jax.distributed.initialize() in each."
+        )
     begun = time.monotonic()
     try:
         client.wait_at_barrier(f"jaxtile.sweep: {what}", timeout_in_ms=int(1000 * seconds))
     except jax.errors.JaxRuntimeError as error:
         waited = time.monotonic() - begun
         raise TimeoutError(
-            f"process {jax.process_index()} of {jax.process_count()} has waited {waited:.0f} s for the others ({what}): one has "
-            "ended or hangs, or makes another call. Blocks that are done are kept; make the same call in all processes, and again."
+            f"process {jax.process_index()} of {jax.process_count()} has waited {waited:.0f} s for the others ({what}). One of "
+            "them has ended, hangs, or makes another call. Blocks that are done are kept; make the same call again in each."
         ) from error

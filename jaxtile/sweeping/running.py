@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,9 +23,11 @@ from .._describe import difference
 from .._types import Key
 from .block import Blocks
 from .grid import Grid, Subject
+from .layout import Layout, Task
 from .part import Part
 from .processes import PATIENCE, wait_for_all
-from .store import Block, Memory, Store, blocks, rows
+from .store import Memory, Store
+from .threads import side_by_side
 from .versions import versions
 
 __all__ = ["Executor", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
@@ -57,26 +60,27 @@ class Work:
 
 def run_here(kept: Memory | Store, work: Work, made: dict[int, Blocks], part: Part, *, progress: bool) -> None:
     """Run the blocks that are missing, those of this part and process."""
-    start = time.perf_counter()
+    start, layout = time.perf_counter(), kept.layout
     with kept.locked(shared=part.of > 1) if jax.process_index() == 0 else contextlib.nullcontext():
         missing = kept.missing(part)
         kept.sign(versions())
         wait_for_all("listed")  # before one of them writes what another would miss in its list
         mine = missing[jax.process_index() :: jax.process_count()]
-        with _bar(kept.plan, part, missing, mine, show=progress) as advance:
+        with _bar(layout, part, missing, mine, show=progress) as advance:
             for group in range(len(work.subjects)):
-                todo = [block for block in mine if block[0] == group]
+                todo = [task for task in mine if layout.group(task.block) == group]
                 if not todo:
                     continue
-                program = made[group] if group in made else work.compile(group, kept.plan["width"], jax.local_devices())
-                refuse_others(program, kept.plan["results"])
+                program = made[group] if group in made else work.compile(group, layout.width, jax.local_devices())
+                refuse_others(program, layout.results)
+                side_by_side([program.compile])
                 n = len(program.devices)
                 calls = (todo[first : first + n] for first in range(0, len(todo), n))
-                started = ((call, program(_points(kept.plan, call))) for call in calls)
+                started = ((call, program(_points(layout, call))) for call in calls)
                 for call, results in _one_ahead(started):
-                    for block, values in _each(kept.plan, call, results):
-                        kept.write(block, values)
-                        advance(_size(kept.plan, block))
+                    for task, values in _each(layout, call, results):
+                        kept.write(task, values)
+                        advance(len(task.lanes))
         # The others have as many blocks: those that take more than twice as long as
         # this one are taken for lost.
         wait_for_all("done", PATIENCE + time.perf_counter() - start)
@@ -87,20 +91,21 @@ def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Pa
     sends its results where nothing is stored.
     """
     # Workers may stand in another folder.
-    errand = Errand(work, kept.plan, kept.path.absolute() if isinstance(kept, Store) else None, versions())
+    place = kept.path.absolute() if isinstance(kept, Store) else None
+    errand = Errand(work, kept.layout, kept.about["description"], place, versions())
     with kept.locked(shared=part.of > 1):
         missing = kept.missing(part)
         kept.sign(versions())
-        with _bar(kept.plan, part, missing, missing, show=progress) as advance:
-            jobs = {block: executor.submit(errand, block) for block in missing}
+        with _bar(kept.layout, part, missing, missing, show=progress) as advance:
+            jobs = [executor.submit(errand, task) for task in missing]
             try:
-                for block, job in jobs.items():
+                for task, job in zip(missing, jobs, strict=True):
                     results = job.result()
                     if results is not None:
-                        kept.write(block, results)
-                    advance(_size(kept.plan, block))
+                        kept.write(task, results)
+                    advance(len(task.lanes))
             except BaseException:
-                for job in jobs.values():
+                for job in jobs:
                     job.cancel()
                 raise
 
@@ -112,36 +117,38 @@ class Errand:
     """
 
     work: Work
-    plan: dict[str, Any]
+    layout: Layout
+    description: str
     store: pathlib.Path | None
     versions: dict[str, str]
 
-    def __call__(self, block: Block) -> Mapping[str, np.ndarray] | None:
+    def __call__(self, task: Task) -> Mapping[str, np.ndarray] | None:
         """Run a block, and write it if there is a store; otherwise return it."""
-        name = json.dumps([self.plan, block[0]])
+        group = self.layout.group(task.block)
+        name = json.dumps([self.description, dataclasses.asdict(self.layout), group])
         program = _COMPILED.get(name)  # a thread beside this one may clear the table
         if program is None:
             self._refuse_another_place()
             _COMPILED.clear()  # of the sweep before, or of another group: those come in turn
-            program = _COMPILED[name] = self.work.compile(block[0], self.plan["width"], jax.local_devices()[:1])
-        ((_, results),) = _each(self.plan, [block], program(_points(self.plan, [block])))
+            program = _COMPILED[name] = self.work.compile(group, self.layout.width, jax.local_devices()[:1])
+        ((_, results),) = _each(self.layout, [task], program(_points(self.layout, [task])))
         if self.store is None:
             return results
         kept = Store.open(self.store)
         if kept is None:
-            raise FileNotFoundError(f"store={str(self.store)!r} is not seen by a worker; pass a folder that all of them share.")
+            raise FileNotFoundError(f"store={str(self.store)!r} is not there for a worker; pass a folder that all workers share.")
         kept.sign(versions())
-        kept.write(block, results)
+        kept.write(task, results)
         return None
 
     def _refuse_another_place(self) -> None:
         """Refuse a worker whose results would be of another precision, or of other code."""
-        asked = {name: self.plan["description"][name] for name in ("platform", "precision")} | self.versions
+        asked = {name: json.loads(self.description)[name] for name in ("platform", "precision")} | self.versions
         here = {"platform": jax.default_backend(), "precision": str(jnp.zeros(0, float).dtype)} | versions()
         lines = difference(asked, here, where="worker")
         if lines:
             raise RuntimeError(
-                "executor has a worker that would compute something else; give it the same packages and settings, such as "
+                "executor has a worker that would compute other results; give it the same packages and settings, such as "
                 "JAX_ENABLE_X64, in its environment.\n  " + "\n  ".join(lines)
             )
 
@@ -160,7 +167,7 @@ def as_executor(executor: Any) -> Executor:
     context = getattr(executor, "_mp_context", None) if isinstance(executor, ProcessPoolExecutor) else None
     if context is not None and context.get_start_method() == "fork":
         raise ValueError(
-            f"executor={executor!r} forks this process, whose threads of JAX would hang there; pass "
+            f"executor={executor!r} forks this process, and the threads of JAX would hang in the fork; pass "
             "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))."
         )
     return executor
@@ -173,13 +180,14 @@ def refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:
         ValueError: they are not.
     """
     if blocks.results() != results:
-        raise ValueError(f"run={blocks.run!r} returns {blocks.results()}; the first one returns {results}: return the same of all.")
+        raise ValueError(
+            f"run={blocks.run!r} returns {blocks.results()}, but the first run returns {results}; let all runs return the same."
+        )
 
 
-def _points(plan: dict[str, Any], call: list[Block]) -> np.ndarray:
-    """The points of the blocks of one call, the last block filled up with its own."""
-    parts = [rows(plan, block)[1] for block in call]
-    return np.concatenate([np.resize(np.arange(part.start, part.stop), plan["width"]) for part in parts])
+def _points(layout: Layout, call: list[Task]) -> np.ndarray:
+    """The points of the tasks of one call, each filled up with its own."""
+    return np.concatenate([np.resize(layout.points(task), layout.width) for task in call])
 
 
 def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
@@ -191,16 +199,15 @@ def _one_ahead(items: Iterator[Any]) -> Iterator[Any]:
     yield previous
 
 
-def _each(plan: dict[str, Any], call: list[Block], results: dict[str, Array]) -> list[tuple[Block, dict[str, np.ndarray]]]:
-    """The results of one call, block by block."""
-    arrays = {name: np.asarray(values).reshape(-1, plan["width"], *values.shape[1:]) for name, values in results.items()}
-    return [(block, {name: values[n, : _size(plan, block)] for name, values in arrays.items()}) for n, block in enumerate(call)]
+def _each(layout: Layout, call: list[Task], results: dict[str, Array]) -> list[tuple[Task, dict[str, np.ndarray]]]:
+    """The results of one call, task by task."""
+    (arrays,) = side_by_side([lambda: {name: np.asarray(values) for name, values in results.items()}])
+    cut = {name: values.reshape(-1, layout.width, *values.shape[1:]) for name, values in arrays.items()}
+    return [(task, {name: values[n, : len(task.lanes)] for name, values in cut.items()}) for n, task in enumerate(call)]
 
 
 @contextlib.contextmanager
-def _bar(
-    plan: dict[str, Any], part: Part, missing: list[Block], mine: list[Block], *, show: bool
-) -> Iterator[Callable[[int], None]]:
+def _bar(layout: Layout, part: Part, missing: list[Task], mine: list[Task], *, show: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar of the tiles of a part; of several processes it takes the others
     to be as fast as this one.
     """
@@ -210,10 +217,10 @@ def _bar(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    total = sum(_size(plan, block) for block in part.among(blocks(plan)))
+    total = sum(math.prod(layout.box(block)) for block in part.among(layout.blocks()))
     columns = (TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        done = total - sum(_size(plan, block) for block in missing)
+        done = total - sum(len(task.lanes) for task in missing)
         task, start, since = bar.add_task("sweep", total=total, completed=done, rate=""), time.perf_counter(), 0
         shares = len(missing) / max(1, len(mine))
 
@@ -223,8 +230,3 @@ def _bar(
             bar.update(task, advance=tiles * shares, rate=f"{since / (time.perf_counter() - start):.3g} tiles/s")
 
         yield advance
-
-
-def _size(plan: dict[str, Any], block: Block) -> int:
-    part = rows(plan, block)[1]
-    return part.stop - part.start

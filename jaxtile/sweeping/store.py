@@ -1,18 +1,23 @@
 """Where the results of a sweep go: block by block, each whole or not at all.
 
-A store is a zarr group with an array [group, point, ...] for each result, in chunks of
-one block. (A group is one kind of hardware with one function.) A mark for each block is
-set once all of its chunks are there. Chunks are written under another name and renamed,
-and carry a checksum. So a sweep that is killed leaves whole blocks, and the same call
-goes on with the others.
+A store is a zarr group that xarray opens as the labelled data set: an array for each
+result, with the dimensions of the sweep, in chunks of one block. What is not there reads
+as NaN. `done` says of each point which versions ran it: n for the n-th of those in the
+attributes, 0 where it was not run.
 
-The mark says which versions wrote the block: n for the n-th of those that the
-attributes of the marks list.
+A block is marked as done once all of its chunks are there. Chunks are written under
+another name and renamed, and carry a checksum. So a sweep that is killed leaves whole
+blocks, and the same call goes on with the others.
+
+The attribute `layout` is the truth about the dimensions. Whoever grows a store writes it
+first, and consolidates the metadata last: metadata that are not consolidated were left
+behind in between, and are brought to the layout by the next sweep.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import errno
 import glob
@@ -22,13 +27,15 @@ import shutil
 import sys
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
-from .._extras import need
 from .._paths import as_path
+from .layout import Block, Layout, Task
 from .part import WHOLE, Part
 
 try:
@@ -36,17 +43,14 @@ try:
 except ImportError:  # Windows: stores are not locked
     fcntl = None
 
-if TYPE_CHECKING:  # importing these takes longer than importing the rest of this library
-    import xarray as xr
+if TYPE_CHECKING:  # importing it takes longer than importing the rest of this library
     import zarr
 
-__all__ = ["Block", "Memory", "Progress", "Store", "as_dataset", "check_place", "load", "progress_of", "rows"]
+__all__ = ["DONE", "Memory", "Progress", "Store", "check_place"]
 
-_DONE = "block_done"
-_VERSIONS = "versions"
+DONE = "done"
+_MEANING = "0: not run; n: run by the n-th of the attribute `versions`"
 _WRITE_ALL: Any = {"write_empty_chunks": True}
-
-Block = tuple[int, int]  # its group, and its number there
 
 
 class Progress(NamedTuple):
@@ -68,10 +72,10 @@ class Progress(NamedTuple):
 class Memory:
     """Results that are kept in memory only."""
 
-    def __init__(self, plan: Mapping[str, Any]):
-        self.plan = dict(plan)
+    def __init__(self, layout: Layout, about: Mapping[str, str]):
+        self.layout, self.about = layout, about
         self.versions: list[dict[str, str]] = []
-        self._arrays = {name: np.zeros(*_shape(plan, name)) for name in plan["results"]}
+        self._arrays = {name: np.zeros(layout.shape(name), result["dtype"]) for name, result in layout.results.items()}
 
     def locked(self, *, shared: bool = False) -> contextlib.AbstractContextManager[None]:
         """Nobody else knows of it."""
@@ -81,19 +85,17 @@ class Memory:
         """Say by which versions the blocks are written from now on."""
         self.versions = [versions]
 
-    def missing(self, part: Part = WHOLE) -> list[Block]:
+    def missing(self, part: Part = WHOLE) -> list[Task]:
         """The blocks of a part that are not there yet: at the start, all."""
-        return part.among(blocks(self.plan))
+        return [self.layout.task(block) for block in part.among(self.layout.blocks())]
 
-    def write(self, block: Block, results: Mapping[str, np.ndarray]) -> None:
+    def write(self, task: Task, results: Mapping[str, np.ndarray]) -> None:
         """Put one block."""
         for name, values in results.items():
-            self._arrays[name][rows(self.plan, block)] = values
+            self._arrays[name][self.layout.region(task.block)] = values.reshape(*self.layout.box(task.block), *values.shape[1:])
 
     def read(self) -> tuple[dict[str, np.ndarray], int]:
-        """All results, [group, point, ...], and the number of blocks that are missing:
-        none, at the end.
-        """
+        """All results, and the number of blocks that are missing: none, at the end."""
         return self._arrays, 0
 
 
@@ -102,20 +104,24 @@ class Store:
 
     Attributes:
         path: where it is.
-        plan: what it holds.
-        versions: those that have written blocks, or None in a store that is older than
-            this list.
+        layout: what it holds.
+        about: attributes that users read: texts by name.
+        versions: those that have written blocks.
+        settled: whether the arrays have the sizes of the layout.
     """
 
     def __init__(self, path: str | pathlib.Path, group: zarr.Group):
         self.path = pathlib.Path(path)
-        self.plan: dict[str, Any] = json.loads(str(group.attrs["plan"]))
-        self._arrays: dict[str, Any] = {name: group[name] for name in (*self.plan["results"], _DONE)}  # opened once: it takes time
-        self.versions: list[dict[str, str]] | None = self._arrays[_DONE].attrs.get(_VERSIONS)
+        attributes = {name: str(value) for name, value in group.attrs.items()}
+        self.layout = Layout(**json.loads(attributes["layout"]))
+        self.versions: list[dict[str, str]] = json.loads(attributes["versions"])
+        self.about = {name: text for name, text in attributes.items() if name not in ("layout", "versions", "coordinates")}
+        self.settled = group.metadata.consolidated_metadata is not None
+        self._arrays: dict[str, Any] = {name: group[name] for name in (*self.layout.results, DONE)}  # opened once: it takes time
         self._mark = 0
 
     @classmethod
-    def create(cls, path: str | pathlib.Path, plan: Mapping[str, Any]) -> None:
+    def create(cls, path: str | pathlib.Path, layout: Layout, about: Mapping[str, str], versions: dict[str, str]) -> None:
         """Lay out an empty store: in a place of its own, and moved here once it is
         whole. If another sweep has come first, its store is left as it is.
 
@@ -123,12 +129,12 @@ class Store:
             OSError: the disk is full.
         """
         import zarr
-        from zarr.codecs import Crc32cCodec, ZstdCodec
 
         path = pathlib.Path(path)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
         try:
-            cls._lay_out(zarr.open_group(part, mode="w-"), plan, (ZstdCodec(), Crc32cCodec()))
+            zarr.open_group(part, mode="w-")
+            _lay_out(part, layout, about, [versions])
             part.rename(path)
         except OSError:
             if not path.exists():
@@ -137,20 +143,6 @@ class Store:
             shutil.rmtree(part, ignore_errors=True)
         for left in path.parent.glob(f".{glob.escape(path.name)}.????????"):  # of sweeps that were killed here
             shutil.rmtree(left, ignore_errors=True)
-
-    @staticmethod
-    def _lay_out(group: zarr.Group, plan: Mapping[str, Any], compress: Any) -> None:
-        for name, result in plan["results"].items():
-            shape, dtype = _shape(plan, name)
-            chunks = (1, plan["width"], *shape[2:])
-            # xarray opens no array whose axes have no names.
-            how = {"chunks": chunks, "dtype": dtype, "compressors": compress, "dimension_names": ("group", "tile", *result["dims"])}
-            group.create_array(name, shape=shape, **how)
-        shape = (plan["groups"], len(blocks(plan)) // plan["groups"])
-        how = {"chunks": (1, 1), "dtype": "uint8", "compressors": compress, "dimension_names": ("group", "block")}
-        done = group.create_array(_DONE, shape=shape, **how)
-        done.attrs[_VERSIONS] = []
-        group.attrs["plan"] = json.dumps(plan)
 
     @classmethod
     def open(cls, path: str | pathlib.Path) -> Store | None:
@@ -162,20 +154,29 @@ class Store:
         path = as_path(path, "store")
         if not path.exists() and not path.is_symlink():
             return None
+        said = f"store={str(path)!r}"
         if not path.is_dir():
-            raise ValueError(f"store={str(path)!r} is a file, and no store of a sweep; choose another place.")
+            raise ValueError(f"{said} is a file, and no store of a sweep; choose another place.")
         import zarr
 
         try:
             group = zarr.open_group(path, mode="r+")
-            return cls(path, group)
+            older = "plan" in group.attrs
+            if not older:
+                return cls(path, group)
         except Exception as error:  # zarr has several
-            if (path / _DONE).is_dir():
+            if (path / DONE).is_dir():
                 raise ValueError(
-                    f"store={str(path)!r} is a store of a sweep whose description is damaged ({error!r}). Its blocks are kept: "
+                    f"{said} is a store of a sweep whose description is damaged ({error!r}). Its blocks are kept: "
                     "put its zarr.json files back from a copy, or choose another place."
                 ) from error
-            raise ValueError(f"store={str(path)!r} is no store of a sweep ({error!r}); choose another place.") from error
+            raise ValueError(f"{said} is no store of a sweep ({error!r}); choose another place.") from error
+        raise ValueError(f"{said} was laid out by an older jaxtile, which can read it; choose another place.")
+
+    def grow(self, layout: Layout, about: Mapping[str, str]) -> None:
+        """Make room for more; what is there stays where it is."""
+        commands = dict.fromkeys((*self.about["command"].splitlines(), about["command"]))
+        _lay_out(self.path, layout, dict(about) | {"command": "\n".join(commands)}, self.versions)
 
     @contextlib.contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -190,11 +191,11 @@ class Store:
         """
         with contextlib.ExitStack() as held:
             try:
-                file = held.enter_context(pathlib.Path(self.path, "zarr.json").open("r+b"))
+                file = held.enter_context(pathlib.Path(self.path, DONE, "lock").open("a+b"))
                 if fcntl is not None:
                     fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise OSError(
+                raise BlockingIOError(
                     error.errno, "another sweep is writing to this store; wait until it ends, or end it", str(self.path)
                 ) from None
             except OSError:
@@ -206,68 +207,137 @@ class Store:
 
     def sign(self, versions: dict[str, str]) -> None:
         """Say by which versions the blocks are written from now on."""
-        known = self.versions or []
-        self.versions = known if versions in known else [*known, versions]
+        if versions not in self.versions:
+            self.versions = [*self.versions, versions]
+            _lay_out(self.path, self.layout, self.about, self.versions)
         self._mark = 1 + self.versions.index(versions)
-        if self.versions is not known:
-            self._arrays[_DONE].attrs[_VERSIONS] = self.versions
 
-    def missing(self, part: Part = WHOLE) -> list[Block]:
-        """The blocks of a part that are not there, or damaged."""
-        return [block for block in part.among(blocks(self.plan)) if not self._holds(block)]
+    def missing(self, part: Part = WHOLE) -> list[Task]:
+        """The blocks of a part that are not there, or damaged, or hold new points."""
+        tasks = [Task(block, self._lanes(block)) for block in part.among(self.layout.blocks())]
+        return [task for task in tasks if task.lanes.size]
 
     def progress(self) -> Progress:
         """How far the sweep is."""
-        every, missing = blocks(self.plan), set(self.missing())
-        marks = (pathlib.Path(self.path, _DONE, "c", *map(str, block)) for block in every if block not in missing)
+        every, missing = self.layout.blocks(), {task.block for task in self.missing()}
+        marks = (self._chunk(DONE, block) for block in every if block not in missing)
         written = sorted(datetime.datetime.fromtimestamp(mark.stat().st_mtime) for mark in marks)
         return Progress(len(every), len(written), *((written[0], written[-1]) if written else (None, None)))
 
-    def _holds(self, block: Block) -> bool:
-        try:
-            if not self._arrays[_DONE][block]:
-                return False
-            for name in self.plan["results"]:
-                axes = len(self.plan["results"][name]["shape"])
-                if not pathlib.Path(self.path, name, "c", *map(str, block), *["0"] * axes).exists():
-                    return False  # it would read as zeros
-                self._arrays[name][rows(self.plan, block)]
-        except Exception:  # a checksum or a codec that fails: each codec has errors of its own
-            return False
-        return True
+    def _chunk(self, name: str, block: Block) -> pathlib.Path:
+        axes = len(self.layout.results[name]["shape"]) if name in self.layout.results else 0
+        return pathlib.Path(self.path, name, "c", *map(str, block), *["0"] * axes)
 
-    def write(self, block: Block, results: Mapping[str, np.ndarray]) -> None:
+    def _lanes(self, block: Block) -> np.ndarray:
+        """The points of a block that are not there."""
+        region = self.layout.region(block)
+        try:
+            if all(self._chunk(name, block).exists() for name in (*self.layout.results, DONE)):
+                for name in self.layout.results:
+                    self._arrays[name][region]
+                return np.flatnonzero(self._arrays[DONE][region] == 0)
+        except Exception:  # a checksum or a codec that fails: each codec has errors of its own
+            pass
+        return self.layout.task(block).lanes
+
+    def write(self, task: Task, results: Mapping[str, np.ndarray]) -> None:
         """Put one block, and say that it is there.
 
         Raises:
             OSError: the disk is full, or cannot be written to.
         """
         try:
-            for name, values in results.items():
-                # A chunk of zeros is written as well: what is not there is missing.
-                self._arrays[name].with_config(_WRITE_ALL)[rows(self.plan, block)] = values
-            self._arrays[_DONE][block] = self._mark
+            for name, values in {**results, DONE: np.full(len(task.lanes), self._mark)}.items():
+                self._put(name, task, values)
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"{error.strerror}: block {block} could not be written. {_remedy(error)} and call again: what is there is kept.",
+                f"{error.strerror}: block {task.block} could not be written. {_remedy(error)} and call again: the rest is kept.",
                 str(self.path),
             ) from error
 
+    def _put(self, name: str, task: Task, values: np.ndarray) -> None:
+        array, region, box = self._arrays[name], self.layout.region(task.block), self.layout.box(task.block)
+        values = values.astype(array.dtype)
+        if len(task.lanes) < self.layout.task(task.block).lanes.size:  # the others are there
+            whole = np.asarray(array[region]).reshape(-1, *values.shape[1:])
+            whole[task.lanes] = values
+            values = whole
+        # A chunk of zeros is written as well: what is not there is missing.
+        array.with_config(_WRITE_ALL)[region] = values.reshape(*box, *values.shape[1:])
+
     def read(self) -> tuple[dict[str, np.ndarray], int]:
-        """All results, [group, point, ...], NaN in the blocks that are missing, and how
-        many these are.
-        """
-        missing, results = set(self.missing()), {}
-        for name in self.plan["results"]:
-            shape, dtype = _shape(self.plan, name)
-            if missing and np.dtype(dtype).kind != "f":
-                dtype = "float64"  # whole numbers know no NaN
-            results[name] = np.full(shape, np.nan, dtype) if missing else np.empty(shape, dtype)
-            for block in blocks(self.plan):
-                if block not in missing:
-                    results[name][rows(self.plan, block)] = self._arrays[name][rows(self.plan, block)]
+        """All results, NaN where points are missing, and in how many blocks they are."""
+        missing, results = {task.block: task.lanes for task in self.missing()}, {}
+        for name, result in self.layout.results.items():
+            # Whole numbers know no NaN.
+            dtype = "float64" if missing and not jnp.issubdtype(result["dtype"], jnp.inexact) else result["dtype"]
+            results[name] = np.full(self.layout.shape(name), np.nan if missing else 0, dtype)
+            for block in self.layout.blocks():
+                region, lanes = self.layout.region(block), missing.get(block)
+                if lanes is None:
+                    results[name][region] = self._arrays[name][region]
+                elif len(lanes) < self.layout.task(block).lanes.size:
+                    values = np.asarray(self._arrays[name][region]).astype(dtype)
+                    values.reshape(-1, *result["shape"])[lanes] = np.nan
+                    results[name][region] = values
         return results, len(missing)
+
+
+def _lay_out(path: pathlib.Path, layout: Layout, about: Mapping[str, str], versions: list[dict[str, str]]) -> None:
+    """Bring a group to a layout: arrays that are not there are made, and those that are
+    there grow.
+    """
+    import zarr
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    group: Any = zarr.open_group(path, mode="r+", use_consolidated=False)
+    more = {"versions": json.dumps(versions, indent=1), "layout": json.dumps(dataclasses.asdict(layout))}
+    group.attrs.put(dict(about) | more | ({"coordinates": " ".join(layout.zipped)} if layout.zipped else {}))
+    for name, (dim, values) in layout.along.items():
+        if name not in group or group[name].shape != (len(values),) or list(group[name][:]) != values:
+            of_text = isinstance(values[0], str)
+            array = group.create_array(
+                name,
+                shape=len(values),
+                dtype=str if of_text else np.asarray(values).dtype,
+                dimension_names=(dim,),
+                attributes={"units": layout.units[name]} if name in layout.units else {},
+                overwrite=True,
+            )
+            array[:] = np.asarray(values, object if of_text else None)
+    for name in (*layout.results, DONE):
+        result = layout.results.get(name, {"shape": [], "dtype": "uint16", "dims": [], "units": "1", "label": _MEANING})
+        shape = (*layout.sizes.values(), *result["shape"])
+        if name in group:
+            group[name].resize(shape)
+            continue
+        dtype, fill = ("uint16", 0) if name == DONE else _stored(result["dtype"])
+        masked = {"_FillValue": fill} if dtype in ("int64", "uint64") else {}
+        group.create_array(
+            name,
+            shape=shape,
+            dtype=dtype,
+            chunks=(*layout.block.values(), *(max(1, size) for size in result["shape"])),
+            fill_value=fill,
+            compressors=(ZstdCodec(), Crc32cCodec()),
+            dimension_names=(*layout.sizes, *result["dims"]),
+            attributes={"units": result["units"], "label": result["label"]} | masked,
+        )
+    pathlib.Path(path, DONE, "lock").touch()
+    with warnings.catch_warnings(action="ignore"):  # zarr's own format of them is still to become a standard
+        zarr.consolidate_metadata(path)
+
+
+def _stored(dtype: str) -> tuple[str, Any]:
+    """The type that holds all values of another one and, besides, what says that there is
+    none: NaN, or a whole number that xarray reads as NaN.
+    """
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        return dtype, complex(np.nan, np.nan)
+    if jnp.issubdtype(dtype, jnp.floating):
+        return (dtype if np.dtype(dtype).kind == "f" else "float32"), np.nan  # zarr knows no bfloat16
+    return ("uint64", 2**64 - 1) if dtype == "uint64" else ("int64", -(2**63))
 
 
 def check_place(path: str | pathlib.Path) -> None:
@@ -287,72 +357,3 @@ def check_place(path: str | pathlib.Path) -> None:
 
 def _remedy(error: OSError) -> str:
     return "Make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose a place that can be written to"
-
-
-def blocks(plan: Mapping[str, Any]) -> list[Block]:
-    """All blocks of a sweep."""
-    return [(group, number) for group in range(plan["groups"]) for number in range(-(-plan["points"] // plan["width"]))]
-
-
-def rows(plan: Mapping[str, Any], block: Block) -> tuple[int, slice]:
-    """Where a block stands in an array [group, point, ...]."""
-    group, number = block
-    return group, slice(number * plan["width"], min((number + 1) * plan["width"], plan["points"]))
-
-
-def _shape(plan: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], str]:
-    result = plan["results"][name]
-    return (plan["groups"], plan["points"], *result["shape"]), result["dtype"]
-
-
-def as_dataset(store: Memory | Store) -> xr.Dataset:
-    """The results by named dimensions, with coordinates and units; as attributes the plan,
-    how many blocks are missing, and how many points ended with weights that are not finite.
-    """
-    import xarray as xr
-
-    plan = store.plan
-    sizes = {name: len(values) for name, values in plan["coordinates"].items()}
-    data, (results, missing) = {}, store.read()
-    for name, values in results.items():
-        result = plan["results"][name]
-        values = values.reshape(*sizes.values(), *result["shape"])
-        attributes = {"units": result["units"], "label": result.get("label", name)}  # a store of old has no labels
-        data[name] = xr.Variable((*sizes, *result["dims"]), values, attributes)
-    along = {name: (name, values) for name, values in plan["coordinates"].items()} | plan["zipped"]
-    units = plan["units"]
-    coordinates = {name: (*place, {"units": units[name]} if name in units else {}) for name, place in along.items()}
-    described = {
-        name: json.dumps(value, indent=1) for name, value in (("description", plan["description"]), ("versions", store.versions))
-    }
-    failed = int(np.sum(results["finite"] == 0)) if "finite" in results else 0
-    return xr.Dataset(data, coordinates, described | {"missing_blocks": missing, "failed_points": failed})
-
-
-def load(path: str | pathlib.Path) -> xr.Dataset:
-    """The results in a store, as `sweep` returns them; `missing_blocks` in the
-    attributes says how many are still to be run.
-
-    Raises:
-        FileNotFoundError: there is no store.
-        ValueError: something else is there.
-    """
-    return as_dataset(_opened(path))
-
-
-def progress_of(path: str | pathlib.Path) -> Progress:
-    """How far the sweep of a store is, also while it is running.
-
-    Raises:
-        FileNotFoundError: there is no store.
-        ValueError: something else is there.
-    """
-    return _opened(path).progress()
-
-
-def _opened(path: str | pathlib.Path) -> Store:
-    need("sweep", "xarray", "zarr")
-    store = Store.open(path)
-    if store is None:
-        raise FileNotFoundError(f"store={str(path)!r}: there is no store of a sweep.")
-    return store

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import pathlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, cast, runtime_checkable
 
 import jax
@@ -16,19 +17,23 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Num
 
-from .._describe import describe, difference
+from .._describe import describe
 from .._extras import need
 from .._paths import as_path
 from .._random import as_key
 from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
 from .block import Blocks
+from .dataset import as_dataset, load
 from .grid import Grid, Subject
+from .layout import Layout, block_of
+from .matching import Asked, Order, grown, in_order_of
 from .memory import free_memory, free_on_host
 from .part import WHOLE, Part
 from .processes import wait_for_all
 from .running import Executor, Work, as_executor, refuse_others, run_elsewhere, run_here
-from .store import Memory, Store, as_dataset, check_place, load
+from .store import DONE, Memory, Store, check_place
+from .threads import side_by_side
 from .versions import versions
 
 if TYPE_CHECKING:
@@ -39,6 +44,9 @@ __all__ = ["sweep"]
 Run = Callable[[Tile, Array, Key], dict[str, Array]]
 
 _WIDEST = 256  # tiles: wider blocks gain nothing more on a CPU, and make tiles that have stopped wait longer for the rest
+_CELLS = 2**20  # of a block on a CPU: of large tiles, a few take as long as many small ones
+_BLOCKS = 8  # of each kind, at least, so that the first lands early ...
+_FEW = 64  # ... unless they would be narrower
 _SHARES = 64  # blocks, at least, that an executor divides among its workers
 _SHARE = 0.25  # of the free memory, because two calls are under way at a time
 
@@ -144,68 +152,89 @@ def sweep(
     share = WHOLE if part is None else Part(part)
     executor = None if executor is None else as_executor(executor)
     if share.of > 1 and store is None:
-        raise ValueError(f"part={part!r} without a store, where the parts meet; pass store='study.zarr'.")
+        raise ValueError(f"part={part!r} needs a store, in which the parts meet; pass store='study.zarr'.")
     if executor is not None and jax.process_count() > 1:
-        raise ValueError(f"executor={executor!r} beside several processes of JAX; let one process send blocks to its workers.")
+        raise ValueError(
+            f"executor={executor!r} does not go with several processes of JAX; let one process send blocks to its workers."
+        )
     key = as_key(key)
     grid = Grid.of({} if over is None else over, zipped=zipped, targets=several, chips=chips, seeds=seeds)
-    subjects = [Subject(configs[c], runs[r]) for c in configs for r in runs]
-    for subject in subjects:
+    subjects = {(c, r): Subject(configs[c], runs[r]) for c in configs for r in runs}
+    for subject in subjects.values():
         for path, (_, values) in grid.numbers.items():
             subject.check(path, values)
         for paths, numbers in grid.together():
             subject.check_together(paths, numbers)
 
+    named = {"config": (config, configs), "run": (run, runs)}
+    outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
+    checksums = [str(describe(matrix)) for matrix in matrices]
     description = {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",  # whose bytecode `run` is described by
         "platform": jax.default_backend(),
         "precision": str(matrices.dtype),
         "key": str(jr.key_data(key).tolist()),
-        "target": describe(matrices),
-        "sizes": grid.sizes,
-        "order": [*grid.sizes, [*configs], [*runs]],
-        "over": {path: values.tolist() for path, (_, values) in grid.numbers.items()},
+        "target": checksums[0] if several is None else "several",
         "config": describe(configs),
         "run": describe(runs),
     }
+    asked = Asked(description, _configuration(configs, runs), *_places(grid, outer), checksums)
     kept = None if store is None else Store.open(store)
     if store is not None:
         check_place(store)
-    wait_for_all("opened")  # before one of them makes what another would find
     if kept is not None:
-        _refuse_another(kept, description, width)
-        if not allow_versions:
-            _refuse_other_versions(kept)
-        width = kept.plan["width"]
+        in_order_of(kept, asked, width, allow_versions=allow_versions)
+    wait_for_all("opened")  # before one of them makes what another would find
     if jax.process_count() > 1 and store is None:
-        raise ValueError("store=None with several processes, each of which would see its own results only; pass a folder.")
+        raise ValueError("store=None does not go with several processes: each would see its own results only; pass a folder.")
 
-    work, made = Work(subjects, matrices, grid, key), dict[int, Blocks]()
-    shares = share.of * (1 if executor is None else _SHARES)
+    def work_in(order: Order) -> Work:
+        names = [_picked(parts, order.get(dim)) for dim, parts in (("config", configs), ("run", runs))]
+        return Work([subjects[c, r] for c, r in itertools.product(*names)], matrices, grid.picked(order), key)
+
+    made = dict[int, Blocks]()
+    order: Order = {}  # that of the call, but for stores that have another
     if kept is None:
-        named = {"config": (config, configs), "run": (run, runs)}
-        outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
+        shares = share.of * (1 if executor is None else _SHARES)
+        work = work_in(order)
         with _spinner(show=progress):
-            made = _that_fit(work, functools.partial(_check_results, grid, outer), -(-grid.count // shares), width)
-        units = {path: subjects[0].field(path).get("units", "") for path in grid.numbers}
-        plan = _plan(description, grid, outer, made, units)
-        kept = _lay_out(store, plan)
-        if isinstance(kept, Store):  # another sweep may have come first
-            _refuse_another(kept, description, None)
-        if kept.plan["width"] != made[0].width:  # another process chose for all
-            made = {}
+            made, block = _that_fit(work, functools.partial(_check_results, grid, outer), -(-grid.count // shares), width)
+        units = {path: work.subjects[0].field(path).get("units", "") for path in grid.numbers}
+        block = dict.fromkeys(outer, 1) | block
+        layout = asked.layout(units=units, block=block, width=made[0].width, results=made[0].results())
+        kept = Memory(layout, asked.about) if store is None else _laid_out(store, layout, asked)
+    if isinstance(kept, Store):  # perhaps of another sweep, which came first
+        for pair, subject in subjects.items():
+            if not all(map(kept.layout.has, ("config", "run"), pair)):
+                new = Work([subject], matrices, grid, key).compile(0, kept.layout.width, jax.local_devices())
+                refuse_others(new, kept.layout.results)
+        kept, order = grown(kept, asked, allow_versions=allow_versions)
+        if order or (made and made[0].width != kept.layout.width):
+            made = {}  # they were made for another store
+    work = work_in(order)
     if executor is None:
         run_here(kept, work, made, share, progress=progress and jax.process_index() == 0)
     else:
         run_elsewhere(kept, work, executor, share, progress=progress)
-    return as_dataset(kept)
+    data = as_dataset(kept).isel({dim: np.argsort(places) for dim, places in order.items()})
+    return data.assign_coords(point=range(data.sizes["point"])) if "point" in order else data  # which are counted
+
+
+def _picked(parts: Mapping[str, Any], order: Sequence[int] | None) -> list[str]:
+    """Names in the order of a store."""
+    return list(parts) if order is None else [list(parts)[place] for place in order]
+
+
+def _configuration(configs: Mapping[str, Any], runs: Mapping[str, Any]) -> str:
+    """What is run, for people to read."""
+    return "\n".join(f"{name}: {getattr(part, '__qualname__', repr(part))}" for name, part in (*configs.items(), *runs.items()))
 
 
 def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, Any]:
     parts = dict(value) if isinstance(value, Mapping) else {name: value}
     for part in parts.values():
         if not is_one(part):
-            raise TypeError(f"{name}={part!r} is not one; pass {_WANTED[name]}, or several by name.")
+            raise TypeError(f"{name}={part!r} is no {name}; pass {_WANTED[name]}, or several by name.")
     if not parts:
         raise ValueError(f"{name} is empty; pass {_WANTED[name]}, or several by name.")
     return parts
@@ -214,47 +243,36 @@ def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, 
 _WANTED = {"run": "a function of (tile, target, key), such as jaxtile.Programming(jaxtile.SVD())", "config": "a TileConfig"}
 
 
-def _refuse_another(kept: Store, description: dict[str, Any], width: int | None) -> None:
-    if kept.versions is None:
-        raise ValueError(
-            f"store={str(kept.path)!r} does not say which code wrote it: it is of an older jaxtile. jaxtile.sweep.load reads it; "
-            "choose another place for this sweep."
-        )
-    lines = difference(description, kept.plan["description"])
-    if width not in (None, kept.plan["width"]):
-        lines.append(f"width: {width} now, {kept.plan['width']} in the store")
-    if lines:
-        listed = "\n  ".join(lines)
-        raise ValueError(f"store={str(kept.path)!r} holds another sweep; choose another place, or delete it.\n  {listed}")
-
-
-def _refuse_other_versions(kept: Store) -> None:
-    listed = "\n  ".join(line for theirs in kept.versions or () for line in difference(versions(), theirs))
-    if listed:
-        raise ValueError(
-            f"store={str(kept.path)!r} was written by other versions, and mixed results need not be comparable. Choose another "
-            "place, or go on with allow_versions=True: the store keeps which versions wrote which block.\n  " + listed
-        )
-
-
 def _that_fit(
     work: Work,
     check: Callable[[dict[int, Blocks]], None],
     points: int,
     given: int | None,
-) -> dict[int, Blocks]:
+) -> tuple[dict[int, Blocks], dict[str, int]]:
     """Every subject compiled, at the given width or at the widest one that leaves
-    enough of the free memory to all of them. They are checked before.
+    enough of the free memory to all of them; and the shape of a block. They are checked
+    before.
     """
     room = _SHARE * min(free_memory(device) for device in jax.local_devices())
-    width = min(_WIDEST, -(-points // jax.device_count())) if given is None else given
+    width = _default_width(work, points) if given is None else given
     while True:
+        block = block_of(work.grid.sizes, width)
+        width = math.prod(block.values()) if given is None else given
         made = {group: work.compile(group, width, jax.local_devices()) for group in range(len(work.subjects))}
         check(made)
-        most = max(blocks.bytes_per_device for blocks in made.values())
+        most = max(side_by_side([blocks.compile for blocks in made.values()]))
         if most <= room or width == 1 or given is not None:
-            return made
+            return made, block
         width = max(1, min(width - 1, int(width * room / most)))
+
+
+def _default_width(work: Work, points: int) -> int:
+    """Few enough tiles for the first block to land early, and for each device to have
+    some.
+    """
+    cells = math.prod(work.targets.shape[1:])
+    most = max(1, _CELLS // cells) if jax.default_backend() == "cpu" else _WIDEST
+    return min(_WIDEST, most, max(_FEW, -(-points // _BLOCKS)), -(-points // jax.device_count()))
 
 
 def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks]) -> None:
@@ -267,7 +285,7 @@ def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Bloc
     results = made[0].results()
     for blocks in made.values():
         refuse_others(blocks, results)
-    taken = {*grid.sizes, *grid.numbers, *outer, "block_done"}
+    taken = {*grid.sizes, *grid.numbers, *outer, DONE}
     for name in results:
         if name in taken or not name.isidentifier():
             raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
@@ -281,33 +299,16 @@ def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Bloc
         )
 
 
-def _plan(
-    description: dict[str, Any], grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks], units: dict[str, str]
-) -> dict[str, Any]:
-    """The contents of a store, and their names."""
-    coordinates: dict[str, Any] = dict(outer)
-    zipped: dict[str, Any] = {}
-    for name, size in grid.sizes.items():
-        along = {path: values.tolist() for path, (dim, values) in grid.numbers.items() if dim == name}
-        coordinates[name] = along[name] if name in along else list(range(size))
-        zipped |= {} if name in along else {path: [name, values] for path, values in along.items()}
-    return {
-        "description": description,
-        "groups": len(made),
-        "points": grid.count,
-        "width": made[0].width,
-        "coordinates": coordinates,
-        "zipped": zipped,
-        "units": units,
-        "results": made[0].results(),
-    }
+def _places(grid: Grid, outer: dict[str, list[str]]) -> tuple[dict[str, list[Any] | int], dict[str, list[float]]]:
+    """What is along each dimension; and the numbers that are zipped, by path."""
+    numbers = {path: (dim, values.tolist()) for path, (dim, values) in grid.numbers.items()}
+    coordinates = {dim: numbers[dim][1] if dim in numbers else size for dim, size in grid.sizes.items()}
+    return outer | coordinates, {path: values for path, (dim, values) in numbers.items() if path != dim}
 
 
-def _lay_out(store: str | pathlib.Path | None, plan: dict[str, Any]) -> Memory | Store:
-    if store is None:
-        return Memory(plan)
+def _laid_out(store: pathlib.Path, layout: Layout, asked: Asked) -> Store:
     if jax.process_index() == 0:
-        Store.create(store, plan)
+        Store.create(store, layout, asked.about, versions())
     wait_for_all("laid out")
     kept = Store.open(store)
     if kept is None:

@@ -51,8 +51,8 @@ class TileConfig(Checked):
             raise ValueError(f"pulse={self.pulse!r} sends no pulses, and device={self.device!r} sends some by itself.")
         if self.device.has_own_lines and self.half_select is not None and self.half_select.remembers:
             raise ValueError(
-                f"half_select={self.half_select!r} remembers half pulses, and device={self.device!r} sends some along lines of its "
-                "own; use one that remembers nothing, such as ConstantRatio()."
+                f"half_select={self.half_select!r} remembers half pulses, but device={self.device!r} sends half pulses along lines "
+                "of its own; use a disturb model without memory, such as ConstantRatio()."
             )
         if not isinstance(self.device, AbstractCrosspoint):
             return
@@ -61,7 +61,7 @@ class TileConfig(Checked):
         between = [routine for routine in self.device.routines if not routine.waits]
         if self.device.order == "batch" and between:
             raise ValueError(
-                f"order='batch' sends all vectors of a call in one pass, and {between[0]!r} has to act between them; use devices "
+                f"order='batch' sends all vectors of a call in one pass, but {between[0]!r} must act between them; use devices "
                 "with order='aggregate'."
             )
 
@@ -98,7 +98,7 @@ class TileConfig(Checked):
         """
         if not isinstance(getattr(self.built_device, "update_policy", None), SingleFixed):
             raise TypeError(
-                f"device={self.built_device!r} has no connection to choose; ReferenceCell and VectorCell with SingleFixed have."
+                f"device={self.built_device!r} has no connection to choose; use ReferenceCell, or VectorCell with SingleFixed."
             )
         return dataclasses.replace(self, device=dataclasses.replace(self.device, update_policy=SingleFixed(index)))
 

@@ -57,17 +57,17 @@ CASES = {
     "fit of a lifetime": (
         lambda: fit(pulses=np.tile([1, -1], 15), parameters=("dw_min", "lifetime")),
         ValueError,
-        ["pulses say nothing of lifetime", "choose from dw_min"],
+        ["pulses say nothing about lifetime", "choose from dw_min"],
     ),
     "fit of a bound that does not shape": (
         lambda: fit(pulses=np.tile([1, -1], 15), device=jt.device.ConstantStep(), parameters="w_max"),
         ValueError,
-        ["pulses say nothing of w_max", "choose from dw_min, up_down"],
+        ["pulses say nothing about w_max", "choose from dw_min, up_down"],
     ),
     "fit of the other direction": (
         lambda: fit(parameters=("dw_min", "w_min")),
         ValueError,
-        ["pulses of one direction (up) say nothing of w_min", "choose from dw_min"],
+        ["pulses of one direction (up) say nothing about w_min", "choose from dw_min"],
     ),
     "fit of nothing": (lambda: fit(parameters=()), ValueError, ["parameters=()", "choose from dw_min"]),
     "fit in no unit": (lambda: fit(pulses=np.tile([1, -1], 15), unit=0), ValueError, ["unit=0", "above 0"]),

@@ -60,7 +60,9 @@ def test_kernels_of_a_transposed_convolution_are_refused_and_the_remedy_is_right
     """As many inputs as outputs: the shapes agree, and the kernels are others."""
     torch = pytest.importorskip("torch")
     module, ours = torch.nn.ConvTranspose1d(2, 2, 3), eqx.nn.ConvTranspose1d(2, 2, 3, key=KEY)
-    with pytest.raises(TypeError, match=r"model is a ConvTranspose1d, whose kernels .* jnp.flip\(kernels.swapaxes\(0, 1\)"):
+    with pytest.raises(
+        TypeError, match=r"model is a ConvTranspose1d. Torch keeps its kernels .* jnp.flip\(kernels.swapaxes\(0, 1\)"
+    ):
         jt.nn.from_state_dict(ours, module.state_dict())
     kernels, bias = (jnp.asarray(module.state_dict()[name].numpy()) for name in ("weight", "bias"))
     where = lambda layer: (layer.weight, layer.bias)  # noqa: E731

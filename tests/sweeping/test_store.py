@@ -9,18 +9,21 @@ import xarray as xr
 
 import jaxtile as jt
 from jaxtile.sweeping import block, store
+from jaxtile.sweeping.layout import Layout, Task, block_of
 
-RESULT = {"shape": [], "dtype": "float32", "dims": [], "units": "1", "label": "error"}
-PLAN = {
-    "description": {},
-    "groups": 1,
-    "points": 3,
-    "width": 2,
-    "coordinates": {"chip": [0, 1, 2]},
-    "zipped": {},
-    "units": {},
-    "results": {"error": RESULT},
+RESULTS = {
+    name: {"shape": shape, "dtype": dtype, "dims": dims, "units": "1", "label": name}
+    for name, shape, dtype, dims in (
+        ("error", [], "float32", []),
+        ("path", [2], "bfloat16", ["step"]),
+        ("steps", [], "int32", []),
+        ("least", [], "uint8", []),
+        ("finite", [], "bool", []),
+    )
 }
+LAYOUT = Layout({"run": ["a", "b"], "chip": 3}, {}, [], {}, {"run": 1, "chip": 2}, 2, RESULTS)
+ABOUT = {"description": "{}", "configuration": "a", "command": "b"}
+VERSIONS = {"jaxtile": "1"}
 TARGET = np.full((2, 3), 0.1)
 
 
@@ -28,22 +31,27 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def laid_out(path, layout=LAYOUT):
+    store.Store.create(path, layout, ABOUT, VERSIONS)
+    return store.Store.open(path)
+
+
 def test_the_first_one_lays_the_store_out_and_nothing_is_left_behind(tmp_path):
     path = tmp_path / "s.zarr"
     (tmp_path / ".s.zarr.0123abcd").mkdir()  # of a sweep that was killed
-    store.Store.create(path, PLAN)
+    laid_out(path)
     assert names(tmp_path) == ["s.zarr"]
-    store.Store.create(path, PLAN | {"points": 4})
-    assert store.Store.open(path).plan["points"] == 3
+    assert laid_out(path, Layout(**vars(LAYOUT) | {"width": 3})).layout == LAYOUT
     assert names(tmp_path) == ["s.zarr"]
 
 
 def test_a_sweep_that_another_one_has_overtaken_is_refused(tmp_path, monkeypatch):
     path, create = tmp_path / "s.zarr", store.Store.create
 
-    def overtaken(place, plan):
-        create(place, plan | {"description": plan["description"] | {"key": "another"}})
-        create(place, plan)
+    def overtaken(place, layout, about, versions):
+        other = json.loads(about["description"]) | {"key": "another"}
+        create(place, layout, about | {"description": json.dumps(other)}, versions)
+        create(place, layout, about, versions)
 
     monkeypatch.setattr(store.Store, "create", overtaken)
     with pytest.raises(ValueError, match="key: .* now, 'another' in the store"):
@@ -52,20 +60,47 @@ def test_a_sweep_that_another_one_has_overtaken_is_refused(tmp_path, monkeypatch
 
 def test_a_store_that_is_damaged_is_told_from_what_is_none(tmp_path):
     path = tmp_path / "s.zarr"
-    store.Store.create(path, PLAN)
+    laid_out(path)
     (path / "zarr.json").write_text("{")
     with pytest.raises(ValueError, match="whose description is damaged .*Its blocks are kept: put its zarr.json files back"):
-        store.load(path)
+        jt.sweep.load(path)
 
 
-def test_xarray_opens_the_blocks(tmp_path):
-    store.Store.create(tmp_path / "s.zarr", PLAN)
-    kept = store.Store.open(tmp_path / "s.zarr")
-    kept.write((0, 0), {"error": np.asarray([1.0, 2.0], "float32")})
-    data = xr.open_zarr(tmp_path / "s.zarr", consolidated=False)
-    assert data.error.dims == ("group", "tile")
-    assert data.error[0, :2].values.tolist() == [1, 2]
-    assert json.loads(data.attrs["plan"])["points"] == 3
+def test_xarray_opens_what_is_there_and_reads_nan_where_nothing_is(tmp_path, recwarn):
+    kept = laid_out(tmp_path / "s.zarr")
+    kept.sign(VERSIONS)
+    whole = {
+        "error": [0.0, 1.0],
+        "path": [[0.0, 1.0], [2.0, 3.0]],
+        "steps": [0, -(2**31)],
+        "least": [0, 255],
+        "finite": [True, False],
+    }
+    kept.write(Task((0, 0), np.arange(2)), {name: np.asarray(values) for name, values in whole.items()})
+    kept.write(Task((1, 1), np.arange(1)), {name: np.asarray(values)[:1] for name, values in whole.items()})
+    data = xr.open_zarr(tmp_path / "s.zarr")
+    assert not recwarn
+    assert dict(data.sizes) == {"run": 2, "chip": 3, "step": 2}
+    assert data.run.values.tolist() == ["a", "b"]
+    there = np.asarray([[True, True, False], [False, False, True]])
+    np.testing.assert_array_equal(data.done > 0, there)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(data[name][0, :2], np.asarray(values, float))
+        np.testing.assert_array_equal(data[name].isel(step=0, missing_dims="ignore").notnull(), there)
+    xr.testing.assert_equal(data.drop_vars("done").astype(float), jt.sweep.load(tmp_path / "s.zarr").astype(float))
+    assert json.loads(data.attrs["versions"]) == [VERSIONS]
+    assert data.attrs["configuration"] == "a"
+    assert data.error.attrs["label"] == "error"
+
+
+def test_blocks_are_boxes_that_hold_every_point_once():
+    sizes = {"run": 2, "device.dw_min": 5, "chip": 7, "seed": 3}
+    for width in range(1, 130):
+        block = block_of({name: size for name, size in sizes.items() if name != "run"}, width)
+        assert np.prod(list(block.values())) <= width
+        layout = Layout(sizes, {}, [], {}, {"run": 1} | block, width, {})
+        points = [layout.group(block) * 105 + layout.points(layout.task(block)) for block in layout.blocks()]
+        np.testing.assert_array_equal(np.sort(np.concatenate(points)), np.arange(210))
 
 
 @pytest.mark.parametrize(

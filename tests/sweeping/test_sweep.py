@@ -17,7 +17,7 @@ from sweeps import CONFIG, KAPPAS, KEY, POINTS, SHAPE, TARGET, pulsed, same
 
 import jaxtile as jt
 from jaxtile._random import normal
-from jaxtile.sweeping.store import load
+from jaxtile.sweeping.dataset import load
 
 RATES = [0.5, 0.7, 1.0]
 

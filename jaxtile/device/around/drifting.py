@@ -29,10 +29,10 @@ class Drifted(eqx.Module):
     """The state of devices that drift.
 
     Attributes:
-        device: that of the devices that drift.
-        start: where their drift started.
-        seen: where the last drift left them; infinity before the first.
-        age: how long they have drifted, in units of `t_0`.
+        device: state of the devices that drift.
+        start: the weights at which their drift started.
+        seen: weights that the last drift left; infinity before the first.
+        age: time that they have drifted, in units of `t_0`.
     """
 
     device: State

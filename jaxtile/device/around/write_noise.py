@@ -42,7 +42,7 @@ class WriteNoise(AbstractWrapper):
     `write_noise_std` of its devices.)
 
     Attributes:
-        device: what is written.
+        device: the device that is written.
         write_noise_std: spread of the noise, in units of the device's `dw_min`.
         apply_write_noise_on_set: whether `jt.set_weights` with a key leaves noise;
             without a key it never does.

@@ -107,10 +107,10 @@ class Table(AbstractPulsedDevice):
         pulse and after each.
 
         The mean step is the piecewise linear function of the state that fits all steps
-        best (least squares); its noise is the root mean square of what is left near
+        best (least squares). Its noise is the root mean square of the residuals near
         each state. The state is taken half-way through a measured step, less half a
-        mean step: as the weight before, whose read noise is part of the step too, it
-        would make steps fall with the weight where they do not. Read noise still counts
+        mean step. With the weight before the step, whose read noise is part of the step
+        too, steps would fall with the weight where they do not. Read noise still counts
         as cycle noise here; `jt.device.fit` tells one from the other.
 
         Args:

@@ -30,8 +30,9 @@ def drift(model: PyTree, seconds: Real, *, key: Key) -> PyTree:
     still = {path: repr(layer.tile.device) for path, layer in layers(model).items() if not layer.tile.device.drifts}
     if len(still) == len(layers(model)):
         raise TypeError(
-            f"no layer of model has devices that drift: {'; '.join(map(' is of '.join, still.items()))}. Use "
-            "jaxtile.nn.apply_programming_noise(model, jaxtile.noise.PCM(), key=key), or jaxtile.device.Drifting in their rules."
+            f"no layer of model has devices that drift: {'; '.join(map(' holds '.join, still.items()))}. Write the model by "
+            "jaxtile.nn.apply_programming_noise(model, jaxtile.noise.PCM(), key=key), or convert it with devices such as "
+            "jaxtile.device.Drifting(jaxtile.device.SoftBounds(), nu=0.05) and program these."
         )
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
@@ -58,7 +59,9 @@ def compensate(model: PyTree, written: PyTree, compensation: AbstractDriftCompen
     """
     rule, before = GlobalDriftCompensation() if compensation is None else compensation, layers(written)
     if list(before) != list(layers(model)):
-        raise ValueError(f"written has the layers {', '.join(before)}, and model has {', '.join(layers(model))}.")
+        raise ValueError(
+            f"written has the layers {', '.join(before)}, and model has {', '.join(layers(model))}; pass the same model twice."
+        )
 
     def each(path: str, layer: Linear, key: Key) -> Linear:
         first, target = before[path].tile, before[path].target

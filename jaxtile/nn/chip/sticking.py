@@ -30,7 +30,7 @@ def stick(model: PyTree, fraction: Real, *, value: Real = 0.0, key: Key) -> PyTr
     chance, place = as_number("fraction", fraction, low=0.0, high=1.0), as_number("value", value)
     for path, layer in layers(model).items():
         if not isinstance(layer.tile.cells, Cells):
-            raise TypeError(f"{path} is of {layer.tile.device!r}, whose cells are no single pulsed devices that could be stuck.")
+            raise TypeError(f"{path} has cells of {layer.tile.device!r}; only single pulsed devices can be stuck.")
 
     def stuck(tile: Tile, *, key: Key) -> Tile:
         cells, chosen = tile.cells, jr.uniform(key, tile.shape) < chance

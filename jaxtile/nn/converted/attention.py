@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._random import stream
 from ..._types import Key
-from ..layers import Linear
+from ..layers import AbstractConverted, Linear
 from ..rule import Rule
 
 __all__ = ["MultiheadAttention"]
@@ -17,7 +17,7 @@ __all__ = ["MultiheadAttention"]
 Sequence = Float[Array, "..."]
 
 
-class MultiheadAttention(eqx.Module):
+class MultiheadAttention(AbstractConverted):
     """Multi-head attention: the four projections are read from tiles, and equinox's own
     attention between them is digital.
 
@@ -69,8 +69,8 @@ class MultiheadAttention(eqx.Module):
         """
         if mask is not None and mask.ndim > 2 and query.ndim > 2 and mask.shape[0] == query.shape[0]:
             raise ValueError(
-                f"mask has shape {mask.shape} beside a batch of {query.shape[0]}, and is one for all samples, with a part for each "
-                "head: map the layer over samples that have masks of their own, by jax.vmap(layer)(query, key_, value, mask)."
+                f"mask has shape {mask.shape}, and the batch holds {query.shape[0]} samples. One mask serves all samples, with a "
+                "part for each head. For a mask of each sample call jax.vmap(layer)(query, key_, value, mask)."
             )
         reads, dropout = [None] * 4, None
         if key is not None:

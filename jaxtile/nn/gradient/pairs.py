@@ -73,8 +73,8 @@ def find(jaxpr: Jaxpr, *, threaded: bool = False) -> Reads:
         else:
             for layer in layers_of([read for each in inner for read in find(each)]):
                 raise TypeError(
-                    f"{layer} is called inside of `{name}`, where the pairs of its calls cannot be told apart: use "
-                    "jaxtile.nn.scan for a loop over time, and jax.numpy.where in place of a branch."
+                    f"{layer} is called inside of `{name}`, where the pairs of its calls cannot be told apart. Use jaxtile.nn.scan "
+                    "for a loop over time, and jax.numpy.where in place of a branch."
                 )
     return reads
 

@@ -37,8 +37,8 @@ def trainable(model: PyTree) -> PyTree:
     for path, layer in layers(model).items():
         if not layer.tile.trains:
             raise TypeError(
-                f"{path} holds its weights in bit slices, which are not trained: no carry goes from slice to slice. Train the "
-                "model before it is converted to them, and program them by jaxtile.nn.program."
+                f"{path} holds its weights in bit slices, which cannot be trained: no carry goes from slice to slice. Train the "
+                "model before you convert it to slices, and write it by jaxtile.nn.program."
             )
     return jax.tree.map(_trained, model, is_leaf=is_part)
 
@@ -49,7 +49,7 @@ def _trained(node: Any) -> Any:
         parts = dict.fromkeys(node.__dataclass_fields__) | {"weights": node.weights, "bias_on_tile": node.bias_on_tile}
         rule = node.input_range
         ranges = rule.only_learned() if rule is not None and rule.learn_input_range else None
-        return node.replace(**parts | {"tile": tile, "bias": node.bias, "out_scales": node.out_scales, "input_range": ranges})
+        return node.with_parts(**parts | {"tile": tile, "bias": node.bias, "out_scales": node.out_scales, "input_range": ranges})
     return node if eqx.is_inexact_array(node) else None
 
 

@@ -30,9 +30,9 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[Scalar, PyTree]]:
         value, grads = jt.nn.value_and_grad(loss)(model, x, y, key=key)
 
     The gradient has the structure of `jaxtile.nn.trainable(model)`, with `Factors` in
-    the place of each tile: the vectors that it has read, and the gradients with respect
-    to what they read, in the order of the calls. With ideal reads their d^T x is what
-    `jax.grad` gives for the weights.
+    the place of each tile. These are the vectors that it has read, and the gradients
+    with respect to the outputs, in the order of the calls. With ideal reads their d^T x
+    is what `jax.grad` gives for the weights.
 
     Args:
         loss: `(model, *args, **kwargs) -> scalar`: the mean over the batch. It is traced
@@ -65,7 +65,7 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[Scalar, PyTree]]:
 
         def with_pairs(path: str, layer: Linear) -> Linear:
             pulsed = layer.weights == "pulsed"
-            return layer.replace(tile=_pairs(reads, records, ds, path, known[path])) if pulsed else layer
+            return layer.with_parts(tile=_pairs(reads, records, ds, path, known[path])) if pulsed else layer
 
         return value, map_layers(with_pairs, jax.tree.unflatten(jax.tree.structure(arrays), of_arrays))
 
@@ -96,8 +96,8 @@ def _check(reads: list[Any], known: dict[str, Linear]) -> None:
     for mark in called:
         if mark.stored and times[mark.name] > 1:
             raise ValueError(
-                f"{mark.name} is called {times[mark.name]} times with the one key that jaxtile.nn.with_key stored, so that all its "
-                "reads have the same noise: pass a key of its own to each call."
+                f"{mark.name} is called {times[mark.name]} times with the one key that jaxtile.nn.with_key stored. All its reads "
+                "would have the same noise: pass each call a key of its own."
             )
 
 
@@ -109,6 +109,6 @@ def _check_bypass(jaxpr: Jaxpr, flat: list[Any], known: dict[str, Linear]) -> No
     if beside:
         raise ValueError(
             f"loss uses the weights of {', '.join(sorted(beside))} in another way than by calling the layer, such as a penalty or "
-            "jaxtile.forward, and pulses would not follow that part of its gradient: leave it out, or put jax.lax.stop_gradient "
-            'around it. Of a layer with weights="digital", it counts.'
+            "jaxtile.forward. Pulses would not follow that part of the gradient: leave it out, or put jax.lax.stop_gradient around "
+            'it. In a layer with weights="digital" it is allowed.'
         )

@@ -108,8 +108,8 @@ class Slices(AbstractGroup):
         """
         if given.get("x") is not None and given.get("d") is not None:
             raise TypeError(
-                f"bit slices {self.bits} take no pulses for vectors x and d, since no carry goes from slice to slice: train the "
-                "model before it is converted to them, and program them."
+                f"bit slices {self.bits} take no pulses for vectors x and d, since no carry goes from slice to slice. Train the "
+                "model before you convert it to slices, and program it."
             )
         shares = {name: self._share(name, value) for name, value in given.items()}
         axes = {name: None if name in ("x", "d") or value is None else 0 for name, value in given.items()}

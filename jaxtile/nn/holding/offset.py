@@ -40,7 +40,9 @@ class AbstractOffset(AbstractHolding):
         offset, most = self.offset(device), top(device)
         reach = jnp.minimum(offset, most - offset)
         if is_concrete(reach) and not reach > 0:
-            raise ValueError(f"{self!r} has no room for both signs on {device!r}: it takes two bits, and weights above zero.")
+            raise ValueError(
+                f"{self!r} has no room for both signs on {device!r}: pass at least two bits, and a device with weights above zero."
+            )
         return reach
 
 

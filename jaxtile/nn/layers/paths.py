@@ -57,8 +57,8 @@ def check_apart(model: PyTree) -> None:
         other = owners.setdefault(tuple(map(id, jax.tree.leaves(getattr(node, "tile", node)))), path)
         if other != path:
             raise ValueError(
-                f"{other} and {path} share a tile, and would train two copies of it: give each a tile of its own, or keep the "
-                "layer once and call it twice. `equinox.nn.Shared` keeps a layer once that stands in two places."
+                f"{other} and {path} share a tile, and would train two copies of it. Give each a tile of its own, or keep one "
+                "layer and call it twice: `equinox.nn.Shared` keeps one layer that stands in two places."
             )
 
 

@@ -82,11 +82,12 @@ class Optimizer(Checked):
 
         Args:
             pulses: a rate; a schedule of the step as optax has them; or a rate or
-                schedule for each path, such as `{"layers.0": 0.1, ".*": 0.05}`, of which
-                the first that matches wholly counts.
+                schedule for each path, such as `{"layers.0": 0.1, ".*": 0.05}`. The
+                first that matches the whole path counts.
             digital: moves bias, scales, ranges, digital weights and other modules.
-            clip_norm: see there.
-            step_time: see there.
+            clip_norm: largest Frobenius norm of d^T x of a tile, beyond which its rate
+                shrinks; None: no limit.
+            step_time: time that passes in a step, for devices that drift.
 
         Raises:
             TypeError, ValueError: something else is asked of pulses.
@@ -116,7 +117,8 @@ class Optimizer(Checked):
         unknown = [pattern for pattern in self.paths if not any(re.fullmatch(pattern, path) for path in layers(model))]
         if unknown:
             raise ValueError(
-                f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(layers(model))}."
+                f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(layers(model))}: "
+                "pass patterns that match whole paths."
             )
         for path, layer in layers(model).items():
             _check_range(path, layer)
@@ -127,8 +129,8 @@ class Optimizer(Checked):
         foreign = [path for path, entry in trained.items() if path not in known_parts or entry.shape != known_parts[path].shape]
         if foreign:
             raise ValueError(
-                f"parts has {', '.join(foreign)}, which the model has not, or in another shape: pass jaxtile.nn.trainable(model) "
-                "of this model, with None in the place of what is frozen."
+                f"parts has {', '.join(foreign)}, which the model does not have, or has in another shape: pass "
+                "jaxtile.nn.trainable(model) of this model, with None in the place of each frozen part."
             )
         if self.digital is None and arrays:
             raise ValueError(
@@ -165,7 +167,7 @@ class Optimizer(Checked):
         gradients, order = parts_of(grads), list(layers(model))
         for name, paths in (("grads", [*gradients]), ("state", [path for path, _ in state.due])):
             if paths != order:
-                raise ValueError(f"{name} is of the layers {', '.join(paths)}, and the model has {', '.join(order)}.")
+                raise ValueError(f"{name} is for the layers {', '.join(paths)}; the model has {', '.join(order)}.")
 
         def pulse(path: str, layer: Linear) -> Linear:
             pair = gradients[path].tile
@@ -202,9 +204,9 @@ def _check_range(path: str, layer: Linear) -> None:
     if jnp.any(rule.updates < rule.init_from_data):
         batches = float(jnp.max(rule.init_from_data))
         raise ValueError(
-            f'{path} has weights="digital" and an input range that is still to be found from {batches:g} batches, which '
-            "training shows to pulsed layers only: find it before by jaxtile.nn.calibrate(model, x, key=key), or "
-            "pass InputRange(input_range=..., init_from_data=0)."
+            f'{path} has weights="digital", and its input range is still to be found from {batches:g} batches. Training finds '
+            "the range of pulsed layers only. Call jaxtile.nn.calibrate(model, x, key=key) before it, or pass "
+            "InputRange(input_range=..., init_from_data=0)."
         )
 
 
@@ -217,7 +219,7 @@ def _as_rate(path: str, rate: Any) -> Rate:
         ) from None
     if isinstance(rate, optax.GradientTransformation):
         raise TypeError(
-            "Optimizer.pulses is an optax transformation, and pulses have no momentum and no other state: a pulse once sent stays. "
+            "Optimizer.pulses is an optax transformation, but pulses have no momentum and no other state: a pulse once sent stays. "
             "Pass a rate, or a schedule such as optax.exponential_decay(0.1, 1000, 0.9); digital= takes the transformation."
         )
     if callable(rate):

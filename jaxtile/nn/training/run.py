@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Float, Num, PyTree
 
 from ..._types import is_concrete
@@ -47,9 +48,17 @@ class Run(eqx.Module):
 
     def __repr__(self) -> str:
         epochs = self.stats["epochs"]
-        if not is_concrete(epochs) or epochs.ndim:
+        if not is_concrete(epochs):
             return f"Run({', '.join(self.history)})"
-        shown = ", ".join(
-            f"{name}={float(value):.3g}" for name, value in self.stats.items() if "." not in name and name != "epochs"
-        )
-        return f"Run({int(epochs)} epochs, {shown}, {OUTCOMES[self.result].partition('.')[0]!r})"
+        shown = ", ".join(f"{name}={_text(value)}" for name, value in self.stats.items() if "." not in name and name != "epochs")
+        low, high = int(np.min(epochs)), int(np.max(epochs))
+        made = f"{low} epochs" if low == high else f"{low} to {high} epochs"
+        if epochs.ndim:
+            return f"Run({' x '.join(map(str, epochs.shape))} runs, {made}, mean ± standard deviation {shown})"
+        return f"Run({made}, {shown}, {OUTCOMES[self.result].partition('.')[0]!r})"
+
+
+def _text(value: Num[Array, "*runs"]) -> str:
+    """A number, or the mean and the standard deviation of those of several runs."""
+    mean = f"{float(np.mean(value)):.3g}"
+    return f"{mean} ± {float(np.std(value, ddof=min(1, value.size - 1))):.2g}" if value.ndim else mean
