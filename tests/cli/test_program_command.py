@@ -87,6 +87,17 @@ def test_target_from_a_file(folder, capsys):
     assert "warning: 100.00% of target lie outside the device's range" in shown.err
 
 
+def test_a_target_of_conductances_becomes_weights(folder, capsys):
+    np.savetxt("g.csv", [[10.0, 60.0], [110.0, 85.0]], delimiter=",")
+    command = program.Program(target="g.csv", g_min=10.0, g_max=110.0)
+    target = command._target(jax.random.key(0))[1]
+    np.testing.assert_allclose(target, [[-1.0, 0.0], [1.0, 0.5]], atol=1e-6)
+    tile = jaxtile.init(jaxtile.TileConfig(), (2, 2), key=jax.random.key(0))
+    with program.warnings_as_lines():
+        command._prepare("svd", tile, 60.0 + target, jax.random.key(0))
+    assert "If these are conductances, pass --g-min and --g-max." in capsys.readouterr().err
+
+
 def test_a_state_that_is_not_finite_is_an_error(folder, capsys, monkeypatch):
     late = jaxtile.GDP(schedule=lambda step: jax.numpy.where(step < 1, 1.0, jax.numpy.nan))
     monkeypatch.setitem(program.METHODS, "gdp", lambda: late)
