@@ -73,11 +73,13 @@ def main() -> None:
     """Compile reading and programming, and print what XLA says of memory beside what has to be there."""
     held = jax.eval_shape(layer)
     x, key = jax.ShapeDtypeStruct((BATCH, SIDE), jnp.float32), jax.eval_shape(lambda: jr.key(0))
-    program = jax.jit(
-        lambda model, key: jt.nn.program(
-            model, jt.ProgramVerify(), key=key, max_steps=20, start="present", with_record=True, record=("read_error",), throw=False
-        )[1]["model"]
-    )
+
+    @jax.jit
+    def program(model, key):
+        options = {"max_steps": 20, "start": "present", "with_record": True, "record": ("read_error",), "throw": False}
+        solution = jt.nn.program(model, jt.ProgramVerify(), key=key, **options)[1]["model"]
+        return solution.tile.now, solution.stats, solution.history  # the chip is the one that there was
+
     for name, compiled in {
         "forward": jax.jit(read).lower(held, x, key).compile(),
         "ProgramVerify": program.lower(held, key).compile(),

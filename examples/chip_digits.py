@@ -6,23 +6,20 @@ year, with and without a digital factor that makes up for what all devices lose 
 """
 
 # %% Size
-import os
 from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 import optax
+from on_chips import PULSED, SMALL, by_pulses, lives, picture, report
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import jaxtile as jt
 
-SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
-chips, epochs = (2, 40) if SMALL else (20, 200)
-times = {"1 s": 1.0, "1 h": 3.6e3, "1 day": 8.64e4, "1 month": 2.6e6, "1 year": 3.16e7}
+epochs = 40 if SMALL else 200
 key = jax.random.key(0)
 
 # %% Train in floating point
@@ -54,59 +51,21 @@ def accuracy(model):
 in_digital = float(accuracy(network))
 
 # %% Put it on tiles
-device = jt.device.Drifting(
-    jt.device.SoftBounds(dw_min=0.005, w_max_dtod=0.1, w_min_dtod=0.1), nu=0.03, nu_dtod=0.2
-)  # t_0 is one second
-config = jt.TileConfig(device, half_select=jt.half_select.ConstantRatio(kappa=3000.0))
-chip = jt.nn.convert(network, {r"layers\..*": jt.nn.Rule(config, mapping=jt.nn.Mapping(omega=0.3))}, max_shape=(32, 32), key=key)
-print(jt.nn.summary(chip))
+chip = jt.nn.convert(network, {r"layers\..*": PULSED}, max_shape=(32, 32), key=key)
+
 
 # %% Its life
-costs = jt.Costs()
+def accuracies(old, mended, key):
+    return jnp.stack([accuracy(old), accuracy(mended)])
 
 
-def life(key):
-    """Accuracies [time, without and with compensation], and the pulses, energy and errors of programming."""
-    program_key, drift_key, read_key = jax.random.split(key, 3)
-    written, record = jt.nn.program(
-        chip, jt.ProgramVerify(), key=program_key, max_steps=20, tolerance=0.02, with_record=True, record=(), throw=False
-    )
-
-    def read(model):
-        return accuracy(jt.nn.with_key(model, read_key))
-
-    def at(time):
-        old = jt.nn.drift(written, time, key=drift_key)
-        return jnp.stack([read(old), read(jt.nn.compensate(old, written, key=read_key))])
-
-    pulses = jnp.stack([jnp.mean(solution.stats["full_pulses"]) for solution in record.values()])
-    joules = sum(jnp.sum(costs.energy(solution.stats, solution.tile)) for solution in record.values())
-    return jax.lax.map(at, jnp.array(list(times.values()))), pulses, joules, read(written)
-
-
-survived, pulses, joules, fresh = jax.jit(jax.vmap(life))(jax.random.split(key, chips))
-
-# %% Figures
-print(f"floating point {in_digital:.3f}, on a chip that was just programmed {fresh.mean():.3f} +- {fresh.std():.3f}")
-print(f"{pulses.mean():.0f} pulses for each cell, {joules.mean():.2g} J for the network")
-for label, (plain, mended) in zip(times, survived.mean(axis=0), strict=True):
-    print(f"{label}: accuracy {plain:.3f}, compensated {mended:.3f}")
+kinds = ("as it is", "compensated")
+survived, fresh, costs = lives(chip, by_pulses, accuracies)
+print(f"floating point: {in_digital:.3f}")
+report("by pulses", chip, kinds, survived, fresh, costs)
 
 # %% Picture
-fig, ax = plt.subplots(figsize=(4, 3), layout="constrained")
-seconds = list(times.values())
-for both, style, colour, label in zip(
-    np.moveaxis(survived, -1, 0), ("--", "-"), jt.plot.COLOURS, ("as it is", "compensated"), strict=False
-):
-    ax.plot(seconds, np.median(both, axis=0), style, color=colour, linewidth=1.2, marker="o", markersize=3, label=label)
-    ax.fill_between(seconds, *np.quantile(both, (0.1, 0.9), axis=0), color=colour, alpha=0.2, linewidth=0)
-ax.axhline(in_digital, color="black", linewidth=0.8, linestyle=":", label="floating point")
-ax.set_xscale("log")
-ax.set_xticks(seconds, list(times), rotation=45)
-ax.minorticks_off()
-ax.set_xlabel("time after programming")
-ax.set_ylabel(f"test accuracy of {chips} chips")
-ax.legend(frameon=False, loc="lower left")
+fig = picture({"by pulses": survived}, kinds, in_digital)
 
 # %% Save
 if not SMALL:

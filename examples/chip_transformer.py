@@ -1,25 +1,22 @@
-"""A transformer on 128 x 128 tiles: it turns sequences round, on twenty phase-change chips over a year.
+"""A transformer on 128 x 128 tiles: it turns sequences round, on twenty chips over a year.
 
 The task is made here: sixteen symbols, which the network returns in the opposite order. A block of attention and a perceptron learn
-it in floating point. Then all of their matrices are written into tiles; the attention itself and the norms stay digital.
+it in floating point. Then all of their matrices are written into tiles, in one go or by pulses; the attention itself and the norms
+stay digital.
 """
 
 # %% Size
-import os
 from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
-import numpy as np
 import optax
+from on_chips import PCM, PULSED, SMALL, by_pulses, in_one_go, lives, picture, report
 
 import jaxtile as jt
 
-SMALL = bool(os.environ.get("JAXTILE_SMALL"))  # as in the tests
-chips, steps, tested = (2, 60, 16) if SMALL else (20, 600, 128)
-times = {"1 day": 8.64e4} if SMALL else {"1 s": 1.0, "1 h": 3.6e3, "1 day": 8.64e4, "1 month": 2.6e6, "1 year": 3.16e7}
+steps, tested = (60, 16) if SMALL else (600, 128)
 symbols, length, width = 16, 12, 32 if SMALL else 64
 key = jax.random.key(0)
 
@@ -87,40 +84,22 @@ in_digital = float(accuracy(network))
 print(f"floating point: {in_digital:.3f} of the symbols")
 
 # %% Put it on tiles
-config = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse())
-chip = jt.nn.convert(network, {".*": config}, max_shape=(128, 128), key=key)
-print(jt.nn.summary(chip))
+ways = {"phase-change devices": (PCM, in_one_go), "by pulses": (PULSED, by_pulses)}
+networks = {name: jt.nn.convert(network, {".*": rule}, max_shape=(128, 128), key=key) for name, (rule, _) in ways.items()}
 
 
-def life(key):
-    """Accuracies [time, as it is and compensated] of one chip."""
-    written = jt.nn.apply_programming_noise(chip, jt.noise.PCM(), key=key)
-
-    def at(time):
-        old = jt.nn.drift(written, time, key=key)
-        mended = jt.nn.compensate(old, written, key=key)
-        return jnp.stack([accuracy(jt.nn.with_key(model, key)) for model in (old, mended)])
-
-    return jax.lax.map(at, jnp.array(list(times.values())))
+# %% Their lives
+def accuracies(old, mended, key):
+    return jnp.stack([accuracy(old), accuracy(mended)])
 
 
-survived = jax.jit(lambda keys: jax.lax.map(life, keys))(jax.random.split(key, chips))
-for label, (plain, mended) in zip(times, survived.mean(axis=0), strict=True):
-    print(f"{label}: accuracy {plain:.3f}, compensated {mended:.3f}")
+kinds, survived = ("as it is", "compensated"), {}
+for name, (_, write) in ways.items():
+    survived[name], fresh, costs = lives(networks[name], write, accuracies)
+    report(name, networks[name], kinds, survived[name], fresh, costs)
 
 # %% Picture
-fig, ax = plt.subplots(figsize=(4, 3), layout="constrained")
-seconds = list(times.values())
-for each, colour, label in zip(np.moveaxis(survived, -1, 0), jt.plot.COLOURS, ("as it is", "compensated"), strict=False):
-    ax.plot(seconds, np.median(each, axis=0), "o-", color=colour, linewidth=1.2, markersize=3, label=label)
-    ax.fill_between(seconds, *np.quantile(each, (0.1, 0.9), axis=0), color=colour, alpha=0.2, linewidth=0)
-ax.axhline(in_digital, color="black", linewidth=0.8, linestyle=":", label="floating point")
-ax.set_xscale("log")
-ax.set_xticks(seconds, list(times), rotation=45)
-ax.minorticks_off()
-ax.set_xlabel("time after the write")
-ax.set_ylabel(f"symbols that are right, {chips} chips")
-ax.legend(frameon=False, loc="lower left")
+fig = picture(survived, kinds, in_digital)
 
 # %% Save
 if not SMALL:

@@ -3,14 +3,15 @@
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import equinox.internal as eqxi
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-__all__ = ["any_lane", "ended", "iterate", "progress_meter"]
+__all__ = ["any_lane", "ended", "iterate", "one_by_one", "progress_meter"]
 
 Carry = TypeVar("Carry")
 
@@ -30,6 +31,23 @@ def iterate(cond: Callable[[Carry], Bool[Array, ""]], body: Callable[[Carry], Ca
         lambda arrays: cond(eqx.combine(arrays, rest)), array_body, arrays, max_steps=max_steps, kind="checkpointed"
     )
     return eqx.combine(arrays, rest)
+
+
+def one_by_one(function: Callable[..., Any], *args: Any) -> Any:
+    """A function mapped over the leading axes of its arguments, one after another: the
+    results of `equinox.filter_vmap`, to rounding, in the memory of one.
+
+    An argument that is returned as it is takes no memory of its own.
+    """
+    arrays, rest = eqx.partition(args, eqx.is_array)
+    static: list[Any] = []
+
+    def body(arrays: Any) -> Any:
+        result, other = eqx.partition(function(*eqx.combine(arrays, rest)), eqx.is_array)
+        static.append(other)
+        return result
+
+    return eqx.combine(jax.lax.map(body, arrays), static[-1])
 
 
 def ended(histories: dict[str, Float[Array, " entry"]], made: Int[Array, ""]) -> dict[str, Float[Array, " entry"]]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ from safetensors.numpy import save_file
 
 from ._paths import whole
 
-__all__ = ["NATIVE", "read", "write"]
+__all__ = ["NATIVE", "parse", "read", "write"]
 
 NATIVE = ("bool", "bfloat16", "float16", "float32", "float64", *(f"{kind}int{n}" for kind in ("", "u") for n in (8, 16, 32, 64)))
 """The types of NumPy that every version of the format has a name for."""
@@ -27,8 +28,24 @@ def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     data = path.read_bytes()
     # Not by NumPy, which has no bfloat16 and no float8.
     arrays = {name: np.frombuffer(part["data"], _dtype(part["dtype"])).reshape(part["shape"]) for name, part in deserialize(data)}
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    header = parse(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return arrays, header.get("__metadata__", {})
+
+
+def parse(text: str | bytes) -> Any:
+    """The data of JSON in which each name stands once: of two, readers take different
+    ones.
+
+    Raises:
+        ValueError: it is no JSON, or has a name twice.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a name stands twice")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=once)
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray], texts: Mapping[str, str]) -> None:

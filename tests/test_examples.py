@@ -34,16 +34,17 @@ def chip_cnn(names):
 def chip_digits(names):
     """Programming keeps what is far from chance, and costs pulses and energy."""
     assert names["in_digital"] > 0.8
-    assert np.mean(names["fresh"]) > 0.4
-    assert np.mean(names["survived"][:, 0]) > np.mean(names["survived"][:, -1]) - 0.05
-    assert np.all(names["pulses"] > 0)
-    assert np.all(names["joules"] > 0)
+    assert np.mean(names["fresh"][:, 0]) > 0.4
+    assert np.mean(names["fresh"]) > np.mean(names["survived"][:, -1]) - 0.05
+    assert np.all(names["costs"]["pulses"] > 0)
+    assert np.all(names["costs"]["joules"] > 0)
 
 
 def chip_transformer(names):
     """The task is on the way to be learned, and chips stay above chance."""
     assert names["values"][-1] < 0.9 * names["values"][0]
-    assert np.all(np.isfinite(names["survived"]))
+    assert all(np.all((accuracies >= 0) & (accuracies <= 1)) for accuracies in names["survived"].values())
+    assert np.all(names["costs"]["pulses"] > 0)
 
 
 def digits(names):
@@ -138,7 +139,8 @@ SHOWS = {show.__name__: show for show in EACH}
 
 
 def test_each_example_is_looked_at():
-    assert {path.stem for path in EXAMPLES.glob("*.py") if "bridge" not in path.name} == {*SHOWS}
+    others = {"bridge_notebook", "on_chips"}  # the first has a test of its own, and the second is what others import
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*SHOWS} | others
 
 
 @pytest.mark.filterwarnings("ignore:these pulses do not determine dw_min")  # a tenth of a measurement, at the small size
@@ -146,6 +148,7 @@ def test_each_example_is_looked_at():
 def test_example_shows_what_it_says(name, monkeypatch):
     monkeypatch.setenv("JAXTILE_SMALL", "1")
     monkeypatch.setenv("MPLBACKEND", "Agg")
+    monkeypatch.syspath_prepend(EXAMPLES)  # as for a script that is run
     plt.close("all")  # figures that other tests have left
     with jax.numpy_dtype_promotion("standard"):  # optax leans on it
         names = runpy.run_path(str(EXAMPLES / f"{name}.py"))

@@ -5,8 +5,14 @@ import enum
 import functools
 import inspect
 import json
+import os
+import pickle
+import re
 import subprocess
 import sys
+import time
+import tracemalloc
+import zipfile
 
 import equinox as eqx
 import jax
@@ -105,7 +111,7 @@ def runs() -> dict:
         "devices": {name: make() for name, make in DEVICES.items()},
         "pulses": {name: make() for name, make in PULSES.items()},
         "tiles": (jt.count_pulses(tile), batch),
-        "solution": jt.program(tile, 0.1 * jr.normal(KEY, (5, 7)), jt.SVD(), key=KEY, max_steps=3),
+        "solution": jt.program(tile, 0.1 * jr.normal(KEY, (5, 7)), jt.GDP(), key=KEY, max_steps=3),
     }
 
 
@@ -127,6 +133,7 @@ def values() -> dict:
             np.array(5),
         ],
         "numpy": [np.float64(0.1), np.int16(-3), np.bool_(True), np.arange(3, dtype=">f8"), np.zeros(2, complex)],
+        "other bytes first": np.array([1 + 2j, 3], ">c16"),
         "random": [KEY, jr.split(KEY, 3), jr.key(0, impl="rbg"), jr.PRNGKey(1)],
         "dtypes": [jnp.float32, jnp.bfloat16, np.float32, np.dtype("bfloat16"), float, bool],
         "functions": [jax.nn.relu, jnp.tanh, jax.lax.max, jt.nn.accuracy, jax.tree_util.Partial(jnp.clip, -1.0, max=1.0)],
@@ -272,6 +279,15 @@ HOSTILE = {
     "two kinds": ({"array": "x", "numpy": "x"}, "damaged header|cannot be loaded"),
     "objects": ({"numpy": ["x", "object", [3]]}, "cannot be loaded"),
     "a shape that does not fit": ({"numpy": ["x", "float32", [5]]}, "cannot be loaded"),
+    "a shape below zero": ({"numpy": ["x", "float32", [-1]]}, r"an array of the shape \[-1\]"),
+    "a shape of NaN": ({"numpy": ["x", "float32", [float("nan")]]}, "damaged header: TypeError"),
+    "a shape without end": ({"array": ["x", "float32", [2**62, 2**62]]}, "damaged header|cannot be loaded"),
+    "a function of the system": ({"partial": [{"function": "os.system"}, ["ls"], {"dict": []}]}, "names the function 'os.system'"),
+    "a lambda": ({"function": "<lambda>"}, "which is none of the functions"),
+    "a path": ({"object": ["jaxtile/../../os:path", {}]}, "which is none of jaxtile, equinox, optax"),
+    "a path of an array": ({"array": "../x"}, "damaged header: KeyError"),
+    "a key of no kind": ({"key": ["os.system", "x"]}, "cannot be loaded|damaged header"),
+    "a list as a key": ({"dict": [[{"list": []}, 1]]}, "damaged header: TypeError"),
 }
 
 
@@ -283,6 +299,79 @@ def test_a_hostile_file_is_refused_and_runs_nothing(tmp_path, name):
         jt.load(written(tmp_path / "file", tree))
     assert str(tmp_path / "file") in str(caught.value)
     assert not {name for name in set(sys.modules) - imported if name.startswith(("jaxtile", "equinox", "optax"))}
+
+
+def a_pickle(path):
+    """One that would leave a file beside it."""
+    code = type("Code", (), {"__reduce__": lambda self: (os.mkdir, (str(path.with_name("run")),))})
+    path.write_bytes(pickle.dumps(code()))
+
+
+def with_header(path, header):
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+
+
+TWICE = b'{"__metadata__":{"jaxtile":"1","jaxtile":"2"}}'
+STRANGE = {
+    "empty": lambda path: path.write_bytes(b""),
+    "a header of 2^60 bytes": lambda path: path.write_bytes((2**60).to_bytes(8, "little") + b"{}"),
+    "a header of all bytes": lambda path: path.write_bytes((2**64 - 1).to_bytes(8, "little") + b"{}"),
+    "an array of 2^60 numbers": lambda path: with_header(
+        path, b'{"x":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}' % (2**60, 2**62)
+    ),
+    "a shape below zero": lambda path: with_header(path, b'{"x":{"dtype":"F32","shape":[-1],"data_offsets":[0,0]}}'),
+    "a shape of NaN": lambda path: with_header(path, b'{"x":{"dtype":"F32","shape":[NaN],"data_offsets":[0,0]}}'),
+    "a type of objects": lambda path: with_header(path, b'{"x":{"dtype":"O","shape":[1],"data_offsets":[0,0]}}'),
+    "a name twice": lambda path: with_header(path, TWICE),
+    "a name twice in the tree": lambda path: save_file(
+        {"x": np.ones(3)}, path, {"jaxtile": '{"format":1,"format":1,"versions":{},"tree":1}'}
+    ),
+    "a number of a million digits": lambda path: save_file({"x": np.ones(3)}, path, {"jaxtile": "1" * 1_000_000}),
+    "a pickle": a_pickle,
+    "arrays of NumPy": lambda path: np.savez(path.with_suffix(".npz"), x=np.ones(3)) or path.with_suffix(".npz").rename(path),
+    "an archive": lambda path: zipfile.ZipFile(path, "w").writestr("x", "y"),
+    "text": lambda path: path.write_text("text " * 100),
+    "a folder": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_file_is_refused_at_once(tmp_path, name):
+    """Within a second and a few MiB, by its name, and nothing of it runs."""
+    path = tmp_path / "file"
+    STRANGE[name](path)
+    tracemalloc.start()
+    start = time.perf_counter()
+    with pytest.raises((ValueError, IsADirectoryError), match=re.escape(str(path))):
+        jt.load(path)
+    took, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert took < 1
+    assert peak < 20e6
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_every_damage_is_found(tmp_path):
+    """Files that are cut, and files with one bit turned, in the header or in the numbers."""
+    path = tmp_path / "file"
+    jt.save(
+        path, {"x": jnp.arange(20.0), "n": 3, "tile": jt.init(jt.TileConfig(jt.device.Ideal()), (2, 3), key=KEY), "f": jax.nn.relu}
+    )
+    whole = path.read_bytes()
+    turned = []
+    for bit in range(0, 8 * len(whole), 149):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        turned.append(bytes(damaged))
+    for damaged in [whole[:n] for n in range(0, len(whole), 97)] + turned:
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            jt.load(path)
+
+
+def test_a_file_of_the_first_format_is_read(tmp_path):
+    """It has no checksum."""
+    assert jt.load(written(tmp_path / "file", {"tuple": [1, {"list": [2.5]}]})) == (1, [2.5])
 
 
 def test_deep_and_damaged_files_are_refused(tmp_path):
@@ -315,8 +404,8 @@ def test_a_file_of_equinox_is_refused_by_name(tmp_path):
 
 
 def test_a_newer_file_is_refused_by_name(tmp_path):
-    path = written(tmp_path / "file", None, format=2, versions={"jaxtile": "9.1", "jax": "3.0"})
-    with pytest.raises(ValueError, match=r"saved by jaxtile 9.1, jax 3.0, cannot be loaded: it has format 2, and this jaxtile"):
+    path = written(tmp_path / "file", None, format=3, versions={"jaxtile": "9.1", "jax": "3.0"})
+    with pytest.raises(ValueError, match=r"saved by jaxtile 9.1, jax 3.0, cannot be loaded: it has format 3, and this jaxtile"):
         jt.load(path)
 
 

@@ -1,12 +1,14 @@
 """`save` and `load`: one file for anything."""
 
 import json
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from .. import _safetensors
 from .._paths import readable, writable
@@ -15,7 +17,7 @@ from .tree import Reader, Writer
 
 __all__ = ["load", "save"]
 
-FORMAT = 1
+FORMAT = 2  # files of format 1 had no checksum
 _HEADER = "jaxtile"
 _NUMPY = b"\x93NUMPY"  # how its files begin
 
@@ -45,6 +47,7 @@ def save(path: str | Path, value: Any) -> None:
     except RecursionError:
         raise ValueError(f"value={type(value).__name__} holds itself, or is nested too deeply to be saved.") from None
     header = {"format": FORMAT, "versions": _versions(), "tree": tree}
+    header["crc32"] = _checksum(header, writer.arrays)
     _safetensors.write(path, writer.arrays, {_HEADER: json.dumps(header)})
 
 
@@ -81,15 +84,27 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
         raise ValueError(f"{path} was not written by jaxtile.save: it has arrays, but does not say which objects they belong to.")
     versions = "other versions"
     try:
-        header = json.loads(texts[_HEADER])
+        header = _safetensors.parse(texts[_HEADER])
         versions = ", ".join(f"{name} {number}" for name, number in header["versions"].items())
         if header["format"] > FORMAT:
             raise ValueError(f"it has format {header['format']}, and this jaxtile {__version__} reads up to {FORMAT}: update it.")
+        if header["format"] != 1 and header.pop("crc32") != _checksum(header, arrays):
+            raise ValueError("it is damaged, since its checksum differs: copy it anew, or save it again.")
         return Reader(arrays, tuple(classes))(header["tree"])
     except ValueError as error:
         raise ValueError(f"{path}, saved by {versions}, cannot be loaded: {error}") from None
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
         raise ValueError(f"{path} has a damaged header: {type(error).__name__}: {error}") from None
+
+
+def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """The checksum of a header and of the arrays, with their names, types and shapes."""
+    total = zlib.crc32(json.dumps(header).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        total = zlib.crc32(f"{name} {array.dtype.name} {arrays[name].shape}".encode(), total)
+        total = zlib.crc32(memoryview(array.reshape(-1).view(np.uint8)), total)
+    return f"{total:08x}"
 
 
 def _versions() -> dict[str, str]:

@@ -58,6 +58,8 @@ class Writer:
             raise TypeError(f"{at or 'the value'} is traced: save outside of jax.jit, jax.vmap and jax.grad.")
         if id(array) not in self._places:
             held = np.asarray(jr.key_data(array) if _is_key(array) else array)
+            if not held.dtype.isnative:
+                held = held.astype(held.dtype.newbyteorder("="))
             name, data = at.removeprefix("."), held
             if held.dtype.name in NATIVE:
                 place: Any = name
@@ -101,6 +103,8 @@ class Reader:
         if name not in self._made:
             array = self.arrays[name]
             if how:
+                if any(n < 0 for n in how[1]):  # which would stand for whatever fits
+                    raise ValueError(f"it has an array of the shape {how[1]}.")
                 array = np.frombuffer(array.tobytes(), jnp.dtype(how[0])).reshape(how[1])
             self._made[name] = make(array)
         return self._made[name]

@@ -11,7 +11,6 @@ from .chip import renormalise as renormalise
 from .chip import stick as stick
 from .chip import summary as summary
 from .convert import convert as convert
-from .convert import to_digital as to_digital
 from .converted import Cell as Cell
 from .converted import Conv as Conv
 from .converted import MultiheadAttention as MultiheadAttention
@@ -22,6 +21,7 @@ from .gradient import value_and_grad as value_and_grad
 from .grid import Grid as Grid
 from .layers import Linear as Linear
 from .layers import Sequential as Sequential
+from .layers import to_digital as to_digital
 from .layers import with_key as with_key
 from .rule import Mapping as Mapping
 from .rule import Rule as Rule

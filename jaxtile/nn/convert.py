@@ -1,4 +1,4 @@
-"""`convert`: a model of equinox, with its matrices on tiles; `to_digital`: and back."""
+"""`convert`: a model of equinox, with its matrices on tiles."""
 
 import dataclasses
 import re
@@ -7,7 +7,6 @@ from collections.abc import Mapping as Rules
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.tree_util as jtu
 from jaxtyping import PyTree
 
@@ -15,10 +14,10 @@ from .._random import as_key, stream
 from .._types import Key, finite_array
 from ..tile import TileConfig
 from .converted import Cell, Conv, MultiheadAttention
-from .layers import EachSample, Linear, Sequential, path_of
+from .layers import EachSample, Linear, path_of
 from .rule import Rule
 
-__all__ = ["convert", "to_digital"]
+__all__ = ["convert"]
 
 
 def _linear(layer: eqx.nn.Linear, rule: Rule, *, key: Key) -> Linear:
@@ -118,19 +117,6 @@ def convert(
             raise TypeError(f"{name}, a {type(_bare(node)).__name__}, {error}.") from None
 
     return jtu.tree_map_with_path(each, model, is_leaf=_has_maker)
-
-
-def to_digital(model: PyTree) -> PyTree:
-    """The model with layers of equinox in the place of those on tiles: their weights are
-    those that the tiles hold now, and what only hardware has is left out.
-    """
-
-    def each(node: Any) -> Any:
-        if isinstance(node, Sequential):  # it maps layers of equinox over samples
-            return Sequential(tuple(map(to_digital, node.layers)))
-        return node.to_digital() if hasattr(node, "to_digital") else node
-
-    return jax.tree.map(each, model, is_leaf=lambda node: isinstance(node, Sequential) or hasattr(node, "to_digital"))
 
 
 def _as_rule(pattern: str, rule: Any, max_shape: tuple[int, int] | None) -> Rule | None:

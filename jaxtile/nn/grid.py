@@ -1,19 +1,23 @@
 """A matrix on a grid of equal tiles.
 
 Block (r, c) of the matrix is on tile (r, c). Each tile keeps its own chip, converters
-and half-selected lines. They are read and pulsed as one batch. What the tiles of a row
-read is added up digitally.
+and half-selected lines. They are read and pulsed as one batch; of a large grid, row by row
+in a loop, so that the cells of a batch fit into a cache. What the tiles of a row read is
+added up digitally.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._loop import one_by_one
 from .._types import Key, Weights
 from ..tile import AbstractHardware
 from ..tile import backward as backward_of_tile
@@ -21,6 +25,9 @@ from ..tile import forward as forward_of_tile
 from .group import AbstractGroup
 
 __all__ = ["Blocks", "Grid", "backward", "forward"]
+
+# Cells of a batch of tiles, at most: two MiB of weights.
+_MOST = 2**19
 
 
 class Blocks(NamedTuple):
@@ -127,17 +134,25 @@ class Grid(AbstractGroup):
             **given: what it is given by name: of x the columns of the tile, of d its rows,
                 of a matrix (`weight` or `target`) its block, and a key of its own.
         """
-        by_row, by_column = {}, {}
+        if self._cells <= _MOST:
+            return self._each(verb, given)
+        # A loop outside of a program would be compiled at each call.
+        known, found = _arrays(self), _changed(self, verb, given)
+        return jax.tree.map(lambda leaf: known[leaf.number] if isinstance(leaf, Same) else leaf, found)
+
+    def _each(self, verb: Callable[..., Any], given: dict[str, Any]) -> Any:
+        by_row, by_column, shares = {}, {}, {}
         for name, value in given.items():
             split, row, column = _SPLITS[name]
             by_row[name], by_column[name] = (None if value is None else axis for axis in (row, column))
-            given[name] = None if value is None else split(self, value)
+            shares[name] = None if value is None else split(self, value)
+        of_row = _along(lambda array, given: array.each(verb, **given), by_column, cells=self._cells // len(self.rows.sizes))
+        return _along(of_row, by_row, cells=self._cells)(self.held, shares)
 
-        def one(array: AbstractHardware, given: dict[str, Any]) -> Any:
-            return array.each(verb, **given)
-
-        along_columns = eqx.filter_vmap(one, in_axes=(0, by_column))
-        return eqx.filter_vmap(along_columns, in_axes=(0, by_row))(self.held, given)
+    @property
+    def _cells(self) -> int:
+        """Cells of all its arrays."""
+        return len(self.rows.sizes) * self.rows.lines * len(self.columns.sizes) * self.columns.lines
 
     def outputs(self, y: Float[Array, "row column ..."], x: Float[Array, "... in"]) -> Float[Array, "... out"]:
         """Sum of the outputs that the arrays of each row read."""
@@ -150,6 +165,48 @@ class Grid(AbstractGroup):
         along_columns = eqx.filter_vmap(lambda array, x, d: array.inputs(x, d), in_axes=(0, 0, None))
         parts = eqx.filter_vmap(along_columns)(self.held, x, self.rows.split(d))
         return self.columns.join(jnp.sum(parts, axis=0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Same:
+    """In the place of an array that a program would return as it was given, in a copy.
+
+    Attributes:
+        number: which of its inputs.
+    """
+
+    number: int
+
+
+@eqx.filter_jit
+def _changed(grid: Grid, verb: Callable[..., Any], given: dict[str, Any]) -> Any:
+    known = {id(leaf): Same(number) for number, leaf in enumerate(_arrays(grid))}
+    return jax.tree.map(lambda leaf: known.get(id(leaf), leaf), grid._each(verb, given))
+
+
+def _arrays(grid: Grid) -> list[Array]:
+    return jax.tree.leaves(eqx.filter(grid, eqx.is_array))
+
+
+def _along(
+    function: Callable[..., Any], axes: dict[str, int | None], *, cells: int
+) -> Callable[[AbstractHardware, dict[str, Any]], Any]:
+    """A function of the arrays along an axis of a grid, and of what they are given: all at
+    once, or one after another where that would be too many cells.
+
+    Args:
+        function: of one array, and what it is given.
+        axes: 0 for what each array has its own of, None for what is the same for all.
+        cells: of all arrays.
+    """
+    if cells <= _MOST:
+        return eqx.filter_vmap(function, in_axes=(0, axes))
+
+    def in_turn(held: AbstractHardware, given: dict[str, Any]) -> Any:
+        own = {name: value for name, value in given.items() if axes[name] is not None}
+        return one_by_one(lambda array, own: function(array, given | own), held, own)
+
+    return in_turn
 
 
 # How each argument of a verb is split, and along which of its axes the rows and the columns of the grid run.

@@ -2,7 +2,6 @@
 
 import abc
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -75,7 +74,7 @@ class AbstractHardware(eqx.Module):
             options: arguments that are the same for all tiles.
             **given: as of `each`.
         """
-        return self.with_tiles(self.each(partial(verb, **(options or {})), **given))
+        return self.with_tiles(self.each(eqx.Partial(verb, **(options or {})), **given))
 
     @property
     def trains(self) -> bool:

@@ -58,11 +58,10 @@ def test_an_mlp():
         expected = theirs[1](torch.tanh(theirs[0](torch.tensor(x)))).numpy()
     found = np.asarray(jt.nn.with_key(chip, KEY)(jnp.asarray(x)))
     assert np.abs(expected - np.asarray(jax.vmap(plain)(x))).max() > 0.02  # the converters do show
-    # A number on the edge between two steps of a converter may be rounded either way.
-    assert np.mean(np.abs(found - expected) < 1e-4) > 0.98
-    np.testing.assert_allclose(found, expected, atol=0.1)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_convolution():
     plain = scaled(eqx.nn.Conv2d(3, 6, 3, padding=1, key=KEY))
     chip = jt.nn.convert(Mlp(plain, eqx.nn.Identity()), {"first": bridge.tile_config(rpu_config())}, max_shape=(4, 10), key=KEY)
@@ -72,5 +71,4 @@ def test_a_convolution():
     with torch.no_grad():
         expected = analog(torch.tensor(x)).numpy()
     found = np.asarray(jt.nn.with_key(chip, KEY).first(jnp.asarray(x)))
-    assert np.mean(np.abs(found - expected) < 1e-4) > 0.98
-    np.testing.assert_allclose(found, expected, atol=0.1)
+    np.testing.assert_allclose(found, expected, atol=1e-4)

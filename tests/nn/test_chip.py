@@ -30,12 +30,12 @@ def chip():
 
 
 def test_programming_a_network_is_programming_its_tiles(chip):
-    programmed, record = jt.nn.program(chip, jt.SVD(), key=KEY, max_steps=4, tolerance=0.0, with_record=True)
+    programmed, record = jt.nn.program(chip, jt.GDP(), key=KEY, max_steps=4, tolerance=0.0, with_record=True)
     assert list(record) == ["first", "second"]
     for n, (path, layer) in enumerate(jt.nn.layers.layers(chip).items()):
         chip_key, run_key = (jr.fold_in(jr.fold_in(KEY, n), m) for m in (0, 1))
         fresh = jt.init(CONFIG, layer.tile.shape, key=chip_key)
-        alone = jt.program(fresh, layer.target, jt.SVD(), key=run_key, max_steps=4, tolerance=0.0)
+        alone = jt.program(fresh, layer.target, jt.GDP(), key=run_key, max_steps=4, tolerance=0.0)
         np.testing.assert_array_equal(getattr(programmed, path).tile.weight, alone.weight)
         np.testing.assert_array_equal(record[path].weight, alone.weight)
         np.testing.assert_array_equal(getattr(programmed, path).target, layer.target)
@@ -43,11 +43,11 @@ def test_programming_a_network_is_programming_its_tiles(chip):
 
 def test_programming_goes_on_from_the_present_state(chip, unhooked):
     away = jt.nn.layers.map_layers(lambda path, layer: layer.replace(tile=jt.set_weights(layer.tile, 0.9 * layer.target)), chip)
-    present = jt.nn.program(away, jt.SVD(), key=KEY, max_steps=1, start="present")
+    present = jt.nn.program(away, jt.GDP(), key=KEY, max_steps=1, start="present")
     np.testing.assert_array_equal(present.first.tile.cells.step_up, chip.first.tile.cells.step_up)
     assert jnp.linalg.norm(present.first.tile.weight - chip.first.target) < jnp.linalg.norm(chip.first.target) * 0.5
-    with pytest.raises(ValueError, match="start='new' is unknown"):
-        jt.nn.program(chip, jt.SVD(), key=KEY, max_steps=1, start="new")
+    with pytest.raises(ValueError, match="start='new' is unknown.*'reset'"):
+        jt.nn.program(chip, jt.GDP(), key=KEY, max_steps=1, start="new")
 
 
 def test_a_network_on_many_chips():
@@ -56,7 +56,7 @@ def test_a_network_on_many_chips():
     keys = jr.split(KEY, 3)
 
     def programmed(key):
-        return jt.nn.program(chip, jt.SVD(), key=key, max_steps=4, tolerance=0.0).layers[0].tile.weight
+        return jt.nn.program(chip, jt.GDP(), key=key, max_steps=4, tolerance=0.0).layers[0].tile.weight
 
     many = jax.vmap(programmed)(keys)
     assert len({float(weight[0, 0]) for weight in many}) == 3
@@ -130,6 +130,41 @@ def test_stuck_devices_stay_where_they_are():
     ideal = jt.nn.Sequential([jt.nn.Linear(4, 3, jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse()), key=KEY)])
     with pytest.raises(TypeError, match="layers.0 has cells of Ideal.*only single pulsed devices"):
         jt.nn.stick(ideal, 0.1, key=KEY)
+
+
+def test_programming_from_zero_keeps_the_devices_if_asked_to(chip):
+    """By "reset" those that are stuck stay so; by "zero" there are other devices, of which none is."""
+    broken = jt.nn.stick(chip, 0.3, value=0.02, key=KEY)
+    how = {"key": KEY, "max_steps": 4, "tolerance": 0.0}
+    kept, fresh = (jt.nn.program(broken, jt.SVD(), start=start, **how) for start in ("reset", "zero"))
+    for before, after, other in zip(
+        (broken.first, broken.second), (kept.first, kept.second), (fresh.first, fresh.second), strict=True
+    ):
+        stuck = np.asarray(before.tile.cells.w_min == before.tile.cells.w_max)
+        assert 0 < stuck.sum() < stuck.size
+        np.testing.assert_array_equal(np.asarray(after.tile.weight)[stuck], np.asarray(before.tile.weight)[stuck])
+        np.testing.assert_array_equal(after.tile.cells.step_up, before.tile.cells.step_up)
+        assert not np.any(other.tile.cells.w_min == other.tile.cells.w_max)
+    alone = jt.set_weights(broken.first.tile, np.zeros((4, 5)))
+    alone = jt.program(alone, broken.first.target, jt.SVD(), key=jr.fold_in(jr.fold_in(KEY, 0), 1), max_steps=4, tolerance=0.0)
+    np.testing.assert_array_equal(kept.first.tile.weight, alone.weight)
+
+
+def test_ranges_ask_for_a_key_only_where_reads_draw():
+    """The reads backward are not made."""
+    network = eqx.nn.MLP(5, 3, width_size=4, depth=1, key=KEY)
+    x, each = np.random.default_rng(0).normal(size=(7, 5)), lambda model, x, *, key: jax.vmap(model)(x)
+    quiet = jt.TileConfig(forward=jt.IOParameters(out_noise=None))
+    chip = jt.nn.convert(network, {".*": quiet}, key=KEY)
+    assert chip.layers[0].tile.config.backward.draws
+    ranged = jt.nn.calibrate(chip, x, each, adc_quantile=1.0)
+    np.testing.assert_allclose(ranged.layers[0].input_range.input_range, np.abs(x).max(), rtol=1e-6)
+    assert ranged.layers[0].tile.config.backward.draws
+    noisy = jt.nn.convert(network, {".*": jt.TileConfig()}, key=KEY)
+    with pytest.raises(ValueError, match=r"layers\.0 needs a key"):
+        jt.nn.calibrate(noisy, x, each)
+    with pytest.raises(ValueError, match=r"reads of layers\.0 draw noise.*pass key="):
+        jt.nn.calibrate(jt.nn.with_key(noisy, KEY), x, each, adc_quantile=1.0)
 
 
 @pytest.mark.parametrize("management", [None, jt.periphery.AbsMax()])

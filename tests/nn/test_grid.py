@@ -142,12 +142,12 @@ def test_a_network_on_grids_is_trained():
 
 def test_programming_and_time_go_tile_by_tile():
     chip = jt.nn.convert(net(), {"first": CONFIG}, max_shape=(4, 4), key=KEY)
-    programmed, record = jt.nn.program(chip, jt.SVD(), key=KEY, max_steps=5, tolerance=0.0, with_record=True)
+    programmed, record = jt.nn.program(chip, jt.GDP(), key=KEY, max_steps=5, tolerance=0.0, with_record=True)
     assert record["first"].history["read_error"].shape == (2, 3, 6)
     key = jr.fold_in(KEY, 0)
     tile = jt.init(CONFIG, (4, 4), key=jr.split(jr.fold_in(key, 0), (2, 3))[1, 2])
     target = jnp.pad(chip.first.target[4:, 7:], ((0, 1), (0, 1)))
-    expected = jt.program(tile, target, jt.SVD(), key=jr.split(jr.fold_in(key, 1), (2, 3))[1, 2], max_steps=5, tolerance=0.0)
+    expected = jt.program(tile, target, jt.GDP(), key=jr.split(jr.fold_in(key, 1), (2, 3))[1, 2], max_steps=5, tolerance=0.0)
     np.testing.assert_allclose(alone(programmed.first.tile, 1, 2).weight, expected.weight, atol=1e-5)
 
     written = jt.nn.apply_programming_noise(chip, jt.noise.PCM(), key=KEY)
@@ -155,6 +155,50 @@ def test_programming_and_time_go_tile_by_tile():
     mended = jt.nn.compensate(old, written, key=KEY)
     errors = [float(jnp.linalg.norm(model.first(X, key=KEY) - chip.first(X, key=KEY))) for model in (old, mended)]
     assert errors[1] < errors[0]
+
+
+def test_a_large_grid_goes_row_by_row_in_the_memory_of_a_row(monkeypatch):
+    """Programmed so, each tile is as if alone, in at most one and a half times what has to be there, by XLA's account."""
+    monkeypatch.setattr("jaxtile.nn.grid._MOST", 2**11)  # a row of eight tiles
+    config = jt.TileConfig(jt.device.SoftBounds())
+    rule, target = jt.nn.Rule(config, max_shape=(16, 16)), jr.uniform(KEY, (128, 128), float, -0.5, 0.5)
+    layer = rule.place(target, key=KEY)
+    options = {"max_steps": 3, "tolerance": 0.0, "record": ("read_error",), "throw": False}
+
+    @jax.jit
+    def run(layer, key):
+        _, record = jt.nn.program(layer, jt.ProgramVerify(), key=key, start="reset", with_record=True, **options)
+        return record["model"].tile.now, record["model"].history
+
+    compiled = run.lower(layer, KEY).compile()
+    now, history = compiled(layer, KEY)
+    one = jt.set_weights(alone(layer.tile, 5, 6), jnp.zeros((16, 16)))
+    block, own = layer.target[80:96, 96:112], jr.split(jr.fold_in(jr.fold_in(KEY, 0), 1), (8, 8))[5, 6]
+    expected = jt.program(one, block, jt.ProgramVerify(), key=own, **options)
+    np.testing.assert_allclose(now.state[5, 6], expected.tile.now.state, atol=1e-5)
+
+    memory = compiled.memory_analysis()
+    if memory is not None:
+        taken = memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+        needed = [layer.tile.tiles.chip, layer.tile.now, layer.target, history, layer.tile.weight]  # the last: as much noise
+        assert taken < 1.5 * sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(needed, eqx.is_array)))
+
+
+def test_a_large_grid_is_read_and_pulsed_as_a_small_one(monkeypatch):
+    """Also outside of a program, where what does not change is returned without a copy."""
+    held = grid(NOISY)
+
+    def changed():
+        after = held.change(jt.update, options={"learning_rate": 0.1}, x=X, d=D, key=KEY)
+        gradient = jax.grad(lambda x: jnp.sum(forward(held, x, key=KEY) ** 2))(X)
+        return after, (forward(held, X, key=KEY), backward(held, D, key=KEY), after.weight, gradient)
+
+    _, expected = changed()
+    monkeypatch.setattr("jaxtile.nn.grid._MOST", 1)  # tile by tile
+    after, found = changed()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert after.cells.step_up is held.cells.step_up
 
 
 def test_tiles_that_are_full_but_for_the_last():

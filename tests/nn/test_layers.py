@@ -162,3 +162,44 @@ def test_wrong_layers_are_refused(unhooked):
     stacked = jax.vmap(lambda key: jt.nn.Linear(6, 4, IDEAL, key=key))(jr.split(KEY, 2))
     with pytest.raises(ValueError, match="over the chips instead"):
         jt.nn.value_and_grad(lambda m, x: jnp.sum(jax.vmap(lambda m: m(x))(m)))(stacked, X)
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "message"),
+    [
+        ({"out_scales": [1.0, 2.0]}, ValueError, r"Linear.out_scales has shape \(2,\)"),
+        ({"bias": jnp.zeros(4)}, ValueError, r"Linear.bias has shape \(4,\)"),
+        ({"input_range": 3.0}, TypeError, "Linear.input_range=3.0"),
+        ({"modifier": 0.1}, TypeError, "Linear.modifier=0.1 is no modifier"),
+        ({"target": jnp.zeros((5, 3))}, ValueError, r"Linear.target has shape \(5, 3\)"),
+        ({"weights": "optax"}, ValueError, "Linear.weights='optax'"),
+        ({"scale": 1.0}, TypeError, "Linear has no scale"),
+        ({"tile": jnp.zeros((3, 5))}, TypeError, "is no tile"),
+    ],
+)
+def test_other_parts_are_checked_like_the_first(parts, error, message, unhooked):
+    tile = jt.init(jt.TileConfig(), (3, 5), key=jr.key(0))
+    with pytest.raises(error, match=message):
+        jt.nn.Linear.around(**{"tile": tile} | parts)
+    with pytest.raises(error, match=message):
+        jt.nn.Linear.around(tile).replace(**parts)
+
+
+def test_a_tile_of_another_size_does_not_take_over_the_scales():
+    layer = jt.nn.Linear.around(jt.init(jt.TileConfig(), (3, 5), key=jr.key(0)), out_scales=[1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"Linear.out_scales has shape \(3,\)"):
+        layer.replace(tile=jt.init(jt.TileConfig(), (4, 5), key=jr.key(0)))
+
+
+def test_only_layers_on_tiles_are_taken_back():
+    """A module of one's own with a method of that name is left as it is."""
+
+    class Own(eqx.Module):
+        layer: jt.nn.Linear
+
+        def to_digital(self):
+            raise AssertionError("this is no layer on tiles")
+
+    back = jt.nn.to_digital(Own(jt.nn.Linear(5, 3, jt.TileConfig(), key=jr.key(0))))
+    assert isinstance(back, Own)
+    assert isinstance(back.layer, eqx.nn.Linear)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from ..._random import stream
 from ..._types import Key
-from ..layers import Linear
+from ..layers import AbstractConverted, Linear
 from ..rule import Rule
 
 __all__ = ["MultiheadAttention"]
@@ -17,7 +17,7 @@ __all__ = ["MultiheadAttention"]
 Sequence = Float[Array, "..."]
 
 
-class MultiheadAttention(eqx.Module):
+class MultiheadAttention(AbstractConverted):
     """Multi-head attention: the four projections are read from tiles, and equinox's own
     attention between them is digital.
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from ..._random import stream
 from ..._types import Key
-from ..layers import Linear
+from ..layers import AbstractConverted, Linear
 from ..rule import Rule
 
 __all__ = ["Cell"]
@@ -25,7 +25,7 @@ class Reading(eqx.Module):
         return self.layer(x, key=self.key)
 
 
-class Cell(eqx.Module):
+class Cell(AbstractConverted):
     """An LSTM or GRU cell: equinox's own, whose matrices are read from tiles.
 
     Attributes:

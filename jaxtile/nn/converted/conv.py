@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Num
 
 from ..._random import stream
 from ..._types import AnyArray, Key, real_array
-from ..layers import Linear, sample_axes
+from ..layers import AbstractConverted, Linear, sample_axes
 from ..rule import Rule
 
 __all__ = ["Conv"]
@@ -15,7 +15,7 @@ __all__ = ["Conv"]
 _PADDED = {"REFLECT": "reflect", "REPLICATE": "edge", "CIRCULAR": "wrap"}
 
 
-class Conv(eqx.Module):
+class Conv(AbstractConverted):
     """A convolution in one, two or three dimensions, by im2col: each patch of the input
     is a vector, which the matrix [out, in * kernel] reads.
 

@@ -49,7 +49,7 @@ def _trained(node: Any) -> Any:
         parts = dict.fromkeys(node.__dataclass_fields__) | {"weights": node.weights, "bias_on_tile": node.bias_on_tile}
         rule = node.input_range
         ranges = rule.only_learned() if rule is not None and rule.learn_input_range else None
-        return node.replace(**parts | {"tile": tile, "bias": node.bias, "out_scales": node.out_scales, "input_range": ranges})
+        return node.with_parts(**parts | {"tile": tile, "bias": node.bias, "out_scales": node.out_scales, "input_range": ranges})
     return node if eqx.is_inexact_array(node) else None
 
 

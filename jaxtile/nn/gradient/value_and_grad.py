@@ -65,7 +65,7 @@ def value_and_grad(loss: Loss) -> Callable[..., tuple[Scalar, PyTree]]:
 
         def with_pairs(path: str, layer: Linear) -> Linear:
             pulsed = layer.weights == "pulsed"
-            return layer.replace(tile=_pairs(reads, records, ds, path, known[path])) if pulsed else layer
+            return layer.with_parts(tile=_pairs(reads, records, ds, path, known[path])) if pulsed else layer
 
         return value, map_layers(with_pairs, jax.tree.unflatten(jax.tree.structure(arrays), of_arrays))
 

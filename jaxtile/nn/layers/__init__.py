@@ -1,5 +1,7 @@
 """Layers whose weights are on tiles, and how a model is taken apart into them."""
 
+from .base import AbstractConverted as AbstractConverted
+from .base import to_digital as to_digital
 from .linear import Linear as Linear
 from .paths import check_apart as check_apart
 from .paths import is_part as is_part
@@ -14,6 +16,7 @@ from .sequential import Sequential as Sequential
 from .sequential import sample_axes as sample_axes
 
 __all__ = [
+    "AbstractConverted",
     "EachSample",
     "Linear",
     "Sequential",
@@ -25,5 +28,6 @@ __all__ = [
     "parts_of",
     "path_of",
     "sample_axes",
+    "to_digital",
     "with_key",
 ]

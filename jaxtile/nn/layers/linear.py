@@ -16,13 +16,14 @@ from ...modifier import AbstractModifier
 from ...tile import TileConfig, as_vectors, init, set_weights
 from ..grid import forward
 from ..group import AnyTile
+from .base import AbstractConverted
 from .modified import InTraining, modified
 from .reads import mark
 
 __all__ = ["Linear"]
 
 
-class Linear(eqx.Module):
+class Linear(AbstractConverted):
     """y = a s o r T(x / r) + b, with T the read of the tile; every part but the tile
     may be absent.
 
@@ -119,47 +120,42 @@ class Linear(eqx.Module):
         self.weights, self.bias_on_tile = weights, on_tile
 
     @classmethod
-    def around(
-        cls,
-        tile: AnyTile,
-        input_range: InputRange | None = None,
-        mapping_scales: Float[Array, " out"] | None = None,
-        out_scales: Float[Array, "..."] | None = None,
-        bias: Float[Array, " out"] | None = None,
-        drift_scales: Float[Array, "..."] | None = None,
-        **others: Any,
-    ) -> "Linear":
+    def around(cls, tile: AnyTile, **parts: Any) -> "Linear":
         """A layer around a tile that is there.
 
         Args:
             tile: the tile.
-            input_range: range of the inputs.
-            mapping_scales: scale of each output, from `map_weights` or a remap.
-            out_scales: scale of each output or of all, to be learned.
-            bias: bias of each output.
-            drift_scales: scale of all outputs or of each, from a drift compensation.
-            **others: the other attributes of the layer, by name.
-        """
-        digital = {"input_range": input_range, "mapping_scales": mapping_scales, "out_scales": out_scales}
-        digital |= {"bias": bias, "drift_scales": drift_scales}
-        unknown = others.keys() - cls.__dataclass_fields__.keys()
-        if unknown:
-            raise TypeError(f"Linear has no {', '.join(sorted(unknown))}; it has {', '.join(cls.__dataclass_fields__)}.")
-        layer = cls._of({"weights": "pulsed", "bias_on_tile": False, "tile": tile} | digital | others)
-        layer.__check_init__()
-        return layer.replace(**{name: _of_outputs(name, digital[name], tile) for name in ("bias", *_SCALES)})
+            **parts: other attributes of the layer, by name; those that are not named are
+                absent.
 
-    @classmethod
-    def _of(cls, parts: dict[str, Any]) -> "Linear":
-        layer = object.__new__(cls)
+        Raises:
+            TypeError, ValueError: layers have no such part, or it does not fit the tile.
+        """
+        bare = object.__new__(cls)
         for name in cls.__dataclass_fields__:
-            object.__setattr__(layer, name, parts.get(name))
-        object.__setattr__(layer, "modifier", InTraining.of(layer.modifier))
-        return layer
+            object.__setattr__(bare, name, {"weights": "pulsed", "bias_on_tile": False}.get(name))
+        return bare.replace(tile=tile, **parts)
 
     def replace(self, **parts: Any) -> "Linear":
-        """The same with other parts."""
-        return self._of({name: getattr(self, name) for name in self.__dataclass_fields__} | parts)
+        """The same layer with other parts, by name.
+
+        Raises:
+            TypeError, ValueError: layers have no such part, or it does not fit the tile.
+        """
+        unknown = parts.keys() - self.__dataclass_fields__.keys()
+        if unknown:
+            raise TypeError(f"Linear has no {', '.join(sorted(unknown))}; it has {', '.join(self.__dataclass_fields__)}.")
+        layer = self.with_parts(**parts)
+        layer.__check_init__()
+        fitted = {name: _of_outputs(name, getattr(layer, name), layer.tile) for name in ("bias", *_SCALES)}
+        return layer.with_parts(modifier=InTraining.of(layer.modifier), **fitted)
+
+    def with_parts(self, **parts: Any) -> "Linear":
+        """Its structure with anything in the place of its parts, as gradients have it."""
+        layer = object.__new__(type(self))
+        for name, value in (vars(self) | parts).items():
+            object.__setattr__(layer, name, value)
+        return layer
 
     def __check_init__(self) -> None:
         if not isinstance(self.tile, AnyTile):
@@ -170,12 +166,14 @@ class Linear(eqx.Module):
             raise TypeError(
                 f"Linear.input_range={self.input_range!r} is no range; pass None, or jaxtile.digital.InputRange(input_range=3.0)."
             )
+        if self.target is not None and self.target.shape[-2:] != self.tile.shape:
+            raise ValueError(f"Linear.target has shape {self.target.shape}; the tile is [out, in] = {self.tile.shape}.")
         io = self.tile.config.forward
         if self.input_range is not None and not io.is_perfect and io.noise_management is None:
-            if is_concrete(io.inp_bound) and io.inp_bound < 1:
+            if is_concrete(io.inp_bound) and jnp.any(io.inp_bound < 1):
                 raise ValueError(
-                    f"Linear.input_range scales inputs to +-1, and the DAC of the tile ends at forward.inp_bound={io.inp_bound:g}: "
-                    "it would clip what the range holds. Pass inp_bound=1.0."
+                    "Linear.input_range scales inputs to +-1, and the DAC of the tile ends at forward.inp_bound="
+                    f"{float(jnp.min(io.inp_bound)):g}: it would clip what the range holds. Pass inp_bound=1.0."
                 )
         if self.input_range is not None and self.input_range.output_min_percentage is not None:
             if io.is_perfect or io.noise_management is not None or io.bound_management is not None:
@@ -259,7 +257,7 @@ def _of_outputs(name: str, values: Any, tile: AnyTile) -> Float[Array, "..."] | 
     """
     if values is None:
         return None
-    weight = tile.weight
+    weight = eqx.filter_eval_shape(lambda tile: tile.weight, tile)
     numbers, lines = real_array(values, weight.dtype, f"Linear.{name}"), weight.shape[:-1]
     if numbers.shape not in (lines, lines[-1:], *(() if name == "bias" else (lines[:-1], (), (1,)))):
         one = "" if name == "bias" else ", or one for all"

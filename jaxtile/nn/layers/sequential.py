@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Num
 
 from ..._random import stream
 from ..._types import AnyArray, Key
+from .base import AbstractConverted, to_digital
 from .linear import Linear
 from .paths import check_apart
 
@@ -88,7 +89,7 @@ def _of_one(layer: EachSample) -> int | None:
     return sample_axes(layer.layer)
 
 
-class Sequential(eqx.Module):
+class Sequential(AbstractConverted):
     """Layers one after another, called with one sample, or with a batch of them.
 
     Plain functions are static and called without a key. Layers of equinox are mapped
@@ -128,6 +129,10 @@ class Sequential(eqx.Module):
             own = None if key is None else stream(key, n)
             y = layer.over(y, batch, own) if isinstance(layer, EachSample) else layer(y, key=own)
         return y
+
+    def to_digital(self) -> "Sequential":
+        """The same of layers of equinox, which it maps over samples."""
+        return Sequential(tuple(map(to_digital, self.layers)))
 
 
 def _as_layer(layer: Any) -> Any:

@@ -157,7 +157,7 @@ class Training(eqx.Module):
         whole = eqx.combine(moving, eqx.filter(_apart(self.model), eqx.is_array, inverse=True))
 
         def together(path: str, apart: Any) -> Any:
-            return apart.replace(tile=fixed[path].tile.at(apart.tile))
+            return apart.with_parts(tile=fixed[path].tile.at(apart.tile))
 
         return map_layers(together, whole)
 
@@ -172,7 +172,7 @@ def _as_it_ended(
 
 def _apart(model: PyTree) -> PyTree:
     """The model with the changing part of each tile in its place."""
-    return map_layers(lambda path, layer: layer.replace(tile=layer.tile.now), model)
+    return map_layers(lambda path, layer: layer.with_parts(tile=layer.tile.now), model)
 
 
 def _moving(model: PyTree) -> PyTree:
