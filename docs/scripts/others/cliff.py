@@ -5,6 +5,7 @@ from functools import partial
 import base
 import jax
 import numpy as np
+import optax
 import torch
 from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
 from aihwkit.simulator.configs.compounds import TransferCompound
@@ -43,13 +44,14 @@ def digital(seed):
     """The same network in digital, on the same images."""
     (x, y), test = images()
     order = np.random.default_rng(seed).permutation(len(y))
-    keys = jax.random.split(jax.random.key(seed), len(WIDTHS))
+    keys, perfect = jax.random.split(jax.random.key(seed), len(WIDTHS)), jt.IOParameters(is_perfect=True)
+    config = jt.TileConfig(jt.device.Ideal(), forward=perfect, backward=perfect)
     model = []
     for key, width, out in zip(keys, WIDTHS, WIDTHS[1:], strict=False):
-        model += [jt.nn.Linear(width, out, jt.TileConfig(jt.device.Ideal()), weights="digital", key=key), jax.nn.sigmoid]
+        model += [jt.nn.Linear(width, out, config, weights="digital", key=key), jax.nn.sigmoid]
     options = {"batch_size": BATCH, "test": test, "metrics": {"accuracy": jt.nn.accuracy}, "shuffle": False, "epochs": EPOCHS}
-    train = x[order], y[order]
-    run = jt.train(jt.nn.Sequential(model[:-1]), jt.nn.cross_entropy, train, jt.nn.Optimizer(RATE), key=keys[-1], **options)
+    train, optimizer = (x[order], y[order]), jt.nn.Optimizer(RATE, digital=optax.sgd(RATE))
+    run = jt.train(jt.nn.Sequential(model[:-1]), jt.nn.cross_entropy, train, optimizer, key=keys[-1], **options)
     return {"jaxtile": [float(accuracy) for accuracy in run.history["accuracy"]]}
 
 
