@@ -1,6 +1,9 @@
 """`jaxtile sweep` and `jaxtile plot`, in this process."""
 
 import json
+import signal
+import threading
+import time
 
 import equinox as eqx
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 
 import jaxtile
 from jaxtile.cli import main, study
-from jaxtile.sweeping import block, grid, load
+from jaxtile.sweeping import block, grid, load, store
 
 STUDY = """
 chips = 3
@@ -185,3 +188,41 @@ def test_parts_of_a_study(folder):
         subject.check("device.dw_min", np.asarray([-1.0]))
     placed = subject.placed({"device.dw_min": np.asarray(0.02)}).config.device
     assert eqx.tree_equal(placed, jaxtile.presets.reram_sb(dw_min=0.02))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 75)])
+def test_a_stop_keeps_blocks_and_says_how_to_go_on(folder, capsys, monkeypatch, number, code):
+    """Within a block, and within a compilation, which goes on in a thread of its own."""
+    (folder / "study.toml").write_text(STUDY + "\n[method.svd]")
+    write, compile_, ended, written = store.Store.write, block.Blocks.compile, threading.Event(), []
+
+    def stopped(kept, task, results):
+        if written:
+            signal.raise_signal(number)
+        written.append(task)
+        write(kept, task, results)
+
+    def endless(blocks):
+        signal.pthread_kill(threading.main_thread().ident, number)
+        ended.wait(60)
+        return compile_(blocks)
+
+    line = f"jaxtile: Interrupted by {number.name}. Blocks that are done are kept in the store; the same command goes on with the others."
+    with monkeypatch.context() as patched:
+        patched.setattr(block.Blocks, "compile", endless)
+        begun = time.monotonic()
+        assert main(["sweep", "study.toml"]) == code
+        assert time.monotonic() - begun < 50
+        ended.set()
+    assert line in capsys.readouterr().err.splitlines()
+    if number == signal.SIGUSR1:  # one of them is enough: the way is the same
+        monkeypatch.setattr(store.Store, "write", stopped)
+        assert main(["sweep", "study.toml"]) == code
+        shown = capsys.readouterr().err
+        assert line in shown.splitlines()
+        assert "Traceback" not in shown
+        assert load("study.zarr").attrs["missing_blocks"] == 1
+        monkeypatch.undo()
+        monkeypatch.chdir(folder)
+        assert main(["sweep", "study.toml"]) == 0
+        assert load("study.zarr").attrs["missing_blocks"] == 0
