@@ -34,10 +34,10 @@ CONFIGS = {
 }
 
 
-def curves(name, tau, seed, widths=WIDTHS, epochs=EPOCHS):
+def curves(name, tau, seed, epochs=EPOCHS):
     """Accuracies after each epoch of a chip in both engines."""
     train, test = images()
-    return both(Case(lambda: CONFIGS[name](tau), rate=RATE), widths, train, test, epochs=epochs, seed=seed)
+    return both(Case(lambda: CONFIGS[name](tau), rate=RATE), WIDTHS, train, test, epochs=epochs, seed=seed)
 
 
 def digital(seed):
@@ -60,9 +60,9 @@ def best(line, who):
 
 
 def small():
-    """A small network for two epochs; what is published is of the whole one."""
-    found = curves("SGD", 0.70, 0, widths=[784, 16, 10], epochs=2)
-    return base.Main(11.35, 100 * found["jaxtile"][-1], 100 * float(np.sqrt(0.09 / 1000)))
+    """Two epochs of the lower bound: at chance, with the error of 1000 test images."""
+    accuracy = curves("SGD", 0.70, 0, epochs=2)["jaxtile"][-1]
+    return base.Main(11.35, 100 * accuracy, 100 * float(np.sqrt(accuracy * (1 - accuracy) / 1000)))
 
 
 def full():
@@ -86,7 +86,7 @@ def full():
         "published": "11.35 / 97.71 (60000 images, 80 epochs)",
         "ours": f"{first[0]:.1f} / {second[0]:.1f} (4000 images, {EPOCHS} epochs)",
         "aihwkit": f"{first[1]:.1f} / {second[1]:.1f} (the same)",
-        "verdict": "VERDICT",
+        "verdict": "ordering agrees; too few steps for the accuracies",
     }, base.table(["algorithm", "tau", "published", "jaxtile", "aihwkit, same chips"], rows)
 
 
