@@ -42,8 +42,8 @@ _MATRICES: Table = {
     jt.learning.ChoppedTransfer: lambda state: {"buffered_FP_weight_0": state.memory.buffer},
     jt.learning.DynamicTransfer: lambda state: {
         "buffered_FP_weight": state.memory.buffer,
-        "running_mean_weight": state.memory.mean,
-        "past_mean_weight": state.memory.past,
+        "running_mean_weight": state.memory.reference.mean,
+        "past_mean_weight": state.memory.reference.past,
     },
     jt.learning.MixedPrecision: lambda state: {"hidden_weights_chi": state.chi},
 }

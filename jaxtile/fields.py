@@ -114,15 +114,17 @@ def optional(default: float | None = None, *, low: float = -math.inf, high: floa
     return field(_or_none(domain.take), default=default, metadata={"domain": domain})
 
 
-def array(default: Any = dataclasses.MISSING, *, ndim: int = 1, units: str = "1") -> Any:
+def array(default: Any = dataclasses.MISSING, *, ndim: int = 1, low: float = -math.inf, units: str = "1") -> Any:
     """Declare physical numbers, which are kept as one array leaf of `ndim` dimensions;
-    None as default: they may be absent.
+    None as default: they may be absent. None of them is below `low`.
     """
 
     def take(name: str, value: Any) -> Array:
         numbers = finite_array(value, float, name)
         if numbers.ndim != ndim or numbers.size == 0:
             raise ValueError(f"{name} has shape {numbers.shape}; pass numbers in {_DIMENSIONS[ndim]}, at least one.")
+        if is_concrete(numbers) and (least := np.asarray(numbers).min()) < low:
+            raise ValueError(f"{name} holds {least:g}; pass numbers of at least {low:g}.")
         if units == "weight" and is_concrete(numbers) and np.abs(np.asarray(numbers)).max() > LARGEST_WEIGHT:
             raise ValueError(f"{name} holds numbers beyond {LARGEST_WEIGHT:g}; pass normalised weights.")
         return numbers

@@ -25,9 +25,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_collection_finish():
-    """Imported objects live on; each full collection of garbage would look through millions of objects for nothing."""
+    """Imported objects live on: each collection of garbage would look through millions of them, and compilers make objects fast."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ CASES = [(hardware, method) for hardware in HARDWARE for method in METHODS]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # targets that a preset cannot reach
-@pytest.mark.parametrize(("hardware", "method"), mostly_slow(CASES, ("pcm_unit_cell", "risk"), ("reram_es", "verify")))
+@pytest.mark.parametrize(("hardware", "method"), mostly_slow(CASES, ("pcm_unit_cell", "verify")))
 def test_every_method_runs_on_every_preset(hardware, method):
     tile = jt.init(HARDWARE[hardware](), SHAPE, key=KEY)
     run = jt.program(tile, TARGET, METHODS[method], key=KEY, max_steps=3, tolerance=0)

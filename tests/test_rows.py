@@ -9,6 +9,7 @@ from helpers import DEVICES, make_tile, mostly_slow, update
 
 import jaxtile as jt
 from jaxtile.device import Vector
+from jaxtile.updating.batch import send_batch
 from jaxtile.updating.execution import encode
 from jaxtile.updating.rows import Rows, _pulse_all, pulse_rows
 
@@ -53,6 +54,23 @@ def test_each_device_is_that_of_a_pass_over_all_cells(device):
     for one, other in zip(jax.tree.leaves(every), jax.tree.leaves(few), strict=True):
         np.testing.assert_allclose(other, one, atol=1e-6, rtol=1e-6)
     assert np.any(np.asarray(jax.tree.leaves(every)[0][0]) != np.asarray(jax.tree.leaves(tile.state)[0]))
+
+
+@pytest.mark.parametrize("device", mostly_slow(DEVICES, "soft bounds"))
+def test_vectors_that_drive_a_row_each_are_sent_at_once(device):
+    """The same trains and cycle noise as one after another, each in its own pass over the tile."""
+    tile = jt.count_pulses(make_tile(device, PULSE, shape=SHAPE, fill=0.5))
+    rows = jnp.array([7, 39, 0, 21])
+    x, units = pairs(1)[0], jt.UnitVectors(rows, SHAPE[0])
+
+    def sent(d):
+        return send_batch(tile.config, tile.chip, tile.now.recounted(), x, d, jnp.asarray(0.1), KEY)
+
+    at_once, in_turn = jax.jit(lambda: sent(units))(), jax.jit(lambda: sent(units.dense(float)))()
+    for one, other in zip(jax.tree.leaves(at_once), jax.tree.leaves(in_turn), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6, rtol=1e-6)
+    moved = np.asarray(jax.tree.leaves(at_once.state)[0] != jax.tree.leaves(tile.state)[0]).any(axis=1)
+    assert set(np.flatnonzero(moved)) == {0, 7, 21}  # the second vector drives no column
 
 
 def test_weights_keep_their_slope():

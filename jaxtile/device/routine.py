@@ -44,7 +44,7 @@ class Sending(eqx.Module):
 
     Attributes:
         x: for the columns.
-        d: for the rows.
+        d: for the rows. One of the two may be unit vectors, which drive a line each.
         learning_rate: of this update.
         pulse: the pulse type.
         part: the device of each unit cell that is connected to the lines for it; None:
@@ -53,7 +53,7 @@ class Sending(eqx.Module):
     """
 
     x: Float[Array, "k in"] | UnitVectors
-    d: Float[Array, "k out"]
+    d: Float[Array, "k out"] | UnitVectors
     learning_rate: Scalar
     pulse: AbstractTrainPulse
     part: int | None = eqx.field(default=None, static=True)

@@ -211,13 +211,15 @@ def check_bounds(device: AbstractPulsedDevice, names: tuple[str, ...], weights: 
     one in a million.
     """
     margin = 5 * read_std
-    ends = jnp.nanmin(jnp.nanmin(weights, axis=1) + margin), jnp.nanmax(jnp.nanmax(weights, axis=1) - margin)
+    ends = jnp.nanmin(weights, axis=1) + margin, jnp.nanmax(weights, axis=1) - margin
     for name, bound, reached, way in zip(("w_min", "w_max"), device.bounds(), ends, (-1, 1), strict=True):
-        moves = {name, "reference_mean"} & {*names}
-        if not moves and is_concrete(bound) and is_concrete(reached) and way * float(reached) > way * float(bound):
+        if {name, "reference_mean"} & {*names} or not (is_concrete(bound) and is_concrete(reached)):
+            continue
+        farthest = int(np.argmax(np.nan_to_num(way * np.asarray(reached), nan=-np.inf)))
+        if way * float(reached[farthest]) > way * float(bound):
             warnings.warn(
-                f"weights reach {float(reached):g} (less read noise), beyond {float(bound):g} that follows from device.{name}="
-                f"{float(getattr(device, name)):g}, which is held fixed: pass a device with wider bounds, or {name!r} among "
-                "parameters=, or NaN for measurements at a hard bound.",
+                f"weights reach {float(reached[farthest]):g} (less read noise, in device {farthest}), beyond {float(bound):g} that "
+                f"follows from device.{name}={float(getattr(device, name)):g}, which is held fixed: pass a device with wider "
+                f"bounds, or {name!r} among parameters=, or NaN for measurements that are wrong or at a hard bound.",
                 stacklevel=4,
             )

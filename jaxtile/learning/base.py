@@ -47,8 +47,8 @@ class AbstractTransfer(AbstractUnitCell):
         devices: one for each array; the first is the fast one.
         gamma: what each array counts less than the next; 0: the last is the weight.
         gamma_vec: what each array counts, instead.
-        transfer_every: vectors between two transfers of the first array, rounded; 0:
-            none is made.
+        transfer_every: vectors between two transfers of the first array, rounded to at
+            least one; 0: none is made.
         transfer_every_vec: the same for each array, instead of every_k above.
         no_self_transfer: whether the last array is left as it is; otherwise its lines
             are written to itself.
@@ -82,7 +82,7 @@ class AbstractTransfer(AbstractUnitCell):
     gamma: Number = number(0.0)
     gamma_vec: Field[Reals | None, Float[Array, " n"] | None] = array(None)
     transfer_every: Number = number(1.0, low=0.0, units="vectors")
-    transfer_every_vec: Field[Reals | None, Float[Array, " n"] | None] = array(None)
+    transfer_every_vec: Field[Reals | None, Float[Array, " n"] | None] = array(None, low=0.0)
     no_self_transfer: bool = flag(True)
     units_in_mbatch: bool = flag(True)
     n_reads_per_transfer: int = whole(1, low=1)
@@ -92,7 +92,7 @@ class AbstractTransfer(AbstractUnitCell):
     fast_lr: Number = number(1.0, low=0.0)
     scale_fast_lr: bool = flag(True)
     transfer_lr: Number = number(1.0, low=0.0)
-    transfer_lr_vec: Field[Reals | None, Float[Array, " n"] | None] = array(None)
+    transfer_lr_vec: Field[Reals | None, Float[Array, " n"] | None] = array(None, low=0.0)
     scale_transfer_lr: bool = flag(True)
     transfer_forward: IOParameters = part(IOParameters, "is no IOParameters; pass jaxtile.IOParameters()", default=IOParameters)
     transfer_update: AbstractTrainPulse = pulses(StochasticCompressed)
@@ -157,8 +157,9 @@ class AbstractTransfer(AbstractUnitCell):
         return self.in_vectors(self.transfer_every * (shape[1] / reads) ** k, batch)
 
     def in_vectors(self, period: Scalar, batch: int) -> Int[Array, ""]:
-        """A period as a whole number of vectors."""
-        return (jnp.ceil(period * batch) if self.units_in_mbatch else jnp.floor(period + 0.5)).astype(jnp.int32)
+        """A period as a whole number of vectors, at least 1 unless it is 0."""
+        vectors = jnp.ceil(period * batch) if self.units_in_mbatch else jnp.floor(period + 0.5)
+        return jnp.where(period > 0, jnp.maximum(vectors, 1), 0).astype(jnp.int32)
 
     def __check_init__(self) -> None:
         name, n = type(self).__name__, len(self.devices)

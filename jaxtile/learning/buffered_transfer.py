@@ -1,5 +1,6 @@
 """Buffered transfer (Tiki-Taka version 2)."""
 
+import abc
 from functools import partial
 from typing import ClassVar
 
@@ -12,15 +13,48 @@ from ..pulse import AbstractTrainPulse, StochasticCompressed
 from .base import AbstractTransfer, pulses
 from .carrying import Lines, Write
 
-__all__ = ["BufferedTransfer", "single_pulse", "whole_steps"]
+__all__ = ["AbstractBufferedTransfer", "BufferedTransfer", "single_pulse", "whole_steps"]
 
-Buffers = tuple[Float[Array, "line across"], ...]
+Buffer = Float[Array, "n across"]
 
 single_pulse = partial(StochasticCompressed, desired_bl=1, update_bl_management=False, update_management=False)
 """At most one pulse for each cell, and that for certain."""
 
 
-class BufferedTransfer(AbstractTransfer):
+class AbstractBufferedTransfer(AbstractTransfer):
+    """Transfers with a digital buffer between each two arrays.
+
+    For a new one write `fill`: the buffer once lines were read, and what is written.
+
+    Attributes:
+        transfer_update: the pulses that write; `desired_bl` is the largest number of
+            steps of a transfer.
+    """
+
+    self_transfers: ClassVar[bool] = False
+
+    transfer_update: AbstractTrainPulse = pulses(single_pulse)
+
+    @abc.abstractmethod
+    def fill(self, buffer: Buffer, lines: Lines, granularity: Scalar) -> tuple[Buffer, Write]:
+        """The buffer of some lines once they were read, and what is written.
+
+        Args:
+            buffer: of the lines that were read.
+            lines: the lines.
+            granularity: of the next array.
+        """
+
+    def remember(self, shape: tuple[int, int]) -> tuple[Buffer, ...]:
+        return tuple(jnp.zeros(shape, float) for _ in self.devices[1:])
+
+    def carry(self, memory: tuple[Buffer, ...], lines: Lines, *, key: Key) -> tuple[tuple[Buffer, ...], Write]:
+        k = lines.array
+        left, write = self.fill(memory[k][lines.numbers], lines, self.parts[k + 1].granularity())
+        return (*memory[:k], memory[k].at[lines.numbers].set(left), *memory[k + 1 :]), write
+
+
+class BufferedTransfer(AbstractBufferedTransfer):
     """Tiki-Taka with a digital buffer between arrays, which writes once it has summed
     up a step.
 
@@ -42,29 +76,20 @@ class BufferedTransfer(AbstractTransfer):
     The other parameters: see `AbstractTransfer`.
     """
 
-    self_transfers: ClassVar[bool] = False
-
     thres_scale: Number = number(1.0, low=0.0, open=True)
     step: Number = number(1.0, low=0.0)
     momentum: Number = number(0.1, low=0.0, high=1.0)
     forget_buffer: bool = flag(True)
-    transfer_update: AbstractTrainPulse = pulses(single_pulse)
 
-    def remember(self, shape: tuple[int, int]) -> Buffers:
-        return tuple(jnp.zeros(shape, float) for _ in self.devices[1:])
-
-    def carry(self, memory: Buffers, lines: Lines, *, key: Key) -> tuple[Buffers, Write]:
-        k, most = lines.array, self.transfer_update.desired_bl
-        granularity = self.parts[k + 1].granularity()
-        omega = memory[k][lines.numbers] + self.gradient_rate(lines) * lines.values
+    def fill(self, buffer: Buffer, lines: Lines, granularity: Scalar) -> tuple[Buffer, Write]:
+        omega, most = buffer + self.gradient_rate(lines) * lines.values, self.transfer_update.desired_bl
         n, left = whole_steps(omega, self.thres_scale * granularity, most, self.momentum, forget=self.forget_buffer)
-        buffer = memory[k].at[lines.numbers].set(left)
-        return (*memory[:k], buffer, *memory[k + 1 :]), Write(n, self.step * granularity)
+        return left, Write(n, self.step * granularity)
 
 
 def whole_steps(
-    omega: Float[Array, "n across"], step: Scalar | float, most: int, momentum: Scalar, *, forget: bool
-) -> tuple[Float[Array, "n across"], Float[Array, "n across"]]:
+    omega: Buffer, step: Scalar | float, most: int, momentum: Scalar | float, *, forget: bool
+) -> tuple[Float[Array, "n across"], Buffer]:
     """Steps that a buffer writes, and what it keeps.
 
     Args:

@@ -121,5 +121,5 @@ class Carry(AbstractRoutine):
             reset = part.reset_columns(cells.devices[k], state.devices[k], columns, device.with_reset_prob, noise=draws)
             state = eqx.tree_at(lambda state: state.devices[k], state, reset)
         d = -write.values
-        x, d = (units, d) if device.transfer_columns else (d, units.dense(d.dtype))
+        x, d = (units, d) if device.transfer_columns else (d, units)
         return state, Sending(x, d, write.learning_rate, device.transfer_update, part=self.target)

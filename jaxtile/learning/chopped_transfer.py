@@ -8,7 +8,7 @@ from .._random import Source, arange, stream, uniform
 from .._types import Key
 from ..fields import Number, number
 from .carrying import Lines, Write
-from .chopping import AbstractChoppedTransfer, Choppers
+from .chopping import AbstractChoppedTransfer, Choppers, turns_by_chance
 
 __all__ = ["ChoppedTransfer"]
 
@@ -40,7 +40,7 @@ class ChoppedTransfer(AbstractChoppedTransfer):
     def carry(self, memory: Choppers, lines: Lines, *, key: Key) -> tuple[Choppers, Write]:
         i, (size, across) = lines.numbers, lines.shape
         n, left = self.fill(memory, i, lines.values, self.scale(memory, lines))
-        turns = self.turns_by_chance(key) if self.in_chop_random else self.ends_period(memory)
+        turns = turns_by_chance(key, self.in_chop_prob) if self.in_chop_random else self.ends_period(memory)
         turned = uniform(stream(key, Source.CHOP), arange(across)) < self.out_chop_prob.astype(jnp.float32)
         memory = self.having_read(memory, lines, left, turns)
         memory = dataclasses.replace(memory, across=memory.across ^ (turned & (i[0] == size - 1)))

@@ -19,7 +19,7 @@ from .base import AbstractTransfer, pulses
 from .buffered_transfer import single_pulse, whole_steps
 from .carrying import Lines
 
-__all__ = ["AbstractChoppedTransfer", "Choppers", "signs"]
+__all__ = ["AbstractChoppedTransfer", "Choppers", "signs", "turns_by_chance"]
 
 Memory = TypeVar("Memory", bound="Choppers")
 
@@ -55,6 +55,11 @@ class Choppers(eqx.Module):
 def signs(turned: Bool[Array, "*n"]) -> Float[Array, "*n"]:
     """-1 where a sign is turned, else 1."""
     return jnp.where(turned, -1.0, 1.0)
+
+
+def turns_by_chance(key: Key, probability: Scalar) -> Bool[Array, ""]:
+    """True if a sign turns that is drawn."""
+    return uniform(key, jnp.asarray(0, jnp.int32)) < probability.astype(jnp.float32)
 
 
 class AbstractChoppedTransfer(AbstractTransfer):
@@ -183,10 +188,6 @@ class AbstractChoppedTransfer(AbstractTransfer):
         """True if signs turn in this pass, where they do so regularly."""
         period = self.period()
         return (self.in_chop_prob > 0) & (memory.passes % period + 1 == period)
-
-    def turns_by_chance(self, key: Key) -> Bool[Array, ""]:
-        """True if a sign turns that is drawn."""
-        return uniform(key, jnp.asarray(0, jnp.int32)) < self.in_chop_prob.astype(jnp.float32)
 
     def having_read(self, memory: Memory, lines: Lines, left: Float[Array, "n across"], turns: Bool[Array, ""]) -> Memory:
         """The memory once a line was read, with what its buffer keeps, and its sign

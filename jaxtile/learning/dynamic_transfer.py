@@ -3,27 +3,26 @@
 import dataclasses
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from .._types import Key
 from ..fields import Number, flag, number
 from .carrying import Lines, Write
-from .chopping import AbstractChoppedTransfer, Choppers
+from .chopping import AbstractChoppedTransfer, Choppers, turns_by_chance
+from .reference import Reference
 
 __all__ = ["DynamicTransfer", "References"]
 
 
 class References(Choppers):
-    """Adds what a reference is estimated from.
+    """Adds the reference, which is the mean when the sign of the line turned last.
 
     Attributes:
-        mean: running mean of what was read of each cell.
-        past: the mean when the sign of the line turned last: the reference.
+        reference: of each cell.
         switched: lines whose sign has turned since they were read.
     """
 
-    mean: Float[Array, "line across"]
-    past: Float[Array, "line across"]
+    reference: Reference
     switched: Bool[Array, " line"]
 
 
@@ -59,29 +58,27 @@ class DynamicTransfer(AbstractChoppedTransfer):
     experimental_correct_accumulation: bool = flag(False)
 
     def remember(self, shape: tuple[int, int]) -> References:
-        zero = jnp.zeros(shape, float)
-        return References(**vars(Choppers.start(shape)), mean=zero, past=zero, switched=jnp.zeros(shape[0], bool))
+        switched = jnp.zeros(shape[0], bool)
+        return References(**vars(Choppers.start(shape)), reference=Reference.start(shape), switched=switched)
 
     def carry(self, memory: References, lines: Lines, *, key: Key) -> tuple[References, Write]:
         i, scale, period = lines.numbers, self.scale(memory, lines), self.period()
         if self.experimental_correct_accumulation:
             reads = (memory.passes % period + 1).astype(scale.dtype)
             scale = scale / jnp.minimum(reads, 1 / self.parts[0].granularity())
-        past = jnp.where(memory.switched[i][:, None], memory.mean[i], memory.past[i])
-        n, left = self.fill(memory, i, lines.values - past, scale)
+        reference = memory.reference.settle(i, memory.switched[i])
+        n, left = self.fill(memory, i, lines.values - reference.past[i], scale)
         if not self.forget_buffer:
             most = self.transfer_update.desired_bl * jnp.where(self.buffer_cap > 0, self.buffer_cap, jnp.inf)
             left = jnp.clip(left, -most, most)
         turns = self.ends_period(memory)
         if self.in_chop_random:
-            turns = turns | self.turns_by_chance(key)
+            turns = turns | turns_by_chance(key, self.in_chop_prob)
         share = jnp.minimum(self.tail_weightening / period.astype(scale.dtype), 1)
-        mean = (1 - share) * memory.mean[i] + share * lines.values
         known = memory.passes > period
         memory = dataclasses.replace(
             self.having_read(memory, lines, left, turns),
-            mean=memory.mean.at[i].set(mean),
-            past=memory.past.at[i].set(past),
+            reference=reference.follow(lines, share),
             switched=memory.switched.at[i].set(turns),
         )
         return memory, Write(jnp.where(known, n, 0), self.step * self.parts[1].granularity())

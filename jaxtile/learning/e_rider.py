@@ -5,15 +5,15 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
-from .._random import uniform
 from .._types import Key, Weights
 from ..device import Vector
 from ..fields import Number, number
 from .base import AbstractTransfer
 from .carrying import Lines, Write
-from .chopping import signs
+from .chopping import signs, turns_by_chance
+from .reference import Reference
 
 __all__ = ["ERider", "Tracking"]
 
@@ -22,13 +22,11 @@ class Tracking(eqx.Module):
     """The memory of `ERider`.
 
     Attributes:
-        mean: running mean of what was read of each cell: Q.
-        past: the mean when the sign of the line turned last: the reference.
+        reference: of each cell; its mean is Q of the paper.
         turned: lines that have the other sign.
     """
 
-    mean: Float[Array, "line across"]
-    past: Float[Array, "line across"]
+    reference: Reference
     turned: Bool[Array, " line"]
 
 
@@ -72,14 +70,13 @@ class ERider(AbstractTransfer):
         fast, slow = (part.weight(one) for part, one in zip(self.parts, state.devices, strict=True))
         memory, (of_fast, of_slow) = state.memory, (jnp.asarray(gamma)[..., None, None] for gamma in self.gammas)
         residual = signs(memory.turned)[..., :, None]
-        past = memory.past
+        past = memory.reference.past
         if self.transfer_columns:
             residual, past = jnp.swapaxes(residual, -1, -2), jnp.swapaxes(past, -1, -2)
         return of_slow * slow + of_fast * residual * (fast - past)
 
     def remember(self, shape: tuple[int, int]) -> Tracking:
-        zero = jnp.zeros(shape, float)
-        return Tracking(zero, zero, jnp.zeros(shape[0], bool))
+        return Tracking(Reference.start(shape), jnp.zeros(shape[0], bool))
 
     def send(self, memory: Tracking, vector: Vector) -> tuple[Tracking, Vector]:
         memory, sent = super().send(memory, vector)
@@ -89,10 +86,8 @@ class ERider(AbstractTransfer):
 
     def carry(self, memory: Tracking, lines: Lines, *, key: Key) -> tuple[Tracking, Write]:
         i = lines.numbers
-        residual = signs(memory.turned[i])[:, None] * (lines.values - memory.past[i])
-        mean = (1 - self.tracking_rate) * memory.mean[i] + self.tracking_rate * lines.values
-        turns = uniform(key, jnp.asarray(0, jnp.int32)) < self.in_chop_prob.astype(jnp.float32)
-        past = jnp.where(turns | (self.in_chop_prob == 0), mean, memory.past[i])
-        new = {"mean": mean, "past": past, "turned": memory.turned[i] ^ turns}
-        memory = Tracking(**{name: getattr(memory, name).at[i].set(value) for name, value in new.items()})
-        return memory, Write(residual, self.transfer_rate(lines))
+        residual = signs(memory.turned[i])[:, None] * (lines.values - memory.reference.past[i])
+        turns = turns_by_chance(key, self.in_chop_prob)
+        reference = memory.reference.follow(lines, self.tracking_rate).settle(i, turns | (self.in_chop_prob == 0))
+        turned = memory.turned.at[i].set(memory.turned[i] ^ turns)
+        return Tracking(reference, turned), Write(residual, self.transfer_rate(lines))

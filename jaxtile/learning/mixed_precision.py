@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._numerics import divisor
 from .._random import Draws, Source, arange, stream, uniform
 from .._types import Key, Weight
+from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint, AbstractRoutine, AbstractWrapper, ConstantStep, Sending, State, Vector
 from ..fields import Number, flag, number, part, whole
 from ..pulse import AbstractTrainPulse
@@ -138,9 +139,8 @@ class Accumulate(AbstractRoutine):
         state = dataclasses.replace(state, chi=state.chi.at[rows].add(-counts * step), row=(first + n) % out)
         assert isinstance(vector.pulse, AbstractTrainPulse)
         pulse = dataclasses.replace(vector.pulse, update_management=True, update_bl_management=True)
-        units = (rows[:, None] == arange(out)[None, :]).astype(counts.dtype)
         # The sum grows by what is to be subtracted, as x and d do.
-        return state, Sending(counts, units, step * device.transfer_lr, pulse, routines=device.inner_routines)
+        return state, Sending(counts, UnitVectors(rows, out), step * device.transfer_lr, pulse, routines=device.inner_routines)
 
 
 def _rounded(values: Float[Array, " line"], bins: int, key: Key | None) -> Float[Array, " line"]:

@@ -69,26 +69,28 @@ def _by_slots(lines: Trains, *, longest: Int[Array, ""]) -> UInt32[Array, "out i
     """Slot by slot: bit v of a word is set where the line pulses for vector v."""
     (k, out), width = lines.d_sign.shape, lines.x_sign.shape[1]
     groups = -(-k // SLOTS_PER_WORD)
-    place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[None, :, None]
+    place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[:, None]
 
     def grouped(words: UInt32[Array, "k line ..."]) -> UInt32[Array, "group 32 line ..."]:
         none = ((0, groups * SLOTS_PER_WORD - k), *[(0, 0)] * (words.ndim - 1))
         return jnp.pad(words, none).reshape(groups, SLOTS_PER_WORD, *words.shape[1:])
 
-    def pack(bits: UInt32[Array, "group 32 line"]) -> UInt32[Array, "group line"]:
-        return jnp.sum(bits << place, axis=1, dtype=jnp.uint32)
+    def of_sign(sign: Int[Array, "k line"], words: UInt32[Array, "k line word"]) -> list[UInt32[Array, "group 32 line word"]]:
+        return [grouped(jnp.where(wanted[..., None], words, 0)) for wanted in (sign > 0, sign < 0)]
 
-    signs = [lines.d_sign, lines.x_sign]
-    minus = [pack(grouped((sign < 0).astype(jnp.uint32))) for sign in signs]
-    trains = [grouped(jnp.where(sign[..., None] != 0, w, 0)) for sign, w in zip(signs, (lines.d_words, lines.x_words), strict=True)]
+    d_trains, x_trains = of_sign(lines.d_sign, lines.d_words), of_sign(lines.x_sign, lines.x_words)
 
     def add(n: Int[Array, ""], moves: UInt32[Array, "out in"]) -> UInt32[Array, "out in"]:
         t, group = n // groups, n % groups
         word, bit = t // SLOTS_PER_WORD, (t % SLOTS_PER_WORD).astype(jnp.uint32)
-        d, x = (pack((words[group, ..., word] >> bit)[None] & 1)[0] for words in trains)
-        both = d[:, None] & x[None, :]
-        up = both & (minus[0][group][:, None] ^ minus[1][group][None, :])
-        return moves + _share(jax.lax.population_count(up), jax.lax.population_count(both ^ up))
+
+        def pulsing(trains: UInt32[Array, "group 32 line word"]) -> UInt32[Array, " line"]:
+            return jnp.sum(((trains[group, ..., word] >> bit) & 1) << place, axis=0, dtype=jnp.uint32)
+
+        d, x = ([pulsing(trains) for trains in both] for both in (d_trains, x_trains))
+        (rise, fall), (plus, minus) = ([line[:, None] for line in d], [line[None, :] for line in x])
+        up, down = (rise & minus) | (fall & plus), (rise & plus) | (fall & minus)
+        return moves + _share(jax.lax.population_count(up), jax.lax.population_count(down))
 
     return jax.lax.fori_loop(0, longest * groups, add, jnp.zeros((out, width), jnp.uint32))
 

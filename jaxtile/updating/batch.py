@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from .._loop import any_lane
 from .._random import Source, arange, stream
@@ -30,30 +30,35 @@ def send_batch(
     chip: Chip,
     now: Now,
     x: Any,
-    d: Float[Array, "k out"],
+    d: Any,
     learning_rate: Scalar,
     key: Key,
     *,
     routines: Routines = (),
 ) -> Now:
     """Send vectors one after another, as the hardware does; all in one pass, if the
-    device declares it; unit vectors at once, if nothing asks for an order.
+    device declares it; unit vectors at once, if nothing asks for an order. One of x and
+    d may be unit vectors.
 
     Vector v draws from `fold_in(key, v)`. The routines act before and after each
     vector, or before and after all of them.
     """
+    rows = None
+    if isinstance(d, UnitVectors):
+        rows, d = d.columns, d.dense(float)
     if d.shape[0] == 0:
         return now
     if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
         return one_shot(config, chip, now, x, d, learning_rate, key)
     batch, x = d.shape[0], x.dense(d.dtype) if isinstance(x, UnitVectors) else x
+    x, d = jax.lax.optimization_barrier((x, d))  # otherwise XLA reads the layers once more wherever a vector is used
     vectors = jax.vmap(lambda x, d: Vector(x, d, learning_rate, batch, config.pulse))(x, d)
     if config.crosspoint.order == "batch" and batch > 1:  # of one vector there is nothing to sum
         return _together(config, chip, now, vectors, key, routines)
     if not routines and config.trains.desired_bl <= SLOTS_PER_WORD:  # then the trains are no larger than x and d
         keys, lines = encode_all(config, vectors, key)
         if isinstance(lines, Trains):
-            return in_turn(config, chip, now, keys, lines)
+            return in_turn(config, chip, now, keys, lines, rows=rows)
 
     def step(now: Now, numbered: tuple[Array, Vector]) -> tuple[Now, None]:
         v, vector = numbered
@@ -148,8 +153,8 @@ def _send(config: TileConfig, chip: Chip, now: Now, sending: Sending, key: Key) 
     cell.
     """
     (out, width), config = chip.shape, dataclasses.replace(config, pulse=sending.pulse)
-    d = as_vectors("Sending.d", sending.d, out, float)
-    x = sending.x if isinstance(sending.x, UnitVectors) else as_vectors("Sending.x", sending.x, width, d.dtype)
+    x = sending.x if isinstance(sending.x, UnitVectors) else as_vectors("Sending.x", sending.x, width, float)
+    d = sending.d if isinstance(sending.d, UnitVectors) else as_vectors("Sending.d", sending.d, out, float)
     vectors = (x, d, sending.learning_rate)
     if sending.part is None:
         return send_batch(config, chip, now, *vectors, key, routines=sending.routines)

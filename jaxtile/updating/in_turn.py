@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int
 
 from .._random import Source, arange, stream
 from .._types import Key, Keys
@@ -13,7 +14,7 @@ from ..pulse import AbstractLines, Trains
 from ..pulse.coincidences import Moves, sum_of_trains
 from ..tile import Chip, Now, TileConfig
 from .execution import count, encode, move
-from .rows import Rows, by_rows, pulse_rows
+from .rows import Rows, by_rows, pulse_own_rows, pulse_rows
 
 __all__ = ["encode_all", "in_turn", "seen_of_all"]
 
@@ -35,12 +36,14 @@ def seen_of_all(config: TileConfig, lines: AbstractLines, moves: Moves | None) -
     return seen if moves is None else select(seen, *moves)
 
 
-def in_turn(config: TileConfig, chip: Chip, now: Now, keys: Keys, lines: Trains) -> Now:
+def in_turn(config: TileConfig, chip: Chip, now: Now, keys: Keys, lines: Trains, *, rows: Int[Array, " k"] | None = None) -> Now:
     """Send the trains of vectors [k, ...], encoded and counted all at once: one after
     another this took as long as the pulses.
+
+    Vectors that drive a row each, as `rows` says, do not wait for one another.
     """
     moves = None if now.tally.each is None else sum_of_trains(lines)
-    moved = _by_rows if by_rows(config) else _by_cells
+    moved = _by_cells if not by_rows(config) else _by_rows if rows is None else partial(_by_own_rows, rows)
     now = moved(config, chip, now, keys, lines)
     return count(config, chip, now, jnp.sum(jax.vmap(Trains.total)(lines)), seen_of_all(config, lines, moves))
 
@@ -56,5 +59,13 @@ def _by_rows(config: TileConfig, chip: Chip, now: Now, keys: Keys, lines: Trains
     def step(state: State, sent: tuple[Trains, Rows, Key]) -> tuple[State, None]:
         return pulse_rows(config, chip, state, *sent), None
 
-    cycles = jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)
-    return now.replace(state=jax.lax.scan(step, now.state, (lines, jax.vmap(Rows.of)(lines), cycles))[0])
+    return now.replace(state=jax.lax.scan(step, now.state, (lines, jax.vmap(Rows.of)(lines), _cycles(keys)))[0])
+
+
+def _by_own_rows(rows: Int[Array, " k"], config: TileConfig, chip: Chip, now: Now, keys: Keys, lines: Trains) -> Now:
+    return now.replace(state=pulse_own_rows(config, chip, now.state, lines, rows, _cycles(keys)))
+
+
+def _cycles(keys: Keys) -> Keys:
+    """The keys of the cycle noise of vectors."""
+    return jax.vmap(lambda key: stream(key, Source.CYCLE))(keys)

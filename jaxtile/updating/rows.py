@@ -12,13 +12,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from .._loop import largest_lane
-from .._random import arange
-from .._types import Key
+from .._random import Draws, arange, cell_index
+from .._types import Key, Keys
 from ..device import Burst, State
 from ..pulse import Trains
 from ..tile import Chip, TileConfig
 
-__all__ = ["Rows", "by_rows", "pulse_rows"]
+__all__ = ["Rows", "by_rows", "pulse_own_rows", "pulse_rows"]
 
 _AT_ONCE = 16  # rows of one pass
 _FEW = 0.4  # of the rows: a row that is taken out costs more than twice as much as one that stays
@@ -62,6 +62,37 @@ def pulse_rows(config: TileConfig, chip: Chip, state: State, lines: Trains, rows
     return jax.lax.platform_dependent(config, chip, state, lines, rows, key, cpu=_pulse_few, default=_pulse_all)
 
 
+def pulse_own_rows(config: TileConfig, chip: Chip, state: State, lines: Trains, rows: Int[Array, " k"], keys: Keys) -> State:
+    """Pulse the fully selected cells of vectors [k, ...] that drive a row each, none
+    twice: all rows in one pass.
+    """
+
+    def of_row(lines: Trains, row: Int[Array, ""]) -> tuple[Array, Array]:
+        alone = dataclasses.replace(lines, d_sign=lines.d_sign[row][None], d_words=lines.d_words[row][None])
+        up, down = alone.moves()
+        return up[0], down[0]
+
+    noise = Draws(keys[:, None], cell_index(rows, arange(chip.shape[1]), chip.shape[1]))
+    return _in_rows(config, chip, state, rows, Burst(*jax.vmap(of_row)(lines, rows), noise=noise, most=lines.n_slots))
+
+
+def _in_rows(config: TileConfig, chip: Chip, state: State, rows: Int[Array, " row"], burst: Burst) -> State:
+    """Pulse some rows, which are taken out and put back; a number that no row has is
+    left out.
+    """
+
+    def take(leaf: Array) -> Array:
+        """The rows of a leaf; one of another shape is shared by the whole tile."""
+        return leaf.at[rows].get(mode="clip") if leaf.shape[:2] == chip.shape else leaf
+
+    def put(leaf: Array, changed: Array) -> Array:
+        return leaf.at[rows].set(changed, mode="drop") if leaf.shape[:2] == chip.shape else leaf
+
+    # Taken out beforehand, rows are copied at once; fused with the law, cell by cell.
+    cells, taken = jax.lax.optimization_barrier(jax.tree.map(take, (chip.cells, state)))
+    return jax.tree.map(put, state, config.crosspoint.pulses(cells, taken, burst))
+
+
 def _pulse_all(config: TileConfig, chip: Chip, state: State, lines: Trains, rows: Rows, key: Key) -> State:
     burst = Burst(*lines.moves(), noise=chip.draws(key), most=lines.n_slots)
     return config.crosspoint.pulses(chip.cells, state, burst)
@@ -77,19 +108,8 @@ def _pulse_few(config: TileConfig, chip: Chip, state: State, lines: Trains, rows
 
     def some(turn: Int[Array, ""], state: State) -> State:
         own = jax.lax.dynamic_slice_in_dim(rows.order, turn * _AT_ONCE, _AT_ONCE)
-
-        def take(leaf: Array) -> Array:
-            """The rows of a leaf; one of another shape is shared by the whole tile."""
-            return leaf.at[own].get(mode="clip") if leaf.shape[:2] == chip.shape else leaf
-
-        def put(leaf: Array, changed: Array) -> Array:
-            return leaf.at[own].set(changed, mode="drop") if leaf.shape[:2] == chip.shape else leaf
-
         part = dataclasses.replace(lines, d_sign=lines.d_sign[own], d_words=lines.d_words[own])
-        burst = Burst(*part.moves(), noise=chip.draws(key, own), most=lines.n_slots)
-        # Taken out beforehand, rows are copied at once; fused with the law, cell by cell.
-        cells, taken = jax.lax.optimization_barrier(jax.tree.map(take, (chip.cells, state)))
-        return jax.tree.map(put, state, config.crosspoint.pulses(cells, taken, burst))
+        return _in_rows(config, chip, state, own, Burst(*part.moves(), noise=chip.draws(key, own), most=lines.n_slots))
 
     def whole(turn: Int[Array, ""], state: State) -> State:
         # What does not depend on the turn would be computed outside of the loop, and always.

@@ -14,6 +14,7 @@ from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.mapping import MappingParameter
 from aihwkit.simulator.parameters.pre_post import InputRangeParameter, PrePostProcessingParameter
 from aihwkit.simulator.tiles.analog import AnalogTile
+from helpers import mostly_slow
 
 import jaxtile as jt
 from bridge.periphery import from_io
@@ -30,7 +31,7 @@ IO = {
 }
 
 
-@pytest.mark.parametrize("ranged", [False, True])
+@pytest.mark.parametrize("ranged", mostly_slow([False, True], True))
 @pytest.mark.parametrize("name", IO)
 def test_gradients_are_those_of_aihwkits_torch_tile(name, ranged):
     """Gradients of inputs, weights, input range and output scales."""

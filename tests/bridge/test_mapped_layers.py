@@ -61,6 +61,7 @@ def test_an_mlp():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_convolution():
     plain = scaled(eqx.nn.Conv2d(3, 6, 3, padding=1, key=KEY))
     chip = jt.nn.convert(Mlp(plain, eqx.nn.Identity()), {"first": bridge.tile_config(rpu_config())}, max_shape=(4, 10), key=KEY)

@@ -12,7 +12,7 @@ from reference.transfers import Array, e_rider, transfer
 
 import jaxtile as jt
 from jaxtile.device import ConstantStep
-from jaxtile.learning import ERider, Lines, ResidualLearning, has_plateau, next_stage
+from jaxtile.learning import ERider, Lines, ResidualLearning, Tracking, has_plateau, next_stage
 
 OUT, WIDTH, VECTORS, RATE, G = 4, 3, 90, 0.173, 0.0137
 KEY, COUNTS = jr.key(0), jt.pulse.DeterministicImplicit()
@@ -92,8 +92,8 @@ def test_the_reference_of_e_rider_follows_what_is_read(turns):
     memory = after.state.memory
     np.testing.assert_allclose(after.state.devices[0], fast.weight, atol=3e-6)
     np.testing.assert_allclose(after.state.devices[1], slow.weight, atol=3e-6)
-    np.testing.assert_allclose(memory.mean.T, mean, atol=2e-5)
-    np.testing.assert_allclose(memory.past.T, past, atol=2e-5)
+    np.testing.assert_allclose(memory.reference.mean.T, mean, atol=2e-5)
+    np.testing.assert_allclose(memory.reference.past.T, past, atol=2e-5)
     np.testing.assert_array_equal(np.where(memory.turned, -1, 1), sign)
     np.testing.assert_allclose(after.weight, slow.weight + 0.4 * sign * (fast.weight - past), atol=2e-5)
     assert np.count_nonzero(slow.weight) > 5
@@ -104,7 +104,7 @@ def test_e_rider_by_rows_is_e_rider_of_the_transpose():
     state = device.start((OUT, WIDTH))
     turned = jnp.array([True, False, True, False])
     fast, past = jr.normal(KEY, (2, OUT, WIDTH))
-    memory = dataclasses.replace(state.memory, turned=turned, past=past)
+    memory = Tracking(dataclasses.replace(state.memory.reference, past=past), turned)
     state = dataclasses.replace(state, devices=(fast, state.devices[1]), memory=memory)
     np.testing.assert_allclose(device.weight(state), 0.5 * np.where(turned, -1, 1)[:, None] * (fast - past), rtol=1e-6)
     vector = jt.device.Vector(jnp.ones(WIDTH), jnp.ones(OUT), jnp.asarray(0.1), 1, COUNTS)
@@ -119,7 +119,7 @@ def test_signs_of_e_rider_turn_by_chance():
     memory = jax.vmap(lambda key: device.carry(device.remember((WIDTH, OUT)), lines, key=key)[0])(jr.split(KEY, 2000))
     assert_mean(np.asarray(memory.turned[:, 0], float), 0.3)
     np.testing.assert_array_equal(memory.turned[:, 0], memory.turned[:, 1])  # lines that are read together
-    np.testing.assert_array_equal(memory.past[:, 0, 0] != 0, memory.turned[:, 0])
+    np.testing.assert_array_equal(memory.reference.past[:, 0, 0] != 0, memory.turned[:, 0])
     assert not np.any(memory.turned[:, 2])
 
 

@@ -20,6 +20,7 @@ from jaxtile.learning import (
     ChoppedTransfer,
     DynamicTransfer,
     ERider,
+    FilteredTransfer,
     MixedPrecision,
     ResidualLearning,
     Transfer,
@@ -179,6 +180,14 @@ def test_a_reset_is_that_of_the_first_array(batch):
     assert np.count_nonzero(fast) > 6
 
 
+def test_a_period_below_a_vector_is_one_vector():
+    """Where aihwkit rounds it to none, and never transfers."""
+    assert int(algorithm(transfer_every=0.3).every(0, (WIDTH, OUT), 1)) == 1
+    assert int(algorithm(transfer_every=0.0).every(0, (WIDTH, OUT), 1)) == 0
+    few = algorithm(3 * (step(),), transfer_every=1.0, n_reads_per_transfer=9, transfer_columns=False)
+    assert int(few.every(1, (9, 3), 1)) == 1  # a third of a vector
+
+
 def test_lines_are_chosen_at_random():
     tile = tile_of(algorithm(random_selection=True, transfer_every=1.0, transfer_lr=170.0))
     x, d = np.ones((1, WIDTH), FLOAT), -np.ones((1, OUT), FLOAT)
@@ -193,6 +202,7 @@ TUNED = {"fast_lr": 0.3, "transfer_lr": 0.5, "units_in_mbatch": False}
 ALGORITHMS = {
     "transfer": Transfer((ONE, ONE), **TUNED),
     "buffered": BufferedTransfer((ONE, ONE), **TUNED | {"transfer_lr": 5.0}),
+    "filtered": FilteredTransfer((ONE, ONE), **TUNED | {"transfer_lr": 0.5, "scale_transfer_lr": False}),
     "chopped": ChoppedTransfer((ONE, ONE), **TUNED | {"transfer_lr": 1.0}),
     "dynamic": DynamicTransfer((ONE, ONE), **TUNED | {"transfer_lr": 1.0}),
     "mixed": MixedPrecision(ONE),
@@ -211,8 +221,12 @@ def test_the_library_takes_an_algorithm_for_a_device(name, tmp_path):
     assert float(jnp.min(error)) < 0.8 * float(error[0])
     jt.save(tmp_path / "tile", sol.tile)
     jax.tree.map(np.testing.assert_array_equal, jt.load(tmp_path / "tile"), sol.tile)
-    method = jt.Programming(jt.SVD(), max_steps=3)
-    data = jt.sweep(method, config, target, key=KEY, over={"device.transfer_lr": [0.5, 2.0]}, chips=2)
+
+    def moved(tile, target, key):
+        """One update is as little to compile as what depends on a number of the algorithm can be."""
+        return {"weight": jt.update(tile, target[0], target[:, 0], learning_rate=1.0, key=key).weight}
+
+    data = jt.sweep(moved, config, target, key=KEY, over={"device.transfer_lr": [0.5, 2.0]}, chips=2)
     assert dict(data.sizes) | {"device.transfer_lr": 2} == dict(data.sizes)
     model = jt.nn.Linear(4, 5, config, key=KEY)
     x, y = jr.normal(KEY, (20, 4)), jr.normal(jr.key(1), (20, 5))

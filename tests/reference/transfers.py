@@ -4,13 +4,18 @@ Written from the papers and from aihwkit's measured behaviour, in double precisi
 """
 
 import numpy as np
+from reference.simulator import PHASES
 
 
 class Array:
-    """Devices of constant step: their weights, and the update by pulses that `DeterministicImplicit` computes."""
+    """Devices of constant step: their weights, and the update by pulses that `DeterministicImplicit` computes.
 
-    def __init__(self, shape, step, bound=np.inf):
-        self.weight, self.step, self.bound = np.zeros(shape), step, bound
+    Trains are planned with `step`; pulses move a weight by `up` and `down` (None: as much), half-selected ones by 1 / kappa of it.
+    """
+
+    def __init__(self, shape, step, bound=np.inf, *, up=None, down=None, kappa=np.inf):
+        self.weight, self.step, self.bound, self.kappa = np.zeros(shape), step, bound, kappa
+        self.up, self.down = step if up is None else up, step if down is None else down
 
     def update(self, x, d, rate, granularity=None, longest=31, managed=True):
         """Change the weights by about -rate d x^T, in whole steps."""
@@ -24,8 +29,18 @@ class Array:
         if managed:
             balance = np.sqrt(largest_x / (largest_d * min(1.0, longest / needed)))
         of_d, of_x = np.minimum(np.abs(d) * scale * balance, 1), np.minimum(np.abs(x) * scale / balance, 1)
-        pulses = np.rint(np.outer(of_d * length, of_x)) * np.sign(np.outer(d, x))
-        self.weight = np.clip(self.weight - self.step * pulses, -self.bound, self.bound)
+        both, rows, columns = np.rint(np.outer(of_d * length, of_x)), np.rint(of_d * length), np.rint(of_x * length)
+        moved = np.zeros_like(both)
+        for s_d, s_x in PHASES:  # the lines of these signs fire; a cell with one of them is half selected
+            fires_d, fires_x = np.sign(d)[:, None] == s_d, np.sign(x)[None, :] == s_x
+            full = np.where(fires_d & fires_x, both, 0)
+            half = np.where(fires_d, rows[:, None], 0) + np.where(fires_x, columns[None, :], 0) - 2 * full
+            moved += (self.up if s_d * s_x < 0 else -self.down) * (full + half / self.kappa)
+        self.weight = np.clip(self.weight + moved, -self.bound, self.bound)
+
+    def pulse(self, i, n):
+        """Send n, which is -1, 0 or 1 for each cell, to a column: single pulses."""
+        self.update(unit(i, self.weight.shape[1]), -n, self.step, longest=1, managed=False)
 
 
 def unit(i, size):
@@ -73,10 +88,23 @@ def chopped(fast, slow, xs, ds, *, fast_lr, scale, period, dynamic=False, tail=5
         buffer[:, i] = np.where(n != 0, 0, omega)
         mean[:, i] = (1 - share) * mean[:, i] + share * read
         if passes > period or not dynamic:
-            slow.weight[:, i] = np.clip(slow.weight[:, i] + slow.step * n, -slow.bound, slow.bound)
+            slow.pulse(i, n)
         if passes % period + 1 == period:
             turned[i], switched[i] = not turned[i], True
         passes += i == width - 1
+        i = (i + 1) % width
+    return buffer
+
+
+def buffered(fast, slow, xs, ds, *, fast_lr, rate, momentum=0.1, filtered=False):
+    """TTv2 by columns, one a vector; `filtered`: residual learning, version 2. Returns the buffer."""
+    buffer, width, i = np.zeros_like(fast.weight), fast.weight.shape[1], 0
+    for x, d in zip(xs, ds, strict=True):
+        fast.update(x, d, fast_lr)
+        omega = (1 - rate if filtered else 1) * buffer[:, i] + rate * fast.weight[:, i]
+        n = np.clip(np.trunc(omega / slow.step), -1, 1)
+        buffer[:, i] = np.where(n != 0, omega - n * slow.step if filtered else momentum * omega, omega)
+        slow.pulse(i, n)
         i = (i + 1) % width
     return buffer
 
