@@ -31,7 +31,7 @@ TARGET = jt.targets.low_rank(SHAPE, 3, spectral_norm=1.0, key=jr.key(1))
 
 def errors(method):
     """Error of each chip."""
-    run = jt.Programming(method, max_steps=STEPS, tolerance=0.0)
+    run = jt.Programming(method, max_steps=STEPS, tolerance=0.0, record=())
     return jt.sweep(run, CONFIG, TARGET, key=jr.key(0), chips=CHIPS).frobenius_error.sel(seed=0).values
 
 

@@ -159,7 +159,7 @@ def test_a_mini_batch_succeeds_only_after_a_full_pass():
 def test_gdp_reads_through_the_periphery_and_svd_the_weights():
     tile = make_tile(forward=jt.IOParameters(out_noise=10.0))
     for method, is_noisy in ((jt.GDP(), True), (jt.SVD(), False)):
-        run = jt.program(tile, TARGET, method, key=KEY, max_steps=1, tolerance=0)
+        run = jt.program(tile, TARGET, method, key=KEY, max_steps=1, tolerance=0, record=("read_error",))
         assert (float(run.history["read_error"][0]) > 1) == is_noisy
 
 
@@ -201,7 +201,7 @@ def test_gain_restores_what_half_selection_takes_from_an_open_loop():
     tile = make_tile(
         device=device, half_select=jt.half_select.ConstantRatio(kappa=10.0), pulse=jt.pulse.MeanField(desired_bl=10**5)
     )
-    run = functools.partial(jt.program, tile, TARGET, jt.SVD(refresh=False), key=KEY, max_steps=5, tolerance=0)
+    run = functools.partial(jt.program, tile, TARGET, jt.SVD(refresh=False), key=KEY, max_steps=5, tolerance=0, record=())
     plain, corrected = run(), run(compensation=jt.compensation.Gain(caution=0.0))
     np.testing.assert_allclose(plain.weight, 0.8 * TARGET, atol=1e-5)
     np.testing.assert_allclose(corrected.weight, TARGET, atol=1e-5)
@@ -218,7 +218,8 @@ def build(key, target, kappa, dw_min, learning_rate):
         forward=jt.IOParameters(out_noise=0.005),
     )
     tile = jt.init(config, SHAPE, key=jr.fold_in(key, 0))
-    run = jt.program(tile, target, jt.GDP(learning_rate=learning_rate), key=jr.fold_in(key, 1), max_steps=12, tolerance=0.1)
+    method, options = jt.GDP(learning_rate=learning_rate), {"max_steps": 12, "tolerance": 0.1, "record": ()}
+    run = jt.program(tile, target, method, key=jr.fold_in(key, 1), **options)
     return run.weight, run.stats["steps"], run.result
 
 
@@ -302,7 +303,8 @@ def test_program_is_differentiable_in_mean_field(device):
                 forward=PERFECT,
             )
             tile = jt.init(config, shape, key=KEY)
-            run = jt.program(tile, target, jt.GDP(learning_rate=learning_rate), key=KEY, max_steps=6, tolerance=0)
+            method, record = jt.GDP(learning_rate=learning_rate), ("frobenius_error",)
+            run = jt.program(tile, target, method, key=KEY, max_steps=6, tolerance=0, record=record)
             return run.history["frobenius_error"][-1]
 
         point = tuple(map(jnp.float64, (12.0, 4e-3, 0.3)))

@@ -146,7 +146,8 @@ def test_mixed_precision_writes_pairs_that_are_refreshed():
     assert np.all(np.asarray(tile.weight) > 0.1)
 
 
-@pytest.mark.parametrize("name", mostly_slow(("buffered", "chopped", "dynamic"), "dynamic"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["buffered", "chopped", "dynamic"])
 def test_in_one_pass_transfers_come_at_the_end(name):
     """Of a batch that one transfer ends the order changes nothing but the pass."""
     x, d = batch(6)

@@ -113,6 +113,7 @@ def test_updates_count_as_vectors_or_as_batches(batch):
     jax.tree.map(np.testing.assert_array_equal, idle.state, tile.state)
 
 
+@pytest.mark.slow
 def test_each_array_is_disturbed_by_its_own_lines_only(batch):
     """The slow array moves at the first transfer, and its rows and columns are those of the line that is written."""
     x, d = batch
@@ -216,7 +217,7 @@ def test_the_library_takes_an_algorithm_for_a_device(name, tmp_path):
     """Programs, files, sweeps over its numbers and chips, and networks; under half-selection."""
     config = jt.TileConfig(device=ALGORITHMS[name], half_select=jt.half_select.ConstantRatio(kappa=100.0))
     target = jt.targets.low_rank((5, 4), 2, spectral_norm=0.5, key=KEY)
-    sol = jt.program(jt.init(config, (5, 4), key=KEY), target, jt.GDP(), key=KEY, max_steps=60)
+    sol = jt.program(jt.init(config, (5, 4), key=KEY), target, jt.GDP(), key=KEY, max_steps=60, record=("read_error",))
     error = sol.history["read_error"]
     assert float(jnp.min(error)) < 0.8 * float(error[0])
     jt.save(tmp_path / "tile", sol.tile)
