@@ -139,7 +139,8 @@ class Optimizer(Checked):
             )
         frozen = tuple(path for path in known_parts if path not in trained)
         inner = None if self.digital is None else self.digital.init(arrays_of(parts))
-        return OptimizerState(jnp.asarray(0, jnp.int32), inner, frozen, tuple((path, due(layer.tile)) for path, layer in known.items()))
+        dues = tuple((path, due(layer.tile)) for path, layer in known.items())
+        return OptimizerState(jnp.asarray(0, jnp.int32), inner, frozen, dues)
 
     def step(self, model: PyTree, grads: PyTree, state: OptimizerState, *, key: Key) -> tuple[PyTree, OptimizerState]:
         """One step: the model and the state after it.
