@@ -32,6 +32,7 @@ from ..programming import RESULTS, AbstractMethod, Solution
 from ..programming.program import prepare
 from ..programming.run import Run
 from ..quantities import RECORD
+from ..sweeping.threads import side_by_side
 from ..tile import Tile, TileConfig, init
 from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
@@ -68,7 +69,7 @@ class Program:
     Without an argument:
 
     - a random 300 x 500 matrix of rank 20 and spectral norm 3;
-    - constant-step devices, half-selected cells left in peace;
+    - constant-step devices, no disturb of half-selected cells;
     - GDP against SVD, from weights of zero;
     - 100 pulse steps.
     """
@@ -233,7 +234,7 @@ def _program(method: str, run: Run) -> Programmed:
         # Numbers are arguments, and the bar moves outside: so other numbers find the
         # compiled program in JAX's cache.
         jitted: Any = eqx.filter_jit(Run.advance)
-        advance = jitted.lower(run, state, jnp.asarray(0)).compile()
+        (advance,) = side_by_side([jitted.lower(run, state, jnp.asarray(0)).compile])
         compiling = time.perf_counter() - begun
     begun = time.perf_counter()
     with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
