@@ -103,7 +103,7 @@ def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> st
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total = zlib.crc32(f"{name} {array.dtype.name} {arrays[name].shape}".encode(), total)
-        total = zlib.crc32(memoryview(array.reshape(-1).view(np.uint8)), total)
+        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, total)
     return f"{total:08x}"
 
 
