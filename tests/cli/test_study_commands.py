@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import jaxtile
-from jaxtile.cli import main, study
+from jaxtile.cli import devices, main, study
+from jaxtile.cli.program import Program
 from jaxtile.sweeping import block, grid, load, store
 
 STUDY = """
@@ -80,7 +81,7 @@ def test_sweep_and_plot(folder, capsys):
         ("target.rows = '4'", ["target.rows = '4'", "whole number"]),
         ("target = { rows = 1000000, cols = 1000000 }", ["a target of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"]),
         ("target.spectral_norm = 'a'", ["target: spectral_norm='a' is not a number"]),
-        ("target.rank = 65", ["target: rank=65 is out of range"]),
+        ("target.rank = 301", ["target: rank=301 is out of range"]),
         ("target.file = 3", ["target.file = 3", "must be a text"]),
         ("target = { file = 'w.npy', rows = 3 }", ["target: parameter 'rows' is unknown", "file, name"]),
         ("target.file = 'absent.npy'", ["target absent.npy: there is no such file"]),
@@ -152,6 +153,17 @@ def test_failed_runs_are_counted(folder, capsys):
     assert load("study.zarr").attrs["failed_points"] == 2
     assert main(["plot", "study.zarr"]) == 2
     assert "frobenius_error holds no finite number to draw: all points failed" in capsys.readouterr().err
+
+
+def test_what_a_study_does_not_say_is_what_the_command_program_takes(folder):
+    (folder / "study.toml").write_text("target.seed = 0")
+    read, program = study.read_study(folder / "study.toml"), Program()
+    assert read["target"].shape == (program.rows, program.cols)
+    assert np.linalg.matrix_rank(read["target"]) == program.rank
+    assert tuple(read["run"]) == program.method
+    for run in read["run"].values():
+        assert (run.max_steps, float(run.tolerance)) == (program.steps, pytest.approx(program.tolerance))
+    assert eqx.tree_equal(read["config"].device, devices.make_device(program.device, ()))
 
 
 def test_parts_of_a_study(folder):
