@@ -36,12 +36,12 @@ class Fit:
     """
 
     curves: Annotated[Path, tyro.conf.Positional]
-    """A text file, one line for each measurement: the column "pulse" (1 up, -1 down, n for n pulses, empty for a start), and what
-    was read of each device."""
+    """A text file with one line for each measurement. The column "pulse" says what was sent before it: 1 up, -1 down, n for n
+    pulses, empty for a start. The other columns hold the readings, one column for each device."""
     device: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ("constant-step", "linear-step", "soft-bounds")
     """Kinds of devices; the one with the lowest AIC is printed."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
-    """Parameters that all these kinds start from, or that are held, such as w_max=1."""
+    """Parameters of all these kinds, such as w_max=1: a start for those that are estimated, the value of the others."""
     parameters: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
     """Parameters to estimate besides the noise. None: those that pulses determine."""
     read_std: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None

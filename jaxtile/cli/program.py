@@ -69,7 +69,7 @@ class Program:
     Without an argument:
 
     - a random 300 x 500 matrix of rank 20 and spectral norm 3;
-    - constant-step devices, half-selected cells left in peace;
+    - constant-step devices, no disturb of half-selected cells;
     - GDP against SVD, from weights of zero;
     - 100 pulse steps.
     """

@@ -22,8 +22,8 @@ __all__ = ["Plot", "Status", "Sweep"]
 
 @dataclasses.dataclass
 class Sweep:
-    """Run a study: methods over numbers, chips and targets, into a store that an
-    interrupted run goes on with.
+    """Run a study: methods over numbers, chips and targets. Results go into a store,
+    from which an interrupted run goes on.
     """
 
     study: Annotated[Path, tyro.conf.Positional]

@@ -67,32 +67,33 @@ def _by_vectors(lines: Trains) -> UInt32[Array, "out in"]:
 
 def _by_slots(lines: Trains, *, longest: Int[Array, ""]) -> UInt32[Array, "out in"]:
     """Slot by slot: bit v of a word is set where the line pulses for vector v."""
-    (k, out), width = lines.d_sign.shape, lines.x_sign.shape[1]
-    groups = -(-k // SLOTS_PER_WORD)
-    place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[:, None]
+    k = lines.d_sign.shape[0]
+    together = min(k, SLOTS_PER_WORD)
+    groups = -(-k // together)
+    place = jnp.arange(together, dtype=jnp.uint32)[:, None]
 
-    def grouped(words: UInt32[Array, "k line ..."]) -> UInt32[Array, "group 32 line ..."]:
-        none = ((0, groups * SLOTS_PER_WORD - k), *[(0, 0)] * (words.ndim - 1))
-        return jnp.pad(words, none).reshape(groups, SLOTS_PER_WORD, *words.shape[1:])
+    def grouped(words: UInt32[Array, "k line word"]) -> UInt32[Array, "group together line word"]:
+        none = ((0, groups * together - k), (0, 0), (0, 0))
+        return jnp.pad(words, none).reshape(groups, together, *words.shape[1:])
 
-    def of_sign(sign: Int[Array, "k line"], words: UInt32[Array, "k line word"]) -> list[UInt32[Array, "group 32 line word"]]:
+    def of_sign(sign: Int[Array, "k line"], words: UInt32[Array, "k line word"]) -> list[UInt32[Array, "group together line word"]]:
         return [grouped(jnp.where(wanted[..., None], words, 0)) for wanted in (sign > 0, sign < 0)]
 
     d_trains, x_trains = of_sign(lines.d_sign, lines.d_words), of_sign(lines.x_sign, lines.x_words)
 
-    def add(n: Int[Array, ""], moves: UInt32[Array, "out in"]) -> UInt32[Array, "out in"]:
-        t, group = n // groups, n % groups
+    def moved(n: Int[Array, ""] | int) -> UInt32[Array, "out in"]:
+        t, group = jnp.asarray(n // groups, jnp.int32), n % groups
         word, bit = t // SLOTS_PER_WORD, (t % SLOTS_PER_WORD).astype(jnp.uint32)
 
-        def pulsing(trains: UInt32[Array, "group 32 line word"]) -> UInt32[Array, " line"]:
+        def pulsing(trains: UInt32[Array, "group together line word"]) -> UInt32[Array, " line"]:
             return jnp.sum(((trains[group, ..., word] >> bit) & 1) << place, axis=0, dtype=jnp.uint32)
 
         d, x = ([pulsing(trains) for trains in both] for both in (d_trains, x_trains))
         (rise, fall), (plus, minus) = ([line[:, None] for line in d], [line[None, :] for line in x])
         up, down = (rise & minus) | (fall & plus), (rise & plus) | (fall & minus)
-        return moves + _share(jax.lax.population_count(up), jax.lax.population_count(down))
+        return _share(jax.lax.population_count(up), jax.lax.population_count(down))
 
-    return jax.lax.fori_loop(0, longest * groups, add, jnp.zeros((out, width), jnp.uint32))
+    return jax.lax.fori_loop(1, longest * groups, lambda n, moves: moves + moved(n), moved(0))
 
 
 def _by_products(lines: Trains) -> Moves:

@@ -51,7 +51,6 @@ def send_batch(
     if isinstance(x, UnitVectors) and config.keeps_no_order and not routines:
         return one_shot(config, chip, now, x, d, learning_rate, key)
     batch, x = d.shape[0], x.dense(d.dtype) if isinstance(x, UnitVectors) else x
-    x, d = jax.lax.optimization_barrier((x, d))  # otherwise XLA reads the layers once more wherever a vector is used
     vectors = jax.vmap(lambda x, d: Vector(x, d, learning_rate, batch, config.pulse))(x, d)
     if config.crosspoint.order == "batch" and batch > 1:  # of one vector there is nothing to sum
         return _together(config, chip, now, vectors, key, routines)
