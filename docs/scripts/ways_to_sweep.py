@@ -42,7 +42,8 @@ def deadly(tile, target, key):
 
 def waiting(tile, target, key):
     """Takes half a second, and no processor."""
-    return {"draw": jax.pure_callback(wait, jax.ShapeDtypeStruct((), float), jax.random.uniform(key), vmap_method="sequential")}
+    draw = jax.random.uniform(key)
+    return {"draw": jax.pure_callback(wait, jax.ShapeDtypeStruct((), draw.dtype), draw, vmap_method="sequential")}
 
 
 def wait(draw):
