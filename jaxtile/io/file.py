@@ -76,8 +76,8 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
         with path.open("rb") as file:
             if file.read(len(_NUMPY)) == _NUMPY:
                 raise ValueError(
-                    f"{path} holds arrays without names, as equinox.tree_serialise_leaves and NumPy write them: read it as it was "
-                    "written, into an object of the same configuration and version, and write that with jaxtile.save."
+                    f"{path} holds arrays without names, as equinox.tree_serialise_leaves and NumPy write them. Read it as it was "
+                    "written, into an object of the same configuration and version. Then write that with jaxtile.save."
                 ) from None
         raise ValueError(f"{path} is damaged, or no file of jaxtile.save: {error}") from None
     if _HEADER not in texts:
