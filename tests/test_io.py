@@ -111,7 +111,7 @@ def runs() -> dict:
         "devices": {name: make() for name, make in DEVICES.items()},
         "pulses": {name: make() for name, make in PULSES.items()},
         "tiles": (jt.count_pulses(tile), batch),
-        "solution": jt.program(tile, 0.1 * jr.normal(KEY, (5, 7)), jt.GDP(), key=KEY, max_steps=3),
+        "solution": jt.program(tile, 0.1 * jr.normal(KEY, (5, 7)), jt.SVD(), key=KEY, max_steps=3),
     }
 
 

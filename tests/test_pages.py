@@ -28,7 +28,7 @@ def test_the_main_number_of_a_published_result_is_what_is_stored(name, monkeypat
     with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
         try:
             now = runpy.run_path(str(stored.ROOT / f"docs/scripts/others/{name}.py"))["small"]()
-        except FileNotFoundError as missing:  # data that are not ours to give
+        except (FileNotFoundError, ModuleNotFoundError) as missing:  # data that are not ours to give, or an extra
             pytest.skip(str(missing))
     assert (then["name"], then["published"]) == (name, now.published)
     assert abs(now.ours - then["ours"]) <= max(now.standard_error, then["standard_error"])

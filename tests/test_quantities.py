@@ -38,11 +38,11 @@ BEYOND = jt.Quantity("beyond", "1", "cells beyond the threshold", Beyond(0.05))
 
 
 def run(record, max_steps=3, **options):
-    return jt.program(TILE, TARGET, jt.GDP(), key=KEY, max_steps=max_steps, tolerance=0.0, record=record, **options)
+    return jt.program(TILE, TARGET, jt.SVD(), key=KEY, max_steps=max_steps, tolerance=0.0, record=record, **options)
 
 
 def test_the_default_leaves_out_what_is_dear_or_does_not_change():
-    sol = jt.program(TILE, TARGET, jt.GDP(), key=KEY, max_steps=3, tolerance=0.0)
+    sol = jt.program(TILE, TARGET, jt.SVD(), key=KEY, max_steps=3, tolerance=0.0)
     assert set(sol.history) == set(RECORD) == set(QUANTITIES) - {"relative_error", "spectral_error", "steps", "unreachable"}
     assert set(sol.stats) == set(QUANTITIES)
 
@@ -68,7 +68,7 @@ def test_the_tally_of_a_view_is_that_of_the_run():
         return view.tile.tally.each.full_up.sum() + view.tile.tally.each.full_down.sum()
 
     tile = jt.update(jt.count_pulses(TILE), jnp.ones(7), jnp.ones(5), learning_rate=0.01, key=KEY)
-    sol = jt.program(tile, TARGET, jt.GDP(), key=KEY, max_steps=2, tolerance=0.0, record=(seen, "full_pulses"))
+    sol = jt.program(tile, TARGET, jt.SVD(), key=KEY, max_steps=2, tolerance=0.0, record=(seen, "full_pulses"))
     np.testing.assert_allclose(sol.history["seen"], 35 * sol.history["full_pulses"], rtol=1e-5)
     assert float(sol.history["seen"][0]) == 0
 
@@ -144,7 +144,7 @@ def test_what_is_no_quantity_is_refused_by_name(arguments, kind, words):
 
 @pytest.fixture(scope="module")
 def data():
-    programming = jt.Programming(jt.GDP(), max_steps=2, record=(WORST, BEYOND, "reads"))
+    programming = jt.Programming(jt.SVD(), max_steps=2, record=(WORST, BEYOND, "reads"))
     over = {"half_select.kappa": [10.0, 1000.0], "record.1.measure.threshold": [0.0, 0.05, 1.0]}
     return jt.sweep(programming, TILE.config, TARGET, key=KEY, over=over, chips=2)
 
@@ -162,7 +162,7 @@ def test_a_sweep_takes_unit_and_label_from_the_quantity(data):
 def test_names_that_a_sweep_uses_are_refused():
     for name in ("converged", "reads_history"):
         with pytest.raises(ValueError, match=f"Programming.record holds {name}"):
-            jt.Programming(jt.GDP(), record=(jt.Quantity(name, "1", "label", worst_cell),))
+            jt.Programming(jt.SVD(), record=(jt.Quantity(name, "1", "label", worst_cell),))
 
 
 def test_plots_take_labels_from_the_quantity(data):
@@ -212,7 +212,7 @@ def test_a_model_of_ones_own_in_a_run_a_sweep_and_a_plot():
     np.testing.assert_allclose(ax.lines[0].get_xdata(), expected, rtol=1e-6)
     assert ax.get_xlabel() == "energy (J)"
 
-    data = jt.sweep(jt.Programming(jt.GDP(), max_steps=2, record=costs.quantities()), TILE.config, TARGET, key=KEY)
+    data = jt.sweep(jt.Programming(jt.SVD(), max_steps=2, record=costs.quantities()), TILE.config, TARGET, key=KEY)
     assert data.energy.attrs == {"units": "J", "label": "energy (J)"}
     assert float(data.energy.squeeze()) == pytest.approx(float(data.energy_history.isel(step=-1).squeeze()))
 

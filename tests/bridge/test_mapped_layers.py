@@ -20,10 +20,10 @@ KEY = jr.key(0)
 LARGEST = 0.6
 
 
-def rpu_config(most=None):
+def rpu_config(most=None, noise=0.0):
     """Converters of few bits, so that it shows which tile a number passes through."""
     config = SingleRPUConfig(device=ConstantStepDevice(w_max_dtod=0.0, w_min_dtod=0.0))
-    config.forward.out_noise, config.forward.inp_res, config.forward.out_res = 0.0, 1 / 14, 1 / 62
+    config.forward.out_noise, config.forward.inp_res, config.forward.out_res = noise, 1 / 14, 1 / 62
     if most is not None:
         config.mapping.max_output_size, config.mapping.max_input_size = most
     return config

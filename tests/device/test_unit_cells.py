@@ -215,7 +215,7 @@ def test_they_are_programmed_and_vmapped(name):
 
     def run(key):
         tile = jt.init(jt.TileConfig(device=CELLS[name], half_select=HALF["half-selected"]), SHAPE, key=key)
-        return jt.program(tile, target, jt.GDP(), key=key, max_steps=20, tolerance=0.0, record=("frobenius_error",))
+        return jt.program(tile, target, jt.SVD(), key=key, max_steps=20, tolerance=0.0, record=("frobenius_error",))
 
     sol = jax.jit(jax.vmap(run))(jr.split(KEY, 2))
     errors = np.asarray(sol.history["frobenius_error"])

@@ -30,12 +30,12 @@ def chip():
 
 
 def test_programming_a_network_is_programming_its_tiles(chip):
-    programmed, record = jt.nn.program(chip, jt.GDP(), key=KEY, max_steps=4, tolerance=0.0, with_record=True)
+    programmed, record = jt.nn.program(chip, jt.SVD(), key=KEY, max_steps=4, tolerance=0.0, with_record=True)
     assert list(record) == ["first", "second"]
     for n, (path, layer) in enumerate(jt.nn.layers.layers(chip).items()):
         chip_key, run_key = (jr.fold_in(jr.fold_in(KEY, n), m) for m in (0, 1))
         fresh = jt.init(CONFIG, layer.tile.shape, key=chip_key)
-        alone = jt.program(fresh, layer.target, jt.GDP(), key=run_key, max_steps=4, tolerance=0.0)
+        alone = jt.program(fresh, layer.target, jt.SVD(), key=run_key, max_steps=4, tolerance=0.0)
         np.testing.assert_array_equal(getattr(programmed, path).tile.weight, alone.weight)
         np.testing.assert_array_equal(record[path].weight, alone.weight)
         np.testing.assert_array_equal(getattr(programmed, path).target, layer.target)
@@ -43,11 +43,11 @@ def test_programming_a_network_is_programming_its_tiles(chip):
 
 def test_programming_goes_on_from_the_present_state(chip, unhooked):
     away = jt.nn.layers.map_layers(lambda path, layer: layer.replace(tile=jt.set_weights(layer.tile, 0.9 * layer.target)), chip)
-    present = jt.nn.program(away, jt.GDP(), key=KEY, max_steps=1, start="present")
+    present = jt.nn.program(away, jt.SVD(), key=KEY, max_steps=1, start="present")
     np.testing.assert_array_equal(present.first.tile.cells.step_up, chip.first.tile.cells.step_up)
     assert jnp.linalg.norm(present.first.tile.weight - chip.first.target) < jnp.linalg.norm(chip.first.target) * 0.5
     with pytest.raises(ValueError, match="start='new' is unknown.*'reset'"):
-        jt.nn.program(chip, jt.GDP(), key=KEY, max_steps=1, start="new")
+        jt.nn.program(chip, jt.SVD(), key=KEY, max_steps=1, start="new")
 
 
 def test_a_network_on_many_chips():
@@ -56,11 +56,31 @@ def test_a_network_on_many_chips():
     keys = jr.split(KEY, 3)
 
     def programmed(key):
-        return jt.nn.program(chip, jt.GDP(), key=key, max_steps=4, tolerance=0.0).layers[0].tile.weight
+        return jt.nn.program(chip, jt.SVD(), key=key, max_steps=4, tolerance=0.0).layers[0].tile.weight
 
     many = jax.vmap(programmed)(keys)
     assert len({float(weight[0, 0]) for weight in many}) == 3
     np.testing.assert_allclose(many[1], programmed(keys[1]), atol=1e-5)
+
+
+def test_each_thing_that_happens_to_a_network_is_pure(chip):
+    """It goes under jit, and a lane of vmap over chips is the one of its own key."""
+
+    def measured(model):
+        return model.first(X, key=KEY), model.second(X[:, :4], key=KEY)
+
+    def life(key):
+        broken = jt.nn.stick(chip, 0.2, key=key)
+        ranged = jt.nn.calibrate(chip, X, adc_quantile=1.0, key=key)
+        written = jt.nn.apply_programming_noise(chip, jt.noise.PCM(), key=key)
+        old = jt.nn.drift(written, 1e5, key=key)
+        mended = jt.nn.compensate(old, written, key=key)
+        return [measured(model) for model in (broken, ranged, written, old, mended, jt.nn.with_key(mended, key))]
+
+    keys = jr.split(KEY, 2)
+    many, alone = jax.jit(jax.vmap(life))(keys), life(keys[1])
+    for lanes, one in zip(jax.tree.leaves(many), jax.tree.leaves(alone), strict=True):
+        np.testing.assert_allclose(lanes[1], one, atol=1e-5)
 
 
 def test_drift_and_its_compensation_are_those_of_the_tiles(chip):

@@ -5,6 +5,7 @@ from functools import partial
 import base
 import jax
 import numpy as np
+import optax
 import torch
 from aihwkit.simulator.configs import SingleRPUConfig, UnitCellRPUConfig
 from aihwkit.simulator.configs.compounds import TransferCompound
@@ -33,23 +34,24 @@ CONFIGS = {
 }
 
 
-def curves(name, tau, seed, widths=WIDTHS, epochs=EPOCHS):
+def curves(name, tau, seed, epochs=EPOCHS):
     """Accuracies after each epoch of a chip in both engines."""
     train, test = images()
-    return both(Case(lambda: CONFIGS[name](tau), rate=RATE), widths, train, test, epochs=epochs, seed=seed)
+    return both(Case(lambda: CONFIGS[name](tau), rate=RATE), WIDTHS, train, test, epochs=epochs, seed=seed)
 
 
 def digital(seed):
     """The same network in digital, on the same images."""
     (x, y), test = images()
     order = np.random.default_rng(seed).permutation(len(y))
-    keys = jax.random.split(jax.random.key(seed), len(WIDTHS))
+    keys, perfect = jax.random.split(jax.random.key(seed), len(WIDTHS)), jt.IOParameters(is_perfect=True)
+    config = jt.TileConfig(jt.device.Ideal(), forward=perfect, backward=perfect)
     model = []
     for key, width, out in zip(keys, WIDTHS, WIDTHS[1:], strict=False):
-        model += [jt.nn.Linear(width, out, jt.TileConfig(jt.device.Ideal()), weights="digital", key=key), jax.nn.sigmoid]
+        model += [jt.nn.Linear(width, out, config, weights="digital", key=key), jax.nn.sigmoid]
     options = {"batch_size": BATCH, "test": test, "metrics": {"accuracy": jt.nn.accuracy}, "shuffle": False, "epochs": EPOCHS}
-    train = x[order], y[order]
-    run = jt.train(jt.nn.Sequential(model[:-1]), jt.nn.cross_entropy, train, jt.nn.Optimizer(RATE), key=keys[-1], **options)
+    train, optimizer = (x[order], y[order]), jt.nn.Optimizer(RATE, digital=optax.sgd(RATE))
+    run = jt.train(jt.nn.Sequential(model[:-1]), jt.nn.cross_entropy, train, optimizer, key=keys[-1], **options)
     return {"jaxtile": [float(accuracy) for accuracy in run.history["accuracy"]]}
 
 
@@ -58,9 +60,9 @@ def best(line, who):
 
 
 def small():
-    """A small network for two epochs; what is published is of the whole one."""
-    found = curves("SGD", 0.70, 0, widths=[784, 16, 10], epochs=2)
-    return base.Main(11.35, 100 * found["jaxtile"][-1], 100 * float(np.sqrt(0.09 / 1000)))
+    """Two epochs of the lower bound: at chance, with the error of 1000 test images."""
+    accuracy = curves("SGD", 0.70, 0, epochs=2)["jaxtile"][-1]
+    return base.Main(11.35, 100 * accuracy, 100 * float(np.sqrt(accuracy * (1 - accuracy) / 1000)))
 
 
 def full():
@@ -69,11 +71,11 @@ def full():
     def runs(case, run):
         return [base.measure("cliff", {**case, "seed": seed, "epochs": EPOCHS}, partial(run, seed)) for seed in range(SEEDS)]
 
+    there = runs({"algorithm": "digital"}, digital)
     found = {
         (name, tau): runs({"algorithm": name, "tau": tau}, lambda seed, name=name, tau=tau: curves(name, tau, seed))
         for name, tau in PUBLISHED
     }
-    there = runs({"algorithm": "digital"}, digital)
     means = {key: [np.mean([best(line, who) for line in each]) for who in ("jaxtile", "aihwkit")] for key, each in found.items()}
     rows = [[name, f"{tau:.2f}", PUBLISHED[name, tau], *(f"{m:.1f}" for m in means[name, tau])] for name, tau in PUBLISHED]
     rows.append(["digital", "–", "98.15 ± 0.04", f"{np.mean([best(line, 'jaxtile') for line in there]):.1f}", "–"])
@@ -82,9 +84,9 @@ def full():
         "result": "[The cliff](#the-cliff): accuracy of plain descent at tau 0.70 / 0.78, percent",
         "source": "Wu 2024, Fig. 5",
         "published": "11.35 / 97.71 (60000 images, 80 epochs)",
-        "ours": f"{first[0]:.1f} / {second[0]:.1f} (4000 images, {EPOCHS} epochs)",
+        "ours": f"{first[0]:.1f} / {second[0]:.1f} (4000 images, {EPOCHS} epochs, {SEEDS} seed)",
         "aihwkit": f"{first[1]:.1f} / {second[1]:.1f} (the same)",
-        "verdict": "VERDICT",
+        "verdict": "plain descent: ordering agrees, of one seed; Tiki-Taka: not within these steps",
     }, base.table(["algorithm", "tau", "published", "jaxtile", "aihwkit, same chips"], rows)
 
 

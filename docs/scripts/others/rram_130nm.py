@@ -81,10 +81,11 @@ def alternating():
 def population():
     """Skews and numbers of states of the 25 devices, and those of a chip with their means and spreads."""
     skew, states = read("Fig.4E.csv")[:, :2].T
-    down = (1 - skew.mean()) / (1 + skew.mean())  # step down, where a step up is 1: the mean device is balanced at the mean skew
+    size, imbalance = 2 / states, 2 * skew / states  # half the sum, and half the difference, of the steps up and down at zero
+    step = size.mean() + imbalance.mean()  # up_down shrinks one side only
     device = jt.device.SoftBounds(
-        **{"dw_min": (4 / (1 + down) / states).mean(), "dw_min_dtod": (1 / states).std(ddof=1) / (1 / states).mean()},
-        **{"up_down": 1 - down, "up_down_dtod": skew.std(ddof=1) * (1 + down) / 2},
+        **{"dw_min": step, "dw_min_dtod": size.std(ddof=1) / step},
+        **{"up_down": 2 * imbalance.mean() / step, "up_down_dtod": imbalance.std(ddof=1) / step},
         **{"w_max": 1.0, "w_min": -1.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0},
     )
     cells = jt.init(jt.TileConfig(device), (100, 100), key=jr.key(0)).cells
