@@ -211,6 +211,28 @@ ALGORITHMS = {
 }
 
 
+@pytest.mark.parametrize("name", mostly_slow(ALGORITHMS, "mixed"))
+def test_lanes_of_all_numbers_are_runs(name, batch):
+    """Every number of an algorithm and of its devices differs from lane to lane, under one compilation."""
+    x, d = (one[:12] for one in batch)
+
+    def numbers(factor):
+        device = ALGORITHMS[name]
+        return jax.tree.map(lambda leaf: leaf * factor if eqx.is_inexact_array(leaf) else leaf, device)
+
+    def run(device):
+        tile = jt.init(jt.TileConfig(device, COUNTS), (OUT, WIDTH), key=KEY)
+        return [leaf.astype(FLOAT) for leaf in jax.tree.leaves(update(tile, x, d).state)]
+
+    runs = [numbers(factor) for factor in (1.0, 0.83)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0], *runs)
+    lanes = eqx.filter_vmap(run)(stacked)
+    for lane, device in enumerate(runs):
+        for many, alone in zip(lanes, run(device), strict=True):
+            np.testing.assert_allclose(many[lane], alone, atol=1e-5)
+    assert np.max(np.abs(lanes[0][0] - lanes[0][1])) > 0
+
+
 @pytest.mark.parametrize("name", mostly_slow(ALGORITHMS, "transfer"))
 def test_the_library_takes_an_algorithm_for_a_device(name, tmp_path):
     """Programs, files, sweeps over its numbers and chips, and networks; under half-selection."""
