@@ -242,7 +242,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", mostly_slow(NETWORKS, "chopped"))
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS))
 def test_a_network_of_aihwkit_trains_with_them(name):
     """By its own loop and optimizer, on tiles of jaxtile with half-selected cells."""
     torch.manual_seed(0)

@@ -147,6 +147,7 @@ def test_mixed_precision_writes_pairs_that_are_refreshed():
     assert np.all(np.asarray(tile.weight) > 0.1)
 
 
+@pytest.mark.slow
 def test_several_steps_of_a_buffer_are_written_on_average():
     """Trains that are managed write three steps as three pulses; others as BL q min(3 q, 1), where q is the root of 1 / BL."""
     column, n = jnp.array([0.0, 1.0, 0.0]), jnp.array([0.0, -3.0, 1.0, 0.0])

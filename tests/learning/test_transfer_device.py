@@ -113,6 +113,7 @@ def test_updates_count_as_vectors_or_as_batches(batch):
     jax.tree.map(np.testing.assert_array_equal, idle.state, tile.state)
 
 
+@pytest.mark.slow  # `test_half_selection` has the judge
 def test_each_array_is_disturbed_by_its_own_lines_only(batch):
     """The slow array moves at the first transfer, and its rows and columns are those of the line that is written."""
     x, d = batch
@@ -211,7 +212,7 @@ ALGORITHMS = {
 }
 
 
-@pytest.mark.parametrize("name", mostly_slow(ALGORITHMS, "mixed"))
+@pytest.mark.parametrize("name", mostly_slow(ALGORITHMS))
 def test_lanes_of_all_numbers_are_runs(name, batch):
     """Every number of an algorithm and of its devices differs from lane to lane, under one compilation."""
     x, d = (one[:12] for one in batch)
