@@ -229,14 +229,14 @@ def _plain(device):
 
 
 def in_a_network(kind, transfer_lr):
-    arrays = [ConstantStepDevice(dw_min=0.01), ConstantStepDevice(dw_min=0.01)]
+    arrays = [SoftBoundsDevice(dw_min=0.01), SoftBoundsDevice(dw_min=0.01)]  # a fast array that forgets what it has summed up
     return lambda: kind(arrays, **ABSOLUTE, fast_lr=0.1, transfer_lr=transfer_lr, units_in_mbatch=False)
 
 
 NETWORKS = {
     "transfer": in_a_network(TransferCompound, 3.0),
     "buffered": in_a_network(BufferedTransferCompound, 30.0),
-    "chopped": in_a_network(ChoppedTransferCompound, 3.0),
+    "chopped": in_a_network(ChoppedTransferCompound, 0.3),
     "dynamic": in_a_network(DynamicTransferCompound, 3.0),
     "mixed": lambda: MixedPrecisionCompound(device=ConstantStepDevice(dw_min=0.01)),
 }
