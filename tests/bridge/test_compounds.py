@@ -257,7 +257,7 @@ def test_a_network_of_aihwkit_trains_with_them(name):
         loss = ((layer(x) - x @ teacher.T) ** 2).mean()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:3])
     tile = next(layer.analog_tiles()).tile.jax_tile
     assert int(tile.state.turn) == 600
