@@ -5,7 +5,13 @@ import signal
 import sys
 from types import FrameType
 
-__all__ = ["end_by_signals", "main"]
+__all__ = ["EXITS", "end_by_signals", "main"]
+
+EXITS = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as a shell knows them
+if sys.platform != "win32":
+    # Slurm sends what --signal asks for some time before the limit. 75 is EX_TEMPFAIL of
+    # sysexits.h, "try again later": no other end of a command has it.
+    EXITS[signal.SIGUSR1] = 75
 
 
 def main() -> int:
@@ -21,14 +27,14 @@ def main() -> int:
 
 
 def end_by_signals() -> None:
-    """Let SIGINT and SIGTERM end the command in one line, also while the package is
+    """Let SIGINT, SIGTERM and SIGUSR1 end the command in one line, also while the package is
     imported; then the command line handles them by itself.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in EXITS:
         signal.signal(number, _end)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     """End at once: libraries catch exceptions that come out of their imports."""
     print(f"jaxtile: Interrupted by {signal.Signals(number).name}. Nothing was begun.", file=sys.stderr, flush=True)
-    os._exit(128 + number)
+    os._exit(EXITS[signal.Signals(number)])

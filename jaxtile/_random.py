@@ -124,11 +124,43 @@ def as_key(key: Key | Array, name: str = "key") -> Key:
     )
 
 
-def stream(key: Key, *tags: int | Array) -> Key:
-    """The key of a source, a step or a vector: `fold_in` of each tag in turn."""
+def stream(key: Keys, *tags: int | Array) -> Keys:
+    """The key of a source, a step or a vector: `fold_in` of each tag in turn; an array
+    of keys gives as many.
+    """
     for tag in tags:
-        key = jr.fold_in(key, tag)
+        key = _fold_in(key, tag)
     return key
+
+
+def _fold_in(key: Keys, tag: int | Array) -> Keys:
+    """JAX's `fold_in`, with the rounds of its own generator written out: on a CPU it
+    makes them in a loop, which takes as long as a small update.
+    """
+    if jr.key_impl(key) == "threefry2x32":
+        return jr.wrap_key_data(_threefry(jr.key_data(key), jnp.asarray(tag, jnp.uint32)), impl="threefry2x32")
+    fold_in = jr.fold_in
+    for _ in range(key.ndim):
+        fold_in = jax.vmap(fold_in, in_axes=(0, None))
+    return fold_in(key, tag)
+
+
+_TURNS = ((13, 15, 26, 6), (17, 29, 16, 24))
+
+
+@jax.jit
+def _threefry(key: UInt32[Array, "*keys 2"], tag: UInt32[Array, ""]) -> UInt32[Array, "*keys 2"]:
+    """Threefry 2x32 of a number, 20 rounds (Salmon et al., SC 2011)."""
+    k0, k1 = key[..., 0], key[..., 1]
+    keys = (k0, k1, k0 ^ k1 ^ jnp.uint32(0x1BD11BDA))
+    x0, x1 = k0, k1 + tag
+    for group in range(5):
+        for turn in _TURNS[group % 2]:
+            x0 = x0 + x1
+            x1 = x0 ^ ((x1 << turn) | (x1 >> (32 - turn)))
+        x0, x1 = x0 + keys[(group + 1) % 3], x1 + keys[(group + 2) % 3] + jnp.uint32(group + 1)
+    # otherwise XLA makes a key once more in each of its uses
+    return jax.lax.optimization_barrier(jnp.stack([x0, x1], axis=-1))
 
 
 arange = partial(jnp.arange, dtype=jnp.int32)
@@ -237,7 +269,4 @@ class Draws(eqx.Module):
 
     def fold(self, tag: int | Array) -> "Draws":
         """The same cells in the stream of `tag`."""
-        fold_in = jr.fold_in
-        for _ in range(self.key.ndim):
-            fold_in = jax.vmap(fold_in, in_axes=(0, None))
-        return Draws(fold_in(self.key, tag), self.index)
+        return Draws(stream(self.key, tag), self.index)

@@ -136,6 +136,7 @@ def test_lanes_hand_over_at_their_own_steps():
     assert not np.allclose(many[1], many[3], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_each_next_device_corrects_what_the_last_left():
     """A fine device of a twentieth of the weight, after a coarse one: a small part of the error is left."""
     coarse = jt.device.ConstantStep(dw_min=0.02, w_max_dtod=0.0, w_min_dtod=0.0)

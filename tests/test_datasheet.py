@@ -50,7 +50,7 @@ def device_named(name):
 
 
 @pytest.mark.parametrize("up", [True, False])
-@pytest.mark.parametrize("name", mostly_slow(WRAPPED, "write noise", "vector cell, of two kinds", "one-sided"))
+@pytest.mark.parametrize("name", mostly_slow(WRAPPED, "vector cell, of two kinds", "one-sided"))
 def test_a_pulse_moves_the_weight_by_the_nominal_step(name, up):
     """One pulse for each of 1600 nominal cells at weight zero: the mean of what it does, and its spread from cell to cell."""
     device, shape = WRAPPED[name], (40, 40)
@@ -65,7 +65,9 @@ def test_a_pulse_moves_the_weight_by_the_nominal_step(name, up):
 
 
 @pytest.mark.parametrize("weight", [0.3, -0.3])
-@pytest.mark.parametrize("name", ["drift", "vector cell", "reference cell", "one-sided"])
+@pytest.mark.parametrize(
+    "name", mostly_slow(["drift", "vector cell", "reference cell", "one-sided"], "reference cell", "one-sided")
+)
 def test_the_nominal_step_depends_on_the_weight(name, weight):
     device, shape = WRAPPED[name], (40, 40)
     tile = jt.set_weights(jt.init(jt.TileConfig(device=device), shape, key=KEY), jnp.full(shape, weight))
@@ -136,7 +138,7 @@ def first_proposals(method, state, reading, target):
 
 @pytest.mark.parametrize(
     "name",
-    mostly_slow([*DEVICES, *WRAPPED], "exp", "drift", "vector cell, of two kinds"),
+    mostly_slow([*DEVICES, *WRAPPED], "exp", "vector cell, of two kinds"),
 )
 def test_defaults_are_the_numbers_of_the_sheet(name):
     """Every method and gate knows the same before the first step, and proposes the same.

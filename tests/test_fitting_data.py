@@ -16,7 +16,6 @@ PULSES = np.tile(np.repeat([1.0, -1.0], 40), 2)
 SPREAD = {"dw_min_dtod": 0.2, "up_down_dtod": 0.05, "w_max_dtod": 0.1, "w_min_dtod": 0.1}
 TRUTH = SoftBounds(dw_min=0.03, up_down=-0.2, w_max=0.8, w_min=-0.7, **SPREAD)
 WEIGHTS = np.array(measure(TRUTH, PULSES, n_devices=12, read_std=0.003, key=jr.key(0)), np.float64)
-FOUND = fit(SoftBounds(), WEIGHTS, PULSES)
 WIDE = {"w_max": 2.0, "w_min": -2.0}
 KINDS = {
     "soft bounds": SoftBounds(),
@@ -27,7 +26,12 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", mostly_slow(KINDS, "constant", "soft bounds"))
+@pytest.fixture(scope="module")
+def complete():
+    return fit(SoftBounds(), WEIGHTS, PULSES)
+
+
+@pytest.mark.parametrize("kind", mostly_slow(KINDS, "soft bounds"))
 def test_the_answer_is_the_same_in_every_unit(kind):
     """Units that differ by a power of ten: what is in weight units goes with them, everything else stays."""
     found = {}
@@ -74,7 +78,7 @@ def test_a_unit_that_is_told_gives_the_same_answer():
     np.testing.assert_allclose(tenth.estimates["A_up"], one.estimates["A_up"], rtol=0.05, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", mostly_slow([ConstantStep, SoftBounds, LinearStep, PowStep], ConstantStep, LinearStep))
+@pytest.mark.parametrize("kind", mostly_slow([ConstantStep, SoftBounds, LinearStep, PowStep], LinearStep))
 def test_held_parameters_without_spread(kind):
     """The mean of the population is that of the estimates, whatever is held at its default."""
     with warnings.catch_warnings():
@@ -95,17 +99,17 @@ def test_a_slope_is_found_from_a_start_of_zero():
 
 
 @pytest.mark.parametrize("every", [2, 5, 10])
-def test_reads_after_every_nth_pulse(every):
+def test_reads_after_every_nth_pulse(every, complete):
     """The estimates agree with those of all reads within their standard errors."""
     seen = np.where(np.arange(PULSES.size + 1) % every == 0, WEIGHTS, np.nan)
     found = fit(SoftBounds(), seen, PULSES)
     assert bool(found.converged.all())
     for name in ("dw_min", "w_max", "w_min"):
-        off = np.asarray(found.estimates[name] - FOUND.estimates[name]) / np.asarray(found.standard_errors[name])
+        off = np.asarray(found.estimates[name] - complete.estimates[name]) / np.asarray(found.standard_errors[name])
         assert (np.abs(off) < 4.5).all(), name
 
 
-def test_a_new_start_in_the_middle():
+def test_a_new_start_in_the_middle(complete):
     """A reset after a third of the record: what it did is no step, and the estimates stay within their errors."""
     at = PULSES.size // 3
     pulses, weights = PULSES.copy(), WEIGHTS.copy()
@@ -117,43 +121,43 @@ def test_a_new_start_in_the_middle():
     np.testing.assert_allclose(np.asarray(found.response)[:, at + 1], weights[:, at + 1], rtol=1e-6)
     assert (np.asarray(found.counted) == PULSES.size - 1).all()
     for name in ("dw_min", "w_max", "w_min"):
-        off = np.asarray(found.estimates[name] - FOUND.estimates[name]) / np.asarray(found.standard_errors[name])
+        off = np.asarray(found.estimates[name] - complete.estimates[name]) / np.asarray(found.standard_errors[name])
         assert (np.abs(off) < 4.5).all(), name
 
 
-def test_one_direction_holds_what_it_says_nothing_of():
+def test_one_direction_holds_what_it_says_nothing_of(complete):
     with pytest.warns(UserWarning, match=r"one direction \(up\) say nothing about up_down, w_min, which stays as in device="):
         found = fit(SoftBounds(), WEIGHTS[:, :41], PULSES[:40])
     assert float(found.device.w_min) == pytest.approx(-0.6)
-    assert float(found.device.w_max) == pytest.approx(float(FOUND.device.w_max), rel=0.1)
+    assert float(found.device.w_max) == pytest.approx(float(complete.device.w_max), rel=0.1)
     assert found.estimates.keys() == {"dw_min", "w_max", "dw_min_std", "read_std"}
 
 
-def test_stuck_devices_do_not_converge():
+def test_stuck_devices_do_not_converge(complete):
     """Neither constant ones nor those that show read noise alone; the others are the population."""
     weights = WEIGHTS.copy()
     weights[:2] = 0.2
     weights[2:5] = 0.2 + 0.003 * np.random.default_rng(0).normal(size=(3, PULSES.size + 1))
     found = fit(SoftBounds(), weights, PULSES)
     np.testing.assert_array_equal(found.converged, np.arange(12) > 4)
-    assert float(found.device.w_max) == pytest.approx(float(np.mean(FOUND.estimates["w_max"][5:])), abs=0.03)
+    assert float(found.device.w_max) == pytest.approx(float(np.mean(complete.estimates["w_max"][5:])), abs=0.03)
     with pytest.raises(ValueError, match="none of 12 devices converged"):
         fit(SoftBounds(), 0 * WEIGHTS, PULSES)
 
 
-def test_a_start_at_the_end_of_a_domain():
+def test_a_start_at_the_end_of_a_domain(complete):
     found = fit(SoftBounds(up_down=1.0), WEIGHTS, PULSES)
     for name in ("dw_min", "up_down", "w_max", "w_min"):
-        assert float(getattr(found.device, name)) == pytest.approx(float(getattr(FOUND.device, name)), rel=0.02, abs=1e-3)
+        assert float(getattr(found.device, name)) == pytest.approx(float(getattr(complete.device, name)), rel=0.02, abs=1e-3)
 
 
-def test_the_likelihood_tells_kinds_apart_and_is_that_of_normal_residuals():
+def test_the_likelihood_tells_kinds_apart_and_is_that_of_normal_residuals(complete):
     """log L is the sum of the log densities of the innovations, e = residual x spread; kinds are told apart by it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of bounds that are held
         constant = fit(KINDS["constant"], WEIGHTS, PULSES)
-    assert float(np.mean(FOUND.aic)) < float(np.mean(constant.aic)) - 100
-    assert float(np.mean(FOUND.bic)) < float(np.mean(constant.bic)) - 100
+    assert float(np.mean(complete.aic)) < float(np.mean(constant.aic)) - 100
+    assert float(np.mean(complete.bic)) < float(np.mean(constant.bic)) - 100
     # Of reads that are noise alone, in closed form: an ideal device that a pulse moves by exactly 0.01.
     rng, read_std = np.random.default_rng(0), 0.05
     pulses = np.repeat([1.0, -1.0], 80)

@@ -38,6 +38,12 @@ def chip(name="", **config):
     return make_tile(device, half_select=HALF, **config)
 
 
+def used_chip(name=""):
+    """It has counted pulses before; in a mean field a last bit cannot flip one, so that two programs agree."""
+    tile = jt.count_pulses(chip(name, pulse=MEAN_FIELD))
+    return jt.update(tile, jnp.ones(9), jnp.ones(6), learning_rate=0.01, key=KEY)
+
+
 def run(tile, method, max_steps, target=TARGET, **options):
     return jt.program(tile, target, method, key=KEY, max_steps=max_steps, **{"tolerance": 0.0} | options)
 
@@ -68,19 +74,18 @@ def test_bits_of_one_program_are_those_of_a_longer_run(name):
 @pytest.mark.parametrize("name", mostly_slow(METHODS, "gdp"))
 def test_a_solution_is_that_of_a_longer_run(name):
     """To rounding, since these are other programs: in a mean field, where a last bit cannot flip a pulse."""
-    tile = jt.update(chip(name, pulse=MEAN_FIELD), jnp.ones(9), jnp.ones(6), learning_rate=0.01, key=KEY)
+    tile = used_chip(name)
     longer = run(tile, METHODS[name], 5)
     for steps in (1, 3):
         assert_close(run(run(tile, METHODS[name], steps), METHODS[name], 5), longer)
 
 
 def test_all_is_counted_once():
-    tile = jt.count_pulses(chip(pulse=MEAN_FIELD))  # another program, where a last bit cannot flip a pulse
-    tile = jt.update(tile, jnp.ones(9), jnp.ones(6), learning_rate=0.01, key=KEY)
-    sol, longer = tile, run(tile, jt.SVD(), 6)
+    method, sol = METHODS["gdp"], used_chip()
+    longer = run(sol, method, 6)
     for steps in (1, 2, 6):
-        sol = run(sol, jt.SVD(), steps)
-    assert sol.history["reads"].tolist() == [9 * (n + 1) for n in range(7)]
+        sol = run(sol, method, steps)
+    assert sol.history["reads"].tolist() == [4 * (n + 1) for n in range(7)]
     assert int(sol.stats["steps"]) == 6
     assert_close(sol.tile.tally, longer.tile.tally)
     assert_close(sol.stats, longer.stats)
@@ -134,8 +139,8 @@ def test_a_history_goes_on_with_what_is_recorded_now():
 
 
 def test_going_on_by_hand_from_the_state_of_the_method():
-    method = jt.GDP(batch_size=4)
-    sol = run(chip(), method, 3)
+    method = METHODS["gdp"]
+    sol = run(used_chip(), method, 3)
     tile, state = sol.tile, sol.method_state
     for step in range(3, 5):
         read_key, propose_key, update_key = jr.split(jr.fold_in(KEY, step), 3)
@@ -145,7 +150,8 @@ def test_going_on_by_hand_from_the_state_of_the_method():
     longer = run(sol, method, 5)
     np.testing.assert_allclose(tile.weight, longer.weight, atol=1e-6)
     assert_same(state, longer.method_state)
-    assert len(run(chip(), METHODS["chain"], 1).method_state) == 3
+    chained = eqx.filter_eval_shape(lambda tile: run(tile, METHODS["chain"], 1).method_state, chip())
+    assert len(chained) == 3
 
 
 def test_what_a_solution_is_not_of_is_refused_by_name():
@@ -177,9 +183,9 @@ def test_what_a_solution_is_not_of_is_refused_by_name():
 def test_every_bit_of_a_target_counts():
     sol = run(chip(), jt.SVD(), 1)
     for other in (jnp.nextafter(TARGET[2, 3], 1.0), -TARGET[2, 3]):
-        with pytest.raises(ValueError, match="target is not that"):
+        with pytest.raises(ValueError, match="target is not the target of"):
             run(sol, jt.SVD(), 2, TARGET.at[2, 3].set(other))
-    with pytest.raises(ValueError, match="target is not that"):
+    with pytest.raises(ValueError, match="target is not the target of"):
         run(sol, jt.SVD(), 2, TARGET[::-1])
 
 

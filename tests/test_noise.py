@@ -212,7 +212,7 @@ def test_chips_at_once_are_chips_one_by_one():
         np.testing.assert_allclose(together[n], age(keys[n], g_max[n], times[n]), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", mostly_slow(MODELS, "pcm", "wan", "custom drift"))
+@pytest.mark.parametrize("name", mostly_slow(MODELS, "pcm", "wan"))
 def test_every_number_of_a_model_can_be_swept(name):
     def age(model):
         return jt.drift(jt.apply_programming_noise(TILE, model, key=KEY), DAY, key=KEY).weight

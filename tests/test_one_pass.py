@@ -69,7 +69,7 @@ def test_words_and_products_count_the_same(slots, k):
         assert np.array_equal(down, (both + net) // 2)
 
 
-@pytest.mark.parametrize("device", mostly_slow(DEVICES, "constant", "pow"))
+@pytest.mark.parametrize("device", mostly_slow(DEVICES, "pow"))
 def test_one_vector_and_unit_vectors_are_those_of_the_default(device):
     """Of one vector there is nothing to sum, and each unit vector drives a column of its own."""
     by_default, together = (make_tile(device, jt.pulse.StochasticCompressed(), order=order) for order in ORDERS)
@@ -78,7 +78,7 @@ def test_one_vector_and_unit_vectors_are_those_of_the_default(device):
         assert np.array_equal(update(by_default, one, pair, 0.1, KEY).weight, update(together, one, pair, 0.1, KEY).weight)
 
 
-@pytest.mark.parametrize("device", mostly_slow(STATE_DEPENDENT, "soft bounds", "pow, reference"))
+@pytest.mark.parametrize("device", mostly_slow(STATE_DEPENDENT, "pow, reference"))
 def test_the_error_is_bounded_by_the_pulses_of_a_cell(device):
     """With N pulses of at most s, whose size changes by at most L of a change of the weight: L s N^2.
 
@@ -152,7 +152,7 @@ AROUND = {
 }
 
 
-@pytest.mark.parametrize("name", mostly_slow(AROUND, "vector", "one-sided, refreshed"))
+@pytest.mark.parametrize("name", mostly_slow(AROUND, "one-sided, refreshed"))
 def test_what_is_around_devices_is_that_of_vector_by_vector(name):
     """Also a routine that acts at the end of a batch anyway; `before` is as often called, and its keys are the same."""
     x, d = vectors("signed", seed=5, k=8)

@@ -64,3 +64,15 @@ def test_all_files_name_one_version():
     cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(), flags=re.MULTILINE)[1]
     recipe = re.search(r'^  version: "?([\d.]+)"?$', (ROOT / "conda/recipe.yaml").read_text(), flags=re.MULTILINE)[1]
     assert changes == cited == recipe == jt.__version__
+
+
+def test_the_conda_recipe_asks_for_what_the_package_and_its_commands_need():
+    recipe = (ROOT / "conda/recipe.yaml").read_text()
+    runs = re.findall(r"^    - (\S+) (>=\S+)$", recipe.partition("  run:")[2].partition("\n\n")[0], flags=re.MULTILINE)
+    needed = [
+        *PROJECT["dependencies"],
+        *(line for extra in ("plot", "sweep", "cli") for line in PROJECT["optional-dependencies"][extra]),
+    ]
+    asked = {line.replace(">", " >", 1).replace("matplotlib", "matplotlib-base") for line in needed if "jaxtile" not in line}
+    assert {" ".join(run) for run in runs} == asked
+    assert PROJECT["requires-python"] == ">=" + re.search(r'^  python_min: "([\d.]+)"', recipe, flags=re.MULTILINE)[1]

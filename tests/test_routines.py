@@ -172,6 +172,7 @@ def test_agad_moves_weights_from_array_to_array(batch):
     assert np.count_nonzero(slow) > 5
 
 
+@pytest.mark.slow
 def test_each_array_is_disturbed_by_its_own_lines_only(batch):
     """A half-selected update moves the slow array only where a transfer sends pulses: never in its first, silent passes."""
     x, d = batch
@@ -184,6 +185,7 @@ def test_each_array_is_disturbed_by_its_own_lines_only(batch):
     assert not np.allclose(later.weight, alone.weight)
 
 
+@pytest.mark.slow
 def test_a_number_of_an_algorithm_is_a_leaf(batch):
     x, d = batch
 

@@ -22,6 +22,15 @@ def test_there_are_five_tutorials_in_the_percent_format():
         assert "code" in kinds
 
 
+def test_a_notebook_for_colab_installs_from_the_repository():
+    made = notebooks.notebook("study", "https://github.com/owner/name")
+    first, *others = made["cells"]
+    assert first["source"] == ['%pip install --quiet "jaxtile[cli,examples] @ git+https://github.com/owner/name"']
+    sources = notebooks.cells(notebooks.SOURCES["study"].read_text())
+    assert [(cell["cell_type"], "".join(cell["source"])) for cell in others] == sources
+    assert all(("outputs" in cell) == (cell["cell_type"] == "code") for cell in made["cells"])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", notebooks.SOURCES)
 def test_the_library_still_prints_what_a_page_shows(name):

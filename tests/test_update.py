@@ -59,7 +59,7 @@ def test_infinite_kappa_is_none(device, pulse):
         assert float(infinite.half_pulses) > 0 == float(without.half_pulses)
 
 
-@pytest.mark.parametrize("pulse", PULSES)
+@pytest.mark.parametrize("pulse", mostly_slow(PULSES, "compressed", "mean count", "mean field"))
 def test_zero_disturbs_nothing(pulse):
     x, d = vectors("signed")
     tile = tile_of("constant", pulse, ratio(1.0))

@@ -5,18 +5,24 @@
 
 The site is built from the pages, so it needs no run. A page names the checksum of its source. `tests/test_tutorials.py` says which
 page is stale and, as a slow test, whether today's library still prints what the page shows.
+
+Once `pyproject.toml` names the address of the repository (`[project.urls]`, Repository), each page also gets a notebook for Colab.
+It installs jaxtile from there, and the page links to it.
 """
 
 import contextlib
 import hashlib
 import io
+import json
 import re
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[1] / "tutorials"
 FIGURES = FOLDER.parent / "figures"
+ADDRESS = tomllib.loads((FOLDER.parents[1] / "pyproject.toml").read_text())["project"].get("urls", {}).get("Repository")
 SOURCES = {path.stem: path for path in sorted(FOLDER.glob("*.py"))}
 
 
@@ -75,12 +81,27 @@ def run(name: str, folder: Path | None = None) -> list[tuple[str, str, list[tupl
     return done
 
 
+def notebook(name: str, address: str) -> dict:
+    """The tutorial as a notebook of Jupyter that first installs jaxtile from the address of a repository."""
+    install = f'%pip install --quiet "jaxtile[cli,examples] @ git+{address}"'
+    made = []
+    for kind, text in [("code", install), *cells(SOURCES[name].read_text())]:
+        empty = {"outputs": [], "execution_count": None} if kind == "code" else {}
+        made.append({"cell_type": kind, "metadata": {}, "source": text.splitlines(keepends=True)} | empty)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return {"cells": made, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 4}
+
+
 def write(name: str) -> None:
     """Run a tutorial and write its page."""
     parts = [f"<!-- By docs/scripts/notebooks.py from {name}.py, checksum {checksum(name)}. -->"]
     for kind, text, out in run(name, FIGURES):
         parts.append(text if kind == "markdown" else f"```python\n{text}\n```")
         parts += [f"```text\n{shown}\n```" if form == "text" else shown for form, shown in out]
+    if ADDRESS:
+        (FOLDER / f"{name}.ipynb").write_text(json.dumps(notebook(name, ADDRESS), indent=1) + "\n")
+        where = f"{ADDRESS.removeprefix('https://')}/blob/main/docs/tutorials/{name}.ipynb".replace("github.com", "github", 1)
+        parts.append(f"[Open in Colab](https://colab.research.google.com/{where}){{ .md-button }}")
     parts.append(f"This page is a notebook: [{name}.py]({name}.py) is its source, which jupytext and most editors open.")
     (FOLDER / f"{name}.md").write_text("\n\n".join(parts) + "\n")
 

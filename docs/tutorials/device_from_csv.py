@@ -35,7 +35,8 @@ print("\n".join(Path("curves.csv").read_text().splitlines()[k][:70] for k in ran
 # %%
 curves = jt.device.Curves.from_csv(Path("curves.csv"))
 weights = line.weight(curves.weights)
-print(f"{len(curves.names)} devices, {weights.shape[1]} measurements, weights from {weights.min():.2f} to {weights.max():.2f}")
+print(f"{len(curves.names)} devices, {weights.shape[1]} measurements")
+print(f"weights from {np.nanmin(weights):.2f} to {np.nanmax(weights):.2f}")  # NaN where nothing was measured
 # %% [markdown]
 # ## 3. The fit
 #

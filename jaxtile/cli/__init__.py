@@ -31,24 +31,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0; 1 if a run ended with weights that are not finite; 2 if an
         argument or a file was refused; 70 after any other error; 130 or 143 after
-        SIGINT or SIGTERM. Each of the last four says why in one line on stderr.
+        SIGINT or SIGTERM; 75 after SIGUSR1, by which a job asks to be queued again. Each
+        of the last five says why in one line on stderr.
     """
     if argv is None:
         keep_compiled_programs()
     again = "Nothing was begun."
     try:
-        with interruptions():
-            command = parse(sys.argv[1:] if argv is None else argv)
-            again = command.again
-            return command.run()
+        with interruptions() as arrived:
+            try:
+                command = parse(sys.argv[1:] if argv is None else argv)
+                again = command.again
+                return command.run()
+            except Interruption as interruption:
+                arrived.set()
+                code = _end(interruption.code, f"{interruption}. {again}")
+                if argv is None:  # a compiler at work in a thread of its own may crash when Python takes down what it uses
+                    sys.stdout.flush()
+                    os._exit(code)
+                return code
     except (Refusal, ModuleNotFoundError) as refusal:  # the latter names an extra
         return _end(2, refusal)
-    except Interruption as interruption:
-        code = _end(interruption.code, f"{interruption}. {again}")
-        if argv is None:  # a compiler at work in a thread of its own may crash when Python takes down what it uses
-            sys.stdout.flush()
-            os._exit(code)
-        return code
     except Exception as error:
         if os.environ.get("JAXTILE_TRACEBACK"):
             raise

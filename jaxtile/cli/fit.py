@@ -15,13 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import plot
-from ..device import AbstractPulsedDevice, Conductance, Curves
+from ..device import AbstractDevice, AbstractPulsedDevice, Conductance, Curves
 from ..fitting import Fit as Found
 from ..fitting import fit
 from .devices import DEVICES, make_device
 from .figure import ENDINGS, save_figure
 from .program import warnings_as_lines
-from .refusal import Refusal, check_file, check_name, check_whole, refusals, write_whole
+from .refusal import Refusal, check_file, check_name, check_range, check_whole, refusals, write_whole
 
 __all__ = ["Fit"]
 
@@ -36,12 +36,13 @@ class Fit:
     """
 
     curves: Annotated[Path, tyro.conf.Positional]
-    """A text file, one line for each measurement: the column "pulse" (1 up, -1 down, n for n pulses, empty for a start), and what
-    was read of each device."""
+    """A text file with one line for each measurement.
+    The column "pulse" says what was sent before it: 1 up, -1 down, n for n pulses, empty for a start.
+    The other columns hold the readings, one column for each device."""
     device: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ("constant-step", "linear-step", "soft-bounds")
     """Kinds of devices; the one with the lowest AIC is printed."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()
-    """Parameters that all these kinds start from, or that are held, such as w_max=1."""
+    """Parameters of all these kinds, such as w_max=1: a start for those that are estimated, the value of the others."""
     parameters: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
     """Parameters to estimate besides the noise. None: those that pulses determine."""
     read_std: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
@@ -66,7 +67,7 @@ class Fit:
         """Run the command; the exit code."""
         with refusals():
             self._check()
-            starts: dict[str, Any] = {name: make_device(name, self.set) for name in self.device}
+            starts: dict[str, Any] = {name: self._start(name) for name in self.device}
             curves = Curves.from_csv(self.curves)
             weights = curves.weights
             if self.g_min is not None and self.g_max is not None:
@@ -94,13 +95,20 @@ class Fit:
             print(f"jaxtile: {refusal}", file=sys.stderr)
         return 0
 
+    def _start(self, kind: str) -> AbstractDevice:
+        """The device that the search starts from. Bounds that it does not move, and that
+        nobody set, are the ends of the range of conductances.
+        """
+        ends = () if self.g_min is None else (("w_min", -1), ("w_max", 1))
+        response: tuple[str, ...] = getattr(KINDS[kind], "response")  # noqa: B009  declared by pulsed devices, which all kinds are
+        known = {*response, *(setting.partition("=")[0] for setting in self.set)}
+        return make_device(kind, (*(f"{name}={end}" for name, end in ends if name not in known), *self.set))
+
     def _check(self) -> None:
         check_whole("steps", self.steps, low=1)
         check_file("plot", self.plot, ENDINGS)
         check_file("out", self.out, (".npz",))
-        if (self.g_min is None) != (self.g_max is None):
-            given, other = ("--g-max", "--g-min") if self.g_min is None else ("--g-min", "--g-max")
-            raise Refusal(f"{given} needs {other}, the other end of the range of conductances.")
+        check_range(self.g_min, self.g_max)
         if not self.device:
             raise Refusal(f"--device needs a name; choose from {', '.join(KINDS)}.")
         for name in self.device:

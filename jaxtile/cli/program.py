@@ -26,15 +26,17 @@ from .. import plot, programming, targets
 from .._paths import as_path
 from .._types import Key, Weight
 from ..costs import Costs
+from ..device import Conductance
 from ..half_select import ConstantRatio
 from ..programming import RESULTS, AbstractMethod, Solution
 from ..programming.program import prepare
 from ..programming.run import Run
 from ..quantities import RECORD
+from ..sweeping.threads import side_by_side
 from ..tile import Tile, TileConfig, init
 from .devices import make_device, makers
 from .figure import ENDINGS, save_figure
-from .refusal import Refusal, check_file, check_name, check_room, check_whole, refusals, write_whole
+from .refusal import Refusal, check_file, check_name, check_range, check_room, check_whole, refusals, write_whole
 
 __all__ = ["Program", "warnings_as_lines"]
 
@@ -47,6 +49,7 @@ CAPTION = (
 OPTIONS = {
     "more steps (max_steps)": "more --steps",
     "a larger tolerance ends": "a larger --tolerance ends",
+    "map them by jaxtile.device.Conductance(g_min, g_max).weight": "pass --g-min and --g-max",
 }  # what messages call an option
 
 
@@ -66,13 +69,17 @@ class Program:
     Without an argument:
 
     - a random 300 x 500 matrix of rank 20 and spectral norm 3;
-    - constant-step devices, half-selected cells left in peace;
+    - constant-step devices, no disturb of half-selected cells;
     - GDP against SVD, from weights of zero;
     - 100 pulse steps.
     """
 
     target: Annotated[str | None, tyro.conf.arg(metavar="FILE[:NAME]")] = None
     """Matrix to program, [out, in]: a .npy, .npz, .safetensors or .csv file. NAME picks one array of several. None: random."""
+    g_min: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """Conductance of weight -1, in the unit of the target. None: the target holds weights."""
+    g_max: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """Conductance of weight 1."""
     rows: int = 300
     """Rows of the random matrix."""
     cols: int = 500
@@ -134,8 +141,7 @@ class Program:
         solutions = {method: run.solution for method, run in done.items()}
         for message in dict.fromkeys(RESULTS[solution.result] for solution in solutions.values()):
             ended_so = [method for method, solution in solutions.items() if RESULTS[solution.result] == message]
-            said = functools.reduce(lambda text, name: text.replace(name, OPTIONS[name]), OPTIONS, message)
-            console.print(f"{', '.join(ended_so)}: {said}")
+            console.print(f"{', '.join(ended_so)}: {_with_options(message)}")
         for method, solution in solutions.items():
             time, energy = _costs(solution)
             console.print(
@@ -182,6 +188,9 @@ class Program:
                 f"--{given[0]} {getattr(self, given[0])} describes the random matrix, but --target {self.target} is given; leave "
                 "one of them out."
             )
+        check_range(self.g_min, self.g_max)
+        if self.target is None and self.g_min is not None:
+            raise Refusal("--g-min and --g-max are for a target of conductances; pass one by --target.")
         if self.out is not None and self.target is not None and as_path(self.out, "--out").resolve() == Path(self.target).resolve():
             raise Refusal(f"--out {self.out} is the target; choose another file.")
 
@@ -197,6 +206,8 @@ class Program:
                 path, _, array = named.groups()
             with np.errstate(over="ignore"):  # `program` refuses what is not finite in single precision
                 target = jnp.asarray(targets.load(path, array), float)
+            if self.g_min is not None and self.g_max is not None:
+                target = jnp.asarray(Conductance(self.g_min, self.g_max).weight(target))
             name = Path(path).name + (f":{array}" if array else "")
         return f"{name}, {target.shape[0]} x {target.shape[1]},", target
 
@@ -223,7 +234,7 @@ def _program(method: str, run: Run) -> Programmed:
         # Numbers are arguments, and the bar moves outside: so other numbers find the
         # compiled program in JAX's cache.
         jitted: Any = eqx.filter_jit(Run.advance)
-        advance = jitted.lower(run, state, jnp.asarray(0)).compile()
+        (advance,) = side_by_side([jitted.lower(run, state, jnp.asarray(0)).compile])
         compiling = time.perf_counter() - begun
     begun = time.perf_counter()
     with Progress(TextColumn(method), BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), console=console) as bar:
@@ -245,7 +256,12 @@ def warnings_as_lines(where: str = "") -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     for message in dict.fromkeys(str(warning.message) for warning in caught):  # each once
-        print(f"jaxtile: warning: {where}{message}", file=sys.stderr)
+        print(f"jaxtile: warning: {where}{_with_options(message)}", file=sys.stderr)
+
+
+def _with_options(message: str) -> str:
+    """A message of the library, with the names of options."""
+    return functools.reduce(lambda text, name: text.replace(name, OPTIONS[name]), OPTIONS, message)
 
 
 def _costs(solution: Solution) -> tuple[float, float]:

@@ -11,7 +11,7 @@ import jax
 from .._paths import whole, writable
 from ..sweeping.memory import free_memory
 
-__all__ = ["Refusal", "check_file", "check_name", "check_room", "check_whole", "one_line", "refusals", "write_whole"]
+__all__ = ["Refusal", "check_file", "check_name", "check_range", "check_room", "check_whole", "one_line", "refusals", "write_whole"]
 
 
 class Refusal(Exception):
@@ -48,6 +48,17 @@ def check_whole(name: str, value: int, *, low: int, high: int = 2**31 - 1) -> No
     """
     if not low <= value <= high:
         raise Refusal(f"--{name} {value} is out of range; pass a whole number of at least {low} and at most {high}.")
+
+
+def check_range(g_min: float | None, g_max: float | None) -> None:
+    """Refuse one end of a range of conductances without the other.
+
+    Raises:
+        Refusal: it is.
+    """
+    if (g_min is None) != (g_max is None):
+        given, other = ("--g-max", "--g-min") if g_min is None else ("--g-min", "--g-max")
+        raise Refusal(f"{given} needs {other}, the other end of the range of conductances.")
 
 
 def check_name(what: str, name: Any, known: Collection[str]) -> None:

@@ -17,7 +17,7 @@ from ..programming import AbstractGate, AbstractMethod, AbstractSwitch, Chain, S
 from ..sweeping import Programming
 from ..tile import TileConfig
 from .devices import device_of, makers
-from .program import METHODS
+from .program import METHODS, Program
 from .refusal import Refusal, check_name, check_room, refusals
 
 __all__ = ["read_study"]
@@ -58,13 +58,13 @@ def read_study(path: Path) -> dict[str, Any]:
         several = bool(devices) and all(isinstance(table, dict) for table in devices.values())
         configs = {name: _config(table, study) for name, table in (devices if several else {"": devices}).items()}
         rest = {name: study[name] for name in ("chips", "seeds", "zipped", "over") if name in study}
-        methods = study.get("method", {"svd": {}, "gdp": {}})
+        methods = study.get("method", dict.fromkeys(Program.method, {}))
         if not methods:
             raise Refusal(f"{path}: [method] is empty; add a table for each method, such as [method.svd].")
         return rest | {
             "run": {name: _run(name, numbers, study) for name, numbers in methods.items()},
             "config": configs if several else configs[""],
-            "key": _key("seed", study.get("seed", 0)),
+            "key": _key("seed", study.get("seed", Program.seed)),
             "target": _target(path, study.get("target", {})),
         }
 
@@ -92,7 +92,7 @@ def _config(device: Table, study: Table) -> TileConfig:
 
 
 def _device(where: str, table: Any) -> AbstractDevice:
-    kind, parameters = _parted(where, table, "constant-step")
+    kind, parameters = _parted(where, table, Program.device)
     return device_of(str(kind), parameters)
 
 
@@ -144,10 +144,10 @@ _PARTS = {"model": _device}  # parameters that are objects, by name
 
 
 def _run(name: str, numbers: Any, study: Table) -> Programming:
-    options = {name: study[name] for name in ("tolerance", "record") if name in study}
+    options = {"tolerance": Program.tolerance} | {name: study[name] for name in ("tolerance", "record") if name in study}
     if study.get("compensation", "none") != "none":
         options["compensation"] = _made("compensation", study["compensation"], HELPERS, "gain")
-    steps = _whole("steps", study.get("steps", 100), 1)
+    steps = _whole("steps", study.get("steps", Program.steps), 1)
     method = _method(f"method.{name}", numbers, name)
     return Programming(method, max_steps=steps, **options)
 
@@ -162,9 +162,9 @@ def _target(path: Path, table: Table) -> Any:
             if not isinstance(value, str):
                 raise Refusal(f"target.{name} = {value!r:.80} must be a text, in quotation marks.")
         return targets.load(path.parent / as_path(table["file"], "target.file"), table.get("name"))
-    rows, cols = (_whole(f"target.{name}", table.get(name, 64), 1) for name in ("rows", "cols"))
+    rows, cols, rank = (_whole(f"target.{name}", table.get(name, getattr(Program, name)), 1) for name in ("rows", "cols", "rank"))
     check_room(f"a target of {rows} x {cols}", rows * cols)
-    rank, key = _whole("target.rank", table.get("rank", 8), 1), _key("target.seed", table.get("seed", 0))
+    key = _key("target.seed", table.get("seed", Program.seed))
     with refusals("target"):
         return targets.low_rank((rows, cols), rank, spectral_norm=table.get("spectral_norm", 3.0), key=key)
 

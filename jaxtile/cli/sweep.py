@@ -22,8 +22,8 @@ __all__ = ["Plot", "Status", "Sweep"]
 
 @dataclasses.dataclass
 class Sweep:
-    """Run a study: methods over numbers, chips and targets, into a store that an
-    interrupted run goes on with.
+    """Run a study: methods over numbers, chips and targets. Results go into a store,
+    from which an interrupted run goes on.
     """
 
     study: Annotated[Path, tyro.conf.Positional]
@@ -102,7 +102,14 @@ class Status:
 
 @dataclasses.dataclass
 class Plot:
-    """Plot the results in a store."""
+    """Plot the results in a store, also while it is being written.
+
+    For example:
+
+    - jaxtile plot study.zarr
+    - jaxtile plot study.zarr --quantity half_pulses --plot pulses.pdf
+    - jaxtile plot study.zarr --against device.dw_min
+    """
 
     store: Annotated[Path, tyro.conf.Positional]
     """A store that `jaxtile sweep` has written."""

@@ -57,8 +57,8 @@ def check_parameters(device: AbstractPulsedDevice, parameters: tuple[str, ...] |
             raise ValueError(f"parameters: {name!r} cannot be estimated; choose from {', '.join(known)}{instead}.")
     if getattr(device, "subtract_symmetry_point", False) and {"w_max", "w_min"} <= {*parameters}:
         raise ValueError(
-            "device.subtract_symmetry_point=True leaves one of w_max and w_min undetermined, since the weight is counted from the "
-            "symmetry point between them: name one of them alone among parameters=, or fit a device without."
+            "device.subtract_symmetry_point=True counts weights from the symmetry point between w_max and w_min, so that one of "
+            "the two stays undetermined. Name only one of them among parameters=, or fit a device with False."
         )
     parameters = tuple(dict.fromkeys(parameters))
     return _told(device, parameters, pulses, chosen=chosen) if is_concrete(pulses) else parameters
@@ -137,8 +137,8 @@ def check_weights(device: AbstractPulsedDevice, names: tuple[str, ...], weights:
         )
     if held:
         warnings.warn(
-            f"weights run from {low:g} to {high:g}, of another order than the range of device=: a weight of 1 of the device is "
-            f"taken for {guessed:g}, also in {', '.join(held)}, which is held; pass unit=1 if both are in the same units.",
+            f"weights run from {low:g} to {high:g}, which is of another order than the range of device=. So a weight of 1 of "
+            f"the device is taken for {guessed:g}, also in {', '.join(held)}, which is held; pass unit=1 if both are in one unit.",
             stacklevel=3,
         )
 
@@ -154,8 +154,8 @@ def _warn_of_a_small_part(device: AbstractPulsedDevice, held: list[str], largest
         shapes = 0 < reach < _SMALL_PART and any(map(bool, _sensitivity(device, ways=(1.0, -1.0), names=tuple(held)).values()))
     if shapes:
         warnings.warn(
-            f"weights reach {reach:.2g} of the range of device=, whose {' and '.join(held)} shape its steps and are held: pass "
-            f"unit= if the weights are in another unit, such as unit={10.0 ** round(math.log10(reach)):g}, and unit=1 if not.",
+            f"weights reach {reach:.2g} of the range of device=, whose {' and '.join(held)} shape its steps and are held. If the "
+            f"weights are in another unit, pass it, such as unit={10.0 ** round(math.log10(reach)):g}; if not, pass unit=1.",
             stacklevel=4,
         )
 
@@ -211,13 +211,15 @@ def check_bounds(device: AbstractPulsedDevice, names: tuple[str, ...], weights: 
     one in a million.
     """
     margin = 5 * read_std
-    ends = jnp.nanmin(jnp.nanmin(weights, axis=1) + margin), jnp.nanmax(jnp.nanmax(weights, axis=1) - margin)
+    ends = jnp.nanmin(weights, axis=1) + margin, jnp.nanmax(weights, axis=1) - margin
     for name, bound, reached, way in zip(("w_min", "w_max"), device.bounds(), ends, (-1, 1), strict=True):
-        moves = {name, "reference_mean"} & {*names}
-        if not moves and is_concrete(bound) and is_concrete(reached) and way * float(reached) > way * float(bound):
+        if {name, "reference_mean"} & {*names} or not (is_concrete(bound) and is_concrete(reached)):
+            continue
+        farthest = int(np.argmax(np.nan_to_num(way * np.asarray(reached), nan=-np.inf)))
+        if way * float(reached[farthest]) > way * float(bound):
             warnings.warn(
-                f"weights reach {float(reached):g} (less read noise), beyond {float(bound):g} that follows from device.{name}="
-                f"{float(getattr(device, name)):g}, which is held fixed: pass a device with wider bounds, or {name!r} among "
-                "parameters=, or NaN for measurements at a hard bound.",
+                f"weights reach {float(reached[farthest]):g} (less read noise, in device {farthest}), beyond the {float(bound):g} "
+                f"of device.{name}={float(getattr(device, name)):g}, which is held fixed: pass a device with wider "
+                f"bounds, or {name!r} among parameters=, or NaN for measurements that are wrong or at a hard bound.",
                 stacklevel=4,
             )

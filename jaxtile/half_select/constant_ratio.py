@@ -61,8 +61,8 @@ class ConstantRatio(AbstractHalfSelect):
         least = min(row, column) * min(up, down)
         if float(self.kappa) * least < 1 - 1e-6:  # single precision takes 7 * (1 / 7) for less than 1
             raise ValueError(
-                f"{self!r} gives some half pulses a kappa of {float(self.kappa) * least:g}, so that they move a cell by more than "
-                f"full ones; pass a kappa of at least {1 / least:g} with these factors, or larger factors."
+                f"{self!r} gives some half pulses a kappa of {float(self.kappa) * least:g}. They would move a cell by more than "
+                f"full pulses do; pass a kappa of at least {1 / least:g} with these factors, or larger factors."
             )
 
     def fabricate(self, shape: tuple[int, int], *, key: Key | None) -> Weight | None:

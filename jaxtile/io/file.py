@@ -76,8 +76,8 @@ def load(path: str | Path, *, classes: Sequence[type] = ()) -> Any:
         with path.open("rb") as file:
             if file.read(len(_NUMPY)) == _NUMPY:
                 raise ValueError(
-                    f"{path} holds arrays without names, as equinox.tree_serialise_leaves and NumPy write them: read it as it was "
-                    "written, into an object of the same configuration and version, and write that with jaxtile.save."
+                    f"{path} holds arrays without names, as equinox.tree_serialise_leaves and NumPy write them. Read it as it was "
+                    "written, into an object of the same configuration and version. Then write that with jaxtile.save."
                 ) from None
         raise ValueError(f"{path} is damaged, or no file of jaxtile.save: {error}") from None
     if _HEADER not in texts:
@@ -103,7 +103,7 @@ def _checksum(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> st
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total = zlib.crc32(f"{name} {array.dtype.name} {arrays[name].shape}".encode(), total)
-        total = zlib.crc32(memoryview(array.reshape(-1).view(np.uint8)), total)
+        total = zlib.crc32(array.reshape(-1).view(np.uint8).data, total)
     return f"{total:08x}"
 
 

@@ -32,8 +32,8 @@ def _transposed(layer: eqx.nn.ConvTranspose, rule: Rule, *, key: Key) -> Any:
 
 def _of_its_own(layer: Any, rule: Rule, *, key: Key) -> Any:
     raise TypeError(
-        "has a __call__ of its own, which a layer on tiles would not run; leave it digital by a rule with None, or let your module "
-        "hold a layer of equinox"
+        "has a __call__ of its own, which tiles would not run; leave it digital by a rule with None, or let your module hold a "
+        "layer of equinox"
     )
 
 

@@ -122,7 +122,7 @@ def as_inputs(name: str, inputs: Any) -> AbstractInputs:
     silent = int(np.sum(~np.any(np.asarray(values), axis=0))) if is_concrete(values) else 0
     if silent:
         warnings.warn(
-            f"{name} drives {values.shape[1] - silent} of {values.shape[1]} columns: the weights of the others are neither read "
+            f"{name} drives {values.shape[1] - silent} of {values.shape[1]} columns. The weights of the others are neither read "
             "nor corrected, and do not count in the read error; pass 'eye', or vectors that drive all.",
             stacklevel=5,
         )

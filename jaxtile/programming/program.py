@@ -182,8 +182,9 @@ def _warn_out_of_range(tile: Tile, target: Weight) -> None:
     low, high = map(float, bounds)
     beyond = np.mean((np.asarray(target) < low) | (np.asarray(target) > high))
     if beyond > 0:
+        raw = " If these are conductances, map them by jaxtile.device.Conductance(g_min, g_max).weight."
         warnings.warn(
             f"{beyond:.2%} of target lie outside the device's range [w_min, w_max] = [{low:g}, {high:g}] and cannot be "
-            "reached: scale the target, or widen the range.",
+            f"reached: scale the target, or widen the range.{raw if np.min(target) > high else ''}",
             stacklevel=4,
         )

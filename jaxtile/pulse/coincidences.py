@@ -67,30 +67,33 @@ def _by_vectors(lines: Trains) -> UInt32[Array, "out in"]:
 
 def _by_slots(lines: Trains, *, longest: Int[Array, ""]) -> UInt32[Array, "out in"]:
     """Slot by slot: bit v of a word is set where the line pulses for vector v."""
-    (k, out), width = lines.d_sign.shape, lines.x_sign.shape[1]
-    groups = -(-k // SLOTS_PER_WORD)
-    place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)[None, :, None]
+    k = lines.d_sign.shape[0]
+    together = min(k, SLOTS_PER_WORD)
+    groups = -(-k // together)
+    place = jnp.arange(together, dtype=jnp.uint32)[None, :, None]
 
-    def grouped(words: UInt32[Array, "k line ..."]) -> UInt32[Array, "group 32 line ..."]:
-        none = ((0, groups * SLOTS_PER_WORD - k), *[(0, 0)] * (words.ndim - 1))
-        return jnp.pad(words, none).reshape(groups, SLOTS_PER_WORD, *words.shape[1:])
+    def grouped(words: UInt32[Array, "k line word"]) -> UInt32[Array, "group together line word"]:
+        none = ((0, groups * together - k), (0, 0), (0, 0))
+        return jnp.pad(words, none).reshape(groups, together, *words.shape[1:])
 
-    def pack(bits: UInt32[Array, "group 32 line"]) -> UInt32[Array, "group line"]:
+    def pack(bits: UInt32[Array, "group together line"]) -> UInt32[Array, "group line"]:
         return jnp.sum(bits << place, axis=1, dtype=jnp.uint32)
 
-    signs = [lines.d_sign, lines.x_sign]
-    minus = [pack(grouped((sign < 0).astype(jnp.uint32))) for sign in signs]
+    signs = (lines.d_sign, lines.x_sign)
+    minus = [pack(grouped((sign < 0).astype(jnp.uint32)[..., None])[..., 0]) for sign in signs]
     trains = [grouped(jnp.where(sign[..., None] != 0, w, 0)) for sign, w in zip(signs, (lines.d_words, lines.x_words), strict=True)]
 
-    def add(n: Int[Array, ""], moves: UInt32[Array, "out in"]) -> UInt32[Array, "out in"]:
-        t, group = n // groups, n % groups
+    def moved(n: Int[Array, ""] | int) -> UInt32[Array, "out in"]:
+        t, group = jnp.asarray(n // groups, jnp.int32), n % groups
         word, bit = t // SLOTS_PER_WORD, (t % SLOTS_PER_WORD).astype(jnp.uint32)
         d, x = (pack((words[group, ..., word] >> bit)[None] & 1)[0] for words in trains)
+        # Signs of this slot alone: those of all slots XLA would write out for each cell first.
+        d_minus, x_minus = d & minus[0][group], x & minus[1][group]
         both = d[:, None] & x[None, :]
-        up = both & (minus[0][group][:, None] ^ minus[1][group][None, :])
-        return moves + _share(jax.lax.population_count(up), jax.lax.population_count(both ^ up))
+        up = both & (d_minus[:, None] ^ x_minus[None, :])
+        return _share(jax.lax.population_count(up), jax.lax.population_count(both ^ up))
 
-    return jax.lax.fori_loop(0, longest * groups, add, jnp.zeros((out, width), jnp.uint32))
+    return jax.lax.fori_loop(1, longest * groups, lambda n, moves: moves + moved(n), moved(0))
 
 
 def _by_products(lines: Trains) -> Moves:

@@ -35,13 +35,13 @@ class Blocks:
     A chip is fabricated from `fold_in(fold_in(key, 0), chip)`; its run draws from the
     key with 1, chip, target and seed folded in. Numbers fold nothing in: points that
     differ in numbers alone share chips and draws, which makes differences between them
-    sharp.
+    sharp. Without a target, the function gets the configuration and the latter key.
     """
 
     def __init__(
         self,
         subject: Subject,
-        targets: Float[Array, "n out in"],
+        targets: Float[Array, "n out in"] | None,
         grid: Grid,
         key: Key,
         *,
@@ -54,9 +54,12 @@ class Blocks:
         def one(numbers, index, arrays, key):
             subject, targets = eqx.combine(arrays, static)
             subject = subject.placed(numbers)
-            tile = init(subject.config, targets.shape[1:], key=stream(key, _FABRICATE, index[CHIP]))
             run_key = stream(key, _RUN, index[CHIP], index[TARGET], index[SEED])
-            results = subject.run(tile, targets[index[TARGET]], run_key)
+            if targets is None:
+                results = subject.run(subject.config, run_key)
+            else:
+                tile = init(subject.config, targets.shape[1:], key=stream(key, _FABRICATE, index[CHIP]))
+                results = subject.run(tile, targets[index[TARGET]], run_key)
             named = isinstance(results, dict) and results and all(isinstance(name, str) for name in results)
             if not named or not all(eqx.is_array_like(part) for part in results.values()):
                 raise TypeError(f"run={subject.run!r} returns {results!r:.80}; return arrays by name, such as {{'error': error}}.")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 from .._types import real_array
@@ -105,7 +106,7 @@ class Grid:
 
 
 class Subject(eqx.Module):
-    """The objects that a sweep varies: a configuration, and the run of its tiles. A
+    """The objects that a sweep varies: a configuration, and the function that is run. A
     path leads into the one or the other.
     """
 
@@ -151,7 +152,7 @@ class Subject(eqx.Module):
             raise ValueError(
                 f"over names {path!r}, which leads nowhere, neither in the configuration nor in the run: {why}."
             ) from None
-        if not (eqx.is_array(number) and number.ndim == 0):
+        if not (isinstance(number, float) or (eqx.is_array(number) and number.ndim == 0)):
             raise ValueError(f"over names {path!r}, which is {number!r}, not a number: sweep over objects that differ in it.")
         field = self.field(path)
         if "take" in field:
@@ -196,7 +197,9 @@ class Subject(eqx.Module):
         subject = self
         for path, value in numbers.items():
             names = path.split(".")
-            subject = eqx.tree_at(lambda tree, names=names: tree.at(names), subject, value.astype(subject.at(names).dtype))
+            subject = eqx.tree_at(
+                lambda tree, names=names: tree.at(names), subject, value.astype(jnp.asarray(subject.at(names)).dtype)
+            )
         return subject
 
 

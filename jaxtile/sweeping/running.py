@@ -49,7 +49,7 @@ class Work:
     """All that the blocks of a sweep are computed from."""
 
     subjects: Sequence[Subject]
-    targets: Array
+    targets: Array | None
     grid: Grid
     key: Key
 

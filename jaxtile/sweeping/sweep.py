@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import itertools
 import math
 import pathlib
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["sweep"]
 
-Run = Callable[[Tile, Array, Key], dict[str, Array]]
+Run = Callable[[Tile, Array, Key], dict[str, Array]] | Callable[[Any, Key], dict[str, Array]]
 
 _WIDEST = 256  # tiles: wider blocks gain nothing more on a CPU, and make tiles that have stopped wait longer for the rest
 _CELLS = 2**20  # of a block on a CPU: of large tiles, a few take as long as many small ones
@@ -70,8 +71,8 @@ def _with_load(function: Callable[_Arguments, xr.Dataset]) -> _WithLoad[_Argumen
 @_with_load
 def sweep(
     run: Run | Mapping[str, Run],
-    config: TileConfig | Mapping[str, TileConfig],
-    target: Num[AnyArray, "out in"] | Num[AnyArray, "target out in"],
+    config: Any,
+    target: Num[AnyArray, "out in"] | Num[AnyArray, "target out in"] | None = None,
     *,
     key: Key,
     over: Mapping[str, Any] | None = None,
@@ -85,8 +86,8 @@ def sweep(
     allow_versions: bool = False,
     progress: bool = False,
 ) -> xr.Dataset:
-    """Run a function of a tile for every combination of numbers, chips, targets and
-    seeds, on all local devices.
+    """Run a function of a tile, or of a configuration, for every combination of numbers,
+    chips, targets and seeds, on all local devices.
 
     A chip is fabricated from the key and its number alone: the same chips are used for
     every number, target and seed, and the same draws for all numbers, so differences
@@ -97,8 +98,10 @@ def sweep(
     Args:
         run: a pure function (tile, target, key) -> {name: array}, such as
             `jaxtile.Programming(method)`; or several by name, which are compiled one by
-            one and become the dimension "run".
+            one and become the dimension "run". Without a target: of (config, key), such
+            as the training of a network.
         config: the hardware; or several by name, which become the dimension "config".
+            Without a target: any object with numbers.
         target: the matrix, or several [target, out, in], which become the dimension
             "target".
         key: of the whole sweep.
@@ -136,18 +139,14 @@ def sweep(
         TimeoutError: one of several processes does not come.
     """
     need("sweep", "rich", "xarray", "zarr")  # now: at the end it would cost the whole sweep
-    runs, configs = (
-        _by_name("run", run, lambda value: callable(value) and not isinstance(value, type)),
-        _by_name("config", config, lambda value: isinstance(value, TileConfig)),
-    )
+    runs = _by_name("run", run, lambda value: callable(value) and not isinstance(value, type))
+    configs = _by_name("config", config, lambda value: target is None or isinstance(value, TileConfig))
+    for one in runs.values():
+        _check_takes(one, ("config", "key") if target is None else ("tile", "target", "key"))
     for name, value in (("chips", chips), ("seeds", seeds), *((("width", width),) if width is not None else ())):
         if not is_whole(value, 1):
             raise ValueError(f"{name}={value!r} must be a whole number of at least 1.")
-    matrices = finite_array(target, jnp.asarray(0.0, float).dtype, "target")
-    if matrices.ndim not in (2, 3) or matrices.size == 0:
-        raise ValueError(f"target has shape {matrices.shape}; pass a matrix [out, in], or several [target, out, in].")
-    several = matrices.shape[0] if matrices.ndim == 3 else None
-    matrices = matrices.reshape(-1, *matrices.shape[-2:])
+    matrices, several = (None, None) if target is None else _matrices(target)
     store = None if store is None else as_path(store, "store")
     share = WHOLE if part is None else Part(part)
     executor = None if executor is None else as_executor(executor)
@@ -168,13 +167,13 @@ def sweep(
 
     named = {"config": (config, configs), "run": (run, runs)}
     outer = {name: list(parts) for name, (given, parts) in named.items() if isinstance(given, Mapping)}
-    checksums = [str(describe(matrix)) for matrix in matrices]
+    checksums = [] if matrices is None else [str(describe(matrix)) for matrix in matrices]
     description = {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",  # whose bytecode `run` is described by
         "platform": jax.default_backend(),
-        "precision": str(matrices.dtype),
+        "precision": str(jnp.asarray(0.0, float).dtype),
         "key": str(jr.key_data(key).tolist()),
-        "target": checksums[0] if several is None else "several",
+        "target": "several" if several else checksums,
         "config": describe(configs),
         "run": describe(runs),
     }
@@ -230,6 +229,33 @@ def _configuration(configs: Mapping[str, Any], runs: Mapping[str, Any]) -> str:
     return "\n".join(f"{name}: {getattr(part, '__qualname__', repr(part))}" for name, part in (*configs.items(), *runs.items()))
 
 
+def _matrices(target: Any) -> tuple[Array, int | None]:
+    """Targets as [target, out, in], and how many there are if they are several."""
+    matrices = finite_array(target, jnp.asarray(0.0, float).dtype, "target")
+    if matrices.ndim not in (2, 3) or matrices.size == 0:
+        raise ValueError(f"target has shape {matrices.shape}; pass a matrix [out, in], or several [target, out, in].")
+    return matrices.reshape(-1, *matrices.shape[-2:]), matrices.shape[0] if matrices.ndim == 3 else None
+
+
+def _check_takes(run: Callable[..., Any], names: Sequence[str]) -> None:
+    """Refuse a function that cannot be called with some arguments.
+
+    Raises:
+        TypeError: it cannot.
+    """
+    try:
+        signature = inspect.signature(run)
+    except ValueError:  # of functions that are not written in Python
+        return
+    try:
+        signature.bind(*names)
+    except TypeError as error:
+        raise TypeError(
+            f"run={run!r:.80} does not take {', '.join(names)} ({error}); with a target a function takes tile, target and key, "
+            "and without one config and key."
+        ) from None
+
+
 def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, Any]:
     parts = dict(value) if isinstance(value, Mapping) else {name: value}
     for part in parts.values():
@@ -270,9 +296,12 @@ def _default_width(work: Work, points: int) -> int:
     """Few enough tiles for the first block to land early, and for each device to have
     some.
     """
-    cells = math.prod(work.targets.shape[1:])
-    most = max(1, _CELLS // cells) if jax.default_backend() == "cpu" else _WIDEST
-    return min(_WIDEST, most, max(_FEW, -(-points // _BLOCKS)), -(-points // jax.device_count()))
+    most, few = _WIDEST, _FEW
+    if work.targets is None:  # whose functions may take long
+        few = 1
+    elif jax.default_backend() == "cpu":
+        most = max(1, _CELLS // math.prod(work.targets.shape[1:]))
+    return min(_WIDEST, most, max(few, -(-points // _BLOCKS)), -(-points // jax.device_count()))
 
 
 def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks]) -> None:

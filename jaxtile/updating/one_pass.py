@@ -27,7 +27,7 @@ def one_pass(config: TileConfig, chip: Chip, now: Now, vectors: Vector, key: Key
         up, down = sum_of_trains(lines)
     else:  # counts of cells: encoded anew, for all of them at once would be [k, out, in]
         up, down = sum_one_by_one(lambda sent: encode(config, *sent).moves(), (vectors, keys))
-    total = jnp.sum(jnp.sum(up + down, axis=0).astype(float))
+    total = jnp.sum(jnp.sum(up + down, axis=1).astype(float))
     # A cell may get pulses of both directions: as real numbers, they are mixed evenly.
     seen = jax.tree.map(partial(jnp.asarray, dtype=float), seen_of_all(config, lines, (up, down)))
     now = send_together(config, chip, now, seen, lines.n_slots, keys[0])

@@ -80,7 +80,7 @@ COMPOSED = {
 }
 
 
-@pytest.mark.parametrize("name", mostly_slow(COMPOSED, "one-sided", "write noise"))
+@pytest.mark.parametrize("name", mostly_slow(COMPOSED, "one-sided"))
 def test_what_holds_devices_lets_them_drift(name):
     """Around write noise and in unit cells: every device, also of a chip whose drift has begun, and on the way back."""
     theirs, ours = a_pair(COMPOSED[name]())

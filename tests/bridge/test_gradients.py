@@ -14,6 +14,7 @@ from aihwkit.simulator.parameters.io import IOParameters
 from aihwkit.simulator.parameters.mapping import MappingParameter
 from aihwkit.simulator.parameters.pre_post import InputRangeParameter, PrePostProcessingParameter
 from aihwkit.simulator.tiles.analog import AnalogTile
+from helpers import mostly_slow
 
 import jaxtile as jt
 from bridge.periphery import from_io
@@ -30,7 +31,7 @@ IO = {
 }
 
 
-@pytest.mark.parametrize("ranged", [False, True])
+@pytest.mark.parametrize("ranged", mostly_slow([False, True], True))
 @pytest.mark.parametrize("name", IO)
 def test_gradients_are_those_of_aihwkits_torch_tile(name, ranged):
     """Gradients of inputs, weights, input range and output scales."""
@@ -52,7 +53,8 @@ def test_gradients_are_those_of_aihwkits_torch_tile(name, ranged):
     mapped, scales = jt.digital.map_weights(jnp.asarray(weight.numpy()), 0.7, columnwise=True)
     hardware = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=from_io(io, "forward"))
     tile = jt.set_weights(jt.init(hardware, (OUT, WIDTH), key=jr.key(0)), mapped)
-    layer = jt.digital.Linear(tile, jt.digital.InputRange(input_range=0.8) if ranged else None, scales, jnp.linspace(0.5, 1.5, OUT))
+    parts = {"input_range": jt.digital.InputRange(input_range=0.8)} if ranged else {}
+    layer = jt.digital.Linear(tile, mapping_scales=scales, out_scales=jnp.linspace(0.5, 1.5, OUT), **parts)
 
     def loss(layer, x):
         y = layer(x, key=jr.key(0))
@@ -103,7 +105,9 @@ def test_clipped_outputs_widen_the_range(out_bound):
         theirs = AnalogTile(WIDTH, WIDTH, config, bias=False)
         theirs.set_weights(torch.tensor(weight))
         theirs(torch.tensor(x)).backward(torch.tensor(g))
-        layer = jt.digital.Linear(tile, jt.digital.InputRange(input_range=0.8, output_min_percentage=0.95 if managed else None))
+        layer = jt.digital.Linear(
+            tile, input_range=jt.digital.InputRange(input_range=0.8, output_min_percentage=0.95 if managed else None)
+        )
         gradient = eqx.filter_grad(lambda layer: jnp.sum(layer(jnp.asarray(x), key=jr.key(0)) * g))(layer)
         added[managed] = np.array([float(theirs.input_range.grad[0]), float(gradient.input_range.input_range)])
     there, here = added[True] - added[False]

@@ -20,10 +20,10 @@ KEY = jr.key(0)
 LARGEST = 0.6
 
 
-def rpu_config(most=None):
+def rpu_config(most=None, noise=0.0):
     """Converters of few bits, so that it shows which tile a number passes through."""
     config = SingleRPUConfig(device=ConstantStepDevice(w_max_dtod=0.0, w_min_dtod=0.0))
-    config.forward.out_noise, config.forward.inp_res, config.forward.out_res = 0.0, 1 / 14, 1 / 62
+    config.forward.out_noise, config.forward.inp_res, config.forward.out_res = noise, 1 / 14, 1 / 62
     if most is not None:
         config.mapping.max_output_size, config.mapping.max_input_size = most
     return config
@@ -61,6 +61,7 @@ def test_an_mlp():
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_convolution():
     plain = scaled(eqx.nn.Conv2d(3, 6, 3, padding=1, key=KEY))
     chip = jt.nn.convert(Mlp(plain, eqx.nn.Identity()), {"first": bridge.tile_config(rpu_config())}, max_shape=(4, 10), key=KEY)

@@ -33,7 +33,7 @@ IN_ORDER += [(PulseType.MEAN_COUNT, "aggregate"), (PulseType.MEAN_COUNT, "slot")
 
 
 @pytest.mark.parametrize(("pulse_type", "order"), IN_ORDER)
-@pytest.mark.parametrize("device", mostly_slow(DEVICES, "constant", "soft bounds"))
+@pytest.mark.parametrize("device", mostly_slow(DEVICES, "soft bounds"))
 def test_without_chance_a_hundred_updates_agree(device, pulse_type, order):
     if pulse_type == PulseType.NONE_WITH_DEVICE and "reference" in device:
         pytest.skip("bounds are those of the conductance here, see test_a_reference_device_holds_what_its_conductance_can")
@@ -54,8 +54,8 @@ def test_without_chance_a_hundred_updates_agree(device, pulse_type, order):
     "management",
     [
         {"update_bl_management": True},
-        {"update_bl_management": True, "um_grad_scale": 0.5, "desired_bl": 7},
-        {"update_bl_management": False, "update_management": True, "desired_bl": 40},
+        pytest.param({"update_bl_management": True, "um_grad_scale": 0.5, "desired_bl": 7}, marks=pytest.mark.slow),
+        pytest.param({"update_bl_management": False, "update_management": True, "desired_bl": 40}, marks=pytest.mark.slow),
         {"update_bl_management": False, "update_management": False, "res": 0.1},
     ],
     ids=str,
@@ -112,7 +112,7 @@ LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("device", "order"), mostly_slow(LAWS, ("soft bounds", "aggregate"), ("exp", "slot")))
+@pytest.mark.parametrize(("device", "order"), mostly_slow(LAWS, ("soft bounds", "aggregate")))
 def test_law_of_a_stochastic_update(device, order):
     """Mean, variance, row and column covariance and distribution of the change, at 1.4e5 updates of a device."""
     out, width, rate = 6, 8, 0.05

@@ -14,6 +14,7 @@ from aihwkit.simulator.configs.devices import (
     VectorUnitCell,
 )
 from aihwkit.simulator.tiles.analog import AnalogTile
+from helpers import mostly_slow
 
 import bridge
 
@@ -27,7 +28,7 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", mostly_slow(CONFIGS, "alone", "one-sided"))
 def test_stuck_devices_start_and_stay_where_aihwkits_do(name):
     analog = AnalogTile(3, 4, CONFIGS[name](), bias=False)
     stand = analog.tile.get_weights().numpy()

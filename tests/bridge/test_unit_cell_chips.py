@@ -49,7 +49,7 @@ def vectors(number, out=4, width=6):
     return rng.normal(size=(number, width)).astype(np.float32), rng.normal(size=(number, out)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", mostly_slow(CELLS, "in turn", "one-sided"))
+@pytest.mark.parametrize("name", mostly_slow(CELLS, "in turn"))
 def test_without_chance_unit_cells_agree(name):
     """A hundred vectors in batches of five, and every device of every cell."""
     theirs = tile_of(CELLS[name]())
@@ -69,7 +69,7 @@ def same_turn(a, b):
     return a is b is None or int(a) == int(b)
 
 
-@pytest.mark.parametrize("name", mostly_slow(CELLS, "reference", "fixed"))
+@pytest.mark.parametrize("name", mostly_slow(CELLS, "reference"))
 def test_unit_cells_go_over_and_back(name):
     chip = from_analog_tile(tile_of(CELLS[name]()))
     again = from_analog_tile(to_analog_tile(chip))
@@ -115,6 +115,7 @@ def test_the_law_of_a_refresh():
     assert ks_2samp(*errors).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_a_refresh_with_deterministic_pulses_is_lost_in_aihwkit_only():
     nominal = {"dw_min_dtod": 0.0, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0, "reset_std": 0.0, "w_max": 1.0}
     implicit = UpdateParameters(pulse_type=PulseType.DETERMINISTIC_IMPLICIT, desired_bl=60)

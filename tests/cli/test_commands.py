@@ -117,6 +117,8 @@ def test_help(arguments, capsys):
             "program --target vector.npy --rows 3",
             "--rows 3 describes the random matrix, but --target vector.npy is given; leave one of them out.",
         ),
+        ("program --g-min 3 --g-max 5", "--g-min and --g-max are for a target of conductances; pass one by --target."),
+        ("program --target vector.npy --g-max 5", "--g-max needs --g-min"),
         ("program --target pipe.npy", "target pipe.npy: it is a pipe or a device; write what it gives to a file, and pass that."),
         ("program --device table --set state=-1,0 up=1", "device 'table' has no defaults for down"),
         ("program --rows 1000000 --cols 1000000", "a matrix of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"),

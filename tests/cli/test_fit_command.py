@@ -1,6 +1,7 @@
 """`jaxtile fit`, in this process."""
 
 import tomllib
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import jaxtile
 from jaxtile.cli import main
 from jaxtile.cli.devices import make_device
+from jaxtile.cli.fit import Fit
 
 
 def test_fit(folder, capsys):
@@ -57,3 +59,17 @@ def test_curves_are_refused_in_a_line(arguments, message, folder, capsys):
     shown = capsys.readouterr().err
     assert message in shown
     assert len(shown.splitlines()) == 1
+
+
+def test_bounds_that_are_held_are_the_ends_of_the_range_of_conductances():
+    """The weights of a device that fills its range lie between -1 and 1, and so must those of the device that is printed."""
+
+    def bounds(kind, **arguments):
+        made = Fit(Path("curves.csv"), **arguments)._start(kind)
+        return float(made.w_min), float(made.w_max)
+
+    assert bounds("constant-step", g_min=10.0, g_max=110.0) == (-1, 1)
+    assert bounds("linear-step", g_min=10.0, g_max=110.0, set=("w_max=0.5",)) == (-1, 0.5)
+    usual = jaxtile.device.SoftBounds()
+    assert bounds("soft-bounds", g_min=10.0, g_max=110.0) == (float(usual.w_min), float(usual.w_max))  # found by the search
+    assert bounds("constant-step") == (float(usual.w_min), float(usual.w_max))

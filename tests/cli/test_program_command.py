@@ -87,6 +87,17 @@ def test_target_from_a_file(folder, capsys):
     assert "warning: 100.00% of target lie outside the device's range" in shown.err
 
 
+def test_a_target_of_conductances_becomes_weights(folder, capsys):
+    np.savetxt("g.csv", [[10.0, 60.0], [110.0, 85.0]], delimiter=",")
+    command = program.Program(target="g.csv", g_min=10.0, g_max=110.0)
+    target = command._target(jax.random.key(0))[1]
+    np.testing.assert_allclose(target, [[-1.0, 0.0], [1.0, 0.5]], atol=1e-6)
+    tile = jaxtile.init(jaxtile.TileConfig(), (2, 2), key=jax.random.key(0))
+    with program.warnings_as_lines():
+        command._prepare("svd", tile, 60.0 + target, jax.random.key(0))
+    assert "If these are conductances, pass --g-min and --g-max." in capsys.readouterr().err
+
+
 def test_a_state_that_is_not_finite_is_an_error(folder, capsys, monkeypatch):
     late = jaxtile.GDP(schedule=lambda step: jax.numpy.where(step < 1, 1.0, jax.numpy.nan))
     monkeypatch.setitem(program.METHODS, "gdp", lambda: late)
@@ -163,7 +174,7 @@ def test_a_run_that_ends_above_where_it_started_says_so(folder, capsys):
     assert float(row[6]) == pytest.approx(100 * error / size, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", mostly_slow(devices.PRESETS, "pcm-unit-cell", "reram-es"))
+@pytest.mark.parametrize("name", mostly_slow(devices.PRESETS, "pcm-unit-cell"))
 def test_every_method_plans_every_preset(name):
     tile = jaxtile.init(jaxtile.TileConfig(device=devices.make_device(name, ())), (3, 4), key=jax.random.key(0))
     options = {"max_steps": 2, "tolerance": 0.0, "compensation": None, "record": ()}

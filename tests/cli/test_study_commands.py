@@ -1,14 +1,18 @@
 """`jaxtile sweep` and `jaxtile plot`, in this process."""
 
 import json
+import signal
+import threading
+import time
 
 import equinox as eqx
 import numpy as np
 import pytest
 
 import jaxtile
-from jaxtile.cli import main, study
-from jaxtile.sweeping import block, grid, load
+from jaxtile.cli import devices, main, study
+from jaxtile.cli.program import Program
+from jaxtile.sweeping import block, grid, load, store
 
 STUDY = """
 chips = 3
@@ -77,7 +81,7 @@ def test_sweep_and_plot(folder, capsys):
         ("target.rows = '4'", ["target.rows = '4'", "whole number"]),
         ("target = { rows = 1000000, cols = 1000000 }", ["a target of 1000000 x 1000000 takes 3.73e+03 GiB of memory at least"]),
         ("target.spectral_norm = 'a'", ["target: spectral_norm='a' is not a number"]),
-        ("target.rank = 65", ["target: rank=65 is out of range"]),
+        ("target.rank = 301", ["target: rank=301 is out of range"]),
         ("target.file = 3", ["target.file = 3", "must be a text"]),
         ("target = { file = 'w.npy', rows = 3 }", ["target: parameter 'rows' is unknown", "file, name"]),
         ("target.file = 'absent.npy'", ["target absent.npy: there is no such file"]),
@@ -151,6 +155,17 @@ def test_failed_runs_are_counted(folder, capsys):
     assert "frobenius_error holds no finite number to draw: all points failed" in capsys.readouterr().err
 
 
+def test_what_a_study_does_not_say_is_what_the_command_program_takes(folder):
+    (folder / "study.toml").write_text("target.seed = 0")
+    read, program = study.read_study(folder / "study.toml"), Program()
+    assert read["target"].shape == (program.rows, program.cols)
+    assert np.linalg.matrix_rank(read["target"]) == program.rank
+    assert tuple(read["run"]) == program.method
+    for run in read["run"].values():
+        assert (run.max_steps, float(run.tolerance)) == (program.steps, pytest.approx(program.tolerance))
+    assert eqx.tree_equal(read["config"].device, devices.make_device(program.device, ()))
+
+
 def test_parts_of_a_study(folder):
     """Models of devices, chains and numbers inside wrappers, as Python would make them."""
     (folder / "study.toml").write_text(
@@ -185,3 +200,41 @@ def test_parts_of_a_study(folder):
         subject.check("device.dw_min", np.asarray([-1.0]))
     placed = subject.placed({"device.dw_min": np.asarray(0.02)}).config.device
     assert eqx.tree_equal(placed, jaxtile.presets.reram_sb(dw_min=0.02))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 75)])
+def test_a_stop_keeps_blocks_and_says_how_to_go_on(folder, capsys, monkeypatch, number, code):
+    """Within a block, and within a compilation, which goes on in a thread of its own."""
+    (folder / "study.toml").write_text(STUDY + "\n[method.svd]")
+    write, compile_, ended, written = store.Store.write, block.Blocks.compile, threading.Event(), []
+
+    def stopped(kept, task, results):
+        if written:
+            signal.raise_signal(number)
+        written.append(task)
+        write(kept, task, results)
+
+    def endless(blocks):
+        signal.pthread_kill(threading.main_thread().ident, number)
+        ended.wait(60)
+        return compile_(blocks)
+
+    line = f"jaxtile: Interrupted by {number.name}. Blocks that are done are kept in the store; the same command goes on with the others."
+    with monkeypatch.context() as patched:
+        patched.setattr(block.Blocks, "compile", endless)
+        begun = time.monotonic()
+        assert main(["sweep", "study.toml"]) == code
+        assert time.monotonic() - begun < 50
+        ended.set()
+    assert line in capsys.readouterr().err.splitlines()
+    if number == signal.SIGUSR1:  # one of them is enough: the way is the same
+        monkeypatch.setattr(store.Store, "write", stopped)
+        assert main(["sweep", "study.toml"]) == code
+        shown = capsys.readouterr().err
+        assert line in shown.splitlines()
+        assert "Traceback" not in shown
+        assert load("study.zarr").attrs["missing_blocks"] == 1
+        monkeypatch.undo()
+        monkeypatch.chdir(folder)
+        assert main(["sweep", "study.toml"]) == 0
+        assert load("study.zarr").attrs["missing_blocks"] == 0

@@ -58,7 +58,7 @@ def tile_of(device, **config):
     return jt.init(jt.TileConfig(device=device, **config), SHAPE, key=jr.key(1))
 
 
-@pytest.mark.parametrize("name", mostly_slow(DEVICES, "cells, one-sided", "states, in a vector cell"))
+@pytest.mark.parametrize("name", mostly_slow(DEVICES, "cells, one-sided"))
 def test_unit_vectors_are_the_scan(name):
     """In two programs, which agree to rounding."""
     tile = tile_of(DEVICES[name])

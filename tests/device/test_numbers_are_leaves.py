@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import pytest
-from helpers import DEVICES
+from helpers import DEVICES, mostly_slow
 
 from jaxtile._random import Draws, cell_index
 from jaxtile.cli.devices import PRESETS
@@ -29,7 +29,7 @@ CELLS = {
 MAKERS = DEVICES | CELLS | {f"preset {name}": make for name, make in PRESETS.items()}
 
 
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("name", mostly_slow(MAKERS, *DEVICES, *CELLS, "preset reram-array-hfo2"))
 def test_a_change_of_a_number_traces_nothing(name):
     make, traces = MAKERS[name], []
 

@@ -137,7 +137,7 @@ CASES = {
         *(ValueError, ["LadderIRDrop.ir_drop_segments=0", "whole number"]),
     ),
     "clipping that bound management hides": (
-        lambda: jt.digital.Linear(TILE, jt.digital.InputRange(output_min_percentage=0.9)),
+        lambda: jt.digital.Linear(TILE, input_range=jt.digital.InputRange(output_min_percentage=0.9)),
         *(ValueError, ["output_min_percentage", "noise_management=None"]),
     ),
     "no stage": (lambda: jt.IOParameters(ir_drop=1.0), TypeError, ["IOParameters.ir_drop=", "IRDrop()"]),

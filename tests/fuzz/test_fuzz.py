@@ -1,4 +1,4 @@
-"""Forty configurations of any numbers, of a few structures, and files of each kind."""
+"""Configurations of any numbers, of a few structures, and files of each kind."""
 
 import pytest
 from fuzz.configurations import Structure
@@ -8,9 +8,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 FEW = (
-    Structure("exp", "drifting", "compressed", "none", "plain", "none", (1, 1)),
+    pytest.param(Structure("exp", "drifting", "compressed", "none", "plain", "none", (1, 1)), marks=pytest.mark.slow),
     Structure("pow, reference", "reference cell", "mean count", "ratio", "perfect", "none", (4, 6)),
-    Structure("soft bounds, reference", "write noise", "compressed", "active", "plain", "none", (1, 5)),
+    pytest.param(
+        Structure("soft bounds, reference", "write noise", "compressed", "active", "plain", "none", (1, 5)), marks=pytest.mark.slow
+    ),
     Structure("constant", "one-sided", "implicit", "none", "perfect", "svd", (4, 6)),
 )
 ALIKE = {"deadline": None, "database": None, "derandomize": True, "phases": [Phase.generate]}

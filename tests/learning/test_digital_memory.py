@@ -162,7 +162,8 @@ def test_several_steps_of_a_buffer_are_written_on_average():
         assert_mean(np.asarray(sent[:, 2], float), 1.0)
 
 
-@pytest.mark.parametrize("name", mostly_slow(("buffered", "chopped", "dynamic"), "dynamic"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["buffered", "chopped", "dynamic"])
 def test_in_one_pass_transfers_come_at_the_end(name):
     """Of a batch that one transfer ends the order changes nothing but the pass."""
     x, d = batch(6)

@@ -239,13 +239,17 @@ def test_the_library_takes_an_algorithm_for_a_device(name, tmp_path):
     """Programs, files, sweeps over its numbers and chips, and networks; under half-selection."""
     config = jt.TileConfig(device=ALGORITHMS[name], half_select=jt.half_select.ConstantRatio(kappa=100.0))
     target = jt.targets.low_rank((5, 4), 2, spectral_norm=0.5, key=KEY)
-    sol = jt.program(jt.init(config, (5, 4), key=KEY), target, jt.GDP(), key=KEY, max_steps=60)
+    sol = jt.program(jt.init(config, (5, 4), key=KEY), target, jt.GDP(), key=KEY, max_steps=60, record=("read_error",))
     error = sol.history["read_error"]
     assert float(jnp.min(error)) < 0.8 * float(error[0])
     jt.save(tmp_path / "tile", sol.tile)
     jax.tree.map(np.testing.assert_array_equal, jt.load(tmp_path / "tile"), sol.tile)
-    method = jt.Programming(jt.SVD(), max_steps=3)
-    data = jt.sweep(method, config, target, key=KEY, over={"device.transfer_lr": [0.5, 2.0]}, chips=2)
+
+    def moved(tile, target, key):
+        """One update is as little to compile as what depends on a number of the algorithm can be."""
+        return {"weight": jt.update(tile, target[0], target[:, 0], learning_rate=1.0, key=key).weight}
+
+    data = jt.sweep(moved, config, target, key=KEY, over={"device.transfer_lr": [0.5, 2.0]}, chips=2)
     assert dict(data.sizes) | {"device.transfer_lr": 2} == dict(data.sizes)
     model = jt.nn.Linear(4, 5, config, key=KEY)
     x, y = jr.normal(KEY, (20, 4)), jr.normal(jr.key(1), (20, 5))

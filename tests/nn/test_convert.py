@@ -31,20 +31,32 @@ class Of(eqx.Module):
         return self.layer(*args, **options)
 
 
-# The layer, what it is called with, and what of this has a batch in front.
+# Makes the layer, what it is called with, and what of this has a batch in front.
 LAYERS = {
-    "linear": (eqx.nn.Linear(6, 4, key=KEY), (normal(6),), (True,)),
-    "linear, no bias": (eqx.nn.Linear(6, 4, use_bias=False, key=KEY), (normal(6),), (True,)),
-    "conv1d": (eqx.nn.Conv1d(2, 3, 3, stride=2, padding=1, key=KEY), (normal(2, 9),), (True,)),
-    "conv2d": (eqx.nn.Conv2d(2, 3, (3, 2), padding=((1, 0), (2, 1)), dilation=(1, 2), key=KEY), (normal(2, 6, 7),), (True,)),
-    "conv2d, same": (eqx.nn.Conv2d(2, 3, 4, stride=2, padding="SAME", use_bias=False, key=KEY), (normal(2, 6, 7),), (True,)),
-    "conv2d, reflect": (eqx.nn.Conv2d(2, 3, 3, padding="SAME", padding_mode="REFLECT", key=KEY), (normal(2, 5, 5),), (True,)),
-    "conv2d, circular": (eqx.nn.Conv2d(2, 3, 3, padding=1, padding_mode="CIRCULAR", key=KEY), (normal(2, 5, 5),), (True,)),
-    "conv3d": (eqx.nn.Conv3d(1, 2, 2, key=KEY), (normal(1, 3, 4, 3),), (True,)),
-    "lstm": (eqx.nn.LSTMCell(3, 4, key=KEY), (normal(3), (normal(4), normal(4, seed=1))), (True, True)),
-    "gru": (eqx.nn.GRUCell(3, 4, key=KEY), (normal(3), normal(4)), (True, True)),
-    "gru, no bias": (eqx.nn.GRUCell(3, 4, use_bias=False, key=KEY), (normal(3), normal(4)), (True, True)),
-    "attention": (
+    "linear": lambda: (eqx.nn.Linear(6, 4, key=KEY), (normal(6),), (True,)),
+    "linear, no bias": lambda: (eqx.nn.Linear(6, 4, use_bias=False, key=KEY), (normal(6),), (True,)),
+    "conv1d": lambda: (eqx.nn.Conv1d(2, 3, 3, stride=2, padding=1, key=KEY), (normal(2, 9),), (True,)),
+    "conv2d": lambda: (
+        eqx.nn.Conv2d(2, 3, (3, 2), padding=((1, 0), (2, 1)), dilation=(1, 2), key=KEY),
+        (normal(2, 6, 7),),
+        (True,),
+    ),
+    "conv2d, same": lambda: (
+        eqx.nn.Conv2d(2, 3, 4, stride=2, padding="SAME", use_bias=False, key=KEY),
+        (normal(2, 6, 7),),
+        (True,),
+    ),
+    "conv2d, reflect": lambda: (
+        eqx.nn.Conv2d(2, 3, 3, padding="SAME", padding_mode="REFLECT", key=KEY),
+        (normal(2, 5, 5),),
+        (True,),
+    ),
+    "conv2d, circular": lambda: (eqx.nn.Conv2d(2, 3, 3, padding=1, padding_mode="CIRCULAR", key=KEY), (normal(2, 5, 5),), (True,)),
+    "conv3d": lambda: (eqx.nn.Conv3d(1, 2, 2, key=KEY), (normal(1, 3, 4, 3),), (True,)),
+    "lstm": lambda: (eqx.nn.LSTMCell(3, 4, key=KEY), (normal(3), (normal(4), normal(4, seed=1))), (True, True)),
+    "gru": lambda: (eqx.nn.GRUCell(3, 4, key=KEY), (normal(3), normal(4)), (True, True)),
+    "gru, no bias": lambda: (eqx.nn.GRUCell(3, 4, use_bias=False, key=KEY), (normal(3), normal(4)), (True, True)),
+    "attention": lambda: (
         eqx.nn.MultiheadAttention(2, 6, key_size=5, value_size=4, use_query_bias=True, use_output_bias=True, key=KEY),
         (normal(7, 6), normal(3, 5), normal(3, 4), jnp.asarray(np.random.default_rng(1).random((7, 3)) < 0.7)),
         (True, True, True, False),
@@ -65,7 +77,7 @@ def inexact(tree):
 @pytest.mark.parametrize("name", mostly_slow(LAYERS, "conv2d", "lstm"))
 def test_a_layer_equals_its_own_in_value_and_gradients(name):
     """Of inputs, biases and weights: the pairs of each tile multiply out to the gradient of its matrix."""
-    layer, args, _ = LAYERS[name]
+    layer, args, _ = LAYERS[name]()
     plain = Of(layer)
     chip = jt.nn.convert(plain, EVERYTHING, key=KEY)
     for ours, theirs in zip(jax.tree.leaves(chip(*args)), jax.tree.leaves(plain(*args)), strict=True):
@@ -100,9 +112,9 @@ def multiplied_out(chip, grads):
     return jt.nn.to_digital(whole)
 
 
-@pytest.mark.parametrize("name", mostly_slow(LAYERS, "conv2d, same", "gru", "attention"))
+@pytest.mark.parametrize("name", mostly_slow(LAYERS, "gru", "attention"))
 def test_a_batch_is_its_samples_and_the_way_back_is_the_same(name):
-    layer, args, in_batch = LAYERS[name]
+    layer, args, in_batch = LAYERS[name]()
     chip = jt.nn.convert(Of(layer), {"layer": EVEN}, key=KEY)
     batch = [
         jax.tree.map(lambda leaf: jnp.stack([leaf, 0.5 * leaf]), arg) if many else arg
@@ -219,7 +231,7 @@ def test_embeddings_and_norms_stay_digital():
 
 
 def test_training_moves_the_target_along():
-    chip = jt.nn.convert(Of(LAYERS["linear"][0]), {".*": EVEN}, key=KEY)
+    chip = jt.nn.convert(Of(LAYERS["linear"]()[0]), {".*": EVEN}, key=KEY)
     optimizer = jt.nn.Optimizer(0.1, optax.sgd(0.1))
     _, grads = jt.nn.value_and_grad(total)(chip, normal(3, 6))
     after, _ = optimizer.step(chip, grads, optimizer.init(chip), key=KEY)

@@ -94,7 +94,7 @@ def test_each_tile_has_converters_of_its_own(name):
     assert np.abs(expected - X @ np.asarray(held.weight).T).max() > 0.01
 
 
-@pytest.mark.parametrize("name", mostly_slow(HOLDINGS, "offset column", "slices with an offset column"))
+@pytest.mark.parametrize("name", mostly_slow(HOLDINGS, "offset column"))
 def test_each_tile_is_programmed_and_drifts_by_itself(name):
     """Each of the tiles by its own share of the target, from its own key."""
     model = jt.nn.Sequential([placed(HOLDINGS[name])])

@@ -90,15 +90,19 @@ def _is_tile(node):
     return isinstance(node, jt.Tile)
 
 
+def one_layer(device):
+    return jt.nn.Sequential([jt.nn.Linear(6, 3, jt.TileConfig(device, forward=PERFECT, backward=PERFECT), key=KEY)])
+
+
 def test_time_passes_once_a_step():
     """Diffusion, then decay, as after a mini-batch in aihwkit; then drift."""
     device = jt.device.SoftBounds(lifetime=10.0, diffusion=0.01)
-    model = network(jt.TileConfig(device, forward=PERFECT, backward=PERFECT))
+    model = one_layer(device)
     after, grads = step(model, jt.nn.Optimizer(RATE, optax.sgd(0.1)))
     own = jr.fold_in(KEY, 0)
     diffused = jt.diffuse(sent(model.layers[0], grads.layers[0].tile), key=stream(own, Source.UPKEEP))
     np.testing.assert_allclose(after.layers[0].tile.weight, 0.9 * diffused.weight, atol=1e-6)
-    drifting = network(jt.TileConfig(jt.device.Drifting(jt.device.ConstantStep(), nu=0.3), forward=PERFECT, backward=PERFECT))
+    drifting = one_layer(jt.device.Drifting(jt.device.ConstantStep(), nu=0.3))
     after, grads = step(drifting, jt.nn.Optimizer(RATE, optax.sgd(0.1), step_time=1000.0))
     drifted = jt.drift(sent(drifting.layers[0], grads.layers[0].tile), 1000.0, key=stream(own, Source.UPKEEP, 2))
     np.testing.assert_allclose(after.layers[0].tile.weight, drifted.weight, atol=1e-6)

@@ -84,7 +84,7 @@ def test_products_of_pairs_are_the_gradients_of_jax(make):
     assert_same(weights(grads), of_jax(loss, model, X, Y))
 
 
-@pytest.mark.parametrize("make", [sequential, Recurrent])
+@pytest.mark.parametrize("make", mostly_slow([sequential, Recurrent], sequential))
 def test_single_samples_under_vmap_hand_out_the_same_pairs(make):
     model = make(KEY)
     whole = jt.nn.value_and_grad(loss)(model, X, Y)[1]

@@ -119,8 +119,8 @@ def test_chips_and_numbers_are_lanes_of_one_program():
         half = jt.half_select.ConstantRatio(kappa=kappa)
         config = jt.TileConfig(jt.device.ConstantStep(dw_min=dw_min), half_select=half)
         options = {"key": key, "epochs": 2, "batch_size": 50, "test": TEST, "metrics": METRICS}
-        optimizer = jt.nn.Optimizer(rate, optax.sgd(0.1))
-        run = jt.train(network(key, config), loss, TRAIN, optimizer, progress=True, checkpoint="nowhere/at/all", **options)
+        optimizer, layer = jt.nn.Optimizer(rate, optax.sgd(0.1)), jt.nn.Linear(64, 10, config, key=key)
+        run = jt.train(layer, loss, TRAIN, optimizer, progress=True, checkpoint="nowhere/at/all", **options)
         return run.history["accuracy"], run.result == jt.nn.OUTCOMES.all_epochs
 
     TRACES.clear()

@@ -28,7 +28,7 @@ ONE_OF_A_KIND = [
 ]
 
 
-@pytest.mark.parametrize("name", mostly_slow(ONE_OF_A_KIND, "constant", "table", "vector cell", "one-sided", "a user's own"))
+@pytest.mark.parametrize("name", mostly_slow(ONE_OF_A_KIND, "table", "one-sided", "a user's own"))
 @given(columns=COLUMNS, d=ROWS, weight=WEIGHTS, rate=RATE, std=st.floats(0.0, 0.5))
 def test_of_any_device(name, columns, d, weight, rate, std):
     """Cycle noise and all."""
@@ -41,7 +41,7 @@ def test_of_any_device(name, columns, d, weight, rate, std):
 AWAY = {"w_max": 1e4, "w_min": -1e4}
 
 
-@pytest.mark.parametrize("name", mostly_slow(["constant", "vector cell", "a user's own"], "constant", "a user's own"))
+@pytest.mark.parametrize("name", mostly_slow(["constant", "vector cell", "a user's own"], "constant"))
 @given(columns=COLUMNS, d=ROWS, rate=RATE, kappa=KAPPA)
 def test_half_selected_cells_included(name, columns, d, rate, kappa):
     """Where the order of pulses does not matter: steps do not depend on the weight, here by bounds that are far away."""

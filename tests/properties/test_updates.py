@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import jaxtile as jt
 
 KEY = jr.key(3)
-QUICK = ("constant", "soft bounds, reference", "table", "write noise", "vector cell", "one-sided", "a user's own")
+QUICK = ("soft bounds, reference", "table", "write noise", "one-sided", "a user's own")
 every_kind = pytest.mark.parametrize("name", mostly_slow(DEVICES_OF_ALL_KINDS, *QUICK))
 
 

@@ -8,12 +8,7 @@ from regression.configurations import NAMES, results
 
 @pytest.mark.parametrize(
     "name",
-    mostly_slow(
-        NAMES,
-        "write noise",
-        "slot by slot",
-        "Hermes",
-    ),
+    mostly_slow(NAMES, "constant step", "Hermes"),
 )
 def test_results_are_the_stored_ones(name):
     different = [str(one) for one in compare(results(name), load(STORED, name)) if one.verdict == "differs"]

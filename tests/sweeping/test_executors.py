@@ -16,11 +16,15 @@ from sweeps import CONFIG, KAPPAS, KEY, TARGET, drawn, same
 import jaxtile as jt
 
 ARGUMENTS = {"key": KEY, "over": {"half_select.kappa": KAPPAS}, "chips": 8, "width": 2}
-ALL = jt.sweep(drawn, CONFIG, TARGET, **ARGUMENTS)
 
 
 def swept(run=drawn, **others):
     return jt.sweep(run, CONFIG, TARGET, **ARGUMENTS | others)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return swept()
 
 
 def deadly(tile, target, key):
@@ -32,7 +36,7 @@ def deadly(tile, target, key):
     return drawn(tile, target, key)
 
 
-def test_parts_in_any_order_make_the_whole(tmp_path, capsys):
+def test_parts_in_any_order_make_the_whole(whole, tmp_path, capsys):
     store = tmp_path / "s.zarr"
     for n, left in ((3, 6), (1, 4), (4, 2), (1, 2)):
         data = swept(store=store, part=(n, 4), progress=True)
@@ -42,22 +46,22 @@ def test_parts_in_any_order_make_the_whole(tmp_path, capsys):
         assert (progress.done, progress.blocks) == (8 - left, 8)
         assert progress.first <= progress.last
     assert np.isnan(data["product"].values).any()
-    same(swept(store=store), ALL)
+    same(swept(store=store), whole)
 
 
-def test_a_part_shares_the_store_with_parts_alone(tmp_path):
+def test_a_part_shares_the_store_with_parts_alone(whole, tmp_path):
     store = tmp_path / "s.zarr"
     swept(store=store, part=(1, 2))
     kept = jt.sweeping.store.Store.open(store)
     with kept.locked(shared=True):
-        same(swept(store=store, part=(2, 2)), ALL)
+        same(swept(store=store, part=(2, 2)), whole)
         with pytest.raises(OSError, match="another sweep is writing"):
             swept(store=store)
 
 
-def test_threads_of_this_process(tmp_path):
+def test_threads_of_this_process(whole, tmp_path):
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        same(swept(executor=executor), ALL)
+        same(swept(executor=executor), whole)
         same(swept(executor=executor, store=tmp_path / "s.zarr", part=(2, 3)), swept(store=tmp_path / "t.zarr", part=(2, 3)))
 
 
@@ -80,17 +84,17 @@ def test_a_worker_of_another_precision_or_other_code_is_refused(monkeypatch):
         swept(executor=executor)
 
 
-def test_processes(tmp_path, monkeypatch):
+def test_processes(whole, tmp_path, monkeypatch):
     """A store by a relative name is the same one where a worker stands in another folder."""
     elsewhere = {"mp_context": multiprocessing.get_context("spawn"), "initializer": os.chdir, "initargs": (tmp_path.parent,)}
     monkeypatch.chdir(tmp_path)
     with concurrent.futures.ProcessPoolExecutor(1, **elsewhere) as executor:
-        same(swept(executor=executor, store="s.zarr"), ALL)
-        same(swept(executor=executor), ALL)
+        same(swept(executor=executor, store="s.zarr"), whole)
+        same(swept(executor=executor), whole)
 
 
 @pytest.mark.slow
-def test_dask_with_a_worker_that_is_killed(tmp_path, monkeypatch):
+def test_dask_with_a_worker_that_is_killed(whole, tmp_path, monkeypatch):
     mark = tmp_path / "mark"
     mark.touch()
     monkeypatch.setenv("JAXTILE_TEST_MARK", str(mark))
@@ -99,7 +103,7 @@ def test_dask_with_a_worker_that_is_killed(tmp_path, monkeypatch):
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        same(swept(deadly, executor=client.get_executor(), store=tmp_path / "s.zarr"), ALL)
+        same(swept(deadly, executor=client.get_executor(), store=tmp_path / "s.zarr"), whole)
     assert not mark.exists()
 
 

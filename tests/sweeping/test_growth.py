@@ -54,7 +54,7 @@ def test_targets_and_methods_are_added(tmp_path):
     same(again, swept(runs, targets, chips=3))
     with pytest.raises(ValueError, match="target: .* now, .* in the store, which grows and gives up nothing"):
         swept(runs, targets[::-1], store=store, chips=3)
-    with pytest.raises(ValueError, match="run=.* returns .*; the first one returns"):
+    with pytest.raises(ValueError, match="run=.* returns .*, but the first run returns"):
         swept(runs | {"c": lambda tile, target, key: {"other": target}}, targets, store=store, chips=3)
     same(swept(runs, targets, store=store, chips=3), again)
 

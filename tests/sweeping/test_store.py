@@ -1,6 +1,7 @@
 """A store on disk: laid out once, whoever comes first, and refused by what is wrong with it."""
 
 import json
+import os
 
 import jax
 import numpy as np
@@ -91,6 +92,18 @@ def test_xarray_opens_what_is_there_and_reads_nan_where_nothing_is(tmp_path, rec
     assert json.loads(data.attrs["versions"]) == [VERSIONS]
     assert data.attrs["configuration"] == "a"
     assert data.error.attrs["label"] == "error"
+
+
+def test_a_clock_that_jumps_changes_nothing(tmp_path):
+    kept = laid_out(tmp_path / "s.zarr", Layout({"chip": 4}, {}, [], {}, {"chip": 1}, 1, {"error": RESULTS["error"]}))
+    kept.sign(VERSIONS)
+    for chip, time in enumerate((4e9, 0.0, 2e9)):
+        kept.write(kept.layout.task((chip,)), {"error": np.ones(1)})
+        os.utime(tmp_path / "s.zarr" / "done" / "c" / str(chip), (time, time))
+    progress = kept.progress()
+    assert (progress.blocks, progress.done) == (4, 3)
+    assert progress.first < progress.last
+    assert [task.block for task in kept.missing()] == [(3,)]
 
 
 def test_blocks_are_boxes_that_hold_every_point_once():

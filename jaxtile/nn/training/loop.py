@@ -77,7 +77,7 @@ class Training(eqx.Module):
             optimizer=self.optimizer.init(self.model, parts),
             leader=None if self.best is None else self.best.init(moving),
             result=OUTCOMES.running,
-            history={name: jnp.zeros(self.entries, float) for name in names},
+            history=dict.fromkeys(names, jnp.zeros(self.entries, float)),
         )
 
     def advance(self, state: State, data: Batch) -> State:

@@ -112,15 +112,15 @@ class Optimizer(Checked):
             ValueError: an entry has no rate or no transformation, or the range of a layer
                 of digital weights is still to be found from data.
         """
-        everything = trainable(model)
+        everything, known = trainable(model), layers(model)
         parts = everything if parts is None else parts
-        unknown = [pattern for pattern in self.paths if not any(re.fullmatch(pattern, path) for path in layers(model))]
+        unknown = [pattern for pattern in self.paths if not any(re.fullmatch(pattern, path) for path in known)]
         if unknown:
             raise ValueError(
-                f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(layers(model))}: "
+                f"Optimizer.pulses has rates for {', '.join(unknown)}, which match none of the layers {', '.join(known)}: "
                 "pass patterns that match whole paths."
             )
-        for path, layer in layers(model).items():
+        for path, layer in known.items():
             _check_range(path, layer)
         for path, layer in parts_of(parts).items():
             if isinstance(layer.tile, AnyTile):
@@ -139,8 +139,8 @@ class Optimizer(Checked):
             )
         frozen = tuple(path for path in known_parts if path not in trained)
         inner = None if self.digital is None else self.digital.init(arrays_of(parts))
-        known = layers(model).items()
-        return OptimizerState(jnp.asarray(0, jnp.int32), inner, frozen, tuple((path, due(layer.tile)) for path, layer in known))
+        dues = tuple((path, due(layer.tile)) for path, layer in known.items())
+        return OptimizerState(jnp.asarray(0, jnp.int32), inner, frozen, dues)
 
     def step(self, model: PyTree, grads: PyTree, state: OptimizerState, *, key: Key) -> tuple[PyTree, OptimizerState]:
         """One step: the model and the state after it.

@@ -1,0 +1,81 @@
+"""Results that others published, beside ours: what the scripts of this folder share.
+
+    python docs/scripts/others/NAME.py            # what is not stored yet, then the section and the table of the page
+    python docs/scripts/others/NAME.py --small > docs/stored/others/NAME.json
+
+The page is `docs/records/results_of_others.md`. Each case that was measured is a line of `docs/stored/others/NAME.jsonl`, with its
+commit; a run that was stopped goes on, and a case is measured anew when its line is deleted.
+"""
+
+import dataclasses
+import inspect
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1]))
+import stored
+
+PAGE, FIGURES, STORED = "records/results_of_others.md", stored.ROOT / "docs/figures", stored.ROOT / "docs/stored/others"
+TOP = STORED / "table.jsonl"
+HEAD = ("result", "source", "published", "ours", "aihwkit", "verdict")
+
+
+@dataclasses.dataclass(frozen=True)
+class Main:
+    """The main number of a result, as published and as it is here."""
+
+    published: float
+    ours: float
+    standard_error: float
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of JSON; none if there is no file."""
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def measure(name: str, case: dict[str, Any], run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The stored line of a case; if there is none, it is measured and stored."""
+    path = STORED / f"{name}.jsonl"
+    for line in lines(path):
+        if all(line.get(key) == value for key, value in case.items()):
+            return line
+    line = {**case, "commit": stored.commit(), **json.loads(json.dumps(run(), default=lambda a: np.asarray(a).tolist()))}
+    with path.open("a") as file:
+        file.write(f"{json.dumps(line)}\n")
+    print(line, flush=True)
+    return line
+
+
+def show(mean: float, error: float, digits: int) -> str:
+    """A mean with its standard error."""
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A table of Markdown."""
+    rows = [tuple(head), ["---"] * len(tuple(head)), *rows]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def publish(name: str, row: dict[str, str], text: str) -> None:
+    """Write a section of the page, and its row of the table at the top."""
+    rows = {line["name"]: line for line in lines(TOP)} | {name: {"name": name, **row}}
+    TOP.write_text("".join(f"{json.dumps(line)}\n" for line in rows.values()))
+    stored.replace(PAGE, "table", table(HEAD, ([line[key] for key in HEAD] for line in rows.values())))
+    commits = dict.fromkeys(line["commit"] for line in lines(STORED / f"{name}.jsonl"))
+    stored.replace(PAGE, name, text, note=f", from runs made at {', '.join(commits)}")
+
+
+def run(small: Callable[[], Main], full: Callable[[], tuple[dict[str, str], str]]) -> None:
+    """Print the small run as a line of JSON if `--small` is asked for; measure and write the page if not."""
+    name = Path(inspect.getfile(small)).stem
+    if "--small" in sys.argv[1:]:
+        print(stored.line(dataclasses.asdict(small())).replace("{", f'{{"name": "{name}", ', 1))
+    else:
+        publish(name, *full())
