@@ -36,17 +36,17 @@ LIMITS = {
     "half-selection": "each cell adds up what its row and its column sent",
     "many-tiles": "LAPACK takes the small decompositions tile by tile, 40 % of the time; the updates take as much",
     "train-constant-10": (
-        "a step of ten samples: the read of 784 x 256 and the pass over its cells, with a normal each, take a quarter each, trains "
-        "of all lines a sixth, some hundred small kernels the rest; a third of the rows pulse, and those alone take as long"
+        "a step of ten samples: the read of 784 x 256 takes 0.16 ms of 0.52, and the pass over its cells, with a normal each, "
+        "0.15; trains of all lines, counting their bits and some two hundred small kernels one after another take the rest"
     ),
     "train-soft-10": (
-        "the pass over the cells takes half of a step: pulses up and down in one cell need an exponential and the noise at three "
-        "points of its way; the rows that pulse alone would save 8 %"
+        "the pass over the cells of 784 x 256 takes 0.46 ms of a step of 0.87: it goes through fourteen arrays, six of which XLA "
+        "computes from the others once, and to compute them anew takes 0.54 ms"
     ),
     "update-0.1": "with 17 slots a vector, counting the bits of words takes more than half of the time",
     "update-dense": "with 31 slots a vector, counting the bits of words takes most of the time",
-    "train-constant-64": "as with ten, the pass over the cells and the read, and trains of all lines",
-    "train-soft-64": "the pass over the cells and the read, a quarter each",
+    "train-constant-64": "trains of all lines and the read; a call of `train` itself takes a tenth",
+    "train-soft-64": "the pass over the cells, a quarter of a step, and trains of all lines; a call of `train` takes a tenth",
     "scaling": "from some number of tiles on they no longer fit into the caches",
     "command-line": "compiling two methods takes most of the time of a cold run; of the other, tracing them and importing JAX",
 }

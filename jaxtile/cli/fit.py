@@ -36,8 +36,9 @@ class Fit:
     """
 
     curves: Annotated[Path, tyro.conf.Positional]
-    """A text file with one line for each measurement. The column "pulse" says what was sent before it: 1 up, -1 down, n for n
-    pulses, empty for a start. The other columns hold the readings, one column for each device."""
+    """A text file with one line for each measurement.
+    The column "pulse" says what was sent before it: 1 up, -1 down, n for n pulses, empty for a start.
+    The other columns hold the readings, one column for each device."""
     device: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ("constant-step", "linear-step", "soft-bounds")
     """Kinds of devices; the one with the lowest AIC is printed."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = ()

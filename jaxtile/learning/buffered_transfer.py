@@ -28,7 +28,8 @@ class AbstractBufferedTransfer(AbstractTransfer):
 
     Attributes:
         transfer_update: the pulses that write; `desired_bl` is the largest number of
-            steps of a transfer.
+            steps of a transfer. Above 1, pass `update_management=True`: without it
+            steps beyond the root of `desired_bl` are written in part, as in aihwkit.
     """
 
     self_transfers: ClassVar[bool] = False

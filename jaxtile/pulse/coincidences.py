@@ -70,28 +70,28 @@ def _by_slots(lines: Trains, *, longest: Int[Array, ""]) -> UInt32[Array, "out i
     k = lines.d_sign.shape[0]
     together = min(k, SLOTS_PER_WORD)
     groups = -(-k // together)
-    place = jnp.arange(together, dtype=jnp.uint32)[:, None]
+    place = jnp.arange(together, dtype=jnp.uint32)[None, :, None]
 
     def grouped(words: UInt32[Array, "k line word"]) -> UInt32[Array, "group together line word"]:
         none = ((0, groups * together - k), (0, 0), (0, 0))
         return jnp.pad(words, none).reshape(groups, together, *words.shape[1:])
 
-    def of_sign(sign: Int[Array, "k line"], words: UInt32[Array, "k line word"]) -> list[UInt32[Array, "group together line word"]]:
-        return [grouped(jnp.where(wanted[..., None], words, 0)) for wanted in (sign > 0, sign < 0)]
+    def pack(bits: UInt32[Array, "group together line"]) -> UInt32[Array, "group line"]:
+        return jnp.sum(bits << place, axis=1, dtype=jnp.uint32)
 
-    d_trains, x_trains = of_sign(lines.d_sign, lines.d_words), of_sign(lines.x_sign, lines.x_words)
+    signs = (lines.d_sign, lines.x_sign)
+    minus = [pack(grouped((sign < 0).astype(jnp.uint32)[..., None])[..., 0]) for sign in signs]
+    trains = [grouped(jnp.where(sign[..., None] != 0, w, 0)) for sign, w in zip(signs, (lines.d_words, lines.x_words), strict=True)]
 
     def moved(n: Int[Array, ""] | int) -> UInt32[Array, "out in"]:
         t, group = jnp.asarray(n // groups, jnp.int32), n % groups
         word, bit = t // SLOTS_PER_WORD, (t % SLOTS_PER_WORD).astype(jnp.uint32)
-
-        def pulsing(trains: UInt32[Array, "group together line word"]) -> UInt32[Array, " line"]:
-            return jnp.sum(((trains[group, ..., word] >> bit) & 1) << place, axis=0, dtype=jnp.uint32)
-
-        d, x = ([pulsing(trains) for trains in both] for both in (d_trains, x_trains))
-        (rise, fall), (plus, minus) = ([line[:, None] for line in d], [line[None, :] for line in x])
-        up, down = (rise & minus) | (fall & plus), (rise & plus) | (fall & minus)
-        return _share(jax.lax.population_count(up), jax.lax.population_count(down))
+        d, x = (pack((words[group, ..., word] >> bit)[None] & 1)[0] for words in trains)
+        # Signs of this slot alone: those of all slots XLA would write out for each cell first.
+        d_minus, x_minus = d & minus[0][group], x & minus[1][group]
+        both = d[:, None] & x[None, :]
+        up = both & (d_minus[:, None] ^ x_minus[None, :])
+        return _share(jax.lax.population_count(up), jax.lax.population_count(both ^ up))
 
     return jax.lax.fori_loop(1, longest * groups, lambda n, moves: moves + moved(n), moved(0))
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from aihwkit.exceptions import ConfigError
+from aihwkit.nn import AnalogLinear
+from aihwkit.optim import AnalogSGD
 from aihwkit.simulator.configs import DigitalRankUpdateRPUConfig, UnitCellRPUConfig, build_config
 from aihwkit.simulator.configs.compounds import (
     BufferedTransferCompound,
@@ -29,7 +31,7 @@ from chips import update
 from helpers import mostly_slow
 
 import jaxtile as jt
-from bridge import from_analog_tile, tile_config, to_analog_tile
+from bridge import RPUConfigWithProgram, from_analog_tile, tile_config, to_analog_tile
 
 KEY, OUT, WIDTH, VECTORS = jr.key(0), 4, 3, 200
 COUNTS = {"pulse_type": PulseType.DETERMINISTIC_IMPLICIT}
@@ -179,7 +181,7 @@ def test_what_aihwkit_cannot_hold_is_refused():
     algorithm = jt.learning.Transfer((step, step, jt.device.SoftBounds()), scale_fast_lr=False)
     with pytest.raises(ConfigError, match="all arrays but the first are of one kind"):
         to_analog_tile(jt.init(jt.TileConfig(algorithm), (3, 4), key=KEY))
-    for own in (jt.learning.ERider(), jt.learning.ResidualLearning(scale_fast_lr=False)):
+    for own in (jt.learning.ERider(), jt.learning.FilteredTransfer(), jt.learning.ResidualLearning(scale_fast_lr=False)):
         with pytest.raises(ConfigError, match="has no counterpart in aihwkit"):
             to_analog_tile(jt.init(jt.TileConfig(own), (3, 4), key=KEY))
     if not ABSOLUTE:
@@ -224,6 +226,42 @@ def _plain(device):
         return device
     io = dataclasses.replace(device.transfer_forward, noise_management=None, bound_management=None)
     return dataclasses.replace(device, scale_fast_lr=False, transfer_forward=io)
+
+
+def in_a_network(kind, transfer_lr):
+    arrays = [SoftBoundsDevice(dw_min=0.01), SoftBoundsDevice(dw_min=0.01)]  # a fast array that forgets what it has summed up
+    return lambda: kind(arrays, **ABSOLUTE, fast_lr=0.1, transfer_lr=transfer_lr, units_in_mbatch=False)
+
+
+NETWORKS = {
+    "transfer": in_a_network(TransferCompound, 3.0),
+    "buffered": in_a_network(BufferedTransferCompound, 30.0),
+    "chopped": in_a_network(ChoppedTransferCompound, 0.3),
+    "dynamic": in_a_network(DynamicTransferCompound, 3.0),
+    "mixed": lambda: MixedPrecisionCompound(device=ConstantStepDevice(dw_min=0.01)),
+}
+
+
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS))
+def test_a_network_of_aihwkit_trains_with_them(name):
+    """By its own loop and optimizer, on tiles of jaxtile with half-selected cells."""
+    torch.manual_seed(0)
+    half_select = jt.half_select.ConstantRatio(kappa=100.0)
+    layer = AnalogLinear(4, 3, bias=False, rpu_config=RPUConfigWithProgram(device=NETWORKS[name](), half_select=half_select))
+    optimizer = AnalogSGD(layer.parameters(), lr=0.1)
+    optimizer.regroup_param_groups(layer)
+    x, teacher = torch.rand(10, 4) * 2 - 1, torch.rand(3, 4) - 0.5
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = ((layer(x) - x @ teacher.T) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.mean(losses[-10:]) < 0.6 * np.mean(losses[:3])
+    tile = next(layer.analog_tiles()).tile.jax_tile
+    assert int(tile.state.turn) == 600
+    assert float(tile.half_pulses) > 0
 
 
 NOMINAL = ConstantStepDevice(dw_min=0.0137, dw_min_std=0.3, **dict.fromkeys(SPREADS, 0.0))

@@ -1,6 +1,7 @@
 """Buffers, signs, references and sums of algorithms, beside NumPy and closed forms; `tests/bridge` has them beside aihwkit."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -144,6 +145,21 @@ def test_mixed_precision_writes_pairs_that_are_refreshed():
         tile = jt.update(tile, np.ones((2, 3)), -np.ones((2, 2)), learning_rate=0.1, key=jr.key(n))
     assert int(tile.state.device.turn) == 4
     assert np.all(np.asarray(tile.weight) > 0.1)
+
+
+@pytest.mark.slow
+def test_several_steps_of_a_buffer_are_written_on_average():
+    """Trains that are managed write three steps as three pulses; others as BL q min(3 q, 1), where q is the root of 1 / BL."""
+    column, n = jnp.array([0.0, 1.0, 0.0]), jnp.array([0.0, -3.0, 1.0, 0.0])
+
+    def written(key, managed):
+        pulse = jt.pulse.StochasticCompressed(desired_bl=3, update_bl_management=False, update_management=managed)
+        return pulse.encode(column, n, learning_rate=G, granularity=G, key=key).coincidences()[:, 1]
+
+    for managed, mean in ((True, 3.0), (False, 3.0**0.5)):
+        sent = jax.vmap(partial(written, managed=managed))(jr.split(KEY, 500))
+        assert_mean(np.asarray(sent[:, 1], float), mean)
+        assert_mean(np.asarray(sent[:, 2], float), 1.0)
 
 
 @pytest.mark.slow

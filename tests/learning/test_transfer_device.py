@@ -113,7 +113,7 @@ def test_updates_count_as_vectors_or_as_batches(batch):
     jax.tree.map(np.testing.assert_array_equal, idle.state, tile.state)
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # `test_half_selection` has the judge
 def test_each_array_is_disturbed_by_its_own_lines_only(batch):
     """The slow array moves at the first transfer, and its rows and columns are those of the line that is written."""
     x, d = batch
@@ -210,6 +210,28 @@ ALGORITHMS = {
     "residual": ResidualLearning((ONE, ONE, ONE), gamma=0.3, **TUNED),
     "e-rider": ERider((ONE, ONE), **TUNED),
 }
+
+
+@pytest.mark.parametrize("name", mostly_slow(ALGORITHMS))
+def test_lanes_of_all_numbers_are_runs(name, batch):
+    """Every number of an algorithm and of its devices differs from lane to lane, under one compilation."""
+    x, d = (one[:12] for one in batch)
+
+    def numbers(factor):
+        device = ALGORITHMS[name]
+        return jax.tree.map(lambda leaf: leaf * factor if eqx.is_inexact_array(leaf) else leaf, device)
+
+    def run(device):
+        tile = jt.init(jt.TileConfig(device, COUNTS), (OUT, WIDTH), key=KEY)
+        return [leaf.astype(FLOAT) for leaf in jax.tree.leaves(update(tile, x, d).state)]
+
+    runs = [numbers(factor) for factor in (1.0, 0.83)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0], *runs)
+    lanes = eqx.filter_vmap(run)(stacked)
+    for lane, device in enumerate(runs):
+        for many, alone in zip(lanes, run(device), strict=True):
+            np.testing.assert_allclose(many[lane], alone, atol=1e-5)
+    assert np.max(np.abs(lanes[0][0] - lanes[0][1])) > 0
 
 
 @pytest.mark.parametrize("name", mostly_slow(ALGORITHMS, "transfer"))

@@ -63,6 +63,26 @@ def test_a_network_on_many_chips():
     np.testing.assert_allclose(many[1], programmed(keys[1]), atol=1e-5)
 
 
+def test_each_thing_that_happens_to_a_network_is_pure(chip):
+    """It goes under jit, and a lane of vmap over chips is the one of its own key."""
+
+    def measured(model):
+        return model.first(X, key=KEY), model.second(X[:, :4], key=KEY)
+
+    def life(key):
+        broken = jt.nn.stick(chip, 0.2, key=key)
+        ranged = jt.nn.calibrate(chip, X, adc_quantile=1.0, key=key)
+        written = jt.nn.apply_programming_noise(chip, jt.noise.PCM(), key=key)
+        old = jt.nn.drift(written, 1e5, key=key)
+        mended = jt.nn.compensate(old, written, key=key)
+        return [measured(model) for model in (broken, ranged, written, old, mended, jt.nn.with_key(mended, key))]
+
+    keys = jr.split(KEY, 2)
+    many, alone = jax.jit(jax.vmap(life))(keys), life(keys[1])
+    for lanes, one in zip(jax.tree.leaves(many), jax.tree.leaves(alone), strict=True):
+        np.testing.assert_allclose(lanes[1], one, atol=1e-5)
+
+
 def test_drift_and_its_compensation_are_those_of_the_tiles(chip):
     written = jt.nn.apply_programming_noise(chip, jt.noise.PCM(), key=KEY)
     old = jt.nn.drift(written, 1e6, key=KEY)
