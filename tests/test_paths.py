@@ -109,7 +109,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(folder):
 
     optimizer = jt.nn.Optimizer(pulses=0.1, digital=optax.sgd(0.1))
 
-    def loss(model, x, y):
+    def loss(model, x, y, *, key):
         raise AssertionError("the work was begun")
 
     def train(path):

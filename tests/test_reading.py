@@ -289,7 +289,7 @@ def test_absent_stages_leave_no_trace():
     weight, x = data()
     program = str(jax.make_jaxpr(lambda tile: jt.forward(tile, x, key=KEY))(tile_of(weight, bound_management=None)))
     assert program.count("dot_general") == 1
-    assert program.count("optimization_barrier") == 1  # of every draw
+    assert program.count("optimization_barrier") == 2  # of the key of the noise, and of its draw
     quiet = str(jax.make_jaxpr(lambda tile: jt.forward(tile, x, key=KEY))(tile_of(weight, bound_management=None, out_noise=None)))
     assert "optimization_barrier" not in quiet
 

@@ -110,7 +110,7 @@ CASES = {
     "fit of bounds around a symmetry point": (
         lambda: fit(device=jt.device.SoftBoundsReference(subtract_symmetry_point=True)),
         ValueError,
-        ["device.subtract_symmetry_point=True", "w_max and w_min", "without"],
+        ["device.subtract_symmetry_point=True", "w_max and w_min", "Name only one of them among parameters="],
     ),
     "fit of a device in another": (
         lambda: jt.device.fit(jt.presets.reram_sb(), jnp.zeros((2, 9)), jnp.ones(8)),
