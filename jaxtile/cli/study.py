@@ -144,7 +144,9 @@ _PARTS = {"model": _device}  # parameters that are objects, by name
 
 
 def _run(name: str, numbers: Any, study: Table) -> Programming:
-    options = {"tolerance": Program.tolerance} | {name: study[name] for name in ("tolerance", "record") if name in study}
+    options: dict[str, Any] = {"tolerance": Program.tolerance} | {
+        name: study[name] for name in ("tolerance", "record") if name in study
+    }
     if study.get("compensation", "none") != "none":
         options["compensation"] = _made("compensation", study["compensation"], HELPERS, "gain")
     steps = _whole("steps", study.get("steps", Program.steps), 1)
