@@ -133,9 +133,10 @@ class Store:
         path = pathlib.Path(path)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
         try:
-            zarr.open_group(part, mode="w-")
-            _lay_out(part, layout, about, [versions])
-            part.rename(path)
+            with _said(path, "the store could not be laid out"):
+                zarr.open_group(part, mode="w-")
+                _lay_out(part, layout, about, [versions])
+                part.rename(path)
         except OSError:
             if not path.exists():
                 raise
@@ -176,7 +177,8 @@ class Store:
     def grow(self, layout: Layout, about: Mapping[str, str]) -> None:
         """Make room for more; what is there stays where it is."""
         commands = dict.fromkeys((*self.about["command"].splitlines(), about["command"]))
-        _lay_out(self.path, layout, dict(about) | {"command": "\n".join(commands)}, self.versions)
+        with _said(self.path, "the store could not grow"):
+            _lay_out(self.path, layout, dict(about) | {"command": "\n".join(commands)}, self.versions)
 
     @contextlib.contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -246,15 +248,9 @@ class Store:
         Raises:
             OSError: the disk is full, or cannot be written to.
         """
-        try:
+        with _said(self.path, f"block {task.block} could not be written"):
             for name, values in {**results, DONE: np.full(len(task.lanes), self._mark)}.items():
                 self._put(name, task, values)
-        except OSError as error:
-            raise OSError(
-                error.errno,
-                f"{error.strerror}: block {task.block} could not be written. {_remedy(error)} and call again: the rest is kept.",
-                str(self.path),
-            ) from error
 
     def _put(self, name: str, task: Task, values: np.ndarray) -> None:
         array, region, box = self._arrays[name], self.layout.region(task.block), self.layout.box(task.block)
@@ -353,6 +349,16 @@ def check_place(path: str | pathlib.Path) -> None:
             pass
     except OSError as error:
         raise OSError(error.errno, f"store={str(path)!r} cannot be written ({error.strerror}). {_remedy(error)}") from None
+
+
+@contextlib.contextmanager
+def _said(path: pathlib.Path, failed: str) -> Iterator[None]:
+    """An error of the disk says what failed, and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{error.strerror}: {failed}. {_remedy(error)} and call again: what is there is kept."
+        raise OSError(error.errno, said, str(path)) from error
 
 
 def _remedy(error: OSError) -> str:

@@ -114,6 +114,27 @@ def test_a_full_disk_is_said_and_resumed_from(tmp_path, monkeypatch):
     )
 
 
+def test_a_disk_that_is_full_before_the_first_block_is_named(tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left")
+
+    path = tmp_path / "s.zarr"
+    with monkeypatch.context() as patched:
+        patched.setattr("zarr.storage._local._put", full)
+        with pytest.raises(OSError, match="No space left: the store could not be laid out. Make room"):
+            jt.sweep(drawn, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS)
+    assert not list(tmp_path.iterdir())
+    jt.sweep(drawn, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS | {"chips": 1})
+    with monkeypatch.context() as patched:
+        patched.setattr("zarr.storage._local._put", full)
+        with pytest.raises(OSError, match="No space left: the store could not grow. Make room"):
+            jt.sweep(drawn, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS)
+    same(
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, width=2, store=path, **POINTS),
+        jt.sweep(drawn, CONFIG, TARGET, key=KEY, width=2, **POINTS),
+    )
+
+
 def test_a_store_is_written_by_one_sweep_at_a_time(tmp_path):
     path = tmp_path / "s.zarr"
     jt.sweep(drawn, CONFIG, TARGET, key=KEY, store=path)
