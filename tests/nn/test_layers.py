@@ -142,6 +142,13 @@ def test_images_are_samples_where_the_first_layer_takes_images():
         np.testing.assert_allclose(network(images), expected, atol=1e-5)
 
 
+def test_a_function_may_change_the_axes_of_samples():
+    inner = eqx.nn.Linear(12, 4, key=KEY)
+    model = jt.nn.Sequential([lambda x: x.reshape(len(x), -1), inner, eqx.nn.Lambda(jax.nn.softmax)])
+    images = jr.normal(KEY, (5, 3, 4))
+    np.testing.assert_allclose(model(images), jax.nn.softmax(jax.vmap(inner)(images.reshape(5, 12))), rtol=1e-5)
+
+
 def test_wrong_layers_are_refused(unhooked):
     with pytest.raises(ValueError, match="Linear.around"):
         jt.nn.Linear(jt.init(IDEAL, (2, 3), key=KEY), None, IDEAL, key=KEY)

@@ -312,6 +312,7 @@ REFUSED = {
     ),
     "data by name": ({"data": {"x": X, "y": Y}, "batch_size": None}, TypeError, "data is of type dict"),
     "no epochs": ({"epochs": 0}, ValueError, "epochs=0"),
+    "epochs without end": ({"epochs": 10**10}, ValueError, "epochs=10000000000 must be a whole number"),
 }
 
 

@@ -95,9 +95,10 @@ class Sequential(AbstractConverted):
     Plain functions are static and called without a key. Layers of equinox are mapped
     over samples. Other modules are called as `module(x, key=key)`, with the whole batch.
 
-    The first layer that knows how many axes a sample has says which axes are in front
-    of it: a `Linear` takes vectors [in], a `Conv2d` images [in, height, width]. Where no
-    layer knows it, samples are vectors.
+    A layer that knows how many axes a sample has is mapped over those in front of it: a
+    `Linear` takes vectors [in], a `Conv2d` images [in, height, width]. Others, such as
+    `Dropout`, have as many axes in front as the layer before them that knows, or else
+    the one after. Where no layer knows, samples are vectors.
 
     Attributes:
         layers: the layers.
@@ -122,12 +123,13 @@ class Sequential(AbstractConverted):
 
     def __call__(self, x: Num[AnyArray, "..."], *, key: Key | None = None) -> Float[Array, "..."]:
         """Read the layers in turn; layer n gets `fold_in(key, n)`."""
-        known = (axes for axes in map(sample_axes, self.layers) if axes is not None)
-        batch = np.ndim(x) - next(known, 1)
+        axes = [sample_axes(layer) for layer in self.layers]
+        front = np.ndim(x) - next((known for known in axes if known is not None), 1)
         y: Any = x
-        for n, layer in enumerate(self.layers):
+        for n, (layer, known) in enumerate(zip(self.layers, axes, strict=True)):
             own = None if key is None else stream(key, n)
-            y = layer.over(y, batch, own) if isinstance(layer, EachSample) else layer(y, key=own)
+            front = front if known is None else np.ndim(y) - known
+            y = layer.over(y, front, own) if isinstance(layer, EachSample) else layer(y, key=own)
         return y
 
     def to_digital(self) -> "Sequential":

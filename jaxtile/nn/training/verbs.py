@@ -192,8 +192,8 @@ def _check(
     if batch_size is not None and not in_arrays:
         raise ValueError(f"batch_size={batch_size!r} is for arrays (x, y); data that is iterated over comes in batches.")
     for name, value in (("epochs", epochs), ("batch_size", 10 if batch_size is None else batch_size), ("every", every)):
-        if not is_whole(value, 1):
-            raise ValueError(f"{name}={value!r} must be a whole number of at least 1; it sets a shape.")
+        if not is_whole(value, 1) or value >= 2**31:
+            raise ValueError(f"{name}={value!r:.80} must be a whole number of at least 1 (below 2**31); it sets a shape.")
     if metrics and test is None:
         raise ValueError(
             f"metrics={', '.join(metrics)} need data to be measured on: pass test=(x, y), which may be the training data."
