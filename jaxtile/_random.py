@@ -134,8 +134,8 @@ def stream(key: Keys, *tags: int | Array) -> Keys:
 
 
 def _fold_in(key: Keys, tag: int | Array) -> Keys:
-    """JAX's `fold_in`, with the rounds of its own generator written out: on a CPU it
-    makes them in a loop, which takes as long as a small update.
+    """JAX's `fold_in`, with the rounds of its own generator written out. On a CPU it makes
+    them in a loop: a step of training in one pass takes a tenth longer by that.
     """
     if jr.key_impl(key) == "threefry2x32":
         return jr.wrap_key_data(_threefry(jr.key_data(key), jnp.asarray(tag, jnp.uint32)), impl="threefry2x32")
