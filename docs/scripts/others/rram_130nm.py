@@ -6,10 +6,6 @@
 no licence, so neither its data nor a picture of them is here.
 """
 
-import os
-import sys
-from pathlib import Path
-
 import base
 import jax.numpy as jnp
 import jax.random as jr
@@ -24,16 +20,11 @@ PULSES = np.concatenate([np.ones(SWEEP - 1), -np.ones(SWEEP)])
 SIMULATED = 20
 
 
-def folder():
-    """Where the measurements are: after `--data`, or in the environment."""
-    given = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else os.environ.get("RRAM_130NM")
-    if not given:
-        raise FileNotFoundError(f"pass the folder of the measurements: {__doc__.splitlines()[2].strip()}")
-    return Path(given)
-
-
 def read(file):
-    return np.genfromtxt(folder() / file, delimiter=",", skip_header=1, encoding="utf-8-sig")
+    folder = base.folder("RRAM_130NM")
+    if not folder:
+        raise FileNotFoundError(f"pass the folder of the measurements: {__doc__.splitlines()[2].strip()}")
+    return np.genfromtxt(folder / file, delimiter=",", skip_header=1, encoding="utf-8-sig")
 
 
 def curve(name):
