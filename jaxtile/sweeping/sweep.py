@@ -294,8 +294,8 @@ def _that_fit(
         most = max(side_by_side([blocks.compile for blocks in made.values()]))
         if given is not None and most > free:
             raise ValueError(
-                f"width={width} takes {most / 2**30:.3g} GiB on each device, and {free / 2**30:.3g} GiB are free; pass fewer tiles, "
-                "or None for as many as fit."
+                f"width={width} takes {most / 2**30:.3g} GiB on each device, and {free / 2**30:.3g} GiB are free; pass fewer, or "
+                "None for as many as fit."
             )
         if most <= _SHARE * free or width == 1 or given is not None:
             return made, block

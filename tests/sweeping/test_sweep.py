@@ -235,7 +235,7 @@ def test_processes_share_a_sweep(tmp_path):
         ({"run": {1: pulsed}}, TypeError, ["run has the name 1", "by a text"]),
         ({"run": lambda tile, target, key: {"key": key}}, TypeError, ["return arrays by name"]),
         ({"run": lambda tile, target, key: {"none": target[:0]}}, ValueError, ["'none' of shape [0, 6]", "leave it out"]),
-        ({"width": 10**12}, ValueError, ["width=1000000000000 takes", "GiB are free; pass fewer tiles"]),
+        ({"width": 10**12}, ValueError, ["width=1000000000000 takes", "GiB are free; pass fewer, or None"]),
         ({"run": lambda tile, target, key: target}, TypeError, ["return arrays by name"]),
         ({"run": lambda tile, target, key: {}}, TypeError, ["returns {}", "return arrays by name"]),
         ({"run": lambda tile, target, key: {3: target}}, TypeError, ["return arrays by name"]),
