@@ -1,6 +1,6 @@
 """The network that Wu et al. train by pulses: the same chips, first weights and order of images in aihwkit and here.
 
-As their code has it: a digital bias and one learned output scale for each layer, both moved at the rate of the pulses, and the default
+As in their code, each layer has a digital bias and one learned output scale, both moved at the rate of the pulses, and the default
 periphery. A layer is one tile.
 """
 
