@@ -22,6 +22,7 @@ import bridge
 import jaxtile as jt
 
 WIDTHS, RATE, LAST = [784, 256, 128, 10], 0.05, 5
+FAST = {"fast_lr": 0.01, "scale_fast_lr": False}
 
 
 def config(algorithm, device):

@@ -1,0 +1,91 @@
+"""Power and exponential responses: plain descent and Tiki-Taka on devices whose steps fall off otherwise than those of soft bounds.
+
+up:  dw_min q(w / tau)        down:  dw_min q(-w / tau)        q(u) = (1 - u)^gamma or exp(-gamma u)
+"""
+
+from functools import partial
+
+import base
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import wu
+from aihwkit.simulator.configs.devices import PowStepDevice
+
+import jaxtile as jt
+
+EPOCHS, STATES, TAU = 25, 1200, 0.7
+SHAPES = {
+    "power": lambda u, gamma: jnp.maximum(1 - u, 1e-6) ** gamma,  # at the bound a root has no slope
+    "exponential": lambda u, gamma: jnp.exp(-gamma * u),
+}
+PUBLISHED = {  # response, gamma, algorithm, at tau 0.7
+    ("power", 0.5, "SGD"): "97.40 ± 0.15",
+    ("power", 0.5, "TTv1"): "97.05",
+    ("exponential", 0.5, "SGD"): "< 15",
+    ("exponential", 0.5, "TTv1"): "97.39",
+    ("power", 1.0, "SGD"): "< 15",
+    ("power", 1.0, "TTv1"): "97.33",
+    ("exponential", 1.0, "SGD"): "< 15",
+    ("exponential", 1.0, "TTv1"): "97.49",
+}
+
+
+class Response(jt.device.AbstractPulsedDevice):
+    """A step that depends on the weight relative to its bound, and cycle noise in proportion to it."""
+
+    burst = staticmethod(jt.device.burst.affine)  # within the few pulses of a batch steps are affine
+    mult_noise = True
+
+    shape: str = eqx.field(default="power", static=True)
+    gamma: float = eqx.field(default=1.0, static=True)
+
+    def step(self, cells, weight, *, up):
+        u = 2 * weight / (cells.w_max - cells.w_min)
+        size = (cells.step_up if up else cells.step_down) * SHAPES[self.shape](u if up else -u, self.gamma)
+        return size, self.dw_min_std * size
+
+
+def bounds(tau):
+    """Their step, so many states between bounds that do not spread."""
+    return {"dw_min": 2 * tau / STATES, "w_max": tau, "w_min": -tau, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
+
+
+def network(shape, gamma, algorithm, tau, seed):
+    """A network of jaxtile's own chips."""
+    device = Response(**bounds(tau), shape=shape, gamma=gamma, order="batch")
+    config = jt.learning.build(algorithm, device, **wu.FAST if algorithm == "TTv1" else {})
+    keys = jax.random.split(jax.random.key(seed), len(wu.WIDTHS))
+    sizes = zip(wu.WIDTHS, wu.WIDTHS[1:], keys, strict=False)
+    return wu.sequential(jt.nn.Linear(width, out, config, out_scales=jnp.ones(1), key=key) for width, out, key in sizes)
+
+
+def theirs(gamma, algorithm, tau, seed):
+    """A network of aihwkit. Its power counts from the other bound, and at zero its step is dw_min / 2^gamma."""
+    numbers = bounds(tau) | {"dw_min": 2**gamma * bounds(tau)["dw_min"]}
+    device = PowStepDevice(**numbers, pow_gamma=gamma, pow_gamma_dtod=0.0)
+    return wu.network(wu.config(algorithm, device), seed)
+
+
+def curves(shape, gamma, algorithm, tau=TAU):
+    """Accuracies of three chips, here and, if its device has the response, in aihwkit."""
+    case = {"response": shape, "gamma": gamma, "algorithm": algorithm, "tau": tau}
+    there = partial(theirs, gamma, algorithm, tau) if shape == "power" else None
+    return wu.curves("responses", case, partial(network, shape, gamma, algorithm, tau), epochs=EPOCHS, theirs=there)
+
+
+def small():
+    """Two epochs of plain descent on the exponential response, which stays at chance; the error is that of 1000 test images."""
+    images = base.images()
+    (accuracy,) = wu.ours([network("exponential", 1.0, "SGD", TAU, 0)], images, epochs=2)[:, -1]
+    return base.Main(11.35, 100 * float(accuracy), 100 * float(np.sqrt(accuracy * (1 - accuracy) / len(images.test[1]))))
+
+
+def section():
+    found = {key: curves(*key) for key in PUBLISHED}
+    raise NotImplementedError(found)
+
+
+if __name__ == "__main__":
+    base.run(small, section)
