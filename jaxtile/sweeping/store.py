@@ -95,6 +95,9 @@ class Memory:
         for name, values in results.items():
             self._arrays[name][self.layout.region(task.block)] = values.reshape(*self.layout.box(task.block), *values.shape[1:])
 
+    def folder(self, task: Task) -> None:
+        """There is none for checkpoints."""
+
     def read(self) -> tuple[dict[str, np.ndarray], int]:
         """All results, and the number of blocks that are missing: none, at the end."""
         return self._arrays, 0
@@ -244,8 +247,14 @@ class Store:
             pass
         return self.layout.task(block).lanes
 
+    def folder(self, task: Task) -> pathlib.Path:
+        """Where a block may keep its checkpoints until it is written. Other versions go on
+        from none of them.
+        """
+        return pathlib.Path(self.path, DONE, "running." + ".".join(map(str, task.block)), str(self._mark))
+
     def write(self, task: Task, results: Mapping[str, np.ndarray]) -> None:
-        """Put one block, and say that it is there.
+        """Put one block, say that it is there, and forget its checkpoints.
 
         Raises:
             OSError: the disk is full, or cannot be written to.
@@ -253,6 +262,7 @@ class Store:
         with _said(self.path, f"block {task.block} could not be written"):
             for name, values in {**results, DONE: np.full(len(task.lanes), self._mark)}.items():
                 self._put(name, task, values)
+        shutil.rmtree(self.folder(task).parent, ignore_errors=True)
 
     def _put(self, name: str, task: Task, values: np.ndarray) -> None:
         array, region, box = self._arrays[name], self.layout.region(task.block), self.layout.box(task.block)
