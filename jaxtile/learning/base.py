@@ -217,7 +217,7 @@ class AbstractTransfer(AbstractUnitCell):
         size, across = self.as_read(shape)
         cells = min(self.n_reads_per_transfer, size) * across
         periods = [self.every(source, (size, across), batch) for source, _ in self.routes]
-        read = sum(jnp.where(every > 0, cells / jnp.maximum(every, 1), 0) for every in periods)
+        read = jnp.sum(jnp.stack([jnp.where(every > 0, cells / jnp.maximum(every, 1), 0) for every in periods]))
         return sum(shape) + self.operations_per_cell * read
 
     def reach(self, k: int) -> float:
