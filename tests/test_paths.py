@@ -52,6 +52,7 @@ def no_file(name: str, ending: str) -> dict[str, tuple[type[Exception], str]]:
         f"file{ending}/x{ending}": (FileNotFoundError, f"{name} file{ending}/x{ending}: there is no such file"),
         "a" * 300 + ending: (OSError, f"{name} aaaa.*cannot be written to or read: .*; pass another path"),
         f"zero\0byte{ending}": (ValueError, f"{name}='zero.*is empty, or holds a zero byte; pass a path such as"),
+        f"s3://bucket/file{ending}": (ValueError, f"{name}='s3://.*is an address; pass a path on this machine"),
         "": (ValueError, f"{name}='' is empty"),
     }
 
@@ -143,7 +144,8 @@ def test_a_store_is_no_file_and_no_broken_link(folder):
     Path("file").touch()
     Path("link").symlink_to("gone")
     for path in ("file", "link"):
-        with pytest.raises(ValueError, match=f"store='{path}' is a file, and no store of a sweep; choose another place"):
+        what = {"file": "a file", "link": "a link to gone, where nothing is"}[path]
+        with pytest.raises(ValueError, match=f"store='{path}' is {what}, and no store of a sweep; choose another place"):
             jt.sweep.load(path)
     with pytest.raises(TypeError, match="store=3 is no path"):
         jt.sweep.load(3)

@@ -52,8 +52,6 @@ def read_study(path: Path) -> dict[str, Any]:
                 raise Refusal(
                     f'{path}: over.{name} is a table; put the path in quotation marks, as in "half_select.kappa" = [10, 100].'
                 )
-        if not isinstance(study.get("zipped", False), bool):
-            raise Refusal(f"zipped={study['zipped']!r:.80} must be True or False.")
         devices = study.get("device", {})
         several = bool(devices) and all(isinstance(table, dict) for table in devices.values())
         configs = {name: _config(table, study) for name, table in (devices if several else {"": devices}).items()}

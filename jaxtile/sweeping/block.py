@@ -61,7 +61,7 @@ class Blocks:
                 tile = init(subject.config, targets.shape[1:], key=stream(key, _FABRICATE, index[CHIP]))
                 results = subject.run(tile, targets[index[TARGET]], run_key)
             named = isinstance(results, dict) and results and all(isinstance(name, str) for name in results)
-            if not named or not all(eqx.is_array_like(part) for part in results.values()):
+            if not named or not all(_is_of_numbers(part) for part in results.values()):
                 raise TypeError(f"run={subject.run!r} returns {results!r:.80}; return arrays by name, such as {{'error': error}}.")
             return {name: jnp.asarray(part) for name, part in results.items()}
 
@@ -71,7 +71,10 @@ class Blocks:
         program = jax.shard_map(lanes, mesh=mesh, in_specs=(along, along, everywhere, everywhere), out_specs=along, check_vma=False)
         self._sharding = NamedSharding(mesh, along)
         constant = jax.device_put((arrays, key), NamedSharding(mesh, everywhere))
-        self._traced = jax.jit(program).lower(*self._points(np.zeros(1, int)), *constant)
+        points = jax.tree.map(
+            lambda one: jax.ShapeDtypeStruct((self.points,), one.dtype, sharding=self._sharding), self._at(np.zeros(1, int))
+        )
+        self._traced = jax.jit(program).lower(*points, *constant)
         self._constant = constant
         self.run = subject.run
 
@@ -105,10 +108,13 @@ class Blocks:
 
     def __call__(self, points: np.ndarray) -> dict[str, Array]:
         """Run some points, at most `self.points`, of the grid."""
-        return self._program(*self._points(points), *self._constant)
+        placed = jax.device_put(self._at(np.resize(points, self.points)), self._sharding)
+        return self._program(*placed, *self._constant)
 
-    def _points(self, points: np.ndarray):
-        padded = np.resize(points, self.points)
-        numbers, index = self.grid.at(padded)
-        numbers = {path: jnp.asarray(value, float) for path, value in numbers.items()}
-        return jax.device_put((numbers, index), self._sharding)
+    def _at(self, points: np.ndarray) -> tuple[dict[str, Array], dict[str, np.ndarray]]:
+        numbers, index = self.grid.at(points)
+        return {path: jnp.asarray(value, float) for path, value in numbers.items()}, index
+
+
+def _is_of_numbers(part: Any) -> bool:
+    return eqx.is_array_like(part) and not jnp.issubdtype(jnp.asarray(part).dtype, jax.dtypes.extended)  # such as keys

@@ -11,7 +11,7 @@ import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -97,16 +97,23 @@ def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Pa
         missing = kept.missing(part)
         kept.sign(versions())
         with _bar(kept.layout, part, missing, missing, show=progress) as advance:
-            jobs = [executor.submit(errand, task) for task in missing]
+            jobs = []
             try:
-                for task, job in zip(missing, jobs, strict=True):
-                    results = job.result()
-                    if results is not None:
+                for task in missing:
+                    with _losses(executor, Exception):
+                        job = executor.submit(errand, task)
+                        jobs.append((job.result, job.cancel))
+                for task, (result, _) in zip(missing, jobs, strict=True):
+                    with _losses(executor, BrokenExecutor, CancelledError):
+                        results = result()
+                        if results is None:
+                            raise CancelledError("it returned nothing")
+                    if place is None:
                         kept.write(task, results)
                     advance(len(task.lanes))
             except BaseException:
-                for job in jobs:
-                    job.cancel()
+                for _, cancel in jobs:
+                    cancel()
                 raise
 
 
@@ -122,7 +129,7 @@ class Errand:
     store: pathlib.Path | None
     versions: dict[str, str]
 
-    def __call__(self, task: Task) -> Mapping[str, np.ndarray] | None:
+    def __call__(self, task: Task) -> Mapping[str, np.ndarray]:
         """Run a block, and write it if there is a store; otherwise return it."""
         group = self.layout.group(task.block)
         name = json.dumps([self.description, dataclasses.asdict(self.layout), group])
@@ -139,7 +146,7 @@ class Errand:
             raise FileNotFoundError(f"store={str(self.store)!r} is not there for a worker; pass a folder that all workers share.")
         kept.sign(versions())
         kept.write(task, results)
-        return None
+        return {}  # and not None, which executors return that have lost a job
 
     def _refuse_another_place(self) -> None:
         """Refuse a worker whose results would be of another precision, or of other code."""
@@ -162,7 +169,7 @@ def as_executor(executor: Any) -> Executor:
     Raises:
         TypeError, ValueError: it has no `submit`, or its processes would hang.
     """
-    if not isinstance(executor, Executor):
+    if not isinstance(executor, Executor) or isinstance(executor, type):
         raise TypeError(f"executor={executor!r} has no submit; pass such as concurrent.futures.ProcessPoolExecutor.")
     context = getattr(executor, "_mp_context", None) if isinstance(executor, ProcessPoolExecutor) else None
     if context is not None and context.get_start_method() == "fork":
@@ -171,6 +178,23 @@ def as_executor(executor: Any) -> Executor:
             "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))."
         )
     return executor
+
+
+@contextlib.contextmanager
+def _losses(executor: Executor, *kinds: type[Exception]) -> Iterator[None]:
+    """Errors of an executor say whose they are, and how to go on; those of the run stay
+    as they are.
+
+    Raises:
+        RuntimeError: the executor has dropped a block.
+    """
+    try:
+        yield
+    except kinds as error:
+        raise RuntimeError(
+            f"executor={executor!r} has dropped a block ({error!r:.200}). Call again with an executor that runs; what is done is "
+            "kept in the store, if there is one."
+        ) from error
 
 
 def refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:

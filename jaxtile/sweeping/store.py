@@ -22,6 +22,7 @@ import datetime
 import errno
 import glob
 import json
+import os
 import pathlib
 import shutil
 import sys
@@ -157,7 +158,8 @@ class Store:
             return None
         said = f"store={str(path)!r}"
         if not path.is_dir():
-            raise ValueError(f"{said} is a file, and no store of a sweep; choose another place.")
+            what = "a file" if path.exists() else f"a link to {os.readlink(path)}, where nothing is"
+            raise ValueError(f"{said} is {what}, and no store of a sweep; choose another place.")
         import zarr
 
         try:

@@ -146,6 +146,9 @@ def sweep(
     for name, value in (("chips", chips), ("seeds", seeds), *((("width", width),) if width is not None else ())):
         if not is_whole(value, 1):
             raise ValueError(f"{name}={value!r} must be a whole number of at least 1.")
+    for name, value in (("zipped", zipped), ("allow_versions", allow_versions), ("progress", progress)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name}={value!r:.80} must be True or False.")
     matrices, several = (None, None) if target is None else _matrices(target)
     store = None if store is None else as_path(store, "store")
     share = WHOLE if part is None else Part(part)
@@ -258,7 +261,9 @@ def _check_takes(run: Callable[..., Any], names: Sequence[str]) -> None:
 
 def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, Any]:
     parts = dict(value) if isinstance(value, Mapping) else {name: value}
-    for part in parts.values():
+    for given, part in parts.items():
+        if not isinstance(given, str):
+            raise TypeError(f"{name} has the name {given!r}; name each {name} by a text.")
         if not is_one(part):
             raise TypeError(f"{name}={part!r} is no {name}; pass {_WANTED[name]}, or several by name.")
     if not parts:
@@ -279,7 +284,7 @@ def _that_fit(
     enough of the free memory to all of them; and the shape of a block. They are checked
     before.
     """
-    room = _SHARE * min(free_memory(device) for device in jax.local_devices())
+    free = min(free_memory(device) for device in jax.local_devices())
     width = _default_width(work, points) if given is None else given
     while True:
         block = block_of(work.grid.sizes, width)
@@ -287,9 +292,14 @@ def _that_fit(
         made = {group: work.compile(group, width, jax.local_devices()) for group in range(len(work.subjects))}
         check(made)
         most = max(side_by_side([blocks.compile for blocks in made.values()]))
-        if most <= room or width == 1 or given is not None:
+        if given is not None and most > free:
+            raise ValueError(
+                f"width={width} takes {most / 2**30:.3g} GiB on each device, and {free / 2**30:.3g} GiB are free; pass fewer, or "
+                "None for as many as fit."
+            )
+        if most <= _SHARE * free or width == 1 or given is not None:
             return made, block
-        width = max(1, min(width - 1, int(width * room / most)))
+        width = max(1, min(width - 1, int(_SHARE * width * free / most)))
 
 
 def _default_width(work: Work, points: int) -> int:
@@ -315,9 +325,11 @@ def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Bloc
     for blocks in made.values():
         refuse_others(blocks, results)
     taken = {*grid.sizes, *grid.numbers, *outer, DONE}
-    for name in results:
+    for name, result in results.items():
         if name in taken or not name.isidentifier():
             raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
+        if 0 in result["shape"]:
+            raise ValueError(f"run returns {name!r} of shape {result['shape']}, which holds nothing; leave it out.")
     sizes = (math.prod(result["shape"]) * np.dtype(result["dtype"]).itemsize for result in results.values())
     needed, free = len(made) * grid.count * sum(sizes), free_on_host()
     if needed > free:
