@@ -1,8 +1,6 @@
 """Paths as people give them: read and written, or refused by name with the remedy, in every verb that takes one."""
 
-import contextlib
 import os
-import stat
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -10,6 +8,7 @@ import jax.random as jr
 import numpy as np
 import optax
 import pytest
+from helpers import as_a_user
 
 import jaxtile as jt
 from jaxtile.device import Curves, Table
@@ -73,25 +72,6 @@ def test_a_file_that_may_not_be_read_is_refused(folder):
     Path("own.csv").chmod(0)
     with as_a_user(folder), pytest.raises(PermissionError, match="target own.csv: Permission denied; pass a file that can be"):
         jt.targets.load("own.csv")
-
-
-@contextlib.contextmanager
-def as_a_user(folder: Path):
-    """Run as somebody whom permissions concern: root they do not."""
-    if os.geteuid() != 0:
-        yield
-        return
-    closed = [each for each in folder.parents if not each.stat().st_mode & stat.S_IXOTH]
-    modes = [each.stat().st_mode for each in (folder, *closed)]
-    for each in (folder, *closed):
-        each.chmod(0o755)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        for each, mode in zip((folder, *closed), modes, strict=True):
-            each.chmod(mode)
 
 
 def test_names_with_spaces_letters_and_the_home_of_the_user(folder):

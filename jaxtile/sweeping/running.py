@@ -24,13 +24,17 @@ from .._types import Key
 from .block import Blocks
 from .grid import Grid, Subject
 from .layout import Layout, Task
+from .one_by_one import OneByOne, keeps_checkpoints
 from .part import Part
 from .processes import PATIENCE, wait_for_all
 from .store import Memory, Store
 from .threads import side_by_side
 from .versions import versions
 
-__all__ = ["Executor", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
+__all__ = ["Executor", "Program", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
+
+
+Program = Blocks | OneByOne
 
 
 @runtime_checkable
@@ -53,12 +57,14 @@ class Work:
     grid: Grid
     key: Key
 
-    def compile(self, group: int, width: int, devices: Sequence[Any]) -> Blocks:
+    def compile(self, group: int, width: int, devices: Sequence[Any]) -> Program:
         """The program of one kind of hardware with one function."""
-        return Blocks(self.subjects[group], self.targets, self.grid, self.key, width=width, devices=devices)
+        subject = self.subjects[group]
+        kind = OneByOne if keeps_checkpoints(subject.run) else Blocks
+        return kind(subject, self.targets, self.grid, self.key, width=width, devices=devices)
 
 
-def run_here(kept: Memory | Store, work: Work, made: dict[int, Blocks], part: Part, *, progress: bool) -> None:
+def run_here(kept: Memory | Store, work: Work, made: Mapping[int, Program], part: Part, *, progress: bool) -> None:
     """Run the blocks that are missing, those of this part and process."""
     start, layout = time.perf_counter(), kept.layout
     with kept.locked(shared=part.of > 1) if jax.process_index() == 0 else contextlib.nullcontext():
@@ -76,8 +82,8 @@ def run_here(kept: Memory | Store, work: Work, made: dict[int, Blocks], part: Pa
                 side_by_side([program.compile])
                 n = len(program.devices)
                 calls = (todo[first : first + n] for first in range(0, len(todo), n))
-                started = ((call, program(_points(layout, call))) for call in calls)
-                for call, results in _one_ahead(started):
+                started = ((call, program(_points(layout, call), kept.folder(call[0]))) for call in calls)
+                for call, results in started if program.waits else _one_ahead(started):
                     for task, values in _each(layout, call, results):
                         kept.write(task, values)
                         advance(len(task.lanes))
@@ -138,13 +144,15 @@ class Errand:
             self._refuse_another_place()
             _COMPILED.clear()  # of the sweep before, or of another group: those come in turn
             program = _COMPILED[name] = self.work.compile(group, self.layout.width, jax.local_devices()[:1])
-        ((_, results),) = _each(self.layout, [task], program(_points(self.layout, [task])))
-        if self.store is None:
-            return results
-        kept = Store.open(self.store)
-        if kept is None:
+        kept = None if self.store is None else Store.open(self.store)
+        if kept is not None:
+            kept.sign(versions())
+        elif self.store is not None:
             raise FileNotFoundError(f"store={str(self.store)!r} is not there for a worker; pass a folder that all workers share.")
-        kept.sign(versions())
+        folder = None if kept is None else kept.folder(task)
+        ((_, results),) = _each(self.layout, [task], program(_points(self.layout, [task]), folder))
+        if kept is None:
+            return results
         kept.write(task, results)
         return {}  # and not None, which executors return that have lost a job
 
@@ -160,7 +168,7 @@ class Errand:
             )
 
 
-_COMPILED: dict[str, Blocks] = {}  # of this process
+_COMPILED: dict[str, Program] = {}  # of this process
 
 
 def as_executor(executor: Any) -> Executor:
@@ -197,7 +205,7 @@ def _losses(executor: Executor, *kinds: type[Exception]) -> Iterator[None]:
         ) from error
 
 
-def refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:
+def refuse_others(blocks: Program, results: dict[str, Any]) -> None:
     """Refuse a function whose results are not those of the others.
 
     Raises:

@@ -24,15 +24,15 @@ from .._paths import as_path
 from .._random import as_key
 from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
-from .block import Blocks
 from .dataset import as_dataset, load
 from .grid import Grid, Subject
 from .layout import Layout, block_of
 from .matching import Asked, Order, grown, in_order_of
 from .memory import free_memory, free_on_host
+from .one_by_one import keeps_checkpoints
 from .part import WHOLE, Part
 from .processes import wait_for_all
-from .running import Executor, Work, as_executor, refuse_others, run_elsewhere, run_here
+from .running import Executor, Program, Work, as_executor, refuse_others, run_elsewhere, run_here
 from .store import DONE, Memory, Store, check_place
 from .threads import side_by_side
 from .versions import versions
@@ -99,7 +99,9 @@ def sweep(
         run: a pure function (tile, target, key) -> {name: array}, such as
             `jaxtile.Programming(method)`; or several by name, which are compiled one by
             one and become the dimension "run". Without a target: of (config, key), such
-            as the training of a network.
+            as the training of a network. A function that takes `checkpoint`, too, is
+            called point by point, with a file that it may write its state to and go on
+            from (None without a store).
         config: the hardware; or several by name, which become the dimension "config".
             Without a target: any object with numbers.
         target: the matrix, or several [target, out, in], which become the dimension
@@ -194,7 +196,7 @@ def sweep(
         names = [_picked(parts, order.get(dim)) for dim, parts in (("config", configs), ("run", runs))]
         return Work([subjects[c, r] for c, r in itertools.product(*names)], matrices, grid.picked(order), key)
 
-    made = dict[int, Blocks]()
+    made = dict[int, Program]()
     order: Order = {}  # that of the call, but for stores that have another
     if kept is None:
         shares = share.of * (1 if executor is None else _SHARES)
@@ -251,7 +253,7 @@ def _check_takes(run: Callable[..., Any], names: Sequence[str]) -> None:
     except ValueError:  # of functions that are not written in Python
         return
     try:
-        signature.bind(*names)
+        signature.bind(*names, **({"checkpoint": None} if keeps_checkpoints(run) else {}))
     except TypeError as error:
         raise TypeError(
             f"run={run!r:.80} does not take {', '.join(names)} ({error}); with a target a function takes tile, target and key, "
@@ -276,10 +278,10 @@ _WANTED = {"run": "a function of (tile, target, key), such as jaxtile.Programmin
 
 def _that_fit(
     work: Work,
-    check: Callable[[dict[int, Blocks]], None],
+    check: Callable[[dict[int, Program]], None],
     points: int,
     given: int | None,
-) -> tuple[dict[int, Blocks], dict[str, int]]:
+) -> tuple[dict[int, Program], dict[str, int]]:
     """Every subject compiled, at the given width or at the widest one that leaves
     enough of the free memory to all of them; and the shape of a block. They are checked
     before.
@@ -307,6 +309,8 @@ def _default_width(work: Work, points: int) -> int:
     some.
     """
     most, few = _WIDEST, _FEW
+    if any(keeps_checkpoints(subject.run) for subject in work.subjects):
+        return 1
     if work.targets is None:  # whose functions may take long
         few = 1
     elif jax.default_backend() == "cpu":
@@ -314,7 +318,7 @@ def _default_width(work: Work, points: int) -> int:
     return min(_WIDEST, most, max(few, -(-points // _BLOCKS)), -(-points // jax.device_count()))
 
 
-def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks]) -> None:
+def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Program]) -> None:
     """Refuse results that the data set cannot hold.
 
     Raises:
