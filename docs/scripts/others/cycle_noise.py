@@ -19,13 +19,13 @@ def device(noise):
 
 
 def curves(name, noise):
-    return wu.both("cycle_noise", {"algorithm": name, "noise": noise, "tau": TAU}, name, device(noise), epochs=EPOCHS)
+    return wu.both("cycle_noise", {"noise": noise, "tau": TAU}, name, device(noise), epochs=EPOCHS)
 
 
 def small():
     """Two epochs of plain descent at the largest noise, which stay at chance."""
     images, network = base.images(), wu.network(wu.config("SGD", device(120)), seed=0)
-    return wu.chance(wu.ours([wu.same(network)], images, epochs=2)[0, -1], images)
+    return wu.chance(wu.ours(wu.same(network), images, 0, epochs=2)[-1], images)
 
 
 def section():

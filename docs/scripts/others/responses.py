@@ -57,7 +57,7 @@ def network(shape, gamma, algorithm, tau, seed):
     config = jt.learning.build(algorithm, device, **wu.FAST if algorithm == "TTv1" else {})
     keys = jax.random.split(jax.random.key(seed), len(wu.WIDTHS))
     sizes = zip(wu.WIDTHS, wu.WIDTHS[1:], keys, strict=False)
-    return wu.sequential(jt.nn.Linear(width, out, config, out_scales=jnp.ones(1), key=key) for width, out, key in sizes)
+    return wu.sequential(jt.nn.Linear(width, out, config, out_scales=jnp.ones(out), key=key) for width, out, key in sizes)
 
 
 def theirs(gamma, algorithm, tau, seed):
@@ -77,7 +77,7 @@ def curves(shape, gamma, algorithm, tau=TAU):
 def small():
     """Two epochs of plain descent on the steeper exponential response, which stay at chance."""
     images = base.images()
-    return wu.chance(wu.ours([network("exponential", 1.0, "SGD", TAU, seed=0)], images, epochs=2)[0, -1], images)
+    return wu.chance(wu.ours(network("exponential", 1.0, "SGD", TAU, seed=0), images, 0, epochs=2)[-1], images)
 
 
 def section():
