@@ -4,7 +4,7 @@ import base
 import wu
 from aihwkit.simulator.configs.devices import SoftBoundsReferenceDevice
 
-EPOCHS = 60
+EPOCHS = 40
 PUBLISHED = {
     ("SGD", 0.70): "11.35 ± 0.00",
     ("SGD", 0.78): "97.71 ± 0.63",

@@ -33,7 +33,7 @@ def section():
     devices = wu.curves("gokmen_vlasov", {"algorithm": "SGD"}, here, there, **CASES)
     digital = wu.curves("gokmen_vlasov", {"algorithm": "digital"}, wu.digital, **CASES)
     last = {"digital": digital["jaxtile"], **devices}
-    means = {who: stored.mean(100 * curves[:, -wu.LAST :].mean(axis=1)) for who, curves in last.items()}
+    means = {who: stored.mean(wu.late(curves)) for who, curves in last.items()}
     gaps = {who: means["digital"][0] - means[who][0] for who in devices}
     wu.draw("gokmen_vlasov", {"Gokmen and Vlasov": {"devices": devices, "digital": digital}})
     rows = [[who, base.show(*mean, 2), f"{gaps[who]:.2f}" if who in gaps else "–"] for who, mean in means.items()]

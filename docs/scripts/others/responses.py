@@ -57,7 +57,7 @@ def network(shape, gamma, algorithm, tau, seed):
     config = jt.learning.build(algorithm, device, **wu.FAST if algorithm == "TTv1" else {})
     keys = jax.random.split(jax.random.key(seed), len(wu.WIDTHS))
     sizes = zip(wu.WIDTHS, wu.WIDTHS[1:], keys, strict=False)
-    return wu.sequential(jt.nn.Linear(width, out, config, out_scales=jnp.ones(out), key=key) for width, out, key in sizes)
+    return wu.sequential(jt.nn.Linear(width, out, config, out_scales=jnp.ones(1), key=key) for width, out, key in sizes)
 
 
 def theirs(gamma, algorithm, tau, seed):

@@ -26,7 +26,7 @@ COLUMNS = ("jaxtile", "aihwkit", "apart, in standard errors")
 FAST = {"fast_lr": 0.01, "scale_fast_lr": False}
 
 
-def config(algorithm, device, scales="outputs"):
+def config(algorithm, device, scales="layers"):
     """The configuration of aihwkit for plain descent or TTv1, with a learned scale for each of these."""
     made = SingleRPUConfig(device=device) if algorithm == "SGD" else build_config("ttv1", device=device)
     if algorithm == "TTv1":
@@ -106,7 +106,7 @@ def theirs(model, images, seed, *, epochs, rate=RATE):
     return np.concatenate([train_there(model, train, images.test, rate=float(each), epochs=epochs // len(rates)) for each in rates])
 
 
-def curves(name, case, here, there=None, *, epochs, rate=RATE):
+def curves(name, case, here, there=None, *, epochs, rate=RATE, seeds=SEEDS):
     """Accuracies [seed, epoch] of a script's case, measured or stored, by the name of the engine.
 
     `here` and, unless aihwkit has no such device, `there` make the network of a seed. Rates take equal parts of the epochs.
@@ -119,13 +119,13 @@ def curves(name, case, here, there=None, *, epochs, rate=RATE):
 
     engines = {"jaxtile": (ours, here), "aihwkit": (theirs, there)}
     return {
-        who: np.array([run(who, train, network, seed) for seed in SEEDS])
+        who: np.array([run(who, train, network, seed) for seed in seeds])
         for who, (train, network) in engines.items()
         if network is not None
     }
 
 
-def both(name, case, algorithm, device, *, scales="outputs", **options):
+def both(name, case, algorithm, device, *, scales="layers", **options):
     """`curves` of a device of aihwkit, on the same chips in both."""
 
     def there(seed):
@@ -140,24 +140,24 @@ def chance(accuracy, images):
 
 
 def late(curves):
-    """The mean of the last epochs of each network in percent, then their mean and standard error."""
-    return stored.mean(100 * curves[:, -LAST:].mean(axis=1))
+    """The mean of the last epochs of each network, in percent."""
+    return 100 * curves[:, -LAST:].mean(axis=1)
 
 
 def shown(found):
-    """The columns `COLUMNS` of a table."""
-    means = [late(found[who]) for who in COLUMNS if who in found]
-    if len(means) == 1:
-        return [base.show(*means[0], 1), "–", "–"]
-    (here, own), (there, other) = means
-    apart = f"{abs(here - there) / np.hypot(own, other):.1f}" if own or other else f"{abs(here - there):.1f} / 0"
-    return [*(base.show(*mean, 1) for mean in means), apart]
+    """The columns `COLUMNS` of a table: means with their standard errors, and how far they are apart."""
+    networks = [late(found[who]) for who in COLUMNS if who in found]
+    means = [base.show(*stored.mean(each), 1) if len(each) > 1 else f"{each[0]:.1f}" for each in networks]
+    if len(networks) == 1 or len(networks[0]) == 1:
+        return [*means, "–", "–"][:3]
+    (here, own), (there, other) = map(stored.mean, networks)
+    return [*means, f"{abs(here - there) / max(np.hypot(own, other), 1e-9):.1f}"]
 
 
 def summary(*groups):
     """The entries of the table at the top of the page: of each engine the means of groups of cases."""
     return {
-        key: "; ".join(" / ".join(f"{late(found[who])[0]:.1f}" if who in found else "–" for found in group) for group in groups)
+        key: "; ".join(" / ".join(f"{late(found[who]).mean():.1f}" if who in found else "–" for found in group) for group in groups)
         for key, who in zip(("ours", "aihwkit"), COLUMNS, strict=False)
     }
 
