@@ -1,6 +1,7 @@
 """The cliff of plain descent: accuracy against the bound of soft bounds, and Tiki-Taka across it."""
 
 import base
+import numpy as np
 import wu
 from aihwkit.simulator.configs.devices import SoftBoundsReferenceDevice
 
@@ -13,6 +14,9 @@ PUBLISHED = {
     ("TTv1", 0.78): "97.62 ± 0.05",
     ("TTv1", 0.80): "97.50 ± 0.11",
 }
+
+CHIPS = {("SGD", 0.70): wu.SEEDS, ("SGD", 0.78): wu.SEEDS, ("TTv1", 0.70): wu.SEEDS, ("TTv1", 0.78): range(1)}  # without --full
+OTHERS = ("algorithm", "tau", "engine", "chip", "after 8000 steps", "16000", "24000")
 
 
 def device(tau):
@@ -30,20 +34,31 @@ def small():
     return wu.chance(wu.ours(wu.same(network), images, 0, epochs=2)[-1], images)
 
 
+def others():
+    """Rows of the stored runs that have a scale for each output: accuracies in the course of training."""
+    rows = []
+    for line in base.lines(base.STORED / "cliff.jsonl"):
+        if line.get("scales") == "outputs":
+            at = [100 * np.mean(line["accuracy"][epoch - wu.LAST : epoch]) for epoch in (20, 40, 60)]
+            rows.append([line["algorithm"], f"{line['tau']:.2f}", line["who"], line["seed"], *(f"{each:.1f}" for each in at)])
+    return sorted(rows, key=str)
+
+
 def section():
-    chosen = [(name, tau) for name, tau in PUBLISHED if tau < 0.80 or base.options().full]
-    found = {(name, tau): curves(name, tau) for name, tau in chosen}
+    chosen = [key for key in PUBLISHED if key in CHIPS or base.options().full]
+    found = {(name, tau): curves(name, tau, seeds=CHIPS.get((name, tau), wu.SEEDS)) for name, tau in chosen}
     digital = wu.curves("cliff", {"algorithm": "digital"}, wu.digital, epochs=EPOCHS)
     rows = [[name, f"{tau:.2f}", PUBLISHED[name, tau], *wu.shown(each)] for (name, tau), each in found.items()]
     rows.append(["digital", "–", "98.15 ± 0.04", *wu.shown(digital)])
     wu.draw("cliff", {f"tau {tau:.2f}": {name: found[name, tau] for name in ("SGD", "TTv1")} for tau in (0.70, 0.78)})
+    table = base.table(["algorithm", "tau", "published", *wu.COLUMNS], rows)
     return {
         "result": "[The cliff](#the-cliff): accuracy at tau 0.70 / 0.78 in percent: SGD; TTv1",
         "source": "Wu 2024, Fig. 5",
         "published": "11.35 / 97.71; 97.64 / 97.62 (60000 images, 480000 steps)",
         **wu.summary(*([found[name, tau] for tau in (0.70, 0.78)] for name in ("SGD", "TTv1"))),
-        "verdict": "the same ordering, at a thirtieth of the steps",
-    }, base.table(["algorithm", "tau", "published", *wu.COLUMNS], rows)
+        "verdict": "SGD at 0.70 fails and TTv1 learns, as published; at 0.78 SGD has not begun to learn in 16000 steps",
+    }, f"{table}\n\nWith a scale for each output:\n\n{base.table(OTHERS, others())}"
 
 
 if __name__ == "__main__":
