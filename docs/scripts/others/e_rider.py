@@ -68,11 +68,9 @@ def here(algorithm, *case):
 
 def curves(algorithm, states, mean, std):
     """Accuracies of three seeds in both engines, or in the one that has the algorithm."""
-    case, options = (states, mean, std), {"epochs": EPOCHS}
-    if algorithm != "E-RIDER":
-        options["theirs"] = lambda seed: wu.network(there(algorithm, *case), seed)
-    named = {"algorithm": algorithm, "states": states, "mean": mean, "std": std}
-    return wu.curves("e_rider", named, here(algorithm, *case), **options)
+    case, named = (states, mean, std), {"algorithm": algorithm, "states": states, "mean": mean, "std": std}
+    theirs = None if algorithm == "E-RIDER" else lambda seed: wu.network(there(algorithm, *case), seed)
+    return wu.curves("e_rider", named, here(algorithm, *case), theirs, epochs=EPOCHS)
 
 
 def small():
@@ -88,7 +86,7 @@ def section():
     rows = []
     for (name, states, mean, std), both in found.items():
         published = dict(zip(NUMBERS, PUBLISHED[mean, std], strict=True))[name]
-        rows.append([name, states, f"{mean:g} / {std:g}", published or "–", *wu.compare(both)])
+        rows.append([name, states, f"{mean:g} / {std:g}", published or "–", *wu.shown(both)])
     first = [found[name, *SUBSET[0]] for name in NUMBERS]
     last = [found[name, *SUBSET[1]] for name in NUMBERS]
     return {
