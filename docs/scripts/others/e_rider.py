@@ -12,18 +12,18 @@ from aihwkit.simulator.configs.devices import SoftBoundsReferenceDevice
 
 import jaxtile as jt
 
-EPOCHS, STATES = 15, (2000, 20)
+EPOCHS, STATES, RATE = 10, (2000, 20), 1.0
 NUMBERS = {  # of the paper's tables; what they do not name is that of aihwkit's `build_config`
-    "TTv2": {"fast_lr": 0.03, "transfer_lr": 0.01, "auto_granularity": 1000.0},
+    "E-RIDER": {"fast_lr": 0.5, "transfer_lr": 0.05, "in_chop_prob": 0.05, "gamma": 0.1, "units_in_mbatch": False},
     "AGAD": {"fast_lr": 0.05, "transfer_lr": 0.3, "auto_granularity": 1000.0, "in_chop_prob": 0.1},
-    "E-RIDER": {"fast_lr": 0.5, "transfer_lr": 0.05, "in_chop_prob": 0.05, "gamma": 0.1},
+    "TTv2": {"fast_lr": 0.03, "transfer_lr": 0.01, "auto_granularity": 1000.0},
 }
 PUBLISHED = {  # by mean and spread of the reference
-    (0.0, 0.05): (90.26, 92.59, 95.45),
+    (0.0, 0.05): (95.45, 92.59, 90.26),
     (0.0, 0.4): (None, None, None),
-    (0.0, 1.0): (79.20, 91.37, 93.86),
-    (0.4, 0.05): (72.00, 92.55, 96.07),
-    (0.4, 1.0): (57.79, 90.43, 95.9),
+    (0.0, 1.0): (93.86, 91.37, 79.20),
+    (0.4, 0.05): (96.07, 92.55, 72.00),
+    (0.4, 1.0): (95.9, 90.43, 57.79),
 }
 SUBSET = [(STATES[0], 0.0, 0.05), (STATES[0], 0.0, 1.0), (STATES[1], 0.0, 0.05)]
 WHOLE = [(states, *reference) for states, reference in itertools.product(STATES, PUBLISHED)]
@@ -70,13 +70,13 @@ def curves(algorithm, states, mean, std):
     """Accuracies of three seeds in both engines, or in the one that has the algorithm."""
     case, named = (states, mean, std), {"algorithm": algorithm, "states": states, "mean": mean, "std": std}
     theirs = None if algorithm == "E-RIDER" else lambda seed: wu.network(there(algorithm, *case), seed)
-    return wu.curves("e_rider", named, here(algorithm, *case), theirs, epochs=EPOCHS)
+    return wu.curves("e_rider", named, here(algorithm, *case), theirs, epochs=EPOCHS, rate=RATE)
 
 
 def small():
     """An epoch of E-RIDER on one chip: at chance, with the error of the test images."""
     images = base.mnist.shipped()
-    accuracy = float(wu.ours([here("E-RIDER", *SUBSET[0])(0)], images, epochs=1)[0, -1])
+    accuracy = float(wu.ours([here("E-RIDER", *SUBSET[0])(0)], images, epochs=1, rate=RATE)[0, -1])
     return base.Main(95.45, 100 * accuracy, 100 * float(np.sqrt(accuracy * (1 - accuracy) / len(images.test[1]))))
 
 
@@ -90,9 +90,9 @@ def section():
     first = [found[name, *SUBSET[0]] for name in NUMBERS]
     last = [found[name, *SUBSET[1]] for name in NUMBERS]
     return {
-        "result": "[E-RIDER](#e-rider): accuracy of TTv2 / AGAD / E-RIDER at a spread of the reference of 0.05; of 1, percent",
+        "result": "[E-RIDER](#e-rider): accuracy of E-RIDER / AGAD / TTv2 at a spread of the reference of 0.05; of 1, percent",
         "source": "Xiao 2026, Table 2",
-        "published": "90.3 / 92.6 / 95.4; 79.2 / 91.4 / 93.9",
+        "published": "95.4 / 92.6 / 90.3; 93.9 / 91.4 / 79.2",
         **wu.summary(first, last),
         "verdict": "TODO",
     }, base.table(["algorithm", "states", "reference, mean / spread", "published", *wu.COLUMNS], rows)
