@@ -6,6 +6,7 @@ import struct
 import mnist
 import numpy as np
 import pytest
+import stored
 
 IMAGES, LABELS = mnist.FILES["train"]
 
@@ -64,6 +65,21 @@ def test_a_wrong_file_is_refused_by_its_name(folder, case):
         mnist.original(folder)
 
 
+def test_scripts_take_the_folder_after_an_option_or_from_a_variable(folder, monkeypatch):
+    monkeypatch.syspath_prepend(stored.ROOT / "docs/scripts/others")
+    import base
+
+    monkeypatch.setenv("MNIST", str(folder))
+    assert base.images().name == "MNIST, 3 + 2"
+    monkeypatch.delenv("MNIST")
+    for given in (["--data", str(folder)], [f"--data={folder}", "--full"]):
+        monkeypatch.setattr("sys.argv", ["script.py", *given])
+        assert base.images().name == "MNIST, 3 + 2"
+    monkeypatch.setattr("sys.argv", ["script.py", "--data", str(folder / "elsewhere")])
+    with pytest.raises(FileNotFoundError, match="elsewhere"):
+        base.images()
+
+
 def test_files_of_other_names_are_refused_with_what_is_there(folder):
     (folder / LABELS).rename(folder / "labels.bin")
     with pytest.raises(FileNotFoundError, match=f"no {LABELS} .*labels.bin"):
@@ -72,7 +88,11 @@ def test_files_of_other_names_are_refused_with_what_is_there(folder):
         mnist.original(folder / "elsewhere")
 
 
-@pytest.mark.parametrize("broken", [b"not packed", gzip.compress(bytes(2000))[:-9], gzip.compress(bytes(2000))[:12] + b"zzzz"])
+@pytest.mark.parametrize(
+    "broken",
+    [b"not packed", gzip.compress(bytes(2000))[:-9], gzip.compress(bytes(2000))[:12] + b"zzzz"],
+    ids=["no gzip", "cut off", "garbled"],
+)
 def test_a_packed_file_that_is_broken_is_refused_by_its_name(folder, broken):
     (folder / IMAGES).unlink()
     (folder / f"{IMAGES}.gz").write_bytes(broken)

@@ -11,7 +11,6 @@ commit; a run that was stopped goes on, and a case is measured anew when its lin
 
 import argparse
 import dataclasses
-import functools
 import inspect
 import json
 import os
@@ -78,20 +77,20 @@ def publish(name: str, row: dict[str, str], text: str) -> None:
     stored.replace(PAGE, name, text, note=f", from runs made at {', '.join(commits)}")
 
 
-@functools.cache
+OPTIONS = argparse.ArgumentParser(allow_abbrev=False)
+OPTIONS.add_argument("--small", action="store_true", help="the main number at a small size, as a line of JSON")
+OPTIONS.add_argument("--full", action="store_true", help="all that was published, not a named part of it")
+OPTIONS.add_argument("--data", type=Path, help="the folder of files that are not ours to give")
+
+
 def options() -> argparse.Namespace:
-    """The options of the command line."""
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--small", action="store_true", help="the main number at a small size, as a line of JSON")
-    parser.add_argument("--full", action="store_true", help="all that was published, not a named part of it")
-    parser.add_argument("--data", type=Path, help="the folder of files that are not ours to give")
-    return parser.parse_args()
+    """The options of the command line; other words in it are those of a test."""
+    return OPTIONS.parse_known_args()[0]
 
 
 def folder(variable: str) -> Path | None:
     """The folder of files that are not ours to give: after `--data`, or in a variable of the environment."""
-    given = "--data" in sys.argv and options().data
-    return given or (Path(os.environ[variable]) if os.environ.get(variable) else None)
+    return options().data or (Path(os.environ[variable]) if os.environ.get(variable) else None)
 
 
 def images() -> mnist.Images:
@@ -102,8 +101,8 @@ def images() -> mnist.Images:
 
 def run(small: Callable[[], Main], section: Callable[[], tuple[dict[str, str], str]]) -> None:
     """Print the small run as a line of JSON if `--small` is asked for; measure and write the page if not."""
-    name = Path(inspect.getfile(small)).stem
-    if options().small:
+    name, options = Path(inspect.getfile(small)).stem, OPTIONS.parse_args()
+    if options.small:
         print(stored.line(dataclasses.asdict(small())).replace("{", f'{{"name": "{name}", ', 1))
     else:
         publish(name, *section())
