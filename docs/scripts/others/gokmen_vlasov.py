@@ -2,14 +2,12 @@
 
 import base
 import numpy as np
-import stored
 import torch
 import training_parity
 import wu
 from aihwkit.simulator.presets import GokmenVlasovPreset
 
 EPOCHS, RATES = 30, [0.1, 0.05, 0.025]  # of the mean over 10 images: theirs of single ones are a tenth
-CASES = {"rate": RATES, "epochs": EPOCHS}
 
 
 def there(seed):
@@ -30,21 +28,21 @@ def small():
 
 
 def section():
-    devices = wu.curves("gokmen_vlasov", {"algorithm": "SGD"}, here, there, **CASES)
-    digital = wu.curves("gokmen_vlasov", {"algorithm": "digital"}, wu.digital, **CASES)
-    last = {"digital": digital["jaxtile"], **devices}
-    means = {who: stored.mean(wu.late(curves)) for who, curves in last.items()}
-    gaps = {who: means["digital"][0] - means[who][0] for who in devices}
+    numbers = {"epochs": EPOCHS, "rate": RATES, "seeds": wu.SEEDS if base.options().full else range(1)}
+    digital = wu.curves("gokmen_vlasov", {"algorithm": "digital"}, wu.digital, **numbers)
+    devices = wu.curves("gokmen_vlasov", {"algorithm": "SGD"}, here, there, **numbers)
     wu.draw("gokmen_vlasov", {"Gokmen and Vlasov": {"devices": devices, "digital": digital}})
-    rows = [[who, base.show(*mean, 2), f"{gaps[who]:.2f}" if who in gaps else "–"] for who, mean in means.items()]
+    found = {"digital": digital["jaxtile"], **devices}
+    means = {who: float(wu.late(curves).mean()) for who, curves in found.items()}
+    lost = {who: f"{means['digital'] - mean:.1f}" for who, mean in means.items()}
     return {
         "result": "[Gokmen and Vlasov](#gokmen-and-vlasov): accuracy that their devices lose against digital training, in percent",
         "source": "Gokmen and Vlasov 2016 (second-hand)",
         "published": "at most 0.3",
-        "ours": f"{gaps['jaxtile']:.1f}",
-        "aihwkit": f"{gaps['aihwkit']:.1f}",
-        "verdict": "",
-    }, base.table(["trained by", "accuracy", "less than digital"], rows)
+        "ours": lost["jaxtile"],
+        "aihwkit": lost["aihwkit"],
+        "verdict": "a landmark: 1000 test images tell no less than 1 %",
+    }, base.table(["trained by", "accuracy", "less than digital"], ([who, f"{mean:.1f}", lost[who]] for who, mean in means.items()))
 
 
 if __name__ == "__main__":
