@@ -28,7 +28,7 @@ def small():
 
 
 def section():
-    numbers = {"epochs": EPOCHS, "rate": RATES, "seeds": wu.SEEDS if base.options().full else range(1)}
+    numbers = {"epochs": EPOCHS, "rate": RATES, "chips": (3, 3) if base.options().full else (1, 1)}
     digital = wu.curves("gokmen_vlasov", {"algorithm": "digital"}, wu.digital, **numbers)
     devices = wu.curves("gokmen_vlasov", {"algorithm": "SGD"}, here, there, **numbers)
     wu.draw("gokmen_vlasov", {"Gokmen and Vlasov": {"devices": devices, "digital": digital}})
