@@ -109,8 +109,8 @@ def theirs(model, images, seed, *, epochs, rate=RATE):
 def curves(name, case, here, there=None, *, epochs, rate=RATE, chips=(3, 3)):
     """Accuracies [seed, epoch] of a script's case, measured or stored, by the name of the engine.
 
-    `here` and, unless aihwkit has no such device, `there` make the network of a seed. Rates take equal parts of the epochs. Each engine
-    has a number of chips.
+    `here` and, unless aihwkit has no such device, `there` make the network of a seed. Rates take equal parts of the epochs, and
+    `chips` are as many in each engine.
     """
     images, numbers = base.images(), {"epochs": epochs, "rate": rate}
 
