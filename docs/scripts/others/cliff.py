@@ -15,7 +15,7 @@ PUBLISHED = {
     ("TTv1", 0.80): "97.50 ± 0.11",
 }
 
-CHIPS = {("SGD", 0.70): (3, 3), ("SGD", 0.78): (3, 1), ("TTv1", 0.70): (3, 2), ("TTv1", 0.78): (1, 1)}  # here and in aihwkit
+CHIPS = {("SGD", 0.70): (3, 3), ("SGD", 0.78): (3, 1), ("TTv1", 0.70): (3, 3), ("TTv1", 0.78): (1, 1)}  # here and in aihwkit
 OTHERS = ("algorithm", "tau", "engine", "chip", "after 8000 steps", "16000", "24000")
 
 
