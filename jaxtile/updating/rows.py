@@ -4,18 +4,17 @@ A pass over all cells takes as long for a silent cell as for one that is pulsed,
 it for cycle noise that is multiplied by zero.
 """
 
-import dataclasses
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, Num
+from jaxtyping import Array, Bool, Int
 
 from .._loop import largest_lane
 from .._random import Draws, arange, cell_index
 from .._types import Key, Keys
 from ..device import Burst, State
 from ..pulse import Trains
+from ..pulse.coincidences import Sums
 from ..tile import Chip, TileConfig
 
 __all__ = ["Rows", "by_rows", "pulse_own_rows", "pulse_rows"]
@@ -50,30 +49,6 @@ class Rows(eqx.Module):
         return cls(order, count[-1])
 
 
-class Moves(eqx.Module):
-    """Pulses that move each cell up, and those that move it down: of all vectors
-    together.
-
-    Attributes:
-        up, down: so many.
-        n_slots: no cell gets more of one direction from one vector.
-    """
-
-    up: Num[Array, "out in"]
-    down: Num[Array, "out in"]
-    n_slots: int = eqx.field(static=True)
-
-    def moves(self) -> tuple[Num[Array, "out in"], Num[Array, "out in"]]:
-        """Pulses up and pulses down: as real numbers, since a cell may get both, which
-        are mixed evenly.
-        """
-        return self.up.astype(float), self.down.astype(float)
-
-    def rows(self, numbers: Int[Array, " row"]) -> "Moves":
-        """Those of some rows."""
-        return dataclasses.replace(self, up=self.up[numbers], down=self.down[numbers])
-
-
 def by_rows(config: TileConfig) -> bool:
     """True if the pulses of a vector reach none but the rows that pulse, and all at
     once.
@@ -81,7 +56,7 @@ def by_rows(config: TileConfig) -> bool:
     return config.half_select is None and config.crosspoint.order != "slot"
 
 
-def pulse_rows(config: TileConfig, chip: Chip, state: State, lines: Trains | Moves, rows: Rows, key: Key) -> State:
+def pulse_rows(config: TileConfig, chip: Chip, state: State, lines: Trains | Sums, rows: Rows, key: Key) -> State:
     """Pulse the fully selected cells: on a processor, if few rows are pulsed, those
     rows alone.
     """
@@ -120,13 +95,13 @@ def _in_rows(config: TileConfig, chip: Chip, state: State, rows: Int[Array, " ro
     return jax.tree.map(put, state, config.crosspoint.pulses(cells, taken, burst))
 
 
-def _pulse_all(config: TileConfig, chip: Chip, state: State, lines: Trains | Moves, rows: Rows, key: Key) -> State:
+def _pulse_all(config: TileConfig, chip: Chip, state: State, lines: Trains | Sums, rows: Rows, key: Key) -> State:
     burst = Burst(*lines.moves(), noise=chip.draws(key), most=lines.n_slots)
     return config.crosspoint.pulses(chip.cells, state, burst)
 
 
 @eqx.filter_custom_jvp
-def _pulse_few(config: TileConfig, chip: Chip, state: State, lines: Trains | Moves, rows: Rows, key: Key) -> State:
+def _pulse_few(config: TileConfig, chip: Chip, state: State, lines: Trains | Sums, rows: Rows, key: Key) -> State:
     """The same, some rows at a time or all of them: by two loops, of which one makes no
     turn. They work in place, and the branches of a `cond` would copy the state.
     """
