@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,15 @@ def as_path(path: Any, name: str) -> Path:
 
     Raises:
         TypeError: it is none.
-        ValueError: it is empty, or holds a zero byte.
+        ValueError: it is empty, holds a zero byte, or is an address such as "s3://...".
         OSError: the system knows no such path, or keeps it from this user.
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"{name}={path!r:.80} is no path; pass the name of a file or of a folder, as text.")
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise ValueError(f"{name}={os.fspath(path)!r:.80} is empty, or holds a zero byte; pass a path such as 'results/file'.")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(path)):  # of which a folder named "s3:" would be made here
+        raise ValueError(f"{name}={os.fspath(path)!r:.80} is an address; pass a path on this machine, and copy from there.")
     path = Path(path)
     path = path.expanduser() if path.parts[:1] == ("~",) else path
     try:

@@ -3,8 +3,11 @@
 A new device or pulse type costs one line in its catalogue; every test that is true of all of them then covers it.
 """
 
+import contextlib
 import dataclasses
 import os
+import pathlib
+import stat
 from functools import partial
 
 import jax
@@ -185,3 +188,22 @@ def _assert_equal_means(name: str, a, b, z: float) -> None:
     assert off <= z * error + 1e-6 * abs(b.mean()), (
         f"{name}: {a.mean():.6g} against {b.mean():.6g}, {off / (error + 1e-300):.2f} standard errors"
     )
+
+
+@contextlib.contextmanager
+def as_a_user(folder: pathlib.Path):
+    """Run as somebody whom permissions concern: root they do not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    closed = [each for each in folder.parents if not each.stat().st_mode & stat.S_IXOTH]
+    modes = [each.stat().st_mode for each in (folder, *closed)]
+    for each in (folder, *closed):
+        each.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        for each, mode in zip((folder, *closed), modes, strict=True):
+            each.chmod(mode)

@@ -120,3 +120,73 @@ def test_time_and_energy():
         assert float(costs.energy(counts, tile)) == pytest.approx(expected)
     with pytest.raises(ValueError, match=r"Costs\.conductance=-1"):
         jt.Costs(conductance=-1.0)
+
+
+PULSE, READ, THROUGHPUT, STATES = (
+    5e-9,
+    40e-9,
+    0.7e12 / 4,
+    {"dw_min": 1e-3, "up_down_dtod": 0.0, "w_max_dtod": 0.0, "w_min_dtod": 0.0},
+)
+TRAIN = jt.pulse.StochasticCompressed(desired_bl=5, update_bl_management=False)
+PAIR = 2 * (jt.device.SoftBounds(**STATES),)
+EVERY = {"transfer_every": 2.0, "units_in_mbatch": False, "transfer_lr": 100.0}  # each transfer writes
+PER_SAMPLE = {  # digital operations and seconds in pulses and reads, for a square array: Rasch et al. (2024), Table 1, n_s = 2
+    "sgd": (jt.device.SoftBounds(**STATES), lambda n: (2 * n, 5 * PULSE)),
+    "ttv2": (jt.learning.ChoppedTransfer(PAIR, in_chop_prob=0.0, **EVERY), lambda n: (2 * n + n, 5 * PULSE + (READ + PULSE) / 2)),
+    "c-ttv2": (jt.learning.ChoppedTransfer(PAIR, **EVERY), lambda n: (2 * n + n, 5 * PULSE + (READ + PULSE) / 2)),
+    "agad": (
+        jt.learning.DynamicTransfer(PAIR, in_chop_prob=0.5, **EVERY),
+        lambda n: (2 * n + 3 * n, 5 * PULSE + (READ + PULSE) / 2),
+    ),
+}
+PUBLISHED = {"sgd": 30.9, "ttv2": 56.3, "c-ttv2": 56.3, "agad": 62.1, "mp": 3024.5}  # ns, 512 x 512
+
+
+@pytest.mark.parametrize("name", PER_SAMPLE)
+def test_the_time_of_a_sample_is_that_of_rasch(name):
+    """From the tally of a run and the digital operations of the device; and the published time of 512 x 512."""
+    device, expected = PER_SAMPLE[name]
+    x = jnp.ones((48, 6))
+    tile = update(jt.init(jt.TileConfig(device, TRAIN), (6, 6), key=KEY), x, x, 0.1, KEY)
+    tally = jax.tree.map(jnp.subtract, update(tile, x, x, 0.1, KEY).tally, tile.tally)  # beyond AGAD's first period
+    costs = jt.Costs(pulse_width=PULSE / 4, pulse_period=PULSE / 4, read_time=READ)  # a slot has four sub-phases
+    operations, seconds = expected(6)
+    assert float(costs.time({"phases": tally.phases, "reads": tally.reads})) / 48 == pytest.approx(seconds)
+    assert float(tile.device.operations((6, 6), batch=4)) == operations
+    operations, seconds = expected(512)
+    assert round(1e9 * (seconds + operations / THROUGHPUT), 1) == PUBLISHED[name]
+
+
+def test_the_time_of_mixed_precision():
+    """Digital sums of all cells for each sample, and a pulse for each row after a batch of a hundred."""
+    n, batch = 512, 100
+    device = jt.learning.MixedPrecision(jt.device.SoftBounds(**STATES))
+    operations = float(device.operations((n, n), batch))
+    assert operations == n + 2 * n**2
+    assert round(1e9 * (operations / THROUGHPUT + n * PULSE / batch), 1) == PUBLISHED["mp"]
+    one = jt.pulse.StochasticCompressed(desired_bl=1)
+    tile = jt.init(jt.TileConfig(device, one), (6, 6), key=KEY)
+    x = jnp.ones((2, 6))
+    tally = update(update(tile, x, x, 0.1, KEY), x, x, 0.1, KEY).tally
+    assert float(tally.phases) == 4 * 6
+
+
+def test_digital_operations_of_lines_that_are_read():
+    """All cells of the lines that are read, as often as they are; nothing where no transfer is made."""
+    device = jt.learning.ERider(PAIR, n_reads_per_transfer=3, transfer_columns=False)
+    assert float(device.operations((5, 7), batch=10)) == pytest.approx(5 + 7 + 4 * 3 * 7 / 10)
+    three = jt.learning.BufferedTransfer(3 * PAIR[:1], transfer_every_vec=[2.0, 8.0, 0.0], units_in_mbatch=False)
+    assert float(three.operations((5, 7))) == pytest.approx(5 + 7 + 2 * 5 * (1 / 2 + 1 / 8))
+    assert float(jt.learning.Transfer(PAIR).operations((5, 7))) == 5 + 7
+    assert float(jt.device.WriteNoise(PAIR[0]).operations((5, 7))) == 5 + 7
+
+
+def test_reads_of_refreshes_are_counted():
+    """Both devices of all pairs, column by column."""
+    device = jt.device.OneSided(
+        jt.device.SoftBounds(w_min=0.0, w_min_dtod=0.0), refresh=jt.device.Refresh(every=2, units_in_mbatch=False)
+    )
+    tile = jt.init(jt.TileConfig(device), (5, 7), key=KEY)
+    x, d = jnp.ones((4, 7)), jnp.ones((4, 5))
+    assert float(update(tile, x, d, 0.1, KEY).tally.reads) == 2 * 2 * 7

@@ -1,8 +1,6 @@
 """Paths as people give them: read and written, or refused by name with the remedy, in every verb that takes one."""
 
-import contextlib
 import os
-import stat
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -10,6 +8,7 @@ import jax.random as jr
 import numpy as np
 import optax
 import pytest
+from helpers import as_a_user
 
 import jaxtile as jt
 from jaxtile.device import Curves, Table
@@ -52,6 +51,7 @@ def no_file(name: str, ending: str) -> dict[str, tuple[type[Exception], str]]:
         f"file{ending}/x{ending}": (FileNotFoundError, f"{name} file{ending}/x{ending}: there is no such file"),
         "a" * 300 + ending: (OSError, f"{name} aaaa.*cannot be written to or read: .*; pass another path"),
         f"zero\0byte{ending}": (ValueError, f"{name}='zero.*is empty, or holds a zero byte; pass a path such as"),
+        f"s3://bucket/file{ending}": (ValueError, f"{name}='s3://.*is an address; pass a path on this machine"),
         "": (ValueError, f"{name}='' is empty"),
     }
 
@@ -72,25 +72,6 @@ def test_a_file_that_may_not_be_read_is_refused(folder):
     Path("own.csv").chmod(0)
     with as_a_user(folder), pytest.raises(PermissionError, match="target own.csv: Permission denied; pass a file that can be"):
         jt.targets.load("own.csv")
-
-
-@contextlib.contextmanager
-def as_a_user(folder: Path):
-    """Run as somebody whom permissions concern: root they do not."""
-    if os.geteuid() != 0:
-        yield
-        return
-    closed = [each for each in folder.parents if not each.stat().st_mode & stat.S_IXOTH]
-    modes = [each.stat().st_mode for each in (folder, *closed)]
-    for each in (folder, *closed):
-        each.chmod(0o755)
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        for each, mode in zip((folder, *closed), modes, strict=True):
-            each.chmod(mode)
 
 
 def test_names_with_spaces_letters_and_the_home_of_the_user(folder):
@@ -143,7 +124,8 @@ def test_a_store_is_no_file_and_no_broken_link(folder):
     Path("file").touch()
     Path("link").symlink_to("gone")
     for path in ("file", "link"):
-        with pytest.raises(ValueError, match=f"store='{path}' is a file, and no store of a sweep; choose another place"):
+        what = {"file": "a file", "link": "a link to gone, where nothing is"}[path]
+        with pytest.raises(ValueError, match=f"store='{path}' is {what}, and no store of a sweep; choose another place"):
             jt.sweep.load(path)
     with pytest.raises(TypeError, match="store=3 is no path"):
         jt.sweep.load(3)

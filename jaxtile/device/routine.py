@@ -50,6 +50,7 @@ class Sending(eqx.Module):
         part: the device of each unit cell that is connected to the lines for it; None:
             those that are.
         routines: those of the device that act between these vectors.
+        reads: number of vectors that the routine has read for it.
     """
 
     x: Float[Array, "k in"] | UnitVectors
@@ -58,6 +59,7 @@ class Sending(eqx.Module):
     pulse: AbstractTrainPulse
     part: int | None = eqx.field(default=None, static=True)
     routines: tuple["AbstractRoutine", ...] = ()
+    reads: int = eqx.field(default=0, static=True)
 
 
 class AbstractRoutine(Checked):

@@ -69,12 +69,19 @@ class AbstractTransfer(AbstractUnitCell):
             management.
         transfer_update: the pulses that write.
 
+    Digital operations, see `operations`, add up to
+
+        out + in + sum over arrays of n_reads_per_transfer (cells of a line) operations_per_cell / every_k
+
     Class attributes:
         self_transfers: whether the last array can be written to itself.
+        operations_per_cell: digital multiplications and additions for each cell that a
+            transfer reads.
     """
 
     has_own_lines: ClassVar[bool] = True
     self_transfers: ClassVar[bool] = True
+    operations_per_cell: ClassVar[int] = 0
 
     devices: Field[Sequence[AbstractCrosspoint], tuple[AbstractCrosspoint, ...]] = field(
         as_parts, default_factory=lambda: (ConstantStep(), ConstantStep()), kw_only=False
@@ -205,6 +212,13 @@ class AbstractTransfer(AbstractUnitCell):
 
     def connected(self, k: int, turn: Any) -> bool:
         return k == 0
+
+    def operations(self, shape: tuple[int, int], batch: int = 1) -> Scalar:
+        size, across = self.as_read(shape)
+        cells = min(self.n_reads_per_transfer, size) * across
+        periods = [self.every(source, (size, across), batch) for source, _ in self.routes]
+        read = jnp.sum(jnp.stack([jnp.where(every > 0, cells / jnp.maximum(every, 1), 0) for every in periods]))
+        return sum(shape) + self.operations_per_cell * read
 
     def reach(self, k: int) -> float:
         """All pulses that move the weight are those of the last array."""

@@ -65,7 +65,8 @@ class BufferedTransfer(AbstractBufferedTransfer):
 
     The next array, of that granularity, gets n pulses of size `step`. The buffer takes
     the noise of reads and of single pulses away. (Gokmen, Front. Artif. Intell.
-    4:699148, 2021; aihwkit `BufferedTransferCompound`.)
+    4:699148, 2021; aihwkit `BufferedTransferCompound`.) Each cell that is read costs two
+    digital operations, in omega.
 
     Attributes:
         thres_scale: what a step of the buffer is, in steps of the array.
@@ -76,6 +77,8 @@ class BufferedTransfer(AbstractBufferedTransfer):
 
     The other parameters: see `AbstractTransfer`.
     """
+
+    operations_per_cell: ClassVar[int] = 2
 
     thres_scale: Number = number(1.0, low=0.0, open=True)
     step: Number = number(1.0, low=0.0)

@@ -122,4 +122,4 @@ class Carry(AbstractRoutine):
             state = eqx.tree_at(lambda state: state.devices[k], state, reset)
         d = -write.values
         x, d = (units, d) if device.transfer_columns else (d, units)
-        return state, Sending(x, d, write.learning_rate, device.transfer_update, part=self.target)
+        return state, Sending(x, d, write.learning_rate, device.transfer_update, part=self.target, reads=n)

@@ -78,7 +78,8 @@ class AbstractChoppedTransfer(AbstractTransfer):
         scale = transfer_lr learning_rate / step of the buffer
         step of the buffer = buffer_granularity granularity [auto_granularity / (lines transfer_every)]
 
-    and of a buffer beyond 1 the second array gets whole steps. With `gamma` above 0 the
+    and of a buffer beyond 1 the second array gets whole steps. Each cell that is read
+    costs two digital operations; a sign costs none. With `gamma` above 0 the
     first array is read with its signs undone.
 
     Attributes:
@@ -102,6 +103,7 @@ class AbstractChoppedTransfer(AbstractTransfer):
     """
 
     self_transfers: ClassVar[bool] = False
+    operations_per_cell: ClassVar[int] = 2
 
     units_in_mbatch: bool = flag(False)
     transfer_every: Number = number(1.0, units="vectors")

@@ -1,6 +1,7 @@
 """Dynamic transfer (AGAD)."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
@@ -36,7 +37,8 @@ class DynamicTransfer(AbstractChoppedTransfer):
 
     and omega is written as by `ChoppedTransfer`, after a first period in which nothing
     is. (Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024; aihwkit
-    `DynamicTransferCompound`.)
+    `DynamicTransferCompound`.) Each cell that is read costs six digital operations, three
+    in omega and three in the mean.
 
     Attributes:
         in_chop_prob: see `AbstractChoppedTransfer`; above 0.
@@ -50,6 +52,8 @@ class DynamicTransfer(AbstractChoppedTransfer):
 
     The other parameters: see `AbstractChoppedTransfer` and `AbstractTransfer`.
     """
+
+    operations_per_cell: ClassVar[int] = 6
 
     in_chop_prob: Number = number(0.1, low=0.0, high=1.0, open=True)
     in_chop_random: bool = flag(False)

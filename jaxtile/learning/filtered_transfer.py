@@ -1,5 +1,7 @@
 """Residual learning through a digital filter (its second version)."""
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 
 from .._types import Scalar
@@ -20,7 +22,8 @@ class FilteredTransfer(AbstractBufferedTransfer):
 
     The next array, of that granularity, gets n pulses: at most `desired_bl`, which is 1
     in the paper. The filter takes the noise of reads away. Single steps of an array of
-    few states wait until they are due. (Wu, Xiao, Gokmen and Chen, NeurIPS, 2025,
+    few states wait until they are due. Each cell that is read costs three digital
+    operations, in omega. (Wu, Xiao, Gokmen and Chen, NeurIPS, 2025,
     "Residual Learning v2", Eq. 14 and the threshold rule below Eq. 15.)
 
     Attributes:
@@ -28,6 +31,8 @@ class FilteredTransfer(AbstractBufferedTransfer):
 
     The other parameters: see `AbstractBufferedTransfer` and `AbstractTransfer`.
     """
+
+    operations_per_cell: ClassVar[int] = 3
 
     gamma: Number = number(0.1, low=0.0, open=True)
 

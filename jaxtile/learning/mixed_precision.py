@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._numerics import divisor
 from .._random import Draws, Source, arange, stream, uniform
-from .._types import Key, Weight
+from .._types import Key, Scalar, Weight
 from .._vectors import UnitVectors
 from ..device import AbstractCrosspoint, AbstractRoutine, AbstractWrapper, ConstantStep, Sending, State, Vector
 from ..fields import Number, flag, number, part, whole
@@ -47,7 +47,8 @@ class MixedPrecision(AbstractWrapper):
     beyond them are lost. Trains are managed in any case. (Nandakumar et al., Front.
     Neurosci. 14:406, 2020; aihwkit `MixedPrecisionCompound`.)
 
-    An update at learning rate 0 counts nothing. `jt.set_weights` forgets the sum.
+    Each vector costs out + 2 out in digital operations, in the sum. An update at learning
+    rate 0 counts nothing. `jt.set_weights` forgets the sum.
 
     Attributes:
         device: the device that is written; it may be a unit cell.
@@ -92,6 +93,10 @@ class MixedPrecision(AbstractWrapper):
     @property
     def routines(self) -> tuple[AbstractRoutine, ...]:
         return (Accumulate(),)
+
+    def operations(self, shape: tuple[int, int], batch: int = 1) -> Scalar | float:
+        out, width = shape
+        return float(out + 2 * out * width)
 
     def inner(self, state: Accumulated) -> Any:
         return state.device

@@ -7,36 +7,29 @@ chunk, device or process it falls into.
 """
 
 import functools
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
-from .._random import stream
 from .._types import Key
-from ..tile import init
-from .grid import CHIP, SEED, TARGET, Grid, Subject
+from .grid import Grid, Subject
+from .point import describe_results, numbers_of, run_point
 
 __all__ = ["Blocks"]
-
-_FABRICATE = 0
-_RUN = 1
 
 
 class Blocks:
     """A program that runs `width` points on each device; traced here, and compiled when
     it is first used, so that what it returns can be refused in between.
-
-    A chip is fabricated from `fold_in(fold_in(key, 0), chip)`; its run draws from the
-    key with 1, chip, target and seed folded in. Numbers fold nothing in: points that
-    differ in numbers alone share chips and draws, which makes differences between them
-    sharp. Without a target, the function gets the configuration and the latter key.
     """
+
+    waits = False
 
     def __init__(
         self,
@@ -53,17 +46,7 @@ class Blocks:
 
         def one(numbers, index, arrays, key):
             subject, targets = eqx.combine(arrays, static)
-            subject = subject.placed(numbers)
-            run_key = stream(key, _RUN, index[CHIP], index[TARGET], index[SEED])
-            if targets is None:
-                results = subject.run(subject.config, run_key)
-            else:
-                tile = init(subject.config, targets.shape[1:], key=stream(key, _FABRICATE, index[CHIP]))
-                results = subject.run(tile, targets[index[TARGET]], run_key)
-            named = isinstance(results, dict) and results and all(isinstance(name, str) for name in results)
-            if not named or not all(eqx.is_array_like(part) for part in results.values()):
-                raise TypeError(f"run={subject.run!r} returns {results!r:.80}; return arrays by name, such as {{'error': error}}.")
-            return {name: jnp.asarray(part) for name, part in results.items()}
+            return run_point(subject, targets, numbers, index, key)
 
         mesh = Mesh(np.asarray(devices), ("tile",))
         along, everywhere = PartitionSpec("tile"), PartitionSpec()
@@ -71,21 +54,16 @@ class Blocks:
         program = jax.shard_map(lanes, mesh=mesh, in_specs=(along, along, everywhere, everywhere), out_specs=along, check_vma=False)
         self._sharding = NamedSharding(mesh, along)
         constant = jax.device_put((arrays, key), NamedSharding(mesh, everywhere))
-        self._traced = jax.jit(program).lower(*self._points(np.zeros(1, int)), *constant)
+        like = numbers_of(grid, np.zeros(1, int))
+        points = jax.tree.map(lambda one: jax.ShapeDtypeStruct((self.points,), one.dtype, sharding=self._sharding), like)
+        self._traced = jax.jit(program).lower(*points, *constant)
         self._constant = constant
         self.run = subject.run
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Shape, type, names of axes, unit and label of each result of one point."""
-        run = self.run
-        described = {}
-        for name, leaf in self._traced.out_info.items():
-            shape = leaf.shape[1:]
-            dims = run.dims(name) if hasattr(run, "dims") else tuple(f"{name}_{axis}" for axis in range(len(shape)))
-            units = run.units(name) if hasattr(run, "units") else ""
-            label = run.label(name) if hasattr(run, "label") else name.replace("_", " ")
-            described[name] = {"shape": list(shape), "dtype": str(leaf.dtype), "dims": list(dims), "units": units, "label": label}
-        return described
+        leaves = self._traced.out_info.items()
+        return describe_results(self.run, {name: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype) for name, leaf in leaves})
 
     @functools.cached_property
     def _program(self) -> Any:
@@ -103,12 +81,9 @@ class Blocks:
         """Number of points that one call runs."""
         return self.width * len(self.devices)
 
-    def __call__(self, points: np.ndarray) -> dict[str, Array]:
-        """Run some points, at most `self.points`, of the grid."""
-        return self._program(*self._points(points), *self._constant)
-
-    def _points(self, points: np.ndarray):
-        padded = np.resize(points, self.points)
-        numbers, index = self.grid.at(padded)
-        numbers = {path: jnp.asarray(value, float) for path, value in numbers.items()}
-        return jax.device_put((numbers, index), self._sharding)
+    def __call__(self, points: np.ndarray, folder: pathlib.Path | None) -> dict[str, Array]:
+        """Run some points, at most `self.points`, of the grid, and do not wait for them. The
+        folder is for checkpoints, which a compiled program does not write.
+        """
+        placed = jax.device_put(numbers_of(self.grid, np.resize(points, self.points)), self._sharding)
+        return self._program(*placed, *self._constant)

@@ -45,10 +45,10 @@ class Grid:
         """
         if not isinstance(over, Mapping):
             raise TypeError(f"over={over!r:.80} does not map paths to values; pass such as {{'device.dw_min': [0.001, 0.01]}}.")
-        if not isinstance(zipped, bool):
-            raise TypeError(f"zipped={zipped!r} must be True or False.")
         values = {}
         for path, value in over.items():
+            if not isinstance(path, str):
+                raise TypeError(f"over names {path!r}, which is no path; pass a text, such as 'device.dw_min'.")
             try:
                 if not {type(one) for one in np.asarray(value, object).flat}.isdisjoint((bool, np.bool_, str, bytes)):
                     raise TypeError("texts and truth values are no numbers")

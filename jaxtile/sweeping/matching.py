@@ -116,7 +116,7 @@ def in_order_of(kept: Store, asked: Asked, width: int | None, *, allow_versions:
         ValueError: the store holds another sweep, or more than is asked for, or was
             written by other versions.
     """
-    said, theirs = f"store={str(kept.path)!r}", json.loads(kept.about["description"])
+    said, theirs = f"store={str(kept.path)!r}", kept.description
     ours = asked.description | {  # of what has names, others may be added
         kind: {name: asked.description[kind].get(name) for name in theirs[kind]}
         for kind in ("config", "run")

@@ -11,7 +11,7 @@ import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -24,13 +24,17 @@ from .._types import Key
 from .block import Blocks
 from .grid import Grid, Subject
 from .layout import Layout, Task
+from .one_by_one import OneByOne, keeps_checkpoints
 from .part import Part
 from .processes import PATIENCE, wait_for_all
 from .store import Memory, Store
 from .threads import side_by_side
 from .versions import versions
 
-__all__ = ["Executor", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
+__all__ = ["Executor", "Program", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
+
+
+Program = Blocks | OneByOne
 
 
 @runtime_checkable
@@ -53,12 +57,14 @@ class Work:
     grid: Grid
     key: Key
 
-    def compile(self, group: int, width: int, devices: Sequence[Any]) -> Blocks:
+    def compile(self, group: int, width: int, devices: Sequence[Any]) -> Program:
         """The program of one kind of hardware with one function."""
-        return Blocks(self.subjects[group], self.targets, self.grid, self.key, width=width, devices=devices)
+        subject = self.subjects[group]
+        kind = OneByOne if keeps_checkpoints(subject.run) else Blocks
+        return kind(subject, self.targets, self.grid, self.key, width=width, devices=devices)
 
 
-def run_here(kept: Memory | Store, work: Work, made: dict[int, Blocks], part: Part, *, progress: bool) -> None:
+def run_here(kept: Memory | Store, work: Work, made: Mapping[int, Program], part: Part, *, progress: bool) -> None:
     """Run the blocks that are missing, those of this part and process."""
     start, layout = time.perf_counter(), kept.layout
     with kept.locked(shared=part.of > 1) if jax.process_index() == 0 else contextlib.nullcontext():
@@ -76,8 +82,8 @@ def run_here(kept: Memory | Store, work: Work, made: dict[int, Blocks], part: Pa
                 side_by_side([program.compile])
                 n = len(program.devices)
                 calls = (todo[first : first + n] for first in range(0, len(todo), n))
-                started = ((call, program(_points(layout, call))) for call in calls)
-                for call, results in _one_ahead(started):
+                started = ((call, program(_points(layout, call), kept.folder(call[0]))) for call in calls)
+                for call, results in started if program.waits else _one_ahead(started):
                     for task, values in _each(layout, call, results):
                         kept.write(task, values)
                         advance(len(task.lanes))
@@ -97,16 +103,23 @@ def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Pa
         missing = kept.missing(part)
         kept.sign(versions())
         with _bar(kept.layout, part, missing, missing, show=progress) as advance:
-            jobs = [executor.submit(errand, task) for task in missing]
+            jobs = []
             try:
-                for task, job in zip(missing, jobs, strict=True):
-                    results = job.result()
-                    if results is not None:
+                for task in missing:
+                    with _losses(executor, Exception):
+                        job = executor.submit(errand, task)
+                        jobs.append((job.result, job.cancel))
+                for task, (result, _) in zip(missing, jobs, strict=True):
+                    with _losses(executor, BrokenExecutor, CancelledError):
+                        results = result()
+                        if results is None:
+                            raise CancelledError("it returned nothing")
+                    if place is None:
                         kept.write(task, results)
                     advance(len(task.lanes))
             except BaseException:
-                for job in jobs:
-                    job.cancel()
+                for _, cancel in jobs:
+                    cancel()
                 raise
 
 
@@ -122,7 +135,7 @@ class Errand:
     store: pathlib.Path | None
     versions: dict[str, str]
 
-    def __call__(self, task: Task) -> Mapping[str, np.ndarray] | None:
+    def __call__(self, task: Task) -> Mapping[str, np.ndarray]:
         """Run a block, and write it if there is a store; otherwise return it."""
         group = self.layout.group(task.block)
         name = json.dumps([self.description, dataclasses.asdict(self.layout), group])
@@ -131,15 +144,17 @@ class Errand:
             self._refuse_another_place()
             _COMPILED.clear()  # of the sweep before, or of another group: those come in turn
             program = _COMPILED[name] = self.work.compile(group, self.layout.width, jax.local_devices()[:1])
-        ((_, results),) = _each(self.layout, [task], program(_points(self.layout, [task])))
-        if self.store is None:
-            return results
-        kept = Store.open(self.store)
-        if kept is None:
+        kept = None if self.store is None else Store.open(self.store)
+        if kept is not None:
+            kept.sign(versions())
+        elif self.store is not None:
             raise FileNotFoundError(f"store={str(self.store)!r} is not there for a worker; pass a folder that all workers share.")
-        kept.sign(versions())
+        folder = None if kept is None else kept.folder(task)
+        ((_, results),) = _each(self.layout, [task], program(_points(self.layout, [task]), folder))
+        if kept is None:
+            return results
         kept.write(task, results)
-        return None
+        return {}  # and not None, which executors return that have lost a job
 
     def _refuse_another_place(self) -> None:
         """Refuse a worker whose results would be of another precision, or of other code."""
@@ -153,7 +168,7 @@ class Errand:
             )
 
 
-_COMPILED: dict[str, Blocks] = {}  # of this process
+_COMPILED: dict[str, Program] = {}  # of this process
 
 
 def as_executor(executor: Any) -> Executor:
@@ -162,7 +177,7 @@ def as_executor(executor: Any) -> Executor:
     Raises:
         TypeError, ValueError: it has no `submit`, or its processes would hang.
     """
-    if not isinstance(executor, Executor):
+    if not isinstance(executor, Executor) or isinstance(executor, type):
         raise TypeError(f"executor={executor!r} has no submit; pass such as concurrent.futures.ProcessPoolExecutor.")
     context = getattr(executor, "_mp_context", None) if isinstance(executor, ProcessPoolExecutor) else None
     if context is not None and context.get_start_method() == "fork":
@@ -173,7 +188,24 @@ def as_executor(executor: Any) -> Executor:
     return executor
 
 
-def refuse_others(blocks: Blocks, results: dict[str, Any]) -> None:
+@contextlib.contextmanager
+def _losses(executor: Executor, *kinds: type[Exception]) -> Iterator[None]:
+    """Errors of an executor say whose they are, and how to go on; those of the run stay
+    as they are.
+
+    Raises:
+        RuntimeError: the executor has dropped a block.
+    """
+    try:
+        yield
+    except kinds as error:
+        raise RuntimeError(
+            f"executor={executor!r} has dropped a block ({error!r:.200}). Call again with an executor that runs; what is done is "
+            "kept in the store, if there is one."
+        ) from error
+
+
+def refuse_others(blocks: Program, results: dict[str, Any]) -> None:
     """Refuse a function whose results are not those of the others.
 
     Raises:

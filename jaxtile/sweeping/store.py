@@ -22,6 +22,7 @@ import datetime
 import errno
 import glob
 import json
+import os
 import pathlib
 import shutil
 import sys
@@ -36,12 +37,8 @@ import numpy as np
 
 from .._paths import as_path
 from .layout import Block, Layout, Task
+from .locks import lock
 from .part import WHOLE, Part
-
-try:
-    import fcntl
-except ImportError:  # Windows: stores are not locked
-    fcntl = None
 
 if TYPE_CHECKING:  # importing it takes longer than importing the rest of this library
     import zarr
@@ -94,6 +91,9 @@ class Memory:
         for name, values in results.items():
             self._arrays[name][self.layout.region(task.block)] = values.reshape(*self.layout.box(task.block), *values.shape[1:])
 
+    def folder(self, task: Task) -> None:
+        """There is none for checkpoints."""
+
     def read(self) -> tuple[dict[str, np.ndarray], int]:
         """All results, and the number of blocks that are missing: none, at the end."""
         return self._arrays, 0
@@ -106,6 +106,7 @@ class Store:
         path: where it is.
         layout: what it holds.
         about: attributes that users read: texts by name.
+        description: what was run, as plain data.
         versions: those that have written blocks.
         settled: whether the arrays have the sizes of the layout.
     """
@@ -116,6 +117,7 @@ class Store:
         self.layout = Layout(**json.loads(attributes["layout"]))
         self.versions: list[dict[str, str]] = json.loads(attributes["versions"])
         self.about = {name: text for name, text in attributes.items() if name not in ("layout", "versions", "coordinates")}
+        self.description: dict[str, Any] = json.loads(self.about["description"])
         self.settled = group.metadata.consolidated_metadata is not None
         self._arrays: dict[str, Any] = {name: group[name] for name in (*self.layout.results, DONE)}  # opened once: it takes time
         self._mark = 0
@@ -157,7 +159,8 @@ class Store:
             return None
         said = f"store={str(path)!r}"
         if not path.is_dir():
-            raise ValueError(f"{said} is a file, and no store of a sweep; choose another place.")
+            what = "a file" if path.exists() else f"a link to {os.readlink(path)}, where nothing is"
+            raise ValueError(f"{said} is {what}, and no store of a sweep; choose another place.")
         import zarr
 
         try:
@@ -176,8 +179,8 @@ class Store:
 
     def grow(self, layout: Layout, about: Mapping[str, str]) -> None:
         """Make room for more; what is there stays where it is."""
-        commands = dict.fromkeys((*self.about["command"].splitlines(), about["command"]))
-        with _said(self.path, "the store could not grow"):
+        commands = dict.fromkeys((*self.about.get("command", "").splitlines(), about["command"]))
+        with _said(self.path, "the store could not grow"), self._writing():
             _lay_out(self.path, layout, dict(about) | {"command": "\n".join(commands)}, self.versions)
 
     @contextlib.contextmanager
@@ -193,25 +196,41 @@ class Store:
         """
         with contextlib.ExitStack() as held:
             try:
-                file = held.enter_context(pathlib.Path(self.path, DONE, "lock").open("a+b"))
-                if fcntl is not None:
-                    fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+                known = held.enter_context(lock(self.path / DONE / "lock", shared=shared))
             except BlockingIOError as error:
                 raise BlockingIOError(
                     error.errno, "another sweep is writing to this store; wait until it ends, or end it", str(self.path)
                 ) from None
-            except OSError:
+            if not known:
                 print(
-                    f"jaxtile: {self.path} is on a file system without locks: take care that no other sweep writes to it.",
+                    f"jaxtile: {self.path} is in a place without file locks: take care that no other sweep writes to it.",
                     file=sys.stderr,
                 )
+            self._tidy()
             yield
+
+    def _tidy(self) -> None:
+        """Remove what killed writes have left behind, unless somebody is writing now."""
+        with contextlib.suppress(BlockingIOError), lock(self.path / DONE / "writing") as known:
+            for place in ("*", "*/*", "*/c/**/*") if known else ():
+                for left in self.path.glob(f"{place}.partial"):
+                    left.unlink(missing_ok=True)
+
+    def _writing(self) -> contextlib.AbstractContextManager[bool]:
+        """Tell others that files are being written: those of workers, too, whom no other
+        lock knows.
+        """
+        return lock(self.path / DONE / "writing", shared=True, wait=True)
 
     def sign(self, versions: dict[str, str]) -> None:
         """Say by which versions the blocks are written from now on."""
         if versions not in self.versions:
-            self.versions = [*self.versions, versions]
-            _lay_out(self.path, self.layout, self.about, self.versions)
+            with lock(self.path / DONE / "writing", wait=True):  # other versions may sign at the same time
+                again = Store.open(self.path)
+                self.versions = list(self.versions if again is None else again.versions)
+                if versions not in self.versions:
+                    self.versions.append(versions)
+                    _lay_out(self.path, self.layout, self.about, self.versions)
         self._mark = 1 + self.versions.index(versions)
 
     def missing(self, part: Part = WHOLE) -> list[Task]:
@@ -242,15 +261,22 @@ class Store:
             pass
         return self.layout.task(block).lanes
 
+    def folder(self, task: Task) -> pathlib.Path:
+        """Where a block may keep its checkpoints until it is written. Other versions go on
+        from none of them.
+        """
+        return pathlib.Path(self.path, DONE, "running." + ".".join(map(str, task.block)), str(self._mark))
+
     def write(self, task: Task, results: Mapping[str, np.ndarray]) -> None:
-        """Put one block, and say that it is there.
+        """Put one block, say that it is there, and forget its checkpoints.
 
         Raises:
             OSError: the disk is full, or cannot be written to.
         """
-        with _said(self.path, f"block {task.block} could not be written"):
+        with _said(self.path, f"block {task.block} could not be written"), self._writing():
             for name, values in {**results, DONE: np.full(len(task.lanes), self._mark)}.items():
                 self._put(name, task, values)
+        shutil.rmtree(self.folder(task).parent, ignore_errors=True)
 
     def _put(self, name: str, task: Task, values: np.ndarray) -> None:
         array, region, box = self._arrays[name], self.layout.region(task.block), self.layout.box(task.block)
@@ -345,7 +371,7 @@ def check_place(path: str | pathlib.Path) -> None:
     place = pathlib.Path(path).absolute()
     folder = next(one for one in (place, *place.parents) if one.exists())
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{place.name}"):
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{place.name}."):
             pass
     except OSError as error:
         raise OSError(error.errno, f"store={str(path)!r} cannot be written ({error.strerror}). {_remedy(error)}") from None

@@ -24,15 +24,15 @@ from .._paths import as_path
 from .._random import as_key
 from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
-from .block import Blocks
 from .dataset import as_dataset, load
 from .grid import Grid, Subject
 from .layout import Layout, block_of
 from .matching import Asked, Order, grown, in_order_of
 from .memory import free_memory, free_on_host
+from .one_by_one import keeps_checkpoints
 from .part import WHOLE, Part
 from .processes import wait_for_all
-from .running import Executor, Work, as_executor, refuse_others, run_elsewhere, run_here
+from .running import Executor, Program, Work, as_executor, refuse_others, run_elsewhere, run_here
 from .store import DONE, Memory, Store, check_place
 from .threads import side_by_side
 from .versions import versions
@@ -99,7 +99,9 @@ def sweep(
         run: a pure function (tile, target, key) -> {name: array}, such as
             `jaxtile.Programming(method)`; or several by name, which are compiled one by
             one and become the dimension "run". Without a target: of (config, key), such
-            as the training of a network.
+            as the training of a network. A function that takes `checkpoint`, too, is
+            called point by point, with a file that it may write its state to and go on
+            from (None without a store).
         config: the hardware; or several by name, which become the dimension "config".
             Without a target: any object with numbers.
         target: the matrix, or several [target, out, in], which become the dimension
@@ -146,6 +148,9 @@ def sweep(
     for name, value in (("chips", chips), ("seeds", seeds), *((("width", width),) if width is not None else ())):
         if not is_whole(value, 1):
             raise ValueError(f"{name}={value!r} must be a whole number of at least 1.")
+    for name, value in (("zipped", zipped), ("allow_versions", allow_versions), ("progress", progress)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{name}={value!r:.80} must be True or False.")
     matrices, several = (None, None) if target is None else _matrices(target)
     store = None if store is None else as_path(store, "store")
     share = WHOLE if part is None else Part(part)
@@ -191,7 +196,7 @@ def sweep(
         names = [_picked(parts, order.get(dim)) for dim, parts in (("config", configs), ("run", runs))]
         return Work([subjects[c, r] for c, r in itertools.product(*names)], matrices, grid.picked(order), key)
 
-    made = dict[int, Blocks]()
+    made = dict[int, Program]()
     order: Order = {}  # that of the call, but for stores that have another
     if kept is None:
         shares = share.of * (1 if executor is None else _SHARES)
@@ -248,7 +253,7 @@ def _check_takes(run: Callable[..., Any], names: Sequence[str]) -> None:
     except ValueError:  # of functions that are not written in Python
         return
     try:
-        signature.bind(*names)
+        signature.bind(*names, **({"checkpoint": None} if keeps_checkpoints(run) else {}))
     except TypeError as error:
         raise TypeError(
             f"run={run!r:.80} does not take {', '.join(names)} ({error}); with a target a function takes tile, target and key, "
@@ -258,7 +263,9 @@ def _check_takes(run: Callable[..., Any], names: Sequence[str]) -> None:
 
 def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, Any]:
     parts = dict(value) if isinstance(value, Mapping) else {name: value}
-    for part in parts.values():
+    for given, part in parts.items():
+        if not isinstance(given, str):
+            raise TypeError(f"{name} has the name {given!r}; name each {name} by a text.")
         if not is_one(part):
             raise TypeError(f"{name}={part!r} is no {name}; pass {_WANTED[name]}, or several by name.")
     if not parts:
@@ -271,15 +278,15 @@ _WANTED = {"run": "a function of (tile, target, key), such as jaxtile.Programmin
 
 def _that_fit(
     work: Work,
-    check: Callable[[dict[int, Blocks]], None],
+    check: Callable[[dict[int, Program]], None],
     points: int,
     given: int | None,
-) -> tuple[dict[int, Blocks], dict[str, int]]:
+) -> tuple[dict[int, Program], dict[str, int]]:
     """Every subject compiled, at the given width or at the widest one that leaves
     enough of the free memory to all of them; and the shape of a block. They are checked
     before.
     """
-    room = _SHARE * min(free_memory(device) for device in jax.local_devices())
+    free = min(free_memory(device) for device in jax.local_devices())
     width = _default_width(work, points) if given is None else given
     while True:
         block = block_of(work.grid.sizes, width)
@@ -287,9 +294,14 @@ def _that_fit(
         made = {group: work.compile(group, width, jax.local_devices()) for group in range(len(work.subjects))}
         check(made)
         most = max(side_by_side([blocks.compile for blocks in made.values()]))
-        if most <= room or width == 1 or given is not None:
+        if given is not None and most > free:
+            raise ValueError(
+                f"width={width} takes {most / 2**30:.3g} GiB on each device, and {free / 2**30:.3g} GiB are free; pass fewer, or "
+                "None for as many as fit."
+            )
+        if most <= _SHARE * free or width == 1 or given is not None:
             return made, block
-        width = max(1, min(width - 1, int(width * room / most)))
+        width = max(1, min(width - 1, int(_SHARE * width * free / most)))
 
 
 def _default_width(work: Work, points: int) -> int:
@@ -297,6 +309,8 @@ def _default_width(work: Work, points: int) -> int:
     some.
     """
     most, few = _WIDEST, _FEW
+    if any(keeps_checkpoints(subject.run) for subject in work.subjects):
+        return 1
     if work.targets is None:  # whose functions may take long
         few = 1
     elif jax.default_backend() == "cpu":
@@ -304,7 +318,7 @@ def _default_width(work: Work, points: int) -> int:
     return min(_WIDEST, most, max(few, -(-points // _BLOCKS)), -(-points // jax.device_count()))
 
 
-def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Blocks]) -> None:
+def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Program]) -> None:
     """Refuse results that the data set cannot hold.
 
     Raises:
@@ -315,9 +329,11 @@ def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Bloc
     for blocks in made.values():
         refuse_others(blocks, results)
     taken = {*grid.sizes, *grid.numbers, *outer, DONE}
-    for name in results:
+    for name, result in results.items():
         if name in taken or not name.isidentifier():
             raise ValueError(f"run returns {name!r}, which is the name of a dimension or none at all; choose another name.")
+        if 0 in result["shape"]:
+            raise ValueError(f"run returns {name!r} of shape {result['shape']}, which holds nothing; leave it out.")
     sizes = (math.prod(result["shape"]) * np.dtype(result["dtype"]).itemsize for result in results.values())
     needed, free = len(made) * grid.count * sum(sizes), free_on_host()
     if needed > free:

@@ -138,7 +138,7 @@ def _after(
 
     def act(now: Now) -> Now:
         state, sending = routine.act(config.device, chip.cells, now.state, vector, chip.draws(key))
-        return _send(config, chip, now.replace(state=state), sending, key)
+        return _send(config, chip, now.replace(state=state).having_read(sending.reads), sending, key)
 
     def stay(now: Now) -> Now:
         return now

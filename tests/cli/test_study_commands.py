@@ -160,13 +160,14 @@ def test_what_a_study_does_not_say_is_what_the_command_program_takes(folder):
     assert read["target"].shape == (program.rows, program.cols)
     assert np.linalg.matrix_rank(read["target"]) == program.rank
     assert tuple(read["run"]) == program.method
+    assert Program(method=("SVD", "ProgramVerify", "risk_svd")).method == ("svd", "program-verify", "risk-svd")
     for run in read["run"].values():
         assert (run.max_steps, float(run.tolerance)) == (program.steps, pytest.approx(program.tolerance))
     assert eqx.tree_equal(read["config"].device, devices.make_device(program.device, ()))
 
 
 def test_parts_of_a_study(folder):
-    """Models of devices, chains and numbers inside wrappers, as Python would make them."""
+    """Models of devices, chains and numbers inside wrappers, as Python would make them; kinds in either spelling."""
     (folder / "study.toml").write_text(
         """
         target = { rows = 4, cols = 5, rank = 2 }
@@ -176,11 +177,11 @@ def test_parts_of_a_study(folder):
         kind = "reram-sb"
         dw_min = 0.01
         [method.pv]
-        kind = "program-verify"
-        model = { kind = "soft-bounds", dw_min = 0.02 }
+        kind = "ProgramVerify"
+        model = { kind = "soft_bounds", dw_min = 0.02 }
         [method.two]
         kind = "chain"
-        stages = [{ kind = "svd", solver = "exact", until = 40 }, { kind = "gdp", when = { kappa = 30 }, until = { kind = "plateau" } }]
+        stages = [{ kind = "SVD", solver = "exact", until = 40 }, { kind = "gdp", when = { kappa = 30 }, until = { kind = "plateau" } }]
         [over]
         "device.dw_min" = [0.01, 0.02]
         """

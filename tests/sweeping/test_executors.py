@@ -84,6 +84,51 @@ def test_a_worker_of_another_precision_or_other_code_is_refused(monkeypatch):
         swept(executor=executor)
 
 
+def _cancelled():
+    job = concurrent.futures.Future()
+    job.cancel()
+    return job
+
+
+def _empty():
+    job = concurrent.futures.Future()
+    job.set_result(None)
+    return job
+
+
+def _shut_down():
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        pass
+    return executor.submit(print)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [(_cancelled, "CancelledError"), (_empty, "returned nothing"), (_shut_down, "after shutdown"), (dict, "no attribute 'result'")],
+)
+def test_an_executor_that_drops_a_block_is_named(whole, tmp_path, second, words):
+    """Nothing is made up for it: with a store, the same call goes on."""
+
+    class Drops(concurrent.futures.Executor):
+        jobs = 0
+
+        def submit(self, fn, /, *args):
+            Drops.jobs += 1
+            if Drops.jobs == 2:
+                return second()
+            done = concurrent.futures.Future()
+            done.set_result(fn(*args))
+            return done
+
+    store = tmp_path / "s.zarr"
+    for options in ({}, {"store": store}):
+        Drops.jobs = 0
+        with pytest.raises(RuntimeError, match=f"(?s)executor=.*Drops.* has dropped a block .*{words}.*Call again"):
+            swept(executor=Drops(), **options)
+    assert 0 < jt.sweep.load(store).attrs["missing_blocks"] < 8
+    same(swept(executor=Drops(), store=store), whole)
+
+
 def test_processes(whole, tmp_path, monkeypatch):
     """A store by a relative name is the same one where a worker stands in another folder."""
     elsewhere = {"mp_context": multiprocessing.get_context("spawn"), "initializer": os.chdir, "initargs": (tmp_path.parent,)}
@@ -128,6 +173,7 @@ def test_submitit(tmp_path, monkeypatch):
         ({"part": (0, 4)}, r"part=\(0, 4\) must be two"),
         ({"part": (1, 4)}, "needs a store, in which the parts meet"),
         ({"executor": "dask"}, "has no submit"),
+        ({"executor": concurrent.futures.ThreadPoolExecutor}, "has no submit"),
         ({"executor": concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"))}, "'spawn'"),
     ],
 )

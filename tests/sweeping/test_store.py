@@ -1,5 +1,6 @@
 """A store on disk: laid out once, whoever comes first, and refused by what is wrong with it."""
 
+import concurrent.futures
 import json
 import os
 
@@ -7,10 +8,12 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from helpers import as_a_user
 
 import jaxtile as jt
 from jaxtile.sweeping import block, store
 from jaxtile.sweeping.layout import Layout, Task, block_of
+from jaxtile.sweeping.locks import lock
 
 RESULTS = {
     name: {"shape": shape, "dtype": dtype, "dims": dims, "units": "1", "label": name}
@@ -59,12 +62,61 @@ def test_a_sweep_that_another_one_has_overtaken_is_refused(tmp_path, monkeypatch
         jt.sweep(lambda tile, target, key: {"error": target[0, 0]}, jt.TileConfig(), TARGET, key=jax.random.key(0), store=path)
 
 
-def test_a_store_that_is_damaged_is_told_from_what_is_none(tmp_path):
+@pytest.mark.parametrize("half", ["", "{", '{"zarr_format": 3, "node_type": "group", "attributes": {}}', "description"])
+def test_a_store_that_is_damaged_is_told_from_what_is_none(tmp_path, half):
     path = tmp_path / "s.zarr"
     laid_out(path)
-    (path / "zarr.json").write_text("{")
+    whole = json.loads((path / "zarr.json").read_text())
+    whole["attributes"]["description"] = "{"
+    (path / "zarr.json").write_text(json.dumps(whole) if half == "description" else half)
     with pytest.raises(ValueError, match="whose description is damaged .*Its blocks are kept: put its zarr.json files back"):
         jt.sweep.load(path)
+
+
+def test_several_lay_out_a_store_at_once(tmp_path):
+    """One of them wins, and the others find its store; nothing is left behind."""
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(laid_out, [tmp_path / "s.zarr"] * 4))
+    assert [kept.layout for kept in found] == [LAYOUT] * 4
+    assert names(tmp_path) == ["s.zarr"]
+
+
+def test_what_killed_writes_left_behind_is_removed_when_nobody_writes(tmp_path):
+    path = tmp_path / "s.zarr"
+    kept = laid_out(path)
+    chunks = path / "error" / "c" / "0"
+    chunks.mkdir(parents=True)
+    left = [place / f"0.{32 * '0'}.partial" for place in (path, path / "error", chunks)]
+    for file in left:
+        file.touch()
+    with lock(path / "done" / "writing", shared=True), kept.locked():  # as a worker of an executor does while it writes a block
+        assert all(file.exists() for file in left)
+    with kept.locked():
+        assert not any(file.exists() for file in left)
+
+
+def test_versions_that_sign_at_once_are_all_kept(tmp_path):
+    laid_out(tmp_path / "s.zarr")
+    several = [store.Store.open(tmp_path / "s.zarr") for _ in range(2)]
+    for n, kept in enumerate(several):
+        kept.sign({"jaxtile": str(n + 2)})
+    assert store.Store.open(tmp_path / "s.zarr").versions == [VERSIONS, {"jaxtile": "2"}, {"jaxtile": "3"}]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path, first):
+    """By whoever the permissions concern: root they do not."""
+    path = tmp_path / "closed" / "s.zarr"
+    if not first:
+        laid_out(path)
+    folder = path.parent if first else path
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o555)
+    try:
+        with as_a_user(tmp_path), pytest.raises(OSError, match="cannot be written .*Permission denied.*Choose a place that can be"):
+            jt.sweep(lambda tile, target, key: {"a": key}, jt.TileConfig(), TARGET, key=jax.random.key(0), store=path)
+    finally:
+        folder.chmod(0o755)
 
 
 def test_xarray_opens_what_is_there_and_reads_nan_where_nothing_is(tmp_path, recwarn):

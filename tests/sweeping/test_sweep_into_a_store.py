@@ -185,6 +185,7 @@ def test_a_sweep_that_is_killed_ends_with_the_same_bits(tmp_path, monkeypatch, k
     process = start(killed)
     process.join(timeout=600)
     assert process.exitcode == 0
+    assert not list(killed.rglob("*.partial"))
     files = sorted(path.relative_to(unbroken) for path in unbroken.glob("*/c/**/*") if path.is_file())
     assert len(files) == 3 * BLOCKS + 1  # the chips; zarr keeps no zeros, such as the number of the only seed
     for file in files:

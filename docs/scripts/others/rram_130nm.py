@@ -6,13 +6,10 @@
 no licence, so neither its data nor a picture of them is here.
 """
 
-import os
-import sys
-from pathlib import Path
-
 import base
 import jax.numpy as jnp
 import jax.random as jr
+import matplotlib.pyplot as plt
 import numpy as np
 import stored
 
@@ -24,16 +21,11 @@ PULSES = np.concatenate([np.ones(SWEEP - 1), -np.ones(SWEEP)])
 SIMULATED = 20
 
 
-def folder():
-    """Where the measurements are: after `--data`, or in the environment."""
-    given = sys.argv[sys.argv.index("--data") + 1] if "--data" in sys.argv else os.environ.get("RRAM_130NM")
-    if not given:
-        raise FileNotFoundError(f"pass the folder of the measurements: {__doc__.splitlines()[2].strip()}")
-    return Path(given)
-
-
 def read(file):
-    return np.genfromtxt(folder() / file, delimiter=",", skip_header=1, encoding="utf-8-sig")
+    folder = base.folder("RRAM_130NM")
+    if not folder:
+        raise FileNotFoundError(f"pass the folder of the measurements: {__doc__.splitlines()[2].strip()}")
+    return np.genfromtxt(folder / file, delimiter=",", skip_header=1, encoding="utf-8-sig")
 
 
 def curve(name):
@@ -95,11 +87,34 @@ def population():
     return {key: [[v.mean(), v.std(ddof=1), *np.percentile(v, [10, 50, 90])] for v in both] for key, both in spread.items()}
 
 
+def draw(found):
+    """Devices of the fitted numbers: ten drawn, and one without noise. The measured curves are not ours to show."""
+    fig, axes = plt.subplots(1, len(found), figsize=(9, 2.8), layout="constrained")
+    pulses = jnp.asarray(np.concatenate([[1.0], PULSES]))
+    for ax, (name, line) in zip(axes, found.items(), strict=True):
+        at = {key: estimate for key, (estimate, _) in line["numbers"].items()}
+        numbers = {key: at[key] for key in ("dw_min", "up_down", "w_max", "w_min")} | {
+            key: 0.0 for key in ("dw_min_dtod", "up_down_dtod", "w_max_dtod", "w_min_dtod")
+        }
+        for noise, devices, read_std, style in (
+            (at["dw_min_std"], 10, at["read_std"], {"color": "C0", "linewidth": 0.4, "alpha": 0.5}),
+            (0.0, 1, 0.0, {"color": "black", "linewidth": 1.2}),
+        ):
+            device = jt.device.SoftBounds(**numbers, dw_min_std=noise)
+            weights = jt.device.measure(device, pulses, n_devices=devices, read_std=read_std, key=jr.key(0))
+            ax.plot(line["middle"] + np.asarray(weights).T, **style)
+        ax.axhline(line["symmetry point"][0], color="C1", linewidth=0.8, linestyle=":")
+        ax.set(title=name, xlabel="pulse")
+    axes[0].set_ylabel("conductance / uS")
+    fig.savefig(base.FIGURES / "rram_130nm.png", dpi=120)
+    plt.close(fig)
+
+
 def small():
     return base.Main(alternating()["symmetry point"][0], *fitted("4D")["symmetry point"])
 
 
-def full():
+def section():
     def runs(case, run):
         return base.measure("rram_130nm", {"case": case}, run)
 
@@ -107,6 +122,7 @@ def full():
     turns = runs("alternating", alternating)
     there = turns["symmetry point"]
     people = runs("population", population)
+    draw(found)
     rows = []
     for name, line in found.items():
         numbers = {key: base.show(*v, 2) for key, v in line["numbers"].items()}
@@ -135,4 +151,4 @@ def full():
 
 
 if __name__ == "__main__":
-    base.run(small, full)
+    base.run(small, section)

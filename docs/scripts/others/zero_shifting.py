@@ -94,7 +94,7 @@ def small():
     return base.Main(LAW, *measured(0.005, 0.0, 0.0, size=32)["rate"])
 
 
-def full():
+def section():
     def runs(step, noise, spread=0.0):
         size = 512 if step == STEPS[-1] and noise else 256
         case = {"step": step, "noise": noise, "spread": spread, "size": size}
@@ -149,4 +149,4 @@ def draw(runs):
 
 
 if __name__ == "__main__":
-    base.run(small, full)
+    base.run(small, section)

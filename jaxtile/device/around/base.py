@@ -78,6 +78,9 @@ class AbstractWrapper(AbstractCrosspoint):
     def gain(self) -> Scalar | float:
         return self.device.gain()
 
+    def operations(self, shape: tuple[int, int], batch: int = 1) -> Scalar | float:
+        return self.device.operations(shape, batch)
+
     def weight(self, state: State) -> Weights:
         return self.device.weight(self.inner(state))
 
