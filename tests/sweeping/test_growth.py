@@ -73,6 +73,7 @@ def test_points_that_are_zipped_are_added_wherever_they_stand(tmp_path):
     assert "device.dw_min" in opened.coords
 
 
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")  # threads share the filters of warnings; processes do not
 def test_two_that_grow_a_store_at_once_both_find_room(tmp_path):
     store = tmp_path / "s.zarr"
     swept(store=store, chips=3)
