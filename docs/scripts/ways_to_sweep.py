@@ -142,7 +142,7 @@ def main():
         ways |= {"Dask with two workers, one of which is killed": on_dask}
         ways |= {"submitit, for the first 8 chips of one value": on_submitit}
         ways |= {"killed 20 times at random moments, and begun again": under_kills}
-        ways |= {f"{n} devices": lambda folder, n=n: on_devices(folder, n) for n in (1, 2, 8)}
+        ways |= {f"{n} device{'s'[: n > 1]}": lambda folder, n=n: on_devices(folder, n) for n in (1, 2, 8)}
     with tempfile.TemporaryDirectory() as name:
         like = swept(store=pathlib.Path(name, "one.zarr"))
         print("| way | results |\n|---|---|", flush=True)
