@@ -64,9 +64,9 @@ def test_words_and_products_count_the_same(slots, k):
     net = sum(np.asarray(one.coincidences()) * np.asarray(one.directions()) for one in lines)
     assert both.max() > slots / 2
     in_slots = jax.jit(partial(_by_slots, longest=jnp.asarray(slots)))(stacked)
-    for up, down in (jax.jit(_by_words)(stacked), jax.jit(_by_products)(stacked), (in_slots & 0xFFFF, in_slots >> 16)):
-        assert np.array_equal(up, (both - net) // 2)
-        assert np.array_equal(down, (both + net) // 2)
+    for words in (jax.jit(_by_words)(stacked), jax.jit(_by_products)(stacked), in_slots):
+        assert np.array_equal(words & 0xFFFF, (both - net) // 2)
+        assert np.array_equal(words >> 16, (both + net) // 2)
 
 
 @pytest.mark.parametrize("device", mostly_slow(DEVICES, "pow"))

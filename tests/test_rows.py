@@ -9,8 +9,10 @@ from helpers import DEVICES, make_tile, mostly_slow, update
 
 import jaxtile as jt
 from jaxtile.device import Vector
+from jaxtile.pulse.coincidences import sum_of_trains
 from jaxtile.updating.batch import send_batch
 from jaxtile.updating.execution import encode
+from jaxtile.updating.in_turn import encode_all
 from jaxtile.updating.rows import Rows, _pulse_all, pulse_rows
 
 KEY, SHAPE, PULSE = jr.key(5), (40, 9), jt.pulse.StochasticCompressed(desired_bl=7)
@@ -28,13 +30,14 @@ def pairs(rows: int, k: int = 4):
 
 @pytest.mark.parametrize("rows", [0, 1, 5, SHAPE[0]])
 def test_all_vectors_are_those_of_slot_by_slot(rows):
-    """The judge goes through all cells in each slot; steps are constant, and away from bounds."""
+    """The judge goes through all cells in each slot; steps are constant, and away from bounds. So one pass is exact, too."""
     away = {"dw_min": 1e-3, "dw_min_std": 0.0, "w_max": 50, "w_min": -50, "fill": 0.01, "shape": SHAPE}
-    by_slot, by_rows = (jt.count_pulses(make_tile("constant", PULSE, order=order, **away)) for order in ("slot", "aggregate"))
-    one, other = (update(tile, *pairs(rows), 0.02, KEY) for tile in (by_slot, by_rows))
-    np.testing.assert_allclose(other.weight, one.weight, atol=1e-6, rtol=0)
-    for mine, exact in zip(jax.tree.leaves(other.tally), jax.tree.leaves(one.tally), strict=True):
-        np.testing.assert_allclose(mine, exact, rtol=1e-5, atol=1e-5)
+    tiles = [jt.count_pulses(make_tile("constant", PULSE, order=order, **away)) for order in ("slot", "aggregate", "batch")]
+    one, *others = (update(tile, *pairs(rows), 0.02, KEY) for tile in tiles)
+    for other in others:
+        np.testing.assert_allclose(other.weight, one.weight, atol=1e-6, rtol=0)
+        for mine, exact in zip(jax.tree.leaves(other.tally), jax.tree.leaves(one.tally), strict=True):
+            np.testing.assert_allclose(mine, exact, rtol=1e-5, atol=1e-5)
     assert (float(one.full_pulses) > 0) == (rows > 0)
 
 
@@ -51,6 +54,26 @@ def test_each_device_is_that_of_a_pass_over_all_cells(device):
     keys = jr.split(KEY, 3)
     every = jax.jit(jax.vmap(lambda *lane: moved(_pulse_all, *lane)))(x, d, keys)
     few = jax.jit(jax.vmap(lambda *lane: moved(pulse_rows, *lane)))(x, d, keys)
+    for one, other in zip(jax.tree.leaves(every), jax.tree.leaves(few), strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-6, rtol=1e-6)
+    assert np.any(np.asarray(jax.tree.leaves(every)[0][0]) != np.asarray(jax.tree.leaves(tile.state)[0]))
+
+
+@pytest.mark.parametrize("device", mostly_slow(DEVICES, "soft bounds"))
+def test_one_pass_by_rows_is_that_over_all_cells(device):
+    """The sums of four vectors, with the same cycle noise; lanes have few rows, none and all of them."""
+    tile = make_tile(device, PULSE, shape=SHAPE, fill=0.5, order="batch")
+    x, d = (jnp.stack(parts) for parts in zip(*(pairs(rows) for rows in (2, 0, 12)), strict=True))
+
+    def moved(pulse, x, d, key):
+        vectors = jax.vmap(lambda x, d: Vector(x, d, jnp.asarray(0.1), 4, PULSE))(x, d)
+        sums = sum_of_trains(encode_all(tile.config, vectors, key)[1])
+        return pulse(tile.config, tile.chip, tile.state, sums, Rows.where(sums.of_rows() > 0), key)
+
+    keys = jr.split(KEY, 3)
+    every, few = (
+        jax.jit(jax.vmap(lambda *lane, pulse=pulse: moved(pulse, *lane)))(x, d, keys) for pulse in (_pulse_all, pulse_rows)
+    )
     for one, other in zip(jax.tree.leaves(every), jax.tree.leaves(few), strict=True):
         np.testing.assert_allclose(other, one, atol=1e-6, rtol=1e-6)
     assert np.any(np.asarray(jax.tree.leaves(every)[0][0]) != np.asarray(jax.tree.leaves(tile.state)[0]))

@@ -17,7 +17,7 @@ from jaxtyping import Array, Int, Num
 from .._random import Draws
 from .._types import Scalar, Weight
 
-__all__ = ["Burst", "affine", "constant", "in_parts", "one_by_one"]
+__all__ = ["Burst", "affine", "constant", "in_parts", "mixed", "one_by_one"]
 
 Pulses = Num[Array, "..."]
 Size = Scalar | Weight | float
@@ -123,6 +123,30 @@ def affine(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     return weight
 
 
+def mixed(device, cells, weight: Weight, *bursts: Burst) -> Weight:
+    """For steps that are affine in the weight, and the pulses of many vectors: the flow
+    of `affine`, of all fractional bursts at once,
+
+        Lambda = sum over bursts of up ln q_up + down ln q_down,     V likewise
+
+    with one standard normal, that of the first of them. Full and half pulses of many
+    vectors alternate, so neither come first. Whole numbers of pulses are sent before.
+    """
+    whole, real = _apart(bursts)
+    weight = affine(device, cells, weight, *whole)
+    if not real:
+        return weight
+    moved, variance = _mixed(device, cells, weight, *real)
+    if real[0].noise is not None:
+        moved = moved + _spread(variance) * real[0].noise.normal(weight.dtype)
+    return device.clip(cells, moved)
+
+
+def _apart(bursts: tuple[Burst, ...]) -> tuple[list[Burst], list[Burst]]:
+    """Those of whole numbers, and those of fractional ones."""
+    return [burst for burst in bursts if burst.is_whole], [burst for burst in bursts if not burst.is_whole]
+
+
 # A step longer than the distance to its fixed point would overshoot; bounds then hold
 # it, so that (almost) nothing is left of it.
 _LEAST = -1 + 1e-6
@@ -169,25 +193,36 @@ def _series(n: Num[Array, "out in"], to: Weight, most: int) -> Weight:
     return jnp.minimum(total, _MOST_SUM)
 
 
-def _mixed(device, cells, weight: Weight, burst: Burst) -> tuple[Weight, Weight]:
+def _mixed(device, cells, weight: Weight, *bursts: Burst) -> tuple[Weight, Weight]:
     """Mean and variance after real numbers of pulses of both directions, mixed evenly."""
-    up, down = burst.up.astype(weight.dtype), burst.down.astype(weight.dtype)
-    s_up, v_up, ds_up = _with_slope(device, cells, weight, burst, up=True)
-    s_down, v_down, ds_down = _with_slope(device, cells, weight, burst, up=False)
-    to_up, to_down = jnp.maximum(ds_up, _LEAST), jnp.maximum(-ds_down, _LEAST)
-    log_up, log_down = jnp.log1p(to_up), jnp.log1p(to_down)
-    total = jnp.minimum(up * log_up + down * log_down, _MOST_GROWTH)
-    velocity = up * s_up * _relative(log_up, to_up, -0.5) - down * s_down * _relative(log_down, to_down, -0.5)
+
+    def sums(*, up: bool) -> tuple[Weight, Weight, Weight]:
+        """What all pulses of a direction sum up to: V, Lambda, and their number where each
+        counts by its noise.
+        """
+        (s, _), (slope, _) = jax.jvp(functools.partial(device.step, cells, up=up), (weight,), (jnp.ones_like(weight),))
+        along = slope if up else -slope
+        velocity, total, noisy = 3 * [jnp.zeros((), weight.dtype)]
+        for burst in bursts:
+            count, size = (burst.up, burst.size_up) if up else (burst.down, burst.size_down)
+            count, to = count.astype(weight.dtype), jnp.maximum(size * along, _LEAST)  # q - 1
+            log = jnp.log1p(to)
+            velocity = velocity + count * (size * _relative(log, to, -0.5))
+            total = total + count * log
+            noisy = noisy + count * (size / (1 + to)) ** 2
+        return s * velocity, total, noisy
+
+    (up, growth, n_up), (down, other, n_down) = sums(up=True), sums(up=False)
+    total, velocity = jnp.minimum(growth + other, _MOST_GROWTH), up - down
     grown = jnp.expm1(total / 2)  # by halfway; of exponentials of a cell this one is enough
-    halfway = weight + velocity * _relative(grown, total / 2, 0.5) / 2
-    moved = weight + velocity * _relative(grown * (2 + grown), total, 0.5)
+    half = velocity * _relative(grown, total / 2, 0.5) / 2
+    halfway, moved, left = weight + half, weight + half * (2 + grown), 1 + grown
 
-    def variance(count: Weight, at_start: Weight, to: Weight, *, up: bool) -> Weight:
-        middle, end = (burst.step(device, cells, at, up=up)[1] for at in (halfway, moved))
-        half_left, left = 1 + grown, (1 + grown) ** 2
-        return count * ((at_start * left) ** 2 + 4 * (middle * half_left) ** 2 + end**2) / (6 * (1 + to) ** 2)
+    def variance(number: Weight, *, up: bool) -> Weight:
+        start, middle, end = (device.step(cells, at, up=up)[1] for at in (weight, halfway, moved))
+        return number * ((start * left**2) ** 2 + 4 * (middle * left) ** 2 + end**2) / 6
 
-    return moved, variance(up, v_up, to_up, up=True) + variance(down, v_down, to_down, up=False)
+    return moved, variance(n_up, up=True) + variance(n_down, up=False)
 
 
 def one_by_one(device, cells, weight: Weight, *bursts: Burst) -> Weight:
@@ -212,11 +247,10 @@ def in_parts(device, cells, weight: Weight, *bursts: Burst) -> Weight:
     Runge-Kutta steps of `one_by_one` would diverge, each part ends where its steps
     vanish. Whole numbers of pulses are sent first, each with its own noise and clip.
     """
-    whole = [burst for burst in bursts if burst.is_whole]
-    mixed = [burst for burst in bursts if not burst.is_whole]
+    whole, real = _apart(bursts)
 
     def send(n, weight):
-        return affine(device, cells, weight, *(burst.part(n, _PARTS) for burst in mixed))
+        return mixed(device, cells, weight, *(burst.part(n, _PARTS) for burst in real))
 
     return jax.lax.fori_loop(0, _PARTS, send, one_by_one(device, cells, weight, *whole))
 

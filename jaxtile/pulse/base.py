@@ -7,6 +7,7 @@ executes: trains drawn elsewhere can be executed just as well.
 """
 
 import abc
+import dataclasses
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -105,6 +106,10 @@ class Trains(AbstractLines):
             return jnp.sum(jnp.where(sign[:, None, None] != 0, on, 0), axis=0, dtype=jnp.int32).astype(float)
 
         return jnp.sum(pulsing(self.d_words, self.d_sign) * pulsing(self.x_words, self.x_sign))
+
+    def rows(self, numbers: Int[Array, " row"]) -> "Trains":
+        """The same columns with some of the rows."""
+        return dataclasses.replace(self, d_sign=self.d_sign[numbers], d_words=self.d_words[numbers])
 
     def slot(self, t: Int[Array, ""]) -> tuple[Bool[Array, " out"], Bool[Array, " in"]]:
         """True for each row, and for each column, that pulses in slot t."""

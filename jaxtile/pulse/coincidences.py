@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num, UInt32
@@ -11,21 +12,61 @@ from jaxtyping import Array, Float, Int, Num, UInt32
 from .._loop import largest_lane
 from .base import SLOTS_PER_WORD, Trains
 
-__all__ = ["sum_of_trains", "sum_one_by_one"]
+__all__ = ["Sums", "sum_of_trains", "sum_one_by_one"]
 
 Moves = tuple[Num[Array, "out in"], Num[Array, "out in"]]
 
 _HALF = 16  # bits of a word
 
 
-def sum_of_trains(lines: Trains) -> Moves:
-    """Coincidences that move each cell up, and those that move it down, summed over
-    vectors [k, ...].
+class Sums(eqx.Module):
+    """Coincidences that move each cell up, and those that move it down, of many
+    vectors.
+
+    Attributes:
+        words: those up in the lower half of a word and those down in the upper one, so
+            that half as much memory is gone through; or, where a half is too short, two
+            arrays.
+        n_slots: the slots of all vectors.
+    """
+
+    words: tuple[Num[Array, "out in"], ...]
+    n_slots: int = eqx.field(static=True)
+
+    def moves(self) -> tuple[Float[Array, "out in"], Float[Array, "out in"]]:
+        """Those up and those down: as real numbers, since a cell may get both, which
+        are mixed evenly.
+        """
+        up, down = self._halves()
+        return up.astype(float), down.astype(float)
+
+    def of_rows(self) -> Int[Array, " out"]:
+        """All those of each row."""
+        up, down = self._halves()
+        return jnp.sum(up + down, axis=1, dtype=jnp.int32)
+
+    def rows(self, numbers: Int[Array, " row"]) -> "Sums":
+        """Those of some rows."""
+        return Sums(tuple(words[numbers] for words in self.words), self.n_slots)
+
+    def _halves(self) -> Moves:
+        if len(self.words) == 2:
+            return self.words
+        (word,) = self.words
+        return (word & ((1 << _HALF) - 1)).astype(jnp.int32), (word >> _HALF).astype(jnp.int32)
+
+
+def sum_of_trains(lines: Trains) -> Sums:
+    """The coincidences of vectors [k, ...].
 
     A processor counts the bits that two words share, an accelerator multiplies matrices
     of bits: what is faster there.
     """
-    return jax.lax.platform_dependent(lines, cpu=_by_words, default=_by_products)
+    k = lines.d_words.shape[0]
+    if k * lines.n_slots >= 1 << _HALF:
+        return Sums(sum_one_by_one(Trains.moves, lines), k * lines.n_slots)
+    word = jax.lax.platform_dependent(lines, cpu=_by_words, default=_by_products)
+    return Sums((word,), k * lines.n_slots)
 
 
 def sum_one_by_one(moves: Callable[[Any], Moves], vectors: Any) -> Moves:
@@ -39,20 +80,14 @@ def sum_one_by_one(moves: Callable[[Any], Moves], vectors: Any) -> Moves:
     return jax.lax.scan(add, nothing, vectors)[0]
 
 
-def _by_words(lines: Trains) -> Moves:
+def _by_words(lines: Trains) -> UInt32[Array, "out in"]:
     """By words that hold a train of one vector, or a slot of 32 vectors: whichever are
     fewer.
-
-    Moves up and down share a word, so that half as much memory is gone through.
     """
     k, _, words = lines.d_words.shape
-    if k * lines.n_slots >= 1 << _HALF:
-        return sum_one_by_one(Trains.moves, lines)
     longest = largest_lane(jnp.max(lines.length))
     fewer = longest * -(-k // SLOTS_PER_WORD) < k * words
-    moves = jax.lax.cond(fewer, partial(_by_slots, longest=longest), _by_vectors, lines)
-    up, down = moves & ((1 << _HALF) - 1), moves >> _HALF
-    return up.astype(jnp.int32), down.astype(jnp.int32)
+    return jax.lax.cond(fewer, partial(_by_slots, longest=longest), _by_vectors, lines)
 
 
 def _share(up: Num[Array, "out in"], down: Num[Array, "out in"]) -> UInt32[Array, "out in"]:
@@ -96,7 +131,7 @@ def _by_slots(lines: Trains, *, longest: Int[Array, ""]) -> UInt32[Array, "out i
     return jax.lax.fori_loop(1, longest * groups, lambda n, moves: moves + moved(n), moved(0))
 
 
-def _by_products(lines: Trains) -> Moves:
+def _by_products(lines: Trains) -> UInt32[Array, "out in"]:
     """With T the products of bits and S those of bits with signs: down + up = T and down
     - up = S. Bits and signs are exact in half precision, their sums in single.
     """
@@ -109,5 +144,4 @@ def _by_products(lines: Trains) -> Moves:
 
     d, x = bits(lines.d_words, lines.d_sign), bits(lines.x_words, lines.x_sign)
     total, signed = (jnp.matmul(d.T, x, preferred_element_type=jnp.float32) for d, x in ((jnp.abs(d), jnp.abs(x)), (d, x)))
-    up, down = (total - signed) / 2, (total + signed) / 2
-    return up.astype(jnp.int32), down.astype(jnp.int32)
+    return _share((total - signed) / 2, (total + signed) / 2)

@@ -32,7 +32,7 @@ def seen_of_all(config: TileConfig, lines: AbstractLines, moves: Moves | None) -
     as if there were none.
     """
     each = jax.vmap(partial(exposure_to_lines, skip_inactive=config.skips_phases))(lines)
-    seen = jax.tree.map(lambda counts: jnp.sum(counts, axis=0, dtype=counts.dtype), each)
+    seen = jax.tree.map(lambda counts: jnp.sum(counts, axis=0, dtype=counts.dtype).astype(float), each)
     return seen if moves is None else select(seen, *moves)
 
 
@@ -42,7 +42,7 @@ def in_turn(config: TileConfig, chip: Chip, now: Now, keys: Keys, lines: Trains,
 
     Vectors that drive a row each, as `rows` says, do not wait for one another.
     """
-    moves = None if now.tally.each is None else sum_of_trains(lines)
+    moves = None if now.tally.each is None else sum_of_trains(lines).moves()
     moved = _by_cells if not by_rows(config) else _by_rows if rows is None else partial(_by_own_rows, rows)
     now = moved(config, chip, now, keys, lines)
     return count(config, chip, now, jnp.sum(jax.vmap(Trains.total)(lines)), seen_of_all(config, lines, moves))

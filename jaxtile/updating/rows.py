@@ -4,18 +4,17 @@ A pass over all cells takes as long for a silent cell as for one that is pulsed,
 it for cycle noise that is multiplied by zero.
 """
 
-import dataclasses
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int
 
 from .._loop import largest_lane
 from .._random import Draws, arange, cell_index
 from .._types import Key, Keys
 from ..device import Burst, State
 from ..pulse import Trains
+from ..pulse.coincidences import Sums
 from ..tile import Chip, TileConfig
 
 __all__ = ["Rows", "by_rows", "pulse_own_rows", "pulse_rows"]
@@ -38,9 +37,13 @@ class Rows(eqx.Module):
     @classmethod
     def of(cls, lines: Trains) -> "Rows":
         """Those in which these lines pulse."""
-        (n, m), none = lines.line_counts(), lines.d_sign.shape[0]
-        pulsed = (n > 0) & (lines.d_sign != 0) & jnp.any((m > 0) & (lines.x_sign != 0))
-        count = jnp.cumsum(pulsed, dtype=jnp.int32)
+        n, m = lines.line_counts()
+        return cls.where((n > 0) & (lines.d_sign != 0) & jnp.any((m > 0) & (lines.x_sign != 0)))
+
+    @classmethod
+    def where(cls, pulsed: Bool[Array, " row"]) -> "Rows":
+        """Those for which `pulsed` is true."""
+        none, count = pulsed.size, jnp.cumsum(pulsed, dtype=jnp.int32)
         places = -(-none // _AT_ONCE) * _AT_ONCE
         order = jnp.full(places, none, jnp.int32).at[jnp.where(pulsed, count - 1, places)].set(arange(none), mode="drop")
         return cls(order, count[-1])
@@ -53,7 +56,7 @@ def by_rows(config: TileConfig) -> bool:
     return config.half_select is None and config.crosspoint.order != "slot"
 
 
-def pulse_rows(config: TileConfig, chip: Chip, state: State, lines: Trains, rows: Rows, key: Key) -> State:
+def pulse_rows(config: TileConfig, chip: Chip, state: State, lines: Trains | Sums, rows: Rows, key: Key) -> State:
     """Pulse the fully selected cells: on a processor, if few rows are pulsed, those
     rows alone.
     """
@@ -68,8 +71,7 @@ def pulse_own_rows(config: TileConfig, chip: Chip, state: State, lines: Trains, 
     """
 
     def of_row(lines: Trains, row: Int[Array, ""]) -> tuple[Array, Array]:
-        alone = dataclasses.replace(lines, d_sign=lines.d_sign[row][None], d_words=lines.d_words[row][None])
-        up, down = alone.moves()
+        up, down = lines.rows(row[None]).moves()
         return up[0], down[0]
 
     noise = Draws(keys[:, None], cell_index(rows, arange(chip.shape[1]), chip.shape[1]))
@@ -93,13 +95,13 @@ def _in_rows(config: TileConfig, chip: Chip, state: State, rows: Int[Array, " ro
     return jax.tree.map(put, state, config.crosspoint.pulses(cells, taken, burst))
 
 
-def _pulse_all(config: TileConfig, chip: Chip, state: State, lines: Trains, rows: Rows, key: Key) -> State:
+def _pulse_all(config: TileConfig, chip: Chip, state: State, lines: Trains | Sums, rows: Rows, key: Key) -> State:
     burst = Burst(*lines.moves(), noise=chip.draws(key), most=lines.n_slots)
     return config.crosspoint.pulses(chip.cells, state, burst)
 
 
 @eqx.filter_custom_jvp
-def _pulse_few(config: TileConfig, chip: Chip, state: State, lines: Trains, rows: Rows, key: Key) -> State:
+def _pulse_few(config: TileConfig, chip: Chip, state: State, lines: Trains | Sums, rows: Rows, key: Key) -> State:
     """The same, some rows at a time or all of them: by two loops, of which one makes no
     turn. They work in place, and the branches of a `cond` would copy the state.
     """
@@ -108,8 +110,8 @@ def _pulse_few(config: TileConfig, chip: Chip, state: State, lines: Trains, rows
 
     def some(turn: Int[Array, ""], state: State) -> State:
         own = jax.lax.dynamic_slice_in_dim(rows.order, turn * _AT_ONCE, _AT_ONCE)
-        part = dataclasses.replace(lines, d_sign=lines.d_sign[own], d_words=lines.d_words[own])
-        return _in_rows(config, chip, state, own, Burst(*part.moves(), noise=chip.draws(key, own), most=lines.n_slots))
+        burst = Burst(*lines.rows(own).moves(), noise=chip.draws(key, own), most=lines.n_slots)
+        return _in_rows(config, chip, state, own, burst)
 
     def whole(turn: Int[Array, ""], state: State) -> State:
         # What does not depend on the turn would be computed outside of the loop, and always.

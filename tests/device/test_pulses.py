@@ -168,6 +168,28 @@ def test_mixed_directions(name, most):
     assert np.abs(got - np.asarray(weight)).max() > 0.01  # it did go somewhere
 
 
+@pytest.mark.parametrize("name", ["linear", "soft bounds", "soft bounds, reference"])
+def test_full_and_half_pulses_of_many_vectors_alternate(name):
+    """20 full pulses up and 60 of half the size down, mixed evenly, against the mean over random orders, as above; one kind after the other
+    ends elsewhere.
+    """
+    device, cells, weight = fabricated(name, dw_min_std=0.0, fill=0.8, dw_min=0.02, w_max_dtod=0.1, w_min_dtod=0.1)
+    kinds = {"full": ("up", 1.0, 20), "half": ("down", 0.5, 60)}
+    bursts = [burst.Burst(*(real(n if way == w else 0) for w in ("up", "down")), size, size) for way, size, n in kinds.values()]
+    together, apart = (np.asarray(law(device, cells, weight, *bursts), np.float64) for law in (burst.mixed, burst.affine))
+    rng, ends = np.random.default_rng(4), []
+    for _ in range(40):
+        reference = Reference(device, cells, weight)
+        for kind in rng.permutation([kind for kind, (_, _, n) in kinds.items() for _ in range(n)]):
+            way, size, _ = kinds[kind]
+            reference.pulse(way, size=size, xi=0.0)
+        ends.append(reference.weight)
+    ends = np.stack(ends)
+    error, resolved = np.abs(together - ends.mean(0)) / 0.02, 4.5 * ends.std(0, ddof=1) / np.sqrt(len(ends)) / 0.02
+    assert (error <= 2 * MIXED[name] + resolved).all()  # terms of second order, at twice the step
+    assert np.abs(apart - ends.mean(0)).mean() > 3 * np.abs(together - ends.mean(0)).mean()
+
+
 @pytest.mark.parametrize(("at", "dw_min", "sigma"), [(-0.8, 0.003, 0.3), (0.0, 0.003, 0.3), (0.8, 0.003, 0.3), (-0.5, 0.1, 0.05)])
 @pytest.mark.parametrize("name", ["constant", *AFFINE])
 def test_mean_and_spread_of_a_burst(name, at, dw_min, sigma):

@@ -18,7 +18,7 @@ from ..._random import Draws, Source
 from ..._types import Key, Scalar, Weight, is_concrete
 from ...fields import Number, choice, flag, number
 from ..base import AbstractCrosspoint, Order, Rewrite, State
-from ..burst import Burst, in_parts, one_by_one
+from ..burst import Burst, affine, in_parts, mixed, one_by_one
 from ..cells import Cells
 from ..fabrication import chance, folded_pair, spread
 
@@ -194,8 +194,8 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     def pulses(self, cells: Cells, state: Weight, *bursts: Burst) -> Weight:
         law = one_by_one if self.order == "slot" else type(self).burst
-        if self.order == "batch" and law is one_by_one:
-            law = in_parts
+        if self.order == "batch":
+            law = _OF_BATCH.get(law, law)
         return law(self, cells, state, *bursts)
 
     def after_reset(self, cells: Cells, noise: Draws) -> Weight:
@@ -204,6 +204,10 @@ class AbstractPulsedDevice(AbstractCrosspoint):
 
     def rewrite(self, cells: Cells, state: State, law: Rewrite, *, noise: Draws | None = None) -> State:
         return self.write(cells, state, law(self, cells, self.held(state), noise), noise=noise)
+
+
+# How a law sums up the pulses of all vectors, full and half ones mixed.
+_OF_BATCH = {one_by_one: in_parts, affine: mixed}
 
 
 def _may_be_positive(number: Array) -> bool:
