@@ -1,11 +1,10 @@
 """The network that Wu et al. train by pulses: the same chips, first weights and order of images in aihwkit and here.
 
-As in their code, each layer has a digital bias and one learned output scale, both moved at the rate of the pulses, and the default
-periphery. A layer is one tile.
+Each layer is one tile with the default periphery, a digital bias and learned output scales. Those move at the rate of the pulses.
+The paper has a scale for each output, its code one for each layer.
 """
 
 import dataclasses
-from functools import partial
 
 import base
 import jax
@@ -22,17 +21,17 @@ from training_parity import BATCH, train_there
 import bridge
 import jaxtile as jt
 
-WIDTHS, RATE, LAST = [784, 256, 128, 10], 0.05, 5
+WIDTHS, RATE, LAST, SEEDS = [784, 256, 128, 10], 0.05, 5, range(3)
 COLUMNS = ("jaxtile", "aihwkit", "apart, in standard errors")
 FAST = {"fast_lr": 0.01, "scale_fast_lr": False}
 
 
-def config(algorithm, device):
-    """The configuration of aihwkit for plain descent or TTv1, as their code has it."""
+def config(algorithm, device, scales="layers"):
+    """The configuration of aihwkit for plain descent or TTv1, with a learned scale for each of these."""
     made = SingleRPUConfig(device=device) if algorithm == "SGD" else build_config("ttv1", device=device)
     if algorithm == "TTv1":
         made.device.fast_lr = 0.01
-    made.mapping.learn_out_scaling = True
+    made.mapping.learn_out_scaling, made.mapping.out_scaling_columnwise = True, scales == "outputs"
     made.mapping.max_input_size = made.mapping.max_output_size = 0
     return made
 
@@ -52,7 +51,7 @@ def same(model):
         jt.nn.Linear.around(
             in_one_pass(bridge.from_analog_tile(next(layer.analog_tiles()))),
             bias=jnp.asarray(layer.get_weights()[1].numpy()),
-            out_scales=jnp.ones(1),
+            out_scales=jnp.asarray(layer.analog_module.get_learned_out_scales().detach().numpy()),
         )
         for layer in model.analog_layers()
     )
@@ -88,21 +87,16 @@ def shuffled(train, seed):
     return tuple(part[order] for part in train)
 
 
-def ours(models, images, *, epochs, rate=RATE):
-    """Accuracy after each epoch, of networks that are trained side by side: network n with the order of seed n."""
-    options = {"batch_size": BATCH, "test": images.test, "metrics": {"accuracy": jt.nn.accuracy}, "shuffle": False}
+def ours(model, images, seed, *, epochs, rate=RATE):
+    """Accuracy after each epoch, of a network of jaxtile that sees the images in the order of a seed."""
     rates = np.atleast_1d(rate)
     ends = np.arange(1, len(rates)) * (epochs // len(rates)) * (len(images.train[1]) // BATCH)
     rate = optax.join_schedules([optax.constant_schedule(float(each)) for each in rates], ends)
-    optimizer = jt.nn.Optimizer(rate, digital=optax.sgd(rate))
-
-    def learn(model, data, key):
-        return jt.train(model, jt.nn.cross_entropy, data, optimizer, key=key, epochs=epochs, **options).history["accuracy"]
-
-    seeds = range(len(models))
-    data = [shuffled(images.train, seed) for seed in seeds]
-    models, data = (jax.tree.map(lambda *all: jnp.stack(all), *each) for each in (models, data))
-    return jax.jit(jax.vmap(learn))(models, data, jax.vmap(jax.random.key)(jnp.arange(len(seeds))))
+    options = {"batch_size": BATCH, "test": images.test, "metrics": {"accuracy": jt.nn.accuracy}, "shuffle": False}
+    optimizer, key = jt.nn.Optimizer(rate, digital=optax.sgd(rate)), jax.random.key(seed)
+    return jt.train(model, jt.nn.cross_entropy, shuffled(images.train, seed), optimizer, key=key, epochs=epochs, **options).history[
+        "accuracy"
+    ]
 
 
 def theirs(model, images, seed, *, epochs, rate=RATE):
@@ -112,34 +106,32 @@ def theirs(model, images, seed, *, epochs, rate=RATE):
     return np.concatenate([train_there(model, train, images.test, rate=float(each), epochs=epochs // len(rates)) for each in rates])
 
 
-def curves(name, case, here, there=None, *, epochs, seeds=3, rate=RATE):
+def curves(name, case, here, there=None, *, epochs, rate=RATE, seeds=SEEDS):
     """Accuracies [seed, epoch] of a script's case, measured or stored, by the name of the engine.
 
     `here` and, unless aihwkit has no such device, `there` make the network of a seed. Rates take equal parts of the epochs.
     """
-    images = base.images()
-    case, numbers = case | {"rate": rate, "epochs": epochs, "images": images.name}, {"epochs": epochs, "rate": rate}
+    images, numbers = base.images(), {"epochs": epochs, "rate": rate}
 
-    def all_here():
-        return {"accuracy": ours([here(seed) for seed in range(seeds)], images, **numbers)}
+    def run(who, train, network, seed):
+        own = case | numbers | {"images": images.name, "who": who, "seed": seed}
+        return base.measure(name, own, lambda: {"accuracy": train(network(seed), images, seed, **numbers)})["accuracy"]
 
-    def one_there(seed):
-        return {"accuracy": theirs(there(seed), images, seed, **numbers)}
-
-    found = {"jaxtile": base.measure(name, case | {"who": "jaxtile", "seeds": seeds}, all_here)["accuracy"]}
-    if there is not None:
-        own = [case | {"who": "aihwkit", "seed": seed} for seed in range(seeds)]
-        found["aihwkit"] = [base.measure(name, each, partial(one_there, each["seed"]))["accuracy"] for each in own]
-    return {who: np.array(each) for who, each in found.items()}
+    engines = {"jaxtile": (ours, here), "aihwkit": (theirs, there)}
+    return {
+        who: np.array([run(who, train, network, seed) for seed in seeds])
+        for who, (train, network) in engines.items()
+        if network is not None
+    }
 
 
-def both(name, case, algorithm, device, **options):
+def both(name, case, algorithm, device, *, scales="layers", **options):
     """`curves` of a device of aihwkit, on the same chips in both."""
 
     def there(seed):
-        return network(config(algorithm, device), seed)
+        return network(config(algorithm, device, scales), seed)
 
-    return curves(name, case, lambda seed: same(there(seed)), there, **options)
+    return curves(name, {"algorithm": algorithm, **case, "scales": scales}, lambda seed: same(there(seed)), there, **options)
 
 
 def chance(accuracy, images):
@@ -148,24 +140,24 @@ def chance(accuracy, images):
 
 
 def late(curves):
-    """The mean of the last epochs of each network in percent, then their mean and standard error."""
-    return stored.mean(100 * curves[:, -LAST:].mean(axis=1))
+    """The mean of the last epochs of each network, in percent."""
+    return 100 * curves[:, -LAST:].mean(axis=1)
 
 
 def shown(found):
-    """The columns `COLUMNS` of a table."""
-    means = [late(found[who]) for who in COLUMNS if who in found]
-    if len(means) == 1:
-        return [base.show(*means[0], 1), "–", "–"]
-    (here, own), (there, other) = means
-    apart = f"{abs(here - there) / np.hypot(own, other):.1f}" if own or other else f"{abs(here - there):.1f} / 0"
-    return [*(base.show(*mean, 1) for mean in means), apart]
+    """The columns `COLUMNS` of a table: means with their standard errors, and how far they are apart."""
+    networks = [late(found[who]) for who in COLUMNS if who in found]
+    means = [base.show(*stored.mean(each), 1) if len(each) > 1 else f"{each[0]:.1f}" for each in networks]
+    if len(networks) == 1 or len(networks[0]) == 1:
+        return [*means, "–", "–"][:3]
+    (here, own), (there, other) = map(stored.mean, networks)
+    return [*means, f"{abs(here - there) / max(np.hypot(own, other), 1e-9):.1f}"]
 
 
 def summary(*groups):
     """The entries of the table at the top of the page: of each engine the means of groups of cases."""
     return {
-        key: "; ".join(" / ".join(f"{late(found[who])[0]:.1f}" if who in found else "–" for found in group) for group in groups)
+        key: "; ".join(" / ".join(f"{late(found[who]).mean():.1f}" if who in found else "–" for found in group) for group in groups)
         for key, who in zip(("ours", "aihwkit"), COLUMNS, strict=False)
     }
 
