@@ -21,7 +21,7 @@ from training_parity import BATCH, train_there
 import bridge
 import jaxtile as jt
 
-WIDTHS, RATE, LAST, SEEDS = [784, 256, 128, 10], 0.05, 5, range(3)
+WIDTHS, RATE, LAST = [784, 256, 128, 10], 0.05, 5
 COLUMNS = ("jaxtile", "aihwkit", "apart, in standard errors")
 FAST = {"fast_lr": 0.01, "scale_fast_lr": False}
 
@@ -106,10 +106,11 @@ def theirs(model, images, seed, *, epochs, rate=RATE):
     return np.concatenate([train_there(model, train, images.test, rate=float(each), epochs=epochs // len(rates)) for each in rates])
 
 
-def curves(name, case, here, there=None, *, epochs, rate=RATE, seeds=SEEDS):
+def curves(name, case, here, there=None, *, epochs, rate=RATE, chips=(3, 3)):
     """Accuracies [seed, epoch] of a script's case, measured or stored, by the name of the engine.
 
-    `here` and, unless aihwkit has no such device, `there` make the network of a seed. Rates take equal parts of the epochs.
+    `here` and, unless aihwkit has no such device, `there` make the network of a seed. Rates take equal parts of the epochs, and
+    `chips` are as many in each engine.
     """
     images, numbers = base.images(), {"epochs": epochs, "rate": rate}
 
@@ -119,8 +120,8 @@ def curves(name, case, here, there=None, *, epochs, rate=RATE, seeds=SEEDS):
 
     engines = {"jaxtile": (ours, here), "aihwkit": (theirs, there)}
     return {
-        who: np.array([run(who, train, network, seed) for seed in seeds])
-        for who, (train, network) in engines.items()
+        who: np.array([run(who, train, network, seed) for seed in range(count)])
+        for (who, (train, network)), count in zip(engines.items(), chips, strict=True)
         if network is not None
     }
 
@@ -148,7 +149,7 @@ def shown(found):
     """The columns `COLUMNS` of a table: means with their standard errors, and how far they are apart."""
     networks = [late(found[who]) for who in COLUMNS if who in found]
     means = [base.show(*stored.mean(each), 1) if len(each) > 1 else f"{each[0]:.1f}" for each in networks]
-    if len(networks) == 1 or len(networks[0]) == 1:
+    if min(map(len, networks)) == 1 or len(networks) == 1:
         return [*means, "–", "–"][:3]
     (here, own), (there, other) = map(stored.mean, networks)
     return [*means, f"{abs(here - there) / max(np.hypot(own, other), 1e-9):.1f}"]
