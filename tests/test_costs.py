@@ -180,13 +180,3 @@ def test_digital_operations_of_lines_that_are_read():
     assert float(three.operations((5, 7))) == pytest.approx(5 + 7 + 2 * 5 * (1 / 2 + 1 / 8))
     assert float(jt.learning.Transfer(PAIR).operations((5, 7))) == 5 + 7
     assert float(jt.device.WriteNoise(PAIR[0]).operations((5, 7))) == 5 + 7
-
-
-def test_reads_of_refreshes_are_counted():
-    """Both devices of all pairs, column by column."""
-    device = jt.device.OneSided(
-        jt.device.SoftBounds(w_min=0.0, w_min_dtod=0.0), refresh=jt.device.Refresh(every=2, units_in_mbatch=False)
-    )
-    tile = jt.init(jt.TileConfig(device), (5, 7), key=KEY)
-    x, d = jnp.ones((4, 7)), jnp.ones((4, 5))
-    assert float(update(tile, x, d, 0.1, KEY).tally.reads) == 2 * 2 * 7

@@ -47,7 +47,7 @@ class Tally(eqx.Module):
             rows and over the columns.
         phases: sub-phases driven, in every slot anew; all four where nothing says
             otherwise.
-        reads: vectors read while programming, and for transfers and refreshes.
+        reads: vectors read while programming, and for transfers; not those of a refresh.
         each: the pulses of each cell and line, if they are counted.
     """
 

@@ -82,7 +82,7 @@ class Refresh(AbstractRoutine):
         width = minus.shape[1]
         lost = jnp.where(full, plus - minus, 0)
         columns = UnitVectors(arange(width), width)
-        sending = Sending(columns, -lost.T, learning_rate=jnp.asarray(1.0, float), pulse=self.update, reads=2 * width)
+        sending = Sending(columns, -lost.T, learning_rate=jnp.asarray(1.0, float), pulse=self.update)
         return device.rewrite(cells, state, law, noise=draws), sending
 
     def _read(self, weight: Weight, *, key: Key) -> Weight:
