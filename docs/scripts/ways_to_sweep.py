@@ -1,6 +1,6 @@
-"""Sweeps the same points in every way that there is, and compares the bits: the table in docs/how_to/sweep.md.
+"""Sweeps the same points in every way that there is, and compares the bits: the tables in docs/how_to/sweep.md.
 
-python docs/scripts/ways_to_sweep.py           # the table of bits, and that of times
+python docs/scripts/ways_to_sweep.py           # the table of bits, and that of executors
 python docs/scripts/ways_to_sweep.py --small   # one process, parts and growth
 """
 
@@ -137,22 +137,24 @@ def seconds(executor):
 
 
 def main():
-    ways = {"four parts in random order, two at a time": in_parts, "growth in three steps": in_growth}
+    ways = {"four parts in random order, two at a time": in_parts, "more chips, then more values, in three steps": in_growth}
     if CHIPS > 16:
-        ways |= {"Dask, one of two workers killed": on_dask, "submitit": on_submitit, "20 kills": under_kills}
-        ways |= {f"{n} devices": lambda folder, n=n: on_devices(folder, n) for n in (1, 2, 8)}
+        ways |= {"Dask with two workers, one of which is killed": on_dask}
+        ways |= {"submitit, for the first 8 chips of one value": on_submitit}
+        ways |= {"killed 20 times at random moments, and begun again": under_kills}
+        ways |= {f"{n} device{'s'[: n > 1]}": lambda folder, n=n: on_devices(folder, n) for n in (1, 2, 8)}
     with tempfile.TemporaryDirectory() as name:
         like = swept(store=pathlib.Path(name, "one.zarr"))
+        print("| way | results |\n|---|---|", flush=True)
         for way, store in ways.items():
-            begun = time.perf_counter()
-            same = bits(store(pathlib.Path(name)), like)
-            print(f"| {way} | {'the same bits' if same else 'OTHER BITS'} | {time.perf_counter() - begun:.0f} s |", flush=True)
+            print(f"| {way} | {'the same bits' if bits(store(pathlib.Path(name)), like) else 'OTHER BITS'} |", flush=True)
     if CHIPS > 16:
         from distributed import Client, LocalCluster
 
+        print("\n| executor | 200 blocks |\n|---|---|", flush=True)
         spawn = multiprocessing.get_context("spawn")
         with concurrent.futures.ProcessPoolExecutor(2, mp_context=spawn) as pool:
-            print(f"| ProcessPoolExecutor | {seconds(pool):.1f} s |", flush=True)
+            print(f"| `ProcessPoolExecutor` | {seconds(pool):.1f} s |", flush=True)
         with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
             print(f"| Dask | {seconds(client.get_executor()):.1f} s |", flush=True)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._extras import need
-from .store import Memory, Progress, Store
+from .in_memory import Memory
+from .store import Progress, Store
 
 if TYPE_CHECKING:  # importing it takes longer than importing the rest of this library
     import xarray as xr

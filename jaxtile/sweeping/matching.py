@@ -19,7 +19,7 @@ from .processes import wait_for_all
 from .store import Store
 from .versions import versions
 
-__all__ = ["Asked", "Order", "grown", "in_order_of"]
+__all__ = ["Asked", "Order", "find_order", "grow"]
 
 Order = dict[str, Sequence[int]]
 
@@ -69,7 +69,7 @@ class Asked:
         return dataclasses.replace(kept, coordinates=coordinates, zipped=zipped, targets=self.targets)
 
 
-def grown(kept: Store, asked: Asked, *, allow_versions: bool) -> tuple[Store, Order]:
+def grow(kept: Store, asked: Asked, *, allow_versions: bool) -> tuple[Store, Order]:
     """A store with room for all that is asked for, and its order. Whoever comes first
     makes the room, the others find it.
 
@@ -77,38 +77,38 @@ def grown(kept: Store, asked: Asked, *, allow_versions: bool) -> tuple[Store, Or
         ValueError: it holds another sweep.
         OSError: another sweep is writing to it.
     """
-    order = in_order_of(kept, asked, None, allow_versions=allow_versions)
+    order = find_order(kept, asked, None, allow_versions=allow_versions)
     until = time.monotonic() + _PATIENCE
     while jax.process_index() == 0 and _lacks_room(kept, asked, order):
         try:
             with kept.locked():
-                kept = _reopened(kept)  # as others may have left it
-                order = in_order_of(kept, asked, None, allow_versions=allow_versions)
+                kept = _reopen(kept)  # as others may have left it
+                order = find_order(kept, asked, None, allow_versions=allow_versions)
                 if _lacks_room(kept, asked, order):
                     kept.grow(asked.within(kept.layout, order), asked.about)
         except BlockingIOError:
             if time.monotonic() > until:
                 raise
             time.sleep(0.1)
-        kept = _reopened(kept)
-        order = in_order_of(kept, asked, None, allow_versions=allow_versions)
+        kept = _reopen(kept)
+        order = find_order(kept, asked, None, allow_versions=allow_versions)
     wait_for_all("grown")
-    kept = _reopened(kept)
-    return kept, in_order_of(kept, asked, None, allow_versions=allow_versions)
+    kept = _reopen(kept)
+    return kept, find_order(kept, asked, None, allow_versions=allow_versions)
 
 
 def _lacks_room(kept: Store, asked: Asked, order: Order) -> bool:
     return not kept.settled or asked.within(kept.layout, order) != kept.layout
 
 
-def _reopened(kept: Store) -> Store:
+def _reopen(kept: Store) -> Store:
     again = Store.open(kept.path)
     if again is None:
         raise FileNotFoundError(f"store={str(kept.path)!r} was there, and has been deleted.")
     return again
 
 
-def in_order_of(kept: Store, asked: Asked, width: int | None, *, allow_versions: bool) -> Order:
+def find_order(kept: Store, asked: Asked, width: int | None, *, allow_versions: bool) -> Order:
     """The places of what is asked for in the order of a store, by dimension where this is
     another one: first those that it has, then the new ones.
 

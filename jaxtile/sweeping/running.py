@@ -23,11 +23,12 @@ from .._describe import difference
 from .._types import Key
 from .block import Blocks
 from .grid import Grid, Subject
+from .in_memory import Memory
 from .layout import Layout, Task
 from .one_by_one import OneByOne, keeps_checkpoints
 from .part import Part
 from .processes import PATIENCE, wait_for_all
-from .store import Memory, Store
+from .store import Store
 from .threads import side_by_side
 from .versions import versions
 

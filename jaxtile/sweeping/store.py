@@ -17,18 +17,14 @@ behind in between, and are brought to the layout by the next sweep.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime
-import errno
 import glob
 import json
 import os
 import pathlib
 import shutil
 import sys
-import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,6 +32,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._paths import as_path
+from .arrays import DONE, lay_out
+from .disk import disk_errors
 from .layout import Block, Layout, Task
 from .locks import lock
 from .part import WHOLE, Part
@@ -43,10 +41,8 @@ from .part import WHOLE, Part
 if TYPE_CHECKING:  # importing it takes longer than importing the rest of this library
     import zarr
 
-__all__ = ["DONE", "Memory", "Progress", "Store", "check_place"]
+__all__ = ["Progress", "Store"]
 
-DONE = "done"
-_MEANING = "0: not run; n: run by the n-th of the attribute `versions`"
 _WRITE_ALL: Any = {"write_empty_chunks": True}
 
 
@@ -64,39 +60,6 @@ class Progress(NamedTuple):
     done: int
     first: datetime.datetime | None
     last: datetime.datetime | None
-
-
-class Memory:
-    """Results that are kept in memory only."""
-
-    def __init__(self, layout: Layout, about: Mapping[str, str]):
-        self.layout, self.about = layout, about
-        self.versions: list[dict[str, str]] = []
-        self._arrays = {name: np.zeros(layout.shape(name), result["dtype"]) for name, result in layout.results.items()}
-
-    def locked(self, *, shared: bool = False) -> contextlib.AbstractContextManager[None]:
-        """Nobody else knows of it."""
-        return contextlib.nullcontext()
-
-    def sign(self, versions: dict[str, str]) -> None:
-        """Say by which versions the blocks are written from now on."""
-        self.versions = [versions]
-
-    def missing(self, part: Part = WHOLE) -> list[Task]:
-        """The blocks of a part that are not there yet: at the start, all."""
-        return [self.layout.task(block) for block in part.among(self.layout.blocks())]
-
-    def write(self, task: Task, results: Mapping[str, np.ndarray]) -> None:
-        """Put one block."""
-        for name, values in results.items():
-            self._arrays[name][self.layout.region(task.block)] = values.reshape(*self.layout.box(task.block), *values.shape[1:])
-
-    def folder(self, task: Task) -> None:
-        """There is none for checkpoints."""
-
-    def read(self) -> tuple[dict[str, np.ndarray], int]:
-        """All results, and the number of blocks that are missing: none, at the end."""
-        return self._arrays, 0
 
 
 class Store:
@@ -135,11 +98,11 @@ class Store:
         path = pathlib.Path(path)
         part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
         try:
-            with _said(path, "the store could not be laid out"):
+            with disk_errors(path, "the store could not be laid out"):
                 zarr.open_group(part, mode="w-")
-                _lay_out(part, layout, about, [versions])
+                lay_out(part, layout, about, [versions])
                 part.rename(path)
-        except OSError:
+        except Exception:  # whoever came first has removed this place while it was written: zarr has several errors of that
             if not path.exists():
                 raise
         finally:
@@ -180,8 +143,8 @@ class Store:
     def grow(self, layout: Layout, about: Mapping[str, str]) -> None:
         """Make room for more; what is there stays where it is."""
         commands = dict.fromkeys((*self.about.get("command", "").splitlines(), about["command"]))
-        with _said(self.path, "the store could not grow"), self._writing():
-            _lay_out(self.path, layout, dict(about) | {"command": "\n".join(commands)}, self.versions)
+        with disk_errors(self.path, "the store could not grow"), self._writing():
+            lay_out(self.path, layout, dict(about) | {"command": "\n".join(commands)}, self.versions)
 
     @contextlib.contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -230,7 +193,7 @@ class Store:
                 self.versions = list(self.versions if again is None else again.versions)
                 if versions not in self.versions:
                     self.versions.append(versions)
-                    _lay_out(self.path, self.layout, self.about, self.versions)
+                    lay_out(self.path, self.layout, self.about, self.versions)
         self._mark = 1 + self.versions.index(versions)
 
     def missing(self, part: Part = WHOLE) -> list[Task]:
@@ -273,7 +236,7 @@ class Store:
         Raises:
             OSError: the disk is full, or cannot be written to.
         """
-        with _said(self.path, f"block {task.block} could not be written"), self._writing():
+        with disk_errors(self.path, f"block {task.block} could not be written"), self._writing():
             for name, values in {**results, DONE: np.full(len(task.lanes), self._mark)}.items():
                 self._put(name, task, values)
         shutil.rmtree(self.folder(task).parent, ignore_errors=True)
@@ -304,88 +267,3 @@ class Store:
                     values.reshape(-1, *result["shape"])[lanes] = np.nan
                     results[name][region] = values
         return results, len(missing)
-
-
-def _lay_out(path: pathlib.Path, layout: Layout, about: Mapping[str, str], versions: list[dict[str, str]]) -> None:
-    """Bring a group to a layout: arrays that are not there are made, and those that are
-    there grow.
-    """
-    import zarr
-    from zarr.codecs import Crc32cCodec, ZstdCodec
-
-    group: Any = zarr.open_group(path, mode="r+", use_consolidated=False)
-    more = {"versions": json.dumps(versions, indent=1), "layout": json.dumps(dataclasses.asdict(layout))}
-    group.attrs.put(dict(about) | more | ({"coordinates": " ".join(layout.zipped)} if layout.zipped else {}))
-    for name, (dim, values) in layout.along.items():
-        if name not in group or group[name].shape != (len(values),) or list(group[name][:]) != values:
-            of_text = isinstance(values[0], str)
-            array = group.create_array(
-                name,
-                shape=len(values),
-                dtype=str if of_text else np.asarray(values).dtype,
-                dimension_names=(dim,),
-                attributes={"units": layout.units[name]} if name in layout.units else {},
-                overwrite=True,
-            )
-            array[:] = np.asarray(values, object if of_text else None)
-    for name in (*layout.results, DONE):
-        result = layout.results.get(name, {"shape": [], "dtype": "uint16", "dims": [], "units": "1", "label": _MEANING})
-        shape = (*layout.sizes.values(), *result["shape"])
-        if name in group:
-            group[name].resize(shape)
-            continue
-        dtype, fill = ("uint16", 0) if name == DONE else _stored(result["dtype"])
-        masked = {"_FillValue": fill} if dtype in ("int64", "uint64") else {}
-        group.create_array(
-            name,
-            shape=shape,
-            dtype=dtype,
-            chunks=(*layout.block.values(), *(max(1, size) for size in result["shape"])),
-            fill_value=fill,
-            compressors=(ZstdCodec(), Crc32cCodec()),
-            dimension_names=(*layout.sizes, *result["dims"]),
-            attributes={"units": result["units"], "label": result["label"]} | masked,
-        )
-    pathlib.Path(path, DONE, "lock").touch()
-    with warnings.catch_warnings(action="ignore"):  # zarr's own format of them is still to become a standard
-        zarr.consolidate_metadata(path)
-
-
-def _stored(dtype: str) -> tuple[str, Any]:
-    """The type that holds all values of another one and, besides, what says that there is
-    none: NaN, or a whole number that xarray reads as NaN.
-    """
-    if jnp.issubdtype(dtype, jnp.complexfloating):
-        return dtype, complex(np.nan, np.nan)
-    if jnp.issubdtype(dtype, jnp.floating):
-        return (dtype if np.dtype(dtype).kind == "f" else "float32"), np.nan  # zarr knows no bfloat16
-    return ("uint64", 2**64 - 1) if dtype == "uint64" else ("int64", -(2**63))
-
-
-def check_place(path: str | pathlib.Path) -> None:
-    """Refuse a place where no store can be written, before anything is compiled.
-
-    Raises:
-        OSError: it is one.
-    """
-    place = pathlib.Path(path).absolute()
-    folder = next(one for one in (place, *place.parents) if one.exists())
-    try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{place.name}."):
-            pass
-    except OSError as error:
-        raise OSError(error.errno, f"store={str(path)!r} cannot be written ({error.strerror}). {_remedy(error)}") from None
-
-
-@contextlib.contextmanager
-def _said(path: pathlib.Path, failed: str) -> Iterator[None]:
-    """An error of the disk says what failed, and the remedy."""
-    try:
-        yield
-    except OSError as error:
-        said = f"{error.strerror}: {failed}. {_remedy(error)} and call again: what is there is kept."
-        raise OSError(error.errno, said, str(path)) from error
-
-
-def _remedy(error: OSError) -> str:
-    return "Make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose a place that can be written to"

@@ -24,18 +24,21 @@ from .._paths import as_path
 from .._random import as_key
 from .._types import AnyArray, Key, finite_array, is_whole
 from ..tile import Tile, TileConfig
+from .arrays import DONE
 from .dataset import as_dataset, load
+from .disk import check_place
 from .grid import Grid, Subject
-from .layout import Layout, block_of
-from .matching import Asked, Order, grown, in_order_of
-from .memory import free_memory, free_on_host
+from .in_memory import Memory
+from .layout import Layout
+from .matching import Asked, Order, find_order, grow
+from .memory import free_on_host
 from .one_by_one import keeps_checkpoints
 from .part import WHOLE, Part
 from .processes import wait_for_all
 from .running import Executor, Program, Work, as_executor, refuse_others, run_elsewhere, run_here
-from .store import DONE, Memory, Store, check_place
-from .threads import side_by_side
+from .store import Store
 from .versions import versions
+from .width import compile_at_a_width
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,12 +47,7 @@ __all__ = ["sweep"]
 
 Run = Callable[[Tile, Array, Key], dict[str, Array]] | Callable[[Any, Key], dict[str, Array]]
 
-_WIDEST = 256  # tiles: wider blocks gain nothing more on a CPU, and make tiles that have stopped wait longer for the rest
-_CELLS = 2**20  # of a block on a CPU: of large tiles, a few take as long as many small ones
-_BLOCKS = 8  # of each kind, at least, so that the first lands early ...
-_FEW = 64  # ... unless they would be narrower
 _SHARES = 64  # blocks, at least, that an executor divides among its workers
-_SHARE = 0.25  # of the free memory, because two calls are under way at a time
 
 _Arguments = ParamSpec("_Arguments")
 
@@ -187,7 +185,7 @@ def sweep(
     if store is not None:
         check_place(store)
     if kept is not None:
-        in_order_of(kept, asked, width, allow_versions=allow_versions)
+        find_order(kept, asked, width, allow_versions=allow_versions)
     wait_for_all("opened")  # before one of them makes what another would find
     if jax.process_count() > 1 and store is None:
         raise ValueError("store=None does not go with several processes: each would see its own results only; pass a folder.")
@@ -202,17 +200,17 @@ def sweep(
         shares = share.of * (1 if executor is None else _SHARES)
         work = work_in(order)
         with _spinner(show=progress):
-            made, block = _that_fit(work, functools.partial(_check_results, grid, outer), -(-grid.count // shares), width)
+            made, block = compile_at_a_width(work, functools.partial(_check_results, grid, outer), -(-grid.count // shares), width)
         units = {path: work.subjects[0].field(path).get("units", "") for path in grid.numbers}
         block = dict.fromkeys(outer, 1) | block
         layout = asked.layout(units=units, block=block, width=made[0].width, results=made[0].results())
-        kept = Memory(layout, asked.about) if store is None else _laid_out(store, layout, asked)
+        kept = Memory(layout, asked.about) if store is None else _lay_out(store, layout, asked)
     if isinstance(kept, Store):  # perhaps of another sweep, which came first
         for pair, subject in subjects.items():
             if not all(map(kept.layout.has, ("config", "run"), pair)):
                 new = Work([subject], matrices, grid, key).compile(0, kept.layout.width, jax.local_devices())
                 refuse_others(new, kept.layout.results)
-        kept, order = grown(kept, asked, allow_versions=allow_versions)
+        kept, order = grow(kept, asked, allow_versions=allow_versions)
         if order or (made and made[0].width != kept.layout.width):
             made = {}  # they were made for another store
     work = work_in(order)
@@ -276,48 +274,6 @@ def _by_name(name: str, value: Any, is_one: Callable[[Any], bool]) -> dict[str, 
 _WANTED = {"run": "a function of (tile, target, key), such as jaxtile.Programming(jaxtile.SVD())", "config": "a TileConfig"}
 
 
-def _that_fit(
-    work: Work,
-    check: Callable[[dict[int, Program]], None],
-    points: int,
-    given: int | None,
-) -> tuple[dict[int, Program], dict[str, int]]:
-    """Every subject compiled, at the given width or at the widest one that leaves
-    enough of the free memory to all of them; and the shape of a block. They are checked
-    before.
-    """
-    free = min(free_memory(device) for device in jax.local_devices())
-    width = _default_width(work, points) if given is None else given
-    while True:
-        block = block_of(work.grid.sizes, width)
-        width = math.prod(block.values()) if given is None else given
-        made = {group: work.compile(group, width, jax.local_devices()) for group in range(len(work.subjects))}
-        check(made)
-        most = max(side_by_side([blocks.compile for blocks in made.values()]))
-        if given is not None and most > free:
-            raise ValueError(
-                f"width={width} takes {most / 2**30:.3g} GiB on each device, and {free / 2**30:.3g} GiB are free; pass fewer, or "
-                "None for as many as fit."
-            )
-        if most <= _SHARE * free or width == 1 or given is not None:
-            return made, block
-        width = max(1, min(width - 1, int(_SHARE * width * free / most)))
-
-
-def _default_width(work: Work, points: int) -> int:
-    """Few enough tiles for the first block to land early, and for each device to have
-    some.
-    """
-    most, few = _WIDEST, _FEW
-    if any(keeps_checkpoints(subject.run) for subject in work.subjects):
-        return 1
-    if work.targets is None:  # whose functions may take long
-        few = 1
-    elif jax.default_backend() == "cpu":
-        most = max(1, _CELLS // math.prod(work.targets.shape[1:]))
-    return min(_WIDEST, most, max(few, -(-points // _BLOCKS)), -(-points // jax.device_count()))
-
-
 def _check_results(grid: Grid, outer: dict[str, list[str]], made: dict[int, Program]) -> None:
     """Refuse results that the data set cannot hold.
 
@@ -351,7 +307,7 @@ def _places(grid: Grid, outer: dict[str, list[str]]) -> tuple[dict[str, list[Any
     return outer | coordinates, {path: values for path, (dim, values) in numbers.items() if path != dim}
 
 
-def _laid_out(store: pathlib.Path, layout: Layout, asked: Asked) -> Store:
+def _lay_out(store: pathlib.Path, layout: Layout, asked: Asked) -> Store:
     if jax.process_index() == 0:
         Store.create(store, layout, asked.about, versions())
     wait_for_all("laid out")

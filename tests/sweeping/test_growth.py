@@ -1,5 +1,7 @@
 """A store that grows: what is there is kept and not run again, and the bits are those of all at once."""
 
+import concurrent.futures
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -69,6 +71,17 @@ def test_points_that_are_zipped_are_added_wherever_they_stand(tmp_path):
     opened = xr.open_zarr(store)
     assert opened["device.dw_min"].dims == ("point",)
     assert "device.dw_min" in opened.coords
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")  # threads share the filters of warnings; processes do not
+def test_two_that_grow_a_store_at_once_both_find_room(tmp_path):
+    store = tmp_path / "s.zarr"
+    swept(store=store, chips=3)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda n: swept(store=store, chips=8, part=(n, 2)), (1, 2)))
+    data = jt.sweep.load(store)
+    assert data.attrs["missing_blocks"] == 0
+    same(data, swept(chips=8))
 
 
 @pytest.mark.parametrize("left", ["resize", "create_array"])

@@ -73,6 +73,7 @@ def test_a_store_that_is_damaged_is_told_from_what_is_none(tmp_path, half):
         jt.sweep.load(path)
 
 
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")  # threads share the filters of warnings; processes do not
 def test_several_lay_out_a_store_at_once(tmp_path):
     """One of them wins, and the others find its store; nothing is left behind."""
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
