@@ -17,9 +17,15 @@ HEADS = {
 IN_TURN = "jaxtile, vector by vector"
 LIMITS = {
     "gdp": "every cell has a train of its own for every vector: 16 random words, a quarter of the time; reading takes a third",
-    "svd": "products with a block of eight vectors and their decomposition take twice as long as the update",
+    "svd": (
+        "products with a block of eight vectors and their decomposition take as long as the pulses; the residual and copies of "
+        "the state follow"
+    ),
     "half-selection": "each cell adds up what its row and its column sent",
-    "many-tiles": "LAPACK takes the small decompositions tile by tile, 40 % of the time; the updates take as much",
+    "many-tiles": (
+        "decompositions tile by tile take more than half as long again as the pulses of all cells, half of it in the loop around "
+        "LAPACK; products take as long as the pulses"
+    ),
     "train-constant-10": (
         "a step of ten samples: the read of 784 x 256 takes 0.16 ms of 0.52, and the pass over its cells, with a normal each, "
         "0.15; trains of all lines, counting their bits and some two hundred small kernels one after another take the rest"
