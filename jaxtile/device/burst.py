@@ -197,8 +197,8 @@ def _mixed(device, cells, weight: Weight, *bursts: Burst) -> tuple[Weight, Weigh
     """Mean and variance after real numbers of pulses of both directions, mixed evenly."""
 
     def sums(*, up: bool) -> tuple[Weight, Weight, Weight]:
-        """What all pulses of a direction sum up to: V, Lambda, and their number where each
-        counts by its noise.
+        """Sums over all pulses of a direction: V, Lambda, and the number of pulses where
+        each counts by its noise.
         """
         (s, _), (slope, _) = jax.jvp(functools.partial(device.step, cells, up=up), (weight,), (jnp.ones_like(weight),))
         along = slope if up else -slope
