@@ -1,4 +1,4 @@
-"""The table of ratios: `python -m benchmarks` prints it, `--only dense gdp` some works, `--out FILE` writes the page."""
+"""The table of ratios: `python -m benchmarks` prints it, `--only dense gdp` some works, `--out FILE` writes them on the page."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 
 from .jax_draws import use_jax_draws
-from .page import page
+from .page import parts, write
 from .timing import measure
 from .training import TRAINING
 from .whole_runs import WHOLE_RUNS
@@ -26,7 +26,7 @@ def main() -> None:
     everything, groups = (*WORKS, *WHOLE_RUNS), {"training": (*TRAINING, "chips", "width")}
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=(*everything, *groups), default=everything)
-    parser.add_argument("--out", type=Path, help="where to write the page")
+    parser.add_argument("--out", type=Path, help="the page whose tables are written anew, docs/records/benchmarks.md")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--jax-draws", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -39,10 +39,10 @@ def main() -> None:
         found[name] = apart(name)
         if name in WORKS:
             found[name] |= apart(name, "--jax-draws")
-    text = page(found, machine())
-    print(text)
+    made = parts(found, machine())
+    print("\n\n".join(made.values()))
     if arguments.out:
-        arguments.out.write_text(text)
+        write(arguments.out, made)
 
 
 def apart(name: str, *options: str) -> dict:

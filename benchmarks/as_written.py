@@ -6,6 +6,7 @@ import time
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import jax.random as jr
 
 import jaxtile as jt
@@ -46,17 +47,22 @@ def _updates() -> dict[str, float]:
         return Side(call)
 
     tile = tile_of(SQUARE)
-    moving = {"now": tile.now}
-    step = jax.jit(lambda chip, now, key: update(jt.Tile(tile.config, chip, now), key).now)
 
-    def only_now():
-        moving["now"] = step(tile.chip, moving["now"], next(keys))
-        return moving["now"]
+    def only_now(**donated):
+        held = {"now": jax.tree.map(jnp.copy, tile.now)}
+        step = jax.jit(lambda chip, now, key: update(jt.Tile(tile.config, chip, now), key).now, **donated)
+
+        def call():
+            held["now"] = step(tile.chip, held["now"], next(keys))
+            return held["now"]
+
+        return Side(call)
 
     sides = {
         "in a loop under `jit`": Side(Again(tile_of(SQUARE), update, 20), share=20),
         "`jax.jit` of one's own, the tile donated": own(jax.jit(update, donate_argnums=0)),
-        "the same, carrying only `now`": Side(only_now),
+        "the same, carrying only `now`, donated": only_now(donate_argnums=1),
+        "the same, carrying only `now`": only_now(),
         "the same, the whole tile, not donated": own(jax.jit(update)),
         "call by call": own(update),
     }

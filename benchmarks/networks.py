@@ -61,7 +61,15 @@ def forward():
     return {"jaxtile": jaxtile, "aihwkit": aihwkit}
 
 
-NETWORKS = {"network": Work("forward, batch of 64, of a layer on 1024 tiles of 128 x 128", forward, 2, 4)}
+NETWORKS = {
+    "network": Work(
+        "forward, batch of 64, of a layer on 1024 tiles of 128 x 128",
+        "default periphery, call by call under `jit`",
+        forward,
+        2,
+        4,
+    )
+}
 
 
 def mib(tree):

@@ -1,40 +1,31 @@
-"""The page that the measurements make."""
+"""The parts of the page that the measurements make: each between its mark and the next end; the page has its own words."""
 
 import datetime
+from pathlib import Path
 
 from .as_written import ONCE
-from .whole_runs import BYTES
+from .whole_runs import BYTES, WHOLE_RUNS
 from .works import WORKS
 
-__all__ = ["page"]
+__all__ = ["parts", "write"]
 
-TEXT = """# Benchmarks
-
-{regimes}Measured on {date} by `python -m benchmarks` on {machine}.
-All sides of a line take turns in one process; figures are medians. Updates of jaxtile run in a loop under `jit`, as a method runs
-them, but where it says "call by call"; those of aihwkit and torch are called from Python, and are compiled beforehand. With JAX's
-draws, jaxtile runs in a process of its own, and words and normals are those of `jax.random` (threefry), at the same counters.
-aihwkit and torch have one thread, with which they are the faster at these sizes; where two are named, the faster one counts.
-
-| work | jaxtile | with JAX's draws | rival | ratio | at least | aim |
-|---|---|---|---|---|---|---|
-{rows}
-
-| work | side | time | first call takes longer by | a call adds to the peak of memory |
-|---|---|---|---|---|
-{details}
-{whole}
-## What limits what falls short of an aim
-
-{limits}
-"""
-
+HEADS = {
+    "ratios": "| work | regime | jaxtile | with JAX's draws | rival | ratio | at least | aim | measured |",
+    "sides": "| work | side | time | first call takes longer by | a call adds to the peak of memory |",
+    "as-written": "| work | written as | time | of the first line | measured |",
+}
 IN_TURN = "jaxtile, vector by vector"
 LIMITS = {
     "gdp": "every cell has a train of its own for every vector: 16 random words, a quarter of the time; reading takes a third",
-    "svd": "products with a block of eight vectors and their decomposition take twice as long as the update",
+    "svd": (
+        "products with a block of eight vectors and their decomposition take as long as the pulses; the residual and copies of "
+        "the state follow"
+    ),
     "half-selection": "each cell adds up what its row and its column sent",
-    "many-tiles": "LAPACK takes the small decompositions tile by tile, 40 % of the time; the updates take as much",
+    "many-tiles": (
+        "decompositions tile by tile take more than half as long again as the pulses of all cells, half of it in the loop around "
+        "LAPACK; products take as long as the pulses"
+    ),
     "train-constant-10": (
         "a step of ten samples: the read of 784 x 256 takes 0.16 ms of 0.52, and the pass over its cells, with a normal each, "
         "0.15; trains of all lines, counting their bits and some two hundred small kernels one after another take the rest"
@@ -52,8 +43,31 @@ LIMITS = {
 }
 
 
-def page(found: dict, machine: str) -> str:
-    """Markdown of what was found."""
+def write(page: Path, parts: dict[str, str]) -> None:
+    """Put parts in their places on the page: of a table the rows that were measured, and the others stay."""
+    text = page.read_text()
+    for mark, part in parts.items():
+        head, start, rest = text.partition(f"<!-- {mark} -->")
+        assert start, f"{page} has no place for {mark}"
+        old, end, tail = rest.partition("<!-- end -->")
+        if mark in HEADS:
+            rows = {_key(row): row for row in [*old.strip().splitlines(), *part.splitlines()]}
+            part = "\n".join(rows.values())
+        text = f"{head}{start}\n\n{part.strip()}\n\n{end}{tail}"
+    page.write_text(text)
+
+
+def _key(row: str) -> tuple[str, ...]:
+    """What a row is about: its first two cells."""
+    return tuple(cell.strip() for cell in row.split("|")[1:3])
+
+
+def _table(mark: str, rows: list[str]) -> str:
+    return "\n".join([HEADS[mark], (HEADS[mark].count("|") - 1) * "|---" + "|", *rows]) if rows else ""
+
+
+def parts(found: dict, machine: str) -> dict[str, str]:
+    """Markdown of what was found, by the mark of its place; where all works were measured, their limits too."""
     rows, details, whole, short = [], [], "", []
     for name, sides in found.items():
         if name not in WORKS:
@@ -66,8 +80,8 @@ def page(found: dict, machine: str) -> str:
         verdict = "aim met" if ratio >= work.aim else "met" if ratio >= work.least else "**missed**"
         short += [name] if ratio < work.aim else []
         rows.append(
-            f"| {work.title} | {_ms(ours)} | {_ms(exact)} | {rival} {_ms(theirs)} | {ratio:.3g} ({verdict}) "
-            f"| {work.least:.3g} | {work.aim:.3g} |"
+            f"| {work.title} | {work.regime} | {_ms(ours)} | {_ms(exact)} | {rival} {_ms(theirs)} | {ratio:.3g} ({verdict}) "
+            f"| {work.least:.3g} | {work.aim:.3g} | {datetime.date.today()} |"
         )
         for side, figures in sides.items():
             details.append(f"| {name} | {side} | {_ms(figures['ms'])} | {figures['first_s']:.1f} s | {figures['mib']:.0f} MiB |")
@@ -94,30 +108,29 @@ def page(found: dict, machine: str) -> str:
         short += ["command-line"] if cold["wall_s"] > 15 or cached["wall_s"] > 6 else []
         walls = f"{cold['wall_s']:.1f} s cold (under 15), {cached['wall_s']:.1f} s with compiled programs cached (6)"
         whole += f"\n`jaxtile program`: {walls}; {cold['cpu_s']:.1f} and {cached['cpu_s']:.1f} s of processor time.\n"
-    if "as-written" in found:
-        whole += _as_written(found["as-written"])
-    limits = "\n".join(f"- *{name}*: {LIMITS.get(name, 'not known yet')}." for name in short)
-    parts = {"regimes": _regimes(found), "rows": "\n".join(rows), "details": "\n".join(details), "whole": whole, "limits": limits}
-    return TEXT.format(date=datetime.date.today(), machine=machine, **parts)
+    made = {"ratios": _table("ratios", rows), "sides": _table("sides", details)}
+    made["as-written"] = _table("as-written", _as_written(found.get("as-written", {})))
+    if found.keys() >= {*WORKS, *WHOLE_RUNS}:
+        limits = [f"- *{name}*: {LIMITS.get(name, 'not known yet')}." for name in short]
+        made |= {"regimes": _regimes(found), "whole": whole, "limits": "\n".join(limits)}
+        made["machine"] = f"The last whole run was on {datetime.date.today()}, on {machine}."
+    return {mark: text for mark, text in made.items() if text}
 
 
-def _as_written(found: dict) -> str:
+def _as_written(found: dict) -> list[str]:
     """The best foot of a work beside the same as users write it."""
-    lines = []
+    rows = []
     for work, sides in found.items():
         best = next(iter(sides.values()))
         for side, value in sides.items():
-            shown = (f"{value:.2f} s", "") if work == ONCE else (_ms(value), f"{value / best:.2f}")
-            lines.append(f"| {work} | {side} | {' | '.join(shown)} |")
-    listed = "\n".join(lines)
-    return f"\n## As users write it\n\n| work | written as | time | of the first line |\n|---|---|---|---|\n{listed}\n"
+            time, ratio = (f"{value:.2f} s", "") if work == ONCE else (_ms(value), f"{value / best:.2f}")
+            rows.append(f"| {work} | {side} | {time} | {ratio} | {datetime.date.today()} |")
+    return rows
 
 
 def _regimes(found: dict) -> str:
     """Where which ratio to aihwkit holds."""
     names = {"dense": "dense", "few": "update-0.01", "constant": "train-constant-10", "soft": "train-soft-10"}
-    if not found.keys() >= set(names.values()):
-        return ""
 
     def ratio(name: str, side: str = "jaxtile") -> str:
         sides, against = found[name], WORKS[name].against
@@ -128,7 +141,7 @@ def _regimes(found: dict) -> str:
         f"An update that sends 31 slots to every cell is {ratio('dense')} times as fast as aihwkit's. In training most cells get "
         f'no pulse, and an update is {one["few"]} times as fast in one pass (`order="batch"`), {apart["few"]} times vector by '
         f"vector. A whole training sample, in batches of 10, is {one['constant']} times as fast with constant steps "
-        f"({apart['constant']} vector by vector), and {one['soft']} with soft bounds ({apart['soft']}).\n\n"
+        f"({apart['constant']} vector by vector), and {one['soft']} with soft bounds ({apart['soft']})."
     )
 
 

@@ -19,6 +19,9 @@ from .work import KEY, SQUARE, Again, Work, tile_of
 __all__ = ["TRAINING", "chips", "width"]
 
 VECTORS, SAMPLES, WIDTHS, RATE = 64, 2000, (784, 256, 128, 10), 0.05
+FEW = "a batch of 64 in one pass, most cells get no pulse"
+MANY = "a batch of 64 in one pass, most cells get pulses"
+EPOCH = "784-256-128-10, `jt.train` as users call it, in one pass"
 AIHWKIT = ("aihwkit, one thread", "aihwkit, two threads")
 DEVICES = {"constant": (jt.device.ConstantStep, "ConstantStepDevice"), "soft": (jt.device.SoftBounds, "SoftBoundsDevice")}
 HALF = {"half_select": jt.half_select.ConstantRatio(kappa=100.0)}
@@ -167,12 +170,14 @@ def width() -> dict:
 
 
 TRAINING = {
-    "update-0.01": Work("training: an update in one pass, x 20 % on, d 0.01", updates(0.2, 0.01, RATE), 3, 4, AIHWKIT),
-    "update-0.1": Work("training: the same, d 0.1", updates(0.2, 0.1, RATE), 20, 38, AIHWKIT),
-    "update-dense": Work("training: the same, x dense, d 0.5, rate 0.1", updates(1.0, 0.5, 0.1), 300, 800, AIHWKIT),
-    "update-half": Work("training: half-selection in one pass, d 0.1", half_selected, 1 / 1.15, 1 / 1.05, ("without",)),
-    "train-constant-10": Work("training: a sample, constant step, batch of 10", networks("constant", 10), 4, 8, AIHWKIT),
-    "train-constant-64": Work("training: the same, batch of 64", networks("constant", 64), 4, 8, AIHWKIT),
-    "train-soft-10": Work("training: a sample, soft bounds, batch of 10", networks("soft", 10), 4, 8, AIHWKIT),
-    "train-soft-64": Work("training: the same, batch of 64", networks("soft", 64), 4, 8, AIHWKIT),
+    "update-0.01": Work("training: an update in one pass, x 20 % on, d 0.01", FEW, updates(0.2, 0.01, RATE), 3, 4, AIHWKIT),
+    "update-0.1": Work("training: an update in one pass, x 20 % on, d 0.1", FEW, updates(0.2, 0.1, RATE), 20, 38, AIHWKIT),
+    "update-dense": Work(
+        "training: an update in one pass, x dense, d 0.5, rate 0.1", MANY, updates(1.0, 0.5, 0.1), 300, 800, AIHWKIT
+    ),
+    "update-half": Work("training: half-selection in one pass, d 0.1", FEW, half_selected, 1 / 1.15, 1 / 1.05, ("without",)),
+    "train-constant-10": Work("training: a sample, constant step, batch of 10", EPOCH, networks("constant", 10), 4, 8, AIHWKIT),
+    "train-constant-64": Work("training: a sample, constant step, batch of 64", EPOCH, networks("constant", 64), 4, 8, AIHWKIT),
+    "train-soft-10": Work("training: a sample, soft bounds, batch of 10", EPOCH, networks("soft", 10), 4, 8, AIHWKIT),
+    "train-soft-64": Work("training: a sample, soft bounds, batch of 64", EPOCH, networks("soft", 64), 4, 8, AIHWKIT),
 }

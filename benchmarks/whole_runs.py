@@ -18,7 +18,7 @@ import jaxtile as jt
 from .as_written import as_written
 from .training import chips, width
 
-__all__ = ["WHOLE_RUNS"]
+__all__ = ["BYTES", "WHOLE_RUNS"]
 
 
 def updates(count: int, side: int) -> float:

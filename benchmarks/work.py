@@ -23,6 +23,7 @@ class Work(NamedTuple):
 
     Attributes:
         title: what is done.
+        regime: where the line holds.
         sides: the contenders, jaxtile first, each made when it is called.
         least, aim: how many times faster than `against` it should be.
         against: the rivals; the ratio is with the faster one.
@@ -31,6 +32,7 @@ class Work(NamedTuple):
     """
 
     title: str
+    regime: str
     sides: Callable[[], dict[str, Callable[[], Side]]]
     least: float
     aim: float

@@ -16,6 +16,9 @@ from .work import KEY, SQUARE, Again, Work, many_keys, tile_of
 __all__ = ["WORKS"]
 
 LAYER = (300, 500)
+EVERY = "all lines pulse, in a loop under `jit`"
+PROGRAMMING = "steps in a loop under `jit`, nothing recorded"
+READING = "default periphery, call by call under `jit`"
 
 
 def vectors(k: int | None = None):
@@ -144,21 +147,22 @@ def half_selection():
 
 
 WORKS = {
-    "dense": Work("one dense update, 512 x 512, 31 slots, constant step", dense, 50, 100),
-    "batch": Work("the same, batch of 128, one after another", batch, 50, 100),
-    "soft-bounds": Work("one dense update, soft bounds", soft_bounds, 50, 90),
-    "gdp": Work("one GDP step on 500 unit vectors, 300 x 500", gdp, 80, 120),
-    "svd": Work("one SVD step, 300 x 500, rank 20", svd, 30, 50, ("aihwkit and torch",)),
+    "dense": Work("one dense update, 512 x 512, 31 slots, constant step", EVERY, dense, 50, 100),
+    "batch": Work("the same, batch of 128, one after another", EVERY, batch, 50, 100),
+    "soft-bounds": Work("one dense update, soft bounds", EVERY, soft_bounds, 50, 90),
+    "gdp": Work("one GDP step on 500 unit vectors, 300 x 500", PROGRAMMING, gdp, 80, 120),
+    "svd": Work("one SVD step, 300 x 500, rank 20", PROGRAMMING, svd, 30, 50, ("aihwkit and torch",)),
     "many-tiles": Work(
         "1024 tiles of 64 x 64, SVD, 64 steps each, on two devices of one core each",
+        "a sweep: fabricated and programmed, all errors and pulses recorded",
         many_tiles,
         30,
         60,
         ("aihwkit and torch",),
         flags="--xla_force_host_platform_device_count=2",
     ),
-    "forward": Work("forward, 512 x 512, batch of 128", forward, 1, 2),
-    "half-selection": Work("half-selection on, dense 512 x 512", half_selection, 1 / 1.15, 1 / 1.05, ("without",)),
+    "forward": Work("forward, 512 x 512, batch of 128", READING, forward, 1, 2),
+    "half-selection": Work("half-selection on, dense 512 x 512", EVERY, half_selection, 1 / 1.15, 1 / 1.05, ("without",)),
     **NETWORKS,
     **TRAINING,
 }

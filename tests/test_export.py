@@ -10,17 +10,37 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import optax
 import pytest
 from helpers import DEVICES, PULSES, mostly_slow
 
 import jaxtile as jt
-from jaxtile import learning, modifier, noise, programming
+from jaxtile import compensation, device, half_select, learning, modifier, noise, periphery, programming
 from jaxtile.cli.devices import makers
 
 SHAPE = (6, 8)
 X, D, TARGET = jnp.ones((3, 8)), jnp.ones((3, 6)), 0.1 * jnp.ones(SHAPE)
 METHODS = makers(programming, programming.AbstractMethod)
 MODIFIERS = makers(modifier, modifier.AbstractModifier)
+HALF_SELECTIONS = makers(half_select, half_select.AbstractHalfSelect)
+COMPENSATIONS = makers(compensation, compensation.AbstractCompensation)
+POLICIES = makers(device, device.AbstractUpdatePolicy)
+STEPS = 2 * (jt.device.SoftBounds(),)
+AROUND = {
+    "drifting": lambda: device.Drifting(STEPS[0]),
+    "write noise": lambda: device.WriteNoise(STEPS[0], write_noise_std=0.5),
+    "one-sided, refreshed": lambda: device.OneSided(STEPS[0], refresh=device.Refresh()),
+    "reference": lambda: device.ReferenceCell(STEPS),
+    **{name: partial(lambda make: device.VectorCell(STEPS, update_policy=make()), make) for name, make in POLICIES.items()},
+}
+PARTS = {
+    "noise_management": makers(periphery, periphery.AbstractNoiseManagement),
+    "bound_management": makers(periphery, periphery.AbstractBoundManagement),
+    "mv_type": makers(periphery, periphery.AbstractMVType),
+    "ir_drop": makers(periphery, periphery.AbstractIRDrop),
+    "w_noise": makers(periphery, periphery.AbstractWeightNoise),
+}
+PERIPHERIES = [(field, name) for field, kinds in PARTS.items() for name in kinds]
 NOISES = makers(noise, noise.AbstractNoiseModel)
 NOISES["custom-drift-pcm"] = partial(noise.CustomDriftPCM, g_lst=[0.0, 25.0], nu_mean_lst=[0.1, 0.05], nu_std_lst=[0.01, 0.01])
 ALGORITHMS = makers(learning, learning.AbstractTransfer) | {"mixed-precision": learning.MixedPrecision}
@@ -93,3 +113,56 @@ def test_noise(name):
 @pytest.mark.parametrize("name", MODIFIERS)
 def test_modifiers(name):
     assert custom_calls(lambda key, weight: MODIFIERS[name]()(weight, key=key), TARGET) == set()
+
+
+@pytest.mark.parametrize("name", mostly_slow(HALF_SELECTIONS, "accumulation"))
+def test_half_selection(name):
+    assert of_life(jt.TileConfig(half_select=HALF_SELECTIONS[name]())) == set()
+
+
+@pytest.mark.parametrize("name", mostly_slow(AROUND, "single-random"))
+def test_unit_cells_and_wrappers(name):
+    assert of_life(jt.TileConfig(AROUND[name]())) == set()
+
+
+@pytest.mark.parametrize(("field", "name"), mostly_slow(PERIPHERIES, ("bound_management", "iterative")))
+def test_peripheries(field, name):
+    assert of_life(jt.TileConfig(forward=jt.IOParameters(**{field: PARTS[field][name]()}))) == set()
+
+
+@pytest.mark.parametrize("name", mostly_slow(COMPENSATIONS, "gain"))
+def test_compensations(name):
+    """In a block of a sweep, which reports all errors and pulses."""
+    config = jt.TileConfig(half_select=jt.half_select.ConstantRatio(kappa=30.0))
+    method = jt.GDP(learning_rate=0.1, inputs="hadamard")
+    run = jt.Programming(method, compensation=COMPENSATIONS[name](), max_steps=3)
+
+    def block(key, target):
+        return jax.vmap(lambda key: run(jt.init(config, SHAPE, key=key), target, key))(jr.split(key, 2))
+
+    assert custom_calls(block, TARGET) == set()
+
+
+def test_the_other_verbs():
+    def verbs(key, x, d, target):
+        trains = jt.pulse.Trains.from_bits(x[:2].T > 0, d[:2].T > 0, x[0], d[0])
+        tile = jt.observe(jt.send(jt.count_pulses(jt.init(jt.TileConfig(), SHAPE, key=key)), trains, key=key), x=x)
+        units = jt.UnitVectors(jnp.arange(3), SHAPE[1])
+        again = jt.update(jt.set_weights(tile, target), units, d, learning_rate=0.1, key=key)
+        return again, jt.get_weights(again), jt.forward(jt.read_as(again, target), units, key=key)
+
+    assert custom_calls(verbs, X, D, TARGET) == set()
+
+
+@pytest.mark.parametrize("order", ["aggregate", pytest.param("batch", marks=pytest.mark.slow)])
+def test_training(order):
+    """A run of two steps, its histories with it."""
+    config = jt.TileConfig(jt.device.SoftBounds(order=order))
+
+    def trained(key, x):
+        model = jt.nn.Sequential([jt.nn.Linear(8, 3, config, key=key), jax.nn.sigmoid])
+        data, options = (x, jnp.arange(3)), {"epochs": 2, "batch_size": 3}
+        run = jt.train(model, jt.nn.cross_entropy, data, jt.nn.Optimizer(0.1, optax.sgd(0.1)), key=key, **options)
+        return run.model, run.history
+
+    assert custom_calls(trained, X) == set()

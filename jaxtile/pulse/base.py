@@ -23,6 +23,7 @@ from ..fields import Checked, Number, flag, number, whole
 __all__ = ["AbstractLines", "AbstractPulse", "AbstractTrainPulse", "Coded", "Counts", "Trains", "on_grid"]
 
 SLOTS_PER_WORD = 32
+_IN_A_BYTE = 128  # lines whose pulses in one slot a byte counts: of whole words, bits would take four times the memory
 
 
 class AbstractLines(eqx.Module):
@@ -102,8 +103,10 @@ class Trains(AbstractLines):
 
         def pulsing(words: UInt32[Array, "line word"], sign: Int[Array, " line"]) -> Float[Array, "word slot"]:
             place = jnp.arange(SLOTS_PER_WORD, dtype=jnp.uint32)
-            on = ((words[:, :, None] >> place[None, None, :]) & 1).astype(jnp.int32)
-            return jnp.sum(jnp.where(sign[:, None, None] != 0, on, 0), axis=0, dtype=jnp.int32).astype(float)
+            driven = jnp.pad(jnp.where(sign[:, None] != 0, words, 0), ((0, -words.shape[0] % _IN_A_BYTE), (0, 0)))
+            on = ((driven[:, :, None] >> place[None, None, :]) & 1).astype(jnp.uint8)
+            part = jnp.sum(on.reshape(-1, _IN_A_BYTE, *on.shape[1:]), axis=1, dtype=jnp.uint8)
+            return jnp.sum(part, axis=0, dtype=jnp.int32).astype(float)
 
         return jnp.sum(pulsing(self.d_words, self.d_sign) * pulsing(self.x_words, self.x_sign))
 
