@@ -23,13 +23,13 @@ from .._describe import difference
 from .._types import Key
 from .block import Blocks
 from .grid import Grid, Subject
-from .in_memory import Memory
 from .layout import Layout, Task
 from .one_by_one import OneByOne, keeps_checkpoints
 from .part import Part
 from .processes import PATIENCE, wait_for_all
 from .store import Store
 from .threads import side_by_side
+from .unstored import Unstored
 from .versions import versions
 
 __all__ = ["Executor", "Program", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
@@ -65,7 +65,7 @@ class Work:
         return kind(subject, self.targets, self.grid, self.key, width=width, devices=devices)
 
 
-def run_here(kept: Memory | Store, work: Work, made: Mapping[int, Program], part: Part, *, progress: bool) -> None:
+def run_here(kept: Unstored | Store, work: Work, made: Mapping[int, Program], part: Part, *, progress: bool) -> None:
     """Run the blocks that are missing, those of this part and process."""
     start, layout = time.perf_counter(), kept.layout
     with kept.locked(shared=part.of > 1) if jax.process_index() == 0 else contextlib.nullcontext():
@@ -93,7 +93,7 @@ def run_here(kept: Memory | Store, work: Work, made: Mapping[int, Program], part
         wait_for_all("done", PATIENCE + time.perf_counter() - start)
 
 
-def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Part, *, progress: bool) -> None:
+def run_elsewhere(kept: Unstored | Store, work: Work, executor: Executor, part: Part, *, progress: bool) -> None:
     """Let an executor run the blocks that are missing: each writes its own chunks, or
     sends its results where nothing is stored.
     """
