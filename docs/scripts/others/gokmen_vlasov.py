@@ -21,7 +21,7 @@ def here(seed):
 
 def small():
     """How much less than in digital is learned in three epochs, in percent."""
-    images = base.images()
+    images = base.mnist.shipped()
     found = [wu.ours(network(0), images, 0, epochs=3)[-1] for network in (wu.digital, here)]
     error = sum(p * (1 - p) for p in found) / len(images.test[1])
     return base.Main(0.3, 100 * float(found[0] - found[1]), 100 * float(np.sqrt(error)))
