@@ -142,26 +142,36 @@ def both(name, case, algorithm, device, *, scales="layers", **options):
     return curves(name, {"algorithm": algorithm, **case, "scales": scales}, lambda seed: same(there(seed)), there, **options)
 
 
+def accuracy(published, model, images, **numbers):
+    """The last accuracy of a network of jaxtile, with the error of so many test images."""
+    share = float(ours(model, images, 0, **numbers)[-1])
+    return base.Main(published, 100 * share, 100 * (share * (1 - share) / len(images.test[1])) ** 0.5)
+
+
 def late(curves):
     """The mean of the last epochs of each network, in percent."""
     return 100 * curves[:, -LAST:].mean(axis=1)
 
 
+def mean(curves):
+    """The mean of the last epochs, with its standard error if there are several networks."""
+    networks = late(curves)
+    return base.show(*stored.mean(networks), 1) if len(networks) > 1 else f"{networks[0]:.1f}"
+
+
 def shown(found):
     """The columns `COLUMNS` of a table: means with their standard errors, and how far they are apart."""
-    means = {who: late(each) for who, each in found.items()}
-    said = {who: base.show(*stored.mean(each), 1) if len(each) > 1 else f"{each[0]:.1f}" for who, each in means.items()}
-    columns = [said.get(who, "–") for who in COLUMNS[:2]]
-    if len(means) == 1 or min(map(len, means.values())) == 1:
+    columns = [mean(found[who]) if who in found else "–" for who in COLUMNS[:2]]
+    if len(found) == 1 or min(map(len, found.values())) == 1:
         return [*columns, "–"]
-    (here, own), (there, other) = map(stored.mean, means.values())
+    (here, own), (there, other) = (stored.mean(late(each)) for each in found.values())
     return [*columns, f"{abs(here - there) / max(np.hypot(own, other), 1e-9):.1f}"]
 
 
 def summary(*groups):
     """The entries of the table at the top of the page: of each engine the means of groups of cases."""
     return {
-        key: "; ".join(" / ".join(f"{late(found[who]).mean():.1f}" if who in found else "–" for found in group) for group in groups)
+        key: "; ".join(" / ".join(mean(found[who]) if who in found else "–" for found in group) for group in groups)
         for key, who in zip(("ours", "aihwkit"), COLUMNS, strict=False)
     }
 
