@@ -20,7 +20,7 @@ LAYER, STEPS = (300, 500), 20
 
 
 def as_written() -> dict:
-    """Milliseconds by work and side, the best foot first; and seconds of what happens once."""
+    """Milliseconds by work and side, the fastest first; and seconds of what happens once."""
     programs = {f"a {name} step of `program`, 300 x 500": _programs(method) for name, method in METHODS.items()}
     return {"a dense update, 512 x 512": _updates(), **programs, ONCE: _once()}
 

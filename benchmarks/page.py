@@ -27,12 +27,12 @@ LIMITS = {
         "LAPACK; products take as long as the pulses"
     ),
     "train-constant-10": (
-        "a step of ten samples: the read of 784 x 256 takes 0.16 ms of 0.52, and the pass over its cells, with a normal each, "
-        "0.15; trains of all lines, counting their bits and some two hundred small kernels one after another take the rest"
+        "a step of ten samples: the read of 784 x 256 takes 0.16 ms of 0.48, and the rows that pulse, sixteen at a time, 0.06; "
+        "trains of all lines, counting their bits and some two hundred small kernels one after another take the rest"
     ),
     "train-soft-10": (
-        "the pass over the cells of 784 x 256 takes 0.46 ms of a step of 0.87: it goes through fourteen arrays, six of which XLA "
-        "computes from the others once, and to compute them anew takes 0.54 ms"
+        "the law of the 92 of 256 rows that pulse takes 0.2 ms of a step of 0.72, on one core: some 250 operations a cell, 2.9 ns; "
+        "3 % of these cells are pulsed, but to take them out one by one costs more"
     ),
     "update-0.1": "with 17 slots a vector, counting the bits of words takes more than half of the time",
     "update-dense": "with 31 slots a vector, counting the bits of words takes most of the time",
@@ -118,7 +118,7 @@ def parts(found: dict, machine: str) -> dict[str, str]:
 
 
 def _as_written(found: dict) -> list[str]:
-    """The best foot of a work beside the same as users write it."""
+    """The fastest way to write a work, beside others that users write."""
     rows = []
     for work, sides in found.items():
         best = next(iter(sides.values()))

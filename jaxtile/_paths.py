@@ -22,7 +22,7 @@ def as_path(path: Any, name: str) -> Path:
         raise TypeError(f"{name}={path!r:.80} is no path; pass the name of a file or of a folder, as text.")
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise ValueError(f"{name}={os.fspath(path)!r:.80} is empty, or holds a zero byte; pass a path such as 'results/file'.")
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(path)):  # of which a folder named "s3:" would be made here
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", os.fspath(path)):  # otherwise a folder "s3:" would be made here
         raise ValueError(f"{name}={os.fspath(path)!r:.80} is an address; pass a path on this machine, and copy from there.")
     path = Path(path)
     path = path.expanduser() if path.parts[:1] == ("~",) else path

@@ -192,7 +192,7 @@ def _assert_equal_means(name: str, a, b, z: float) -> None:
 
 @contextlib.contextmanager
 def as_a_user(folder: pathlib.Path):
-    """Run as somebody whom permissions concern: root they do not."""
+    """Run as a user, since root may write everywhere."""
     if os.geteuid() != 0:
         yield
         return

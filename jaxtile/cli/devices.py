@@ -24,7 +24,7 @@ Maker = Callable[..., AbstractDevice]
 
 
 def kebab(name: str) -> str:
-    """A name as the command line writes it, given as that or as Python does."""
+    """The command line's spelling of a name of Python; one that has it stays."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower().replace("_", "-")
 
 

@@ -130,7 +130,7 @@ def mixed(device, cells, weight: Weight, *bursts: Burst) -> Weight:
         Lambda = sum over bursts of up ln q_up + down ln q_down,     V likewise
 
     with one standard normal, that of the first of them. Full and half pulses of many
-    vectors alternate, so neither come first. Whole numbers of pulses are sent before.
+    vectors alternate, so neither kind comes first. Whole numbers of pulses are sent before.
     """
     whole, real = _apart(bursts)
     weight = affine(device, cells, weight, *whole)
@@ -197,9 +197,7 @@ def _mixed(device, cells, weight: Weight, *bursts: Burst) -> tuple[Weight, Weigh
     """Mean and variance after real numbers of pulses of both directions, mixed evenly."""
 
     def sums(*, up: bool) -> tuple[Weight, Weight, Weight]:
-        """Sums over all pulses of a direction: V, Lambda, and the number of pulses where
-        each counts by its noise.
-        """
+        """V, Lambda, and the number of pulses weighted by their variance, of one direction."""
         (s, _), (slope, _) = jax.jvp(functools.partial(device.step, cells, up=up), (weight,), (jnp.ones_like(weight),))
         along = slope if up else -slope
         velocity, total, noisy = 3 * [jnp.zeros((), weight.dtype)]
@@ -212,8 +210,8 @@ def _mixed(device, cells, weight: Weight, *bursts: Burst) -> tuple[Weight, Weigh
             noisy = noisy + count * (size / (1 + to)) ** 2
         return s * velocity, total, noisy
 
-    (up, growth, n_up), (down, other, n_down) = sums(up=True), sums(up=False)
-    total, velocity = jnp.minimum(growth + other, _MOST_GROWTH), up - down
+    (v_up, log_up, n_up), (v_down, log_down, n_down) = sums(up=True), sums(up=False)
+    total, velocity = jnp.minimum(log_up + log_down, _MOST_GROWTH), v_up - v_down
     grown = jnp.expm1(total / 2)  # by halfway; of exponentials of a cell this one is enough
     half = velocity * _relative(grown, total / 2, 0.5) / 2
     halfway, moved, left = weight + half, weight + half * (2 + grown), 1 + grown

@@ -27,7 +27,7 @@ class Sums(eqx.Module):
         words: those up in the lower half of a word and those down in the upper one, so
             that half as much memory is gone through; or, where a half is too short, two
             arrays.
-        n_slots: the slots of all vectors.
+        n_slots: the slots of all vectors; no cell has more moves. (Static.)
     """
 
     words: tuple[Num[Array, "out in"], ...]
@@ -41,7 +41,7 @@ class Sums(eqx.Module):
         return up.astype(float), down.astype(float)
 
     def of_rows(self) -> Int[Array, " out"]:
-        """All those of each row."""
+        """The number of moves in each row, in both directions."""
         up, down = self._halves()
         return jnp.sum(up + down, axis=1, dtype=jnp.int32)
 

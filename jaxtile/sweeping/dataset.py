@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._extras import need
-from .in_memory import Memory
 from .store import Progress, Store
+from .unstored import Unstored
 
 if TYPE_CHECKING:  # importing it takes longer than importing the rest of this library
     import xarray as xr
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # importing it takes longer than importing the rest of this l
 __all__ = ["as_dataset", "load", "progress_of"]
 
 
-def as_dataset(kept: Memory | Store) -> xr.Dataset:
+def as_dataset(kept: Unstored | Store) -> xr.Dataset:
     """The results by named dimensions, with coordinates and units.
 
     Attributes say what was run, by which versions, how many blocks are missing, and how

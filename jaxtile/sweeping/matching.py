@@ -82,7 +82,7 @@ def grow(kept: Store, asked: Asked, *, allow_versions: bool) -> tuple[Store, Ord
     while jax.process_index() == 0 and _lacks_room(kept, asked, order):
         try:
             with kept.locked():
-                kept = _reopen(kept)  # as others may have left it
+                kept = kept.reopen()
                 order = find_order(kept, asked, None, allow_versions=allow_versions)
                 if _lacks_room(kept, asked, order):
                     kept.grow(asked.within(kept.layout, order), asked.about)
@@ -90,22 +90,15 @@ def grow(kept: Store, asked: Asked, *, allow_versions: bool) -> tuple[Store, Ord
             if time.monotonic() > until:
                 raise
             time.sleep(0.1)
-        kept = _reopen(kept)
+        kept = kept.reopen()
         order = find_order(kept, asked, None, allow_versions=allow_versions)
     wait_for_all("grown")
-    kept = _reopen(kept)
+    kept = kept.reopen()
     return kept, find_order(kept, asked, None, allow_versions=allow_versions)
 
 
 def _lacks_room(kept: Store, asked: Asked, order: Order) -> bool:
     return not kept.settled or asked.within(kept.layout, order) != kept.layout
-
-
-def _reopen(kept: Store) -> Store:
-    again = Store.open(kept.path)
-    if again is None:
-        raise FileNotFoundError(f"store={str(kept.path)!r} was there, and has been deleted.")
-    return again
 
 
 def find_order(kept: Store, asked: Asked, width: int | None, *, allow_versions: bool) -> Order:

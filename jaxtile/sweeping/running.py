@@ -12,6 +12,8 @@ import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
+from multiprocessing.reduction import ForkingPickler
+from pickle import PicklingError
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -23,13 +25,13 @@ from .._describe import difference
 from .._types import Key
 from .block import Blocks
 from .grid import Grid, Subject
-from .in_memory import Memory
 from .layout import Layout, Task
 from .one_by_one import OneByOne, keeps_checkpoints
 from .part import Part
 from .processes import PATIENCE, wait_for_all
 from .store import Store
 from .threads import side_by_side
+from .unstored import Unstored
 from .versions import versions
 
 __all__ = ["Executor", "Program", "Work", "as_executor", "refuse_others", "run_elsewhere", "run_here"]
@@ -65,7 +67,7 @@ class Work:
         return kind(subject, self.targets, self.grid, self.key, width=width, devices=devices)
 
 
-def run_here(kept: Memory | Store, work: Work, made: Mapping[int, Program], part: Part, *, progress: bool) -> None:
+def run_here(kept: Unstored | Store, work: Work, made: Mapping[int, Program], part: Part, *, progress: bool) -> None:
     """Run the blocks that are missing, those of this part and process."""
     start, layout = time.perf_counter(), kept.layout
     with kept.locked(shared=part.of > 1) if jax.process_index() == 0 else contextlib.nullcontext():
@@ -93,13 +95,16 @@ def run_here(kept: Memory | Store, work: Work, made: Mapping[int, Program], part
         wait_for_all("done", PATIENCE + time.perf_counter() - start)
 
 
-def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Part, *, progress: bool) -> None:
+def run_elsewhere(kept: Unstored | Store, work: Work, executor: Executor, part: Part, *, progress: bool) -> None:
     """Let an executor run the blocks that are missing: each writes its own chunks, or
     sends its results where nothing is stored.
     """
     # Workers may stand in another folder.
     place = kept.path.absolute() if isinstance(kept, Store) else None
     errand = Errand(work, kept.layout, kept.about["description"], place, versions())
+    if isinstance(executor, ProcessPoolExecutor):  # it pickles in a thread of its own, and would fail block by block
+        with _sending(executor, work):
+            ForkingPickler.dumps(errand)
     with kept.locked(shared=part.of > 1):
         missing = kept.missing(part)
         kept.sign(versions())
@@ -107,9 +112,14 @@ def run_elsewhere(kept: Memory | Store, work: Work, executor: Executor, part: Pa
             jobs = []
             try:
                 for task in missing:
-                    with _losses(executor, Exception):
+                    with _losses(executor, RuntimeError), _sending(executor, work):
                         job = executor.submit(errand, task)
-                        jobs.append((job.result, job.cancel))
+                    if not (hasattr(job, "result") and hasattr(job, "cancel")):
+                        raise TypeError(
+                            f"executor={executor!r} returns {job!r:.80} from submit, which has no `result` or no `cancel`; pass "
+                            "such as concurrent.futures.ProcessPoolExecutor."
+                        )
+                    jobs.append((job.result, job.cancel))
                 for task, (result, _) in zip(missing, jobs, strict=True):
                     with _losses(executor, BrokenExecutor, CancelledError):
                         results = result()
@@ -203,6 +213,23 @@ def _losses(executor: Executor, *kinds: type[Exception]) -> Iterator[None]:
         raise RuntimeError(
             f"executor={executor!r} has dropped a block ({error!r:.200}). Call again with an executor that runs; what is done is "
             "kept in the store, if there is one."
+        ) from error
+
+
+@contextlib.contextmanager
+def _sending(executor: Executor, work: Work) -> Iterator[None]:
+    """Errors of pickling say which function cannot be sent, and how it can.
+
+    Raises:
+        TypeError: it cannot be sent.
+    """
+    try:
+        yield
+    except (PicklingError, AttributeError, TypeError) as error:  # pickle raises each of them
+        runs = ", ".join(dict.fromkeys(getattr(subject.run, "__qualname__", f"{subject.run!r:.80}") for subject in work.subjects))
+        raise TypeError(
+            f"run={runs} cannot be sent to the workers of executor={executor!r} ({error!r:.200}). Define it at the top of a module "
+            "that they can import, and let neither it nor the configuration hold locks, open files or functions within functions."
         ) from error
 
 

@@ -140,11 +140,22 @@ class Store:
             raise ValueError(f"{said} is no store of a sweep ({error!r}); choose another place.") from error
         raise ValueError(f"{said} was laid out by an older jaxtile, which can read it; choose another place.")
 
+    def reopen(self) -> Store:
+        """The store as others may have left it.
+
+        Raises:
+            FileNotFoundError: it has been deleted.
+        """
+        again = Store.open(self.path)
+        if again is None:
+            raise FileNotFoundError(f"store={str(self.path)!r} was there, and has been deleted.")
+        return again
+
     def grow(self, layout: Layout, about: Mapping[str, str]) -> None:
         """Make room for more; what is there stays where it is."""
         commands = dict.fromkeys((*self.about.get("command", "").splitlines(), about["command"]))
         with disk_errors(self.path, "the store could not grow"), self._writing():
-            lay_out(self.path, layout, dict(about) | {"command": "\n".join(commands)}, self.versions)
+            lay_out(self.path, layout, dict(about) | {"command": "\n".join(commands)}, self.reopen().versions)
 
     @contextlib.contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -189,11 +200,11 @@ class Store:
         """Say by which versions the blocks are written from now on."""
         if versions not in self.versions:
             with lock(self.path / DONE / "writing", wait=True):  # other versions may sign at the same time
-                again = Store.open(self.path)
-                self.versions = list(self.versions if again is None else again.versions)
+                again = self.reopen()  # which may have grown: its own layout here would cut off the blocks of others
+                self.versions = again.versions
                 if versions not in self.versions:
                     self.versions.append(versions)
-                    lay_out(self.path, self.layout, self.about, self.versions)
+                    lay_out(self.path, again.layout, again.about, self.versions)
         self._mark = 1 + self.versions.index(versions)
 
     def missing(self, part: Part = WHOLE) -> list[Task]:

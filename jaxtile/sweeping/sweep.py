@@ -28,7 +28,6 @@ from .arrays import DONE
 from .dataset import as_dataset, load
 from .disk import check_place
 from .grid import Grid, Subject
-from .in_memory import Memory
 from .layout import Layout
 from .matching import Asked, Order, find_order, grow
 from .memory import free_on_host
@@ -37,6 +36,7 @@ from .part import WHOLE, Part
 from .processes import wait_for_all
 from .running import Executor, Program, Work, as_executor, refuse_others, run_elsewhere, run_here
 from .store import Store
+from .unstored import Unstored
 from .versions import versions
 from .width import compile_at_a_width
 
@@ -204,7 +204,7 @@ def sweep(
         units = {path: work.subjects[0].field(path).get("units", "") for path in grid.numbers}
         block = dict.fromkeys(outer, 1) | block
         layout = asked.layout(units=units, block=block, width=made[0].width, results=made[0].results())
-        kept = Memory(layout, asked.about) if store is None else _lay_out(store, layout, asked)
+        kept = Unstored(layout, asked.about) if store is None else _lay_out(store, layout, asked)
     if isinstance(kept, Store):  # perhaps of another sweep, which came first
         for pair, subject in subjects.items():
             if not all(map(kept.layout.has, ("config", "run"), pair)):

@@ -27,8 +27,8 @@ def one_pass(config: TileConfig, chip: Chip, now: Now, vectors: Vector, key: Key
         return _trains(config, chip, now, lines, keys[0])
     # Counts of cells are encoded anew: all of them at once would be [k, out, in].
     up, down = sum_one_by_one(lambda sent: encode(config, *sent).moves(), (vectors, keys))
-    up, down = up.astype(float), down.astype(float)
-    return _cells(config, chip, now, lines, (up, down), jnp.sum(up + down), keys[0])
+    total = jnp.sum(jnp.sum(up + down, axis=1).astype(float))  # whole numbers are added up as such
+    return _cells(config, chip, now, lines, (up.astype(float), down.astype(float)), total, keys[0])
 
 
 def _trains(config: TileConfig, chip: Chip, now: Now, lines: Trains, key: Key) -> Now:
@@ -46,6 +46,6 @@ def _cells(
     config: TileConfig, chip: Chip, now: Now, lines: AbstractLines, moves: tuple[Array, Array], total: Scalar, key: Key
 ) -> Now:
     """Pulse and disturb all cells."""
-    seen = seen_of_all(config, lines, moves)
-    now = send_together(config, chip, now, seen, lines.n_slots, key)
+    seen, slots = seen_of_all(config, lines, moves), lines.d_sign.shape[0] * lines.n_slots
+    now = send_together(config, chip, now, seen, slots, key)
     return count(config, chip, now, total, seen)

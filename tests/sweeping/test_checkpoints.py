@@ -70,7 +70,7 @@ def test_a_point_that_is_killed_goes_on_from_its_checkpoint(tmp_path, monkeypatc
 
 
 def test_a_function_with_a_target_and_a_block_of_several_points(tmp_path):
-    """What is to be run twice as a filling is run once."""
+    """A point that only fills up a block is run once."""
     files = []
 
     def run(tile, target, key, *, checkpoint):

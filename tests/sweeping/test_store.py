@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import shutil
 
 import jax
 import numpy as np
@@ -104,9 +105,37 @@ def test_versions_that_sign_at_once_are_all_kept(tmp_path):
     assert store.Store.open(tmp_path / "s.zarr").versions == [VERSIONS, {"jaxtile": "2"}, {"jaxtile": "3"}]
 
 
+def test_a_sweep_that_signs_after_another_one_has_grown_cuts_nothing_off(tmp_path):
+    """It has opened the store before; what the other one has finished is kept, and so is what was noted."""
+    path = tmp_path / "s.zarr"
+    late = laid_out(path)
+    more = Layout(**vars(LAYOUT) | {"coordinates": {"run": ["a", "b"], "chip": 6}})
+    store.Store.open(path).grow(more, ABOUT | {"command": "c"})
+    other = store.Store.open(path)
+    other.sign(VERSIONS)
+    for task in other.missing():
+        other.write(task, {name: np.ones((len(task.lanes), *result["shape"])) for name, result in RESULTS.items()})
+    late.sign({"jaxtile": "2"})
+    again = store.Store.open(path)
+    assert again.layout == more
+    assert again.missing() == []
+    assert again.about["command"] == "b\nc"
+    assert again.versions == [VERSIONS, {"jaxtile": "2"}]
+    assert {len(values) for values in (xr.open_zarr(path).chip, xr.open_zarr(path).error[0])} == {6}
+    other.grow(more, ABOUT)  # it knows nothing of the versions that have signed since
+    assert store.Store.open(path).versions == [VERSIONS, {"jaxtile": "2"}]
+
+
+def test_a_store_that_is_deleted_under_a_sweep_is_named(tmp_path):
+    kept = laid_out(tmp_path / "s.zarr")
+    shutil.rmtree(tmp_path / "s.zarr")
+    with pytest.raises(FileNotFoundError, match=r"s\.zarr' was there, and has been deleted"):
+        kept.sign({"jaxtile": "2"})
+
+
 @pytest.mark.parametrize("first", [True, False])
 def test_a_folder_that_may_not_be_written_to_is_named(tmp_path, first):
-    """By whoever the permissions concern: root they do not."""
+    """Run as a user, since root may write everywhere."""
     path = tmp_path / "closed" / "s.zarr"
     if not first:
         laid_out(path)

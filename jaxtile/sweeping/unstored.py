@@ -1,4 +1,4 @@
-"""Results that are kept in memory, where there is no store."""
+"""Where the results of a sweep go without a store."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from .layout import Layout, Task
 from .part import WHOLE, Part
 
-__all__ = ["Memory"]
+__all__ = ["Unstored"]
 
 
-class Memory:
-    """Results that are kept in memory only."""
+class Unstored:
+    """Results in memory, which end with the process."""
 
     def __init__(self, layout: Layout, about: Mapping[str, str]):
         self.layout, self.about = layout, about
