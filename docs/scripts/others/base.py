@@ -72,7 +72,7 @@ def publish(name: str, row: dict[str, str], text: str) -> None:
     """Write a section of the page, and its row of the table at the top."""
     rows = {line["name"]: line for line in lines(TOP)} | {name: {"name": name, **row}}
     TOP.write_text("".join(f"{json.dumps(line)}\n" for line in rows.values()))
-    stored.replace(PAGE, "table", table(HEAD, ([line[key] for key in HEAD] for line in rows.values())))
+    stored.put(PAGE, "table", table(HEAD, ([line[key] for key in HEAD] for line in rows.values())))
     commits = dict.fromkeys(line["commit"] for line in lines(STORED / f"{name}.jsonl"))
     stored.replace(PAGE, name, text, note=f", from runs made at {', '.join(commits)}")
 
