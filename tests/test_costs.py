@@ -131,7 +131,7 @@ PULSE, READ, THROUGHPUT, STATES = (
 TRAIN = jt.pulse.StochasticCompressed(desired_bl=5, update_bl_management=False)
 PAIR = 2 * (jt.device.SoftBounds(**STATES),)
 EVERY = {"transfer_every": 2.0, "units_in_mbatch": False, "transfer_lr": 100.0}  # each transfer writes
-PER_SAMPLE = {  # digital operations for each line of a square array; seconds of pulses and reads: Rasch et al. (2024), Table 1, n_s = 2
+PER_SAMPLE = {  # digital operations by line of a square array; seconds of pulses and reads: Rasch et al. (2024), Table 1, n_s = 2
     "sgd": (jt.device.SoftBounds(**STATES), 2, 5 * PULSE),
     "ttv2": (jt.learning.ChoppedTransfer(PAIR, in_chop_prob=0.0, **EVERY), 2 + 1, 5 * PULSE + (READ + PULSE) / 2),
     "c-ttv2": (jt.learning.ChoppedTransfer(PAIR, **EVERY), 2 + 1, 5 * PULSE + (READ + PULSE) / 2),
