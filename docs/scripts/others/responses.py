@@ -32,9 +32,9 @@ PUBLISHED = {  # response, gamma, algorithm, at tau 0.7
     ("exponential", 1.0, "SGD"): "< 15",
     ("exponential", 1.0, "TTv1"): "97.49",
 }
-LAWS = {  # w / tau, after n pulses up from zero with x = n dw_min / tau
-    ("power", 1.0): lambda x: 1 - np.exp(-x),
-    ("exponential", 0.5): lambda x: np.log1p(0.5 * x) / 0.5,
+LAWS = {  # w / tau after tau / dw_min pulses up from zero, in the limit of small steps
+    ("power", 1.0): 1 - np.exp(-1),
+    ("exponential", 0.5): np.log1p(0.5) / 0.5,  # ln(1 + gamma) / gamma
 }
 CHIPS = {("power", 1.0, "SGD"): (1, 0), ("power", 1.0, "TTv1"): (1, 0), ("exponential", 0.5, "SGD"): (3, 0)}  # without --full
 
@@ -78,14 +78,14 @@ def curves(shape, gamma, algorithm, chips):
 
 
 def small():
-    """Where pulses lead from zero, over where the law of the response says, in the limit of small steps, that they do."""
+    """The weight that pulses lead to from zero, either way, over the one that the law of the response gives."""
     quiet = {"dw_min_dtod": 0.0, "dw_min_std": 0.0, "up_down_dtod": 0.0}
     ratios = []
     for (shape, gamma), law in LAWS.items():
         for way in (1, -1):
             device = Response(**BOUNDS, **quiet, shape=shape, gamma=gamma)
             weights = jt.device.measure(device, jnp.full(STATES // 2, way), key=jax.random.key(0))
-            ratios.append(float(weights[0, -1]) / (way * TAU * law(1.0)))
+            ratios.append(float(weights[0, -1]) / (way * TAU * law))
     return base.Main(1.0, *stored.mean(ratios))
 
 
