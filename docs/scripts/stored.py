@@ -40,13 +40,17 @@ def line(numbers: dict) -> str:
     return json.dumps({"commit": commit(), **{name: v if len(v) > 1 else v[0] for name, v in rounded.items()}})
 
 
-def replace(page: str, mark: str, text: str, *, note: str = "") -> None:
-    """Put what was measured, and its commit, between a mark of a page of `docs/` and the next end; the page has its own words."""
+def put(page: str, mark: str, text: str) -> None:
+    """Put a text between a mark of a page of `docs/` and the next end; the page has its own words."""
     path, start, end = ROOT / "docs" / page, f"<!-- {mark} -->", "<!-- end -->"
     head, found, rest = path.read_text().partition(start)
     assert found, f"{path} has no {start}"
-    said = f"Measured on {datetime.date.today()} at commit {commit()}{note}."
-    path.write_text(f"{head}{start}\n\n{said}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
+    path.write_text(f"{head}{start}\n\n{text}\n\n{end}{rest.partition(end)[2]}")
+
+
+def replace(page: str, mark: str, text: str, *, note: str = "") -> None:
+    """Put what was measured there, after its date and its commit."""
+    put(page, mark, f"Measured on {datetime.date.today()} at commit {commit()}{note}.\n\n{text}")
 
 
 def run(small, full) -> None:

@@ -161,8 +161,8 @@ class AbstractCrosspoint(AbstractDevice):
         """Digital multiplications and additions for each vector of an update, in the mean:
         out + in, which scale d and x for their trains.
 
-        Signs, copies and comparisons are not counted. Neither is what only a step that is
-        written needs.
+        Signs, copies and comparisons are not counted. Nor are operations that only a
+        transfer that writes needs.
 
         Args:
             shape: of the array, [out, in].

@@ -47,7 +47,7 @@ class MixedPrecision(AbstractWrapper):
     beyond them are lost. Trains are managed in any case. (Nandakumar et al., Front.
     Neurosci. 14:406, 2020; aihwkit `MixedPrecisionCompound`.)
 
-    Each vector costs out + 2 out in digital operations, in the sum. An update at learning
+    A vector costs `out + 2 out in` digital operations, in the sum. An update at learning
     rate 0 counts nothing. `jt.set_weights` forgets the sum.
 
     Attributes:

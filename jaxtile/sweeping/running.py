@@ -12,6 +12,8 @@ import pathlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, ProcessPoolExecutor
+from multiprocessing.reduction import ForkingPickler
+from pickle import PicklingError
 from typing import Any, Protocol, runtime_checkable
 
 import jax
@@ -100,6 +102,9 @@ def run_elsewhere(kept: Unstored | Store, work: Work, executor: Executor, part: 
     # Workers may stand in another folder.
     place = kept.path.absolute() if isinstance(kept, Store) else None
     errand = Errand(work, kept.layout, kept.about["description"], place, versions())
+    if isinstance(executor, ProcessPoolExecutor):  # it pickles in a thread of its own, and would fail block by block
+        with _sending(executor, work):
+            ForkingPickler.dumps(errand)
     with kept.locked(shared=part.of > 1):
         missing = kept.missing(part)
         kept.sign(versions())
@@ -107,9 +112,14 @@ def run_elsewhere(kept: Unstored | Store, work: Work, executor: Executor, part: 
             jobs = []
             try:
                 for task in missing:
-                    with _losses(executor, Exception):
+                    with _losses(executor, RuntimeError), _sending(executor, work):
                         job = executor.submit(errand, task)
-                        jobs.append((job.result, job.cancel))
+                    if not (hasattr(job, "result") and hasattr(job, "cancel")):
+                        raise TypeError(
+                            f"executor={executor!r} returns {job!r:.80} from submit, which has no `result` or no `cancel`; pass "
+                            "such as concurrent.futures.ProcessPoolExecutor."
+                        )
+                    jobs.append((job.result, job.cancel))
                 for task, (result, _) in zip(missing, jobs, strict=True):
                     with _losses(executor, BrokenExecutor, CancelledError):
                         results = result()
@@ -203,6 +213,23 @@ def _losses(executor: Executor, *kinds: type[Exception]) -> Iterator[None]:
         raise RuntimeError(
             f"executor={executor!r} has dropped a block ({error!r:.200}). Call again with an executor that runs; what is done is "
             "kept in the store, if there is one."
+        ) from error
+
+
+@contextlib.contextmanager
+def _sending(executor: Executor, work: Work) -> Iterator[None]:
+    """Errors of pickling say which function cannot be sent, and how it can.
+
+    Raises:
+        TypeError: it cannot be sent.
+    """
+    try:
+        yield
+    except (PicklingError, AttributeError, TypeError) as error:  # pickle raises each of them
+        runs = ", ".join(dict.fromkeys(getattr(subject.run, "__qualname__", f"{subject.run!r:.80}") for subject in work.subjects))
+        raise TypeError(
+            f"run={runs} cannot be sent to the workers of executor={executor!r} ({error!r:.200}). Define it at the top of a module "
+            "that they can import, and let neither it nor the configuration hold locks, open files or functions within functions."
         ) from error
 
 

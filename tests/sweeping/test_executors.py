@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import pathlib
+import pickle
 import signal
 import warnings
 
@@ -104,7 +105,7 @@ def _shut_down():
 
 @pytest.mark.parametrize(
     ("second", "words"),
-    [(_cancelled, "CancelledError"), (_empty, "returned nothing"), (_shut_down, "after shutdown"), (dict, "no attribute 'result'")],
+    [(_cancelled, "CancelledError"), (_empty, "returned nothing"), (_shut_down, "after shutdown")],
 )
 def test_an_executor_that_drops_a_block_is_named(whole, tmp_path, second, words):
     """Nothing is made up for it: with a store, the same call goes on."""
@@ -127,6 +128,34 @@ def test_an_executor_that_drops_a_block_is_named(whole, tmp_path, second, words)
             swept(executor=Drops(), **options)
     assert 0 < jt.sweep.load(store).attrs["missing_blocks"] < 8
     same(swept(executor=Drops(), store=store), whole)
+
+
+class Pickles(concurrent.futures.ThreadPoolExecutor):
+    """It pickles in `submit`, as those of Dask and submitit do."""
+
+    def submit(self, fn, /, *args):
+        return super().submit(pickle.loads(pickle.dumps(fn)), *args)
+
+
+@pytest.mark.parametrize(
+    "executor", [Pickles, lambda n: concurrent.futures.ProcessPoolExecutor(n, mp_context=multiprocessing.get_context("spawn"))]
+)
+def test_a_function_that_cannot_be_sent_is_named(executor):
+    def closed_in(tile, target, key):
+        return drawn(tile, target, key)
+
+    message = r"run=test_a_function\S*closed_in cannot be sent to the workers .*Define it at the top of a module"
+    with executor(1) as pool, pytest.raises(TypeError, match=message):
+        swept(closed_in, executor=pool)
+
+
+def test_jobs_without_a_result_are_refused():
+    class Forgets(concurrent.futures.Executor):
+        def submit(self, fn, /, *args):
+            return {}
+
+    with pytest.raises(TypeError, match=r"executor=.*Forgets.* returns \{\} from submit, which has no `result`"):
+        swept(executor=Forgets())
 
 
 def test_processes(whole, tmp_path, monkeypatch):

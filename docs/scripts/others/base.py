@@ -44,13 +44,18 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def plain(entries: dict[str, Any]) -> dict[str, Any]:
+    """The entries as a file of JSON gives them back: lists for tuples and arrays."""
+    return json.loads(json.dumps(entries, default=lambda a: np.asarray(a).tolist()))
+
+
 def measure(name: str, case: dict[str, Any], run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The stored line of a case; if there is none, it is measured and stored."""
-    path = STORED / f"{name}.jsonl"
+    path, case = STORED / f"{name}.jsonl", plain(case)
     for line in lines(path):
         if all(line.get(key) == value for key, value in case.items()):
             return line
-    line = {**case, "commit": stored.commit(), **json.loads(json.dumps(run(), default=lambda a: np.asarray(a).tolist()))}
+    line = {**case, "commit": stored.commit(), **plain(run())}
     with path.open("a") as file:
         file.write(f"{json.dumps(line)}\n")
     print(line, flush=True)
@@ -72,7 +77,7 @@ def publish(name: str, row: dict[str, str], text: str) -> None:
     """Write a section of the page, and its row of the table at the top."""
     rows = {line["name"]: line for line in lines(TOP)} | {name: {"name": name, **row}}
     TOP.write_text("".join(f"{json.dumps(line)}\n" for line in rows.values()))
-    stored.replace(PAGE, "table", table(HEAD, ([line[key] for key in HEAD] for line in rows.values())))
+    stored.put(PAGE, "table", table(HEAD, ([line[key] for key in HEAD] for line in rows.values())))
     commits = dict.fromkeys(line["commit"] for line in lines(STORED / f"{name}.jsonl"))
     stored.replace(PAGE, name, text, note=f", from runs made at {', '.join(commits)}")
 

@@ -9,12 +9,15 @@ import base
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import stored
 import wu
 from aihwkit.simulator.configs.devices import PowStepDevice
 
 import jaxtile as jt
 
 EPOCHS, STATES, TAU = 25, 1200, 0.7
+BOUNDS = {"dw_min": 2 * TAU / STATES, "w_max": TAU, "w_min": -TAU, "w_max_dtod": 0.0, "w_min_dtod": 0.0}  # their step; no spread
 SHAPES = {
     "power": lambda u, gamma: jnp.maximum(1 - u, 1e-6) ** gamma,  # at the bound a root has no slope
     "exponential": lambda u, gamma: jnp.exp(-gamma * u),
@@ -28,6 +31,10 @@ PUBLISHED = {  # response, gamma, algorithm, at tau 0.7
     ("power", 1.0, "TTv1"): "97.33",
     ("exponential", 1.0, "SGD"): "< 15",
     ("exponential", 1.0, "TTv1"): "97.49",
+}
+LAWS = {  # w / tau after tau / dw_min pulses up from zero, in the limit of small steps
+    ("power", 1.0): 1 - np.exp(-1),
+    ("exponential", 0.5): np.log1p(0.5) / 0.5,  # ln(1 + gamma) / gamma
 }
 CHIPS = {("power", 1.0, "SGD"): (1, 0), ("power", 1.0, "TTv1"): (1, 0), ("exponential", 0.5, "SGD"): (3, 0)}  # without --full
 
@@ -47,38 +54,39 @@ class Response(jt.device.AbstractPulsedDevice):
         return size, self.dw_min_std * size
 
 
-def bounds(tau):
-    """Their step, so many states between bounds that do not spread."""
-    return {"dw_min": 2 * tau / STATES, "w_max": tau, "w_min": -tau, "w_max_dtod": 0.0, "w_min_dtod": 0.0}
-
-
-def network(shape, gamma, algorithm, tau, seed):
+def network(shape, gamma, algorithm, seed):
     """A network of jaxtile's own chips."""
-    device = Response(**bounds(tau), shape=shape, gamma=gamma, order="batch")
+    device = Response(**BOUNDS, shape=shape, gamma=gamma, order="batch")
     config = jt.learning.build(algorithm, device, **wu.FAST if algorithm == "TTv1" else {})
     keys = jax.random.split(jax.random.key(seed), len(wu.WIDTHS))
     sizes = zip(wu.WIDTHS, wu.WIDTHS[1:], keys, strict=False)
     return wu.sequential(jt.nn.Linear(width, out, config, out_scales=jnp.ones(1), key=key) for width, out, key in sizes)
 
 
-def theirs(gamma, algorithm, tau, seed):
+def theirs(gamma, algorithm, seed):
     """A network of aihwkit. Its power counts from the other bound, and at zero its step is dw_min / 2^gamma."""
-    numbers = bounds(tau) | {"dw_min": 2**gamma * bounds(tau)["dw_min"]}
+    numbers = BOUNDS | {"dw_min": 2**gamma * BOUNDS["dw_min"]}
     device = PowStepDevice(**numbers, pow_gamma=gamma, pow_gamma_dtod=0.0)
     return wu.network(wu.config(algorithm, device), seed)
 
 
-def curves(shape, gamma, algorithm, chips, tau=TAU):
+def curves(shape, gamma, algorithm, chips):
     """Accuracies of chips, here and, if its device has the response, in aihwkit."""
-    case = {"response": shape, "gamma": gamma, "algorithm": algorithm, "tau": tau}
-    there = partial(theirs, gamma, algorithm, tau) if shape == "power" and chips[1] else None
-    return wu.curves("responses", case, partial(network, shape, gamma, algorithm, tau), there, epochs=EPOCHS, chips=chips)
+    case = {"response": shape, "gamma": gamma, "algorithm": algorithm, "tau": TAU}
+    there = partial(theirs, gamma, algorithm) if shape == "power" else None
+    return wu.curves("responses", case, partial(network, shape, gamma, algorithm), there, epochs=EPOCHS, chips=chips)
 
 
 def small():
-    """Two epochs of plain descent on the steeper exponential response, which stay at chance."""
-    images = base.images()
-    return wu.chance(wu.ours(network("exponential", 1.0, "SGD", TAU, seed=0), images, 0, epochs=2)[-1], images)
+    """The weight that pulses lead to from zero, either way, over the one that the law of the response gives."""
+    quiet = {"dw_min_dtod": 0.0, "dw_min_std": 0.0, "up_down_dtod": 0.0}
+    ratios = []
+    for (shape, gamma), law in LAWS.items():
+        for way in (1, -1):
+            device = Response(**BOUNDS, **quiet, shape=shape, gamma=gamma)
+            weights = jt.device.measure(device, jnp.full(STATES // 2, way), key=jax.random.key(0))
+            ratios.append(float(weights[0, -1]) / (way * TAU * law))
+    return base.Main(1.0, *stored.mean(ratios))
 
 
 def section():

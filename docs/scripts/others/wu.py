@@ -16,12 +16,14 @@ import stored
 import torch
 from aihwkit.nn import AnalogLinear, AnalogSequential
 from aihwkit.simulator.configs import SingleRPUConfig, build_config
+from algorithm_cost import in_order
 from training_parity import BATCH, train_there
 
 import bridge
 import jaxtile as jt
 
 WIDTHS, RATE, LAST = [784, 256, 128, 10], 0.05, 5
+SMALL = [784, 32, 10]  # of small runs, which end where accuracies are flat
 COLUMNS = ("jaxtile", "aihwkit", "apart, in standard errors")
 FAST = {"fast_lr": 0.01, "scale_fast_lr": False}
 
@@ -30,17 +32,17 @@ def config(algorithm, device, scales="layers"):
     """The configuration of aihwkit for plain descent or TTv1, with a learned scale for each of these."""
     made = SingleRPUConfig(device=device) if algorithm == "SGD" else build_config("ttv1", device=device)
     if algorithm == "TTv1":
-        made.device.fast_lr = 0.01
+        made.device.fast_lr = FAST["fast_lr"]  # not scaled, by default
     made.mapping.learn_out_scaling, made.mapping.out_scaling_columnwise = True, scales == "outputs"
     made.mapping.max_input_size = made.mapping.max_output_size = 0
     return made
 
 
-def network(config, seed):
+def network(config, seed, widths=WIDTHS):
     """Layers of aihwkit with sigmoids between them."""
     torch.manual_seed(seed)
     layers = []
-    for width, out in zip(WIDTHS, WIDTHS[1:], strict=False):
+    for width, out in zip(widths, widths[1:], strict=False):
         layers += [AnalogLinear(width, out, bias=True, rpu_config=config), torch.nn.Sigmoid()]
     return AnalogSequential(*layers[:-1])
 
@@ -64,20 +66,26 @@ def sequential(layers):
 
 def in_one_pass(tile):
     """The tile whose devices sum the pulses of a batch."""
-    device = tile.config.device
-    parts = tuple(dataclasses.replace(part, order="batch") for part in getattr(device, "devices", (device,)))
-    device = dataclasses.replace(device, devices=parts) if hasattr(device, "devices") else parts[0]
-    return dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=device))
+    return dataclasses.replace(tile, config=dataclasses.replace(tile.config, device=in_order(tile.config.device, "batch")))
 
 
-def digital(seed):
+def on_tiles(change, model):
+    """The network with each of its tiles changed."""
+
+    def is_tile(part):
+        return isinstance(part, jt.Tile)
+
+    return jax.tree.map(lambda part: change(part) if is_tile(part) else part, model, is_leaf=is_tile)
+
+
+def digital(seed, widths=WIDTHS):
     """The same network in digital."""
     perfect = jt.IOParameters(is_perfect=True)
     config = jt.TileConfig(jt.device.Ideal(), forward=perfect, backward=perfect)
-    keys = jax.random.split(jax.random.key(seed), len(WIDTHS))
+    keys = jax.random.split(jax.random.key(seed), len(widths))
     return sequential(
         jt.nn.Linear(width, out, config, weights="digital", key=key)
-        for width, out, key in zip(WIDTHS, WIDTHS[1:], keys, strict=False)
+        for width, out, key in zip(widths, widths[1:], keys, strict=False)
     )
 
 
@@ -110,7 +118,7 @@ def curves(name, case, here, there=None, *, epochs, rate=RATE, chips=(3, 3)):
     """Accuracies [seed, epoch] of a script's case, measured or stored, by the name of the engine.
 
     `here` and, unless aihwkit has no such device, `there` make the network of a seed. Rates take equal parts of the epochs, and
-    `chips` are as many in each engine.
+    `chips` are as many in each engine. An engine without chips is left out.
     """
     images, numbers = base.images(), {"epochs": epochs, "rate": rate}
 
@@ -122,7 +130,7 @@ def curves(name, case, here, there=None, *, epochs, rate=RATE, chips=(3, 3)):
     return {
         who: np.array([run(who, train, network, seed) for seed in range(count)])
         for (who, (train, network)), count in zip(engines.items(), chips, strict=True)
-        if network is not None
+        if network and count
     }
 
 
@@ -135,9 +143,14 @@ def both(name, case, algorithm, device, *, scales="layers", **options):
     return curves(name, {"algorithm": algorithm, **case, "scales": scales}, lambda seed: same(there(seed)), there, **options)
 
 
-def chance(accuracy, images):
-    """The accuracy of a run that stays at chance, with the error of so many test images."""
-    return base.Main(11.35, 100 * float(accuracy), 100 * float(np.sqrt(accuracy * (1 - accuracy) / len(images.test[1]))))
+def accuracy(published, model, images, **numbers):
+    """The mean accuracy of the last epochs of a network of jaxtile, in percent.
+
+    Its error is that of so many test images, and the scatter of these epochs: pulses that rounding flips lead to another of them.
+    """
+    last = np.asarray(ours(model, images, 0, **numbers)[-LAST:], float)
+    share = last.mean()
+    return base.Main(published, 100 * share, 100 * float(np.hypot((share * (1 - share) / len(images.test[1])) ** 0.5, last.std())))
 
 
 def late(curves):
@@ -145,20 +158,25 @@ def late(curves):
     return 100 * curves[:, -LAST:].mean(axis=1)
 
 
+def mean(curves):
+    """The mean of the last epochs, with its standard error if there are several networks."""
+    networks = late(curves)
+    return base.show(*stored.mean(networks), 1) if len(networks) > 1 else f"{networks[0]:.1f}"
+
+
 def shown(found):
     """The columns `COLUMNS` of a table: means with their standard errors, and how far they are apart."""
-    networks = [late(found[who]) for who in COLUMNS if who in found]
-    means = [base.show(*stored.mean(each), 1) if len(each) > 1 else f"{each[0]:.1f}" for each in networks]
-    if min(map(len, networks)) == 1 or len(networks) == 1:
-        return [*means, "–", "–"][:3]
-    (here, own), (there, other) = map(stored.mean, networks)
-    return [*means, f"{abs(here - there) / max(np.hypot(own, other), 1e-9):.1f}"]
+    columns = [mean(found[who]) if who in found else "–" for who in COLUMNS[:2]]
+    if len(found) == 1 or min(map(len, found.values())) == 1:
+        return [*columns, "–"]
+    (here, own), (there, other) = (stored.mean(late(each)) for each in found.values())
+    return [*columns, f"{abs(here - there) / max(np.hypot(own, other), 1e-9):.1f}"]
 
 
 def summary(*groups):
     """The entries of the table at the top of the page: of each engine the means of groups of cases."""
     return {
-        key: "; ".join(" / ".join(f"{late(found[who]).mean():.1f}" if who in found else "–" for found in group) for group in groups)
+        key: "; ".join(" / ".join(mean(found[who]) if who in found else "–" for found in group) for group in groups)
         for key, who in zip(("ours", "aihwkit"), COLUMNS, strict=False)
     }
 
