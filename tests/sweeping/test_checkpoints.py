@@ -46,22 +46,23 @@ def _keep(checkpoint, stage, total):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def sweep_into(path, chips=3):
+def sweep_into(path, log, chips=3):
+    os.environ["JAXTILE_TEST_LOG"] = str(log)  # here: a server of forks that another test started has its own environment
     return jt.sweep(walk, Pace(), key=KEY, over={"rate": [0.5, 1.0]}, chips=chips, store=path)
 
 
 def test_a_point_that_is_killed_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
     store, log = tmp_path / "s.zarr", tmp_path / "log"
-    monkeypatch.setenv("JAXTILE_TEST_LOG", str(log))
+    monkeypatch.setenv("JAXTILE_TEST_LOG", str(log))  # to be unset again
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["jaxtile", "xarray", "zarr"])
-    process = processes.Process(target=sweep_into, args=(store, 2))
+    process = processes.Process(target=sweep_into, args=(store, log, 2))
     process.start()
     process.join(timeout=300)
     assert process.exitcode == -signal.SIGKILL
     assert jt.sweep.load(store).attrs["missing_blocks"] == 3  # of four: the first has landed
     assert len(list(store.rglob("running*/*/*"))) == 1
-    data = sweep_into(store)  # and grows meanwhile
+    data = sweep_into(store, log)  # and grows meanwhile
     stages = list(range(STAGES))
     assert list(map(int, log.read_text().split())) == 6 * stages  # none was run twice
     assert not list(store.rglob("running*"))
